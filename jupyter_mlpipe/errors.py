@@ -1,0 +1,158 @@
+"""Every error that this package raises, in one tree.
+
+MLPipeError
+├── UsageError              a magic line, option or call that cannot be understood
+│   └── HeaderError         the component header of a cell
+├── PipelineError           components that do not fit together
+│   ├── CycleError
+│   ├── UnknownNameError    a name that nothing provides
+│   ├── UnknownStepError
+│   └── ContractError       a declared signature and the cell's code disagree
+├── ParameterError          a parameter's value does not fit its annotation
+├── StoreError              the store cannot be read or written
+│   ├── StoreFullError
+│   └── EncodingError       a value that no codec can store
+├── ResourceError           a request that no worker can ever serve
+├── ClusterError            the cluster cannot be started or reached
+└── StepError               a step failed; carries the user's traceback
+    ├── StepTimeoutError
+    ├── StepDiedError       its process ended without a word (signal, out of memory)
+    └── StepOutputError     a declared output was not bound or cannot be stored
+
+Each survives pickling: errors travel from step processes and workers to the notebook.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+class MLPipeError(Exception):
+    """Base of all errors of this package."""
+
+
+class UsageError(MLPipeError):
+    """A magic line, option or call that cannot be understood; shown without a traceback."""
+
+
+class HeaderError(UsageError):
+    """The component header of a cell cannot be understood."""
+
+
+class PipelineError(MLPipeError):
+    """Components that do not fit together."""
+
+
+class CycleError(PipelineError):
+    """Steps that wait for each other."""
+
+
+class UnknownNameError(PipelineError):
+    """A name that no component, parameter or notebook value provides."""
+
+
+class UnknownStepError(PipelineError):
+    """A step that is not in the pipeline."""
+
+
+class ContractError(PipelineError):
+    """A declared signature and the code of its cell disagree."""
+
+
+class ParameterError(MLPipeError):
+    """A parameter's value does not fit its annotation."""
+
+
+class StoreError(MLPipeError):
+    """The store cannot be read or written."""
+
+
+class StoreFullError(StoreError):
+    """No space is left where the store is."""
+
+
+class EncodingError(StoreError):
+    """A value that no codec can store."""
+
+
+class ResourceError(MLPipeError):
+    """A request that no worker can ever serve."""
+
+
+class ClusterError(MLPipeError):
+    """The cluster cannot be started or reached."""
+
+
+class StepError(MLPipeError):
+    """A step failed.
+
+    Parameters
+    ----------
+    message
+        The last line of the user's error, without its type.
+    step, cell_id
+        Which step, and the cell that defines it.
+    ename
+        Name of the user's exception class.
+    traceback
+        Lines of the user's traceback, our own frames cut; may hold ANSI colours.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        step: str = "",
+        cell_id: str | None = None,
+        ename: str = "",
+        traceback: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.step = step
+        self.cell_id = cell_id
+        self.ename = ename or type(self).__name__
+        self.traceback = tuple(traceback)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_step_error, (
+            type(self),
+            self.message,
+            self.step,
+            self.cell_id,
+            self.ename,
+            self.traceback,
+        )
+
+
+class StepTimeoutError(StepError):
+    """A step ran longer than its --timeout."""
+
+
+class StepDiedError(StepError):
+    """A step's process ended without a result: by a signal, or out of memory."""
+
+
+class StepOutputError(StepError):
+    """A declared output was not bound, or cannot be stored."""
+
+
+def _rebuild_step_error(
+    cls: type[StepError],
+    message: str,
+    step: str,
+    cell_id: str | None,
+    ename: str,
+    traceback: tuple[str, ...],
+) -> StepError:
+    return cls(message, step=step, cell_id=cell_id, ename=ename, traceback=traceback)
+
+
+def close_matches(name: str, candidates: Iterable[str]) -> str:
+    """Return " Did you mean 'x' or 'y'?" for an unknown name, or an empty string."""
+    matches = difflib.get_close_matches(name, sorted(set(candidates)), n=3, cutoff=0.6)
+    if not matches:
+        return ""
+    return " Did you mean " + " or ".join(f"'{match}'" for match in matches) + "?"

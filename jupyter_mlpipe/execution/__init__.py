@@ -1,0 +1,1 @@
+"""Plan, run machine, runner, the executor on Dask and the step process."""

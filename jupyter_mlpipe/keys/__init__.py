@@ -1,0 +1,1 @@
+"""Identity: canonical encoding, digests, what a step reaches, and its key."""

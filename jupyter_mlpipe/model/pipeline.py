@@ -1,0 +1,58 @@
+"""Steps: components placed in a pipeline, and where each name that they read comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from jupyter_mlpipe.model.component import Component
+
+
+@dataclass(frozen=True, slots=True)
+class FromStep:
+    """A name taken from an output of another step."""
+
+    step: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromParameter:
+    """A name whose value is a parameter of the pipeline or of the step's own signature."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromNotebook:
+    """A name whose value is captured, by content, from the notebook."""
+
+    name: str
+
+
+Binding = FromStep | FromParameter | FromNotebook
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A component placed in a pipeline.
+
+    Parameters
+    ----------
+    bindings
+        For each name of data that the code or a helper of it reads: where it comes from.
+        Helpers and modules are not bindings; they are captured with the code.
+    """
+
+    component: Component
+    bindings: Mapping[str, Binding] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.component.name
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """Names of the steps that this one reads from, each once, in order of first use."""
+        producers = (b.step for b in self.bindings.values() if isinstance(b, FromStep))
+        return tuple(dict.fromkeys(producers))

@@ -1,0 +1,76 @@
+"""What a step asks of a worker, and what a worker offers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Amounts by name, as asked by a step or offered by a worker.
+
+    Parameters
+    ----------
+    cpus, gpus
+        Cores (may be a fraction) and whole devices.
+    memory_bytes
+        Working memory; 0 asks for none in particular.
+    custom
+        Any further named amount that a worker may offer, ``--resource NAME=AMOUNT``.
+    """
+
+    cpus: float = 1.0
+    gpus: int = 0
+    memory_bytes: int = 0
+    custom: tuple[tuple[str, float], ...] = field(default=())
+
+    def amounts(self) -> dict[str, float]:
+        """Return the amounts by Dask resource name, those of zero left out."""
+        named: dict[str, float] = {
+            "CPU": self.cpus,
+            "GPU": float(self.gpus),
+            "MEMORY": float(self.memory_bytes),
+            **dict(self.custom),
+        }
+        return {name: amount for name, amount in named.items() if amount}
+
+
+def fits(asked: Mapping[str, float], free: Mapping[str, float]) -> bool:
+    """Tell whether every asked amount is free."""
+    # The tolerance absorbs sums of fractions such as 0.1 + 0.2.
+    return all(amount <= free.get(name, 0.0) + 1e-9 for name, amount in asked.items())
+
+
+def describe_amounts(amounts: Mapping[str, float]) -> str:
+    """Return amounts as people write them: ``CPU=2, MEMORY=4.0 GB``."""
+    parts = []
+    for name, amount in sorted(amounts.items()):
+        if name == "MEMORY":
+            parts.append(f"MEMORY={describe_bytes(int(amount))}")
+        else:
+            parts.append(f"{name}={amount:g}")
+    return ", ".join(parts) or "nothing"
+
+
+def describe_bytes(n_bytes: int) -> str:
+    """Return a size as people write it, in powers of 1000: ``4.0 GB``."""
+    size = float(n_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{n_bytes} B"
+
+
+def describe_seconds(seconds: float) -> str:
+    """Return a duration as people write it: ``0.4 s``, ``2 min 5 s``, ``1 h 3 min``."""
+    if seconds < 0.1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"

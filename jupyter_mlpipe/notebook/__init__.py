@@ -1,0 +1,1 @@
+"""IPython: magics, session, names, displays. The only home of notebook libraries."""

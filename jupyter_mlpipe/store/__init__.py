@@ -1,0 +1,1 @@
+"""Artifacts and records by content."""
