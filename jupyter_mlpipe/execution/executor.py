@@ -1,0 +1,129 @@
+"""What the runner asks of an executor, and what it hears back. No implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypedDict
+
+Amounts = Mapping[str, float]
+Workers = Mapping[str, Amounts]
+
+ErrorKind = Literal[
+    "error",  # the code raised
+    "output",  # a declared output was not bound or cannot be stored, or an input was changed
+    "timeout",  # the runner killed it because its time was up
+    "died",  # the process ended without a word
+]
+
+
+class StepFailure(TypedDict):
+    """Why a step failed; `traceback` holds lines as IPython renders them, with ANSI colours."""
+
+    kind: ErrorKind
+    ename: str
+    evalue: str
+    traceback: list[str]
+
+
+class StartedMessage(TypedDict):
+    """The step's process runs."""
+
+    type: Literal["started"]
+    pid: int
+    worker: str
+
+
+class OutputMessage(TypedDict):
+    """Something that the step shows, at once.
+
+    `output` is as nbformat has it (stream, display_data, execute_result), or one of the kernel
+    protocol's ``update_display_data`` (with ``transient.display_id``) and ``clear_output``.
+    """
+
+    type: Literal["output"]
+    output: dict[str, Any]
+
+
+class SucceededMessage(TypedDict):
+    """The step's record is in the store; `record` is its JSON."""
+
+    type: Literal["ended"]
+    status: Literal["succeeded"]
+    record: dict[str, Any]
+    seconds: float
+
+
+class FailedMessage(TypedDict):
+    """The step has ended without a record."""
+
+    type: Literal["ended"]
+    status: Literal["failed"]
+    error: StepFailure
+    seconds: float
+
+
+Message = StartedMessage | OutputMessage | SucceededMessage | FailedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class StepMessage:
+    """A message from a step's process, in the order in which it was sent; the last is an "ended" one."""
+
+    token: str
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class StepLost:
+    """The worker or the cluster failed, not the step: no "ended" message will come."""
+
+    token: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersChanged:
+    """Workers joined or left; `workers` is everything there is, with what each offers."""
+
+    workers: Workers = field(default_factory=dict)
+
+
+Event = StepMessage | StepLost | WorkersChanged
+
+
+class Executor(Protocol):
+    """Runs specs on named workers, one process a step. Every method may be called from any thread."""
+
+    def listen(self, on_event: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `on_event` with each event, from any thread; returns what ends it.
+
+        Handlers must return at once. Each listener hears the events of every token.
+        """
+        ...
+
+    def start(self) -> Workers:
+        """Start or attach, once; return what each worker offers.
+
+        Raises
+        ------
+        ClusterError
+            What was tried, and why it failed.
+        """
+        ...
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """Have workers import modules ahead of the steps that need them. Returns at once."""
+        ...
+
+    def submit(self, token: str, worker: str, spec: bytes, amounts: Amounts) -> None:
+        """Start a step on a worker that has room. Returns at once; a token is used only once."""
+        ...
+
+    def kill(self, token: str) -> None:
+        """End a step's process at once. Its "ended" message still comes, of kind "died"."""
+        ...
+
+    def close(self) -> None:
+        """Kill what runs and leave nothing behind; events end. May be called twice."""
+        ...

@@ -1,0 +1,125 @@
+"""What is sent to a step process: plain data, complete, so that the process asks nobody anything."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from jupyter_mlpipe.model.status import Ingredient
+
+if TYPE_CHECKING:
+    from jupyter_mlpipe.keys.closure import ModuleSource
+    from jupyter_mlpipe.store.records import Artifact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prelude:
+    """Definitions that must stand in ``__main__`` before an input can be decoded.
+
+    An artifact refers to the notebook's own classes by name. Either the classes themselves are
+    given (`payload`, from the closure of the step that made it), or the statements that define
+    them (`source`, where a component's cell defines them).
+
+    Parameters
+    ----------
+    title
+        The file name under which `source` is compiled.
+    """
+
+    payload: bytes = b""
+    source: str = ""
+    title: str = "<definitions>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSpec:
+    """One step, ready to run anywhere that reaches the store.
+
+    Parameters
+    ----------
+    title
+        What tracebacks call the cell: ``Cell In[5]``.
+    cell
+        The cell as typed: what tracebacks quote.
+    code
+        Plain Python whose line numbers are those of the cell.
+    function
+        Name of the one function of a cell in function form.
+    outputs
+        Names to store after the body has run. Where they are declared, one that is not bound or
+        cannot be stored fails the step; else it is left out with the reason.
+    checked
+        Inputs that the code may change in place without saying so: compared by content afterwards.
+    inputs
+        By name, what to decode from the store.
+    imports
+        By name, module and attribute to bind: ``{"pd": ("pandas", None)}``.
+    payload
+        The closure's pickle, from `jupyter_mlpipe.keys.pickles`.
+    preludes
+        In order, before inputs are decoded.
+    sources
+        By file name, the text of captured code, for tracebacks.
+    modules
+        Local modules by name; the step imports these sources and never the files.
+    store
+        Where `jupyter_mlpipe.store.store.open_store` finds the store.
+    folder
+        The notebook's working directory, where the step runs too.
+    sys_path
+        The notebook's `sys.path`; what only the worker has comes after it.
+    environment
+        Environment variables to set.
+    shows
+        Whether the code may display more than printed text.
+    cpus
+        Threads that BLAS and OpenMP may use; fractions count as one.
+    gpus
+        Devices to give; which ones is decided on the worker.
+    preload
+        Modules worth importing ahead in the fork server.
+    notebook, user
+        Labels for the record.
+    """
+
+    step: str
+    key: str
+    title: str = "Cell"
+    cell: str = ""
+    code: str = ""
+    function: str | None = None
+    outputs: tuple[str, ...] = ()
+    outputs_declared: bool = False
+    checked: tuple[str, ...] = ()
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    inputs: Mapping[str, Artifact] = field(default_factory=dict)
+    imports: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
+    payload: bytes = b""
+    preludes: tuple[Prelude, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    modules: Mapping[str, ModuleSource] = field(default_factory=dict)
+    ingredients: tuple[Ingredient, ...] = ()
+    store: str = ""
+    folder: str = ""
+    sys_path: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    shows: bool = False
+    cpus: float = 1.0
+    gpus: int = 0
+    preload: tuple[str, ...] = ()
+    notebook: str = ""
+    user: str = ""
+
+    def to_bytes(self) -> bytes:
+        """Return the spec as the executor sends it."""
+        return pickle.dumps(self, protocol=5)
+
+    @staticmethod
+    def from_bytes(encoded: bytes) -> StepSpec:
+        """Read back what `to_bytes` gave."""
+        spec = pickle.loads(encoded)
+        if not isinstance(spec, StepSpec):
+            raise TypeError(f"expected the bytes of a StepSpec, found a {type(spec).__name__}")
+        return spec
