@@ -1,0 +1,349 @@
+"""`Run`: what a user holds of a run, from its start on and after its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from jupyter_mlpipe.errors import MLPipeError, UnknownNameError, UnknownStepError, close_matches
+from jupyter_mlpipe.execution.state import Listener, RunState, StepState
+from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep
+from jupyter_mlpipe.model.resources import describe_seconds
+from jupyter_mlpipe.model.status import ENDED, Reason, RunSnapshot, RunStatus, StepSnapshot, StepStatus
+from jupyter_mlpipe.store.records import Artifact, Record
+from jupyter_mlpipe.store.store import ArtifactCorruptError, ArtifactMissingError, Store
+
+_SLICE_S = 0.2
+_CANCEL_S = 10.0
+
+
+class RunStep:
+    """One step of a run, as far as it has come; reading it never waits."""
+
+    def __init__(self, state: StepState, store: Store) -> None:
+        self._state = state
+        self._store = store
+
+    @property
+    def name(self) -> str:
+        return self._state.task.name
+
+    @property
+    def status(self) -> StepStatus:
+        return self._state.status
+
+    @property
+    def why(self) -> str:
+        """Why it has this status, for people: what it waits for, or which step made it be skipped."""
+        return self._state.why
+
+    @property
+    def error(self) -> MLPipeError | None:
+        """A `StepError` where its code failed; another error where it could not be run."""
+        return self._state.error
+
+    @property
+    def key(self) -> str | None:
+        return self._state.key
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        return self._state.reasons
+
+    @property
+    def record(self) -> Record | None:
+        return self._state.record
+
+    @property
+    def worker(self) -> str | None:
+        return self._state.worker
+
+    @property
+    def shown(self) -> list[dict[str, Any]]:
+        """What it has shown so far, or showed when it ran: nbformat-like outputs."""
+        state = self._state
+        if state.status == "reused" and state.record is not None and not state.outputs:
+            state.outputs = shown_outputs(state.record, self._store)
+        return list(state.outputs)
+
+    @property
+    def log(self) -> str:
+        """The text that it has printed so far."""
+        return "".join(output["text"] for output in self.shown if output["output_type"] == "stream")
+
+    @property
+    def seconds(self) -> float | None:
+        """How long its process has run, or ran; 0 where it is reused, None where it has not started."""
+        state = self._state
+        if state.status == "reused":
+            return 0.0
+        if state.seconds is None and state.started is not None:
+            return time.perf_counter() - state.started
+        return state.seconds
+
+    @property
+    def saved_seconds(self) -> float | None:
+        """What reuse saved: the time that its record took."""
+        state = self._state
+        return state.record.seconds if state.status == "reused" and state.record is not None else None
+
+    def snapshot(self) -> StepSnapshot:
+        """Return its state as plain values."""
+        state = self._state
+        component = state.task.step.component
+        made = state.record.outputs if state.record is not None else {}
+        return StepSnapshot(
+            name=self.name,
+            status=state.status,
+            reads={name: _source(binding) for name, binding in state.task.step.bindings.items()},
+            outputs=tuple(made) or component.outputs,
+            seconds=self.seconds,
+            saved_seconds=self.saved_seconds,
+            reasons=state.reasons,
+            worker=state.worker,
+            cell_id=component.cell_id,
+            error=str(state.error) if state.error is not None else None,
+            previews={name: artifact.preview for name, artifact in made.items()},
+        )
+
+    def __repr__(self) -> str:
+        return f"<RunStep '{self.name}' {self.status}>"
+
+
+class RunSteps(Mapping[str, RunStep]):
+    """The steps of a run by name, in topological order."""
+
+    def __init__(self, steps: dict[str, RunStep]) -> None:
+        self._steps = steps
+
+    def __getitem__(self, name: str) -> RunStep:
+        try:
+            return self._steps[name]
+        except KeyError:
+            raise UnknownStepError(
+                f"This run has no step '{name}'.{close_matches(name, self._steps)} "
+                f"It has {', '.join(self._steps) or 'none'}."
+            ) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._steps
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._steps)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+
+class Run:
+    """A run of a pipeline, or of a part of it. Made by `Runner.start`.
+
+    Parameters
+    ----------
+    cancel
+        Asks the runner to cancel this run; returns at once.
+    redo
+        Starts a run of one step, for an artifact that turns out damaged when it is loaded.
+    """
+
+    def __init__(
+        self, state: RunState, store: Store, *, cancel: Callable[[], None], redo: Callable[[str], Run]
+    ) -> None:
+        self._state = state
+        self._store = store
+        self._cancel = cancel
+        self._redo = redo
+        self.steps = RunSteps({name: RunStep(step, store) for name, step in state.steps.items()})
+
+    @property
+    def id(self) -> str:
+        return self._state.id
+
+    @property
+    def pipeline(self) -> str:
+        return self._state.pipeline
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return self._state.targets
+
+    @property
+    def status(self) -> RunStatus:
+        return self._state.status
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken so far, or took."""
+        ended = self._state.seconds
+        return ended if ended is not None else time.perf_counter() - self._state.started
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """Wait until the run has ended, or until `timeout` seconds are over; look at `status` then.
+
+        An interrupt from the keyboard cancels the run, waits until its steps are gone, and goes on.
+        """
+        self._wait_for(lambda: self._state.status != "running", timeout)
+        return self
+
+    def cancel(self) -> None:
+        """End the steps that run and start no more; returns at once."""
+        if self._state.status == "running":
+            self._cancel()
+
+    def why(self, step: str) -> tuple[Reason, ...]:
+        """Return why the step ran or was reused."""
+        return self.steps[step].reasons
+
+    def artifact(self, name: str) -> Artifact:
+        """Return the artifact of an output, given as ``auc`` or ``evaluate.auc``.
+
+        Waits for the step that makes it. Where several make it, the last one counts.
+
+        Raises
+        ------
+        StepError
+            That step failed.
+        UnknownNameError
+            No step of this run makes it, or it could not be stored.
+        """
+        return self._artifact(*self._producer(name))
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the value of an output: a private copy; see `artifact`."""
+        step, output = self._producer(name)
+        artifact = self._artifact(step, output)
+        try:
+            return self._store.get_value(artifact)
+        except (ArtifactMissingError, ArtifactCorruptError):
+            # What does not match counts as missing, and its producer runs again.
+            self._store.quarantine(artifact)
+            return self._store.get_value(self._redo(step).wait()._artifact(step, output))
+
+    def snapshot(self) -> RunSnapshot:
+        """Return the state of the run as plain values, which views draw."""
+        return RunSnapshot(
+            steps=tuple(step.snapshot() for step in self.steps.values()),
+            status=self.status,
+            seconds=self.seconds,
+        )
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call `listener` on each change, from the runner's thread; see `Listener`."""
+        self._state.subscribe(listener)
+
+    def summary(self) -> str:
+        """Return a table of the steps as text."""
+        lines = []
+        width = max((len(name) for name in self.steps), default=0)
+        for step in self.steps.values():
+            took = describe_seconds(step.seconds) if step.seconds else ""
+            if step.saved_seconds:
+                took = f"saved {describe_seconds(step.saved_seconds)}"
+            note = str(step.error).partition("\n")[0] if step.error is not None else step.why
+            lines.append(f"{step.name:<{width}}  {step.status:<9}  {took:<12}  {note}".rstrip())
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        counts: dict[str, int] = {}
+        for step in self.steps.values():
+            counts[step.status] = counts.get(step.status, 0) + 1
+        parts = ", ".join(f"{count} {status}" for status, count in counts.items()) or "no steps"
+        head = f"Run of '{self.pipeline}': {self.status}, {parts}, {describe_seconds(self.seconds)}"
+        return f"{head}\n{self.summary()}" if self.steps else head
+
+    def _producer(self, name: str) -> tuple[str, str]:
+        """Return step and output for a name; the latest of those that make it, targets before others."""
+        step_name, dot, output = name.partition(".")
+        if dot:
+            made = _outputs(self._state.steps[self.steps[step_name].name])
+            if output not in made and not self._may_yet_make(step_name, output):
+                raise UnknownNameError(
+                    f"Step '{step_name}' has no output '{output}'.{close_matches(output, made)} "
+                    f"It makes {', '.join(made) or 'none'}."
+                )
+            return step_name, output
+        makers = [step for step, state in self._state.steps.items() if name in _outputs(state)]
+        if not makers:
+            everything = [out for state in self._state.steps.values() for out in _outputs(state)]
+            raise UnknownNameError(
+                f"No step of this run makes '{name}'.{close_matches(name, everything)} "
+                f"Outputs: {', '.join(dict.fromkeys(everything)) or 'none'}."
+            )
+        return [step for step in makers if step in self.targets][-1:][0] if any(
+            step in self.targets for step in makers
+        ) else makers[-1], name
+
+    def _may_yet_make(self, step: str, output: str) -> bool:
+        # What a call changes in place is known only when the step has ended.
+        state = self._state.steps[step]
+        return state.status not in ENDED and output in state.task.step.component.may_change
+
+    def _artifact(self, step: str, output: str) -> Artifact:
+        state = self._state.steps[step]
+        self._wait_for(lambda: state.status in ENDED)
+        record = state.record
+        if record is None or state.status not in ("succeeded", "reused"):
+            raise self._failure(step)
+        if output in record.outputs:
+            return record.outputs[output]
+        if output in record.left_out:
+            raise UnknownNameError(f"Output '{output}' of step '{step}' is not kept: {record.left_out[output]}.")
+        raise UnknownNameError(
+            f"Step '{step}' did not bind '{output}'.{close_matches(output, record.outputs)} "
+            f"It made {', '.join(record.outputs) or 'nothing'}."
+        )
+
+    def _failure(self, step: str) -> MLPipeError:
+        """Return the error of a step without a record: its own, or that of the step above which failed."""
+        state = self._state.steps[step]
+        if state.error is not None:
+            return state.error
+        pending, seen = list(state.task.step.upstream), set[str]()
+        while pending:
+            above = pending.pop()
+            if above in self._state.steps and above not in seen:
+                seen.add(above)
+                found = self._state.steps[above].error
+                if found is not None:
+                    return found
+                pending.extend(self._state.steps[above].task.step.upstream)
+        return MLPipeError(f"Step '{step}' gave nothing: it was {state.status}. Run it again.")
+
+    def _wait_for(self, done: Callable[[], bool], timeout: float | None = None) -> None:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            self._sleep_until(done, deadline)
+        except KeyboardInterrupt:
+            self.cancel()
+            self._sleep_until(lambda: self._state.status != "running", time.monotonic() + _CANCEL_S)
+            raise
+
+    def _sleep_until(self, done: Callable[[], bool], deadline: float | None) -> None:
+        # In slices, so that an interrupt is seen soon on every platform.
+        condition = self._state.condition
+        while not done():
+            left = _SLICE_S if deadline is None else min(_SLICE_S, deadline - time.monotonic())
+            if left <= 0:
+                return
+            with condition:
+                if not done():
+                    condition.wait(left)
+
+
+def shown_outputs(record: Record, store: Store) -> list[dict[str, Any]]:
+    """Return what a step showed when its record was made."""
+    raise NotImplementedError
+
+
+def _outputs(state: StepState) -> tuple[str, ...]:
+    declared = state.task.step.component.outputs
+    if state.record is None:
+        return declared
+    return tuple(dict.fromkeys((*declared, *state.record.outputs, *state.record.left_out)))
+
+
+def _source(binding: Binding) -> str:
+    if isinstance(binding, FromStep):
+        return binding.step
+    return "parameter" if isinstance(binding, FromParameter) else "notebook"

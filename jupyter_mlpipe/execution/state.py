@@ -1,0 +1,122 @@
+"""The state of one run: changed by the runner only, read by everybody through `Run`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, StepStatus
+from jupyter_mlpipe.store.records import Record
+
+NoticeKind = Literal["status", "output", "end"]
+Listener = Callable[[NoticeKind, str, Any], None]
+"""Called as ``listener(kind, step, payload)``.
+
+``("status", step, status)``, ``("output", step, output)`` with an nbformat-like mapping, and last
+``("end", "", run_status)``. It must return at once: the runner waits for it.
+"""
+
+_log = logging.getLogger(__name__)
+
+
+class StepState:
+    """One step of a run."""
+
+    __slots__ = (
+        "error",
+        "key",
+        "outputs",
+        "reasons",
+        "record",
+        "seconds",
+        "started",
+        "status",
+        "task",
+        "why",
+        "worker",
+    )
+
+    def __init__(self, task: StepTask) -> None:
+        self.task = task
+        self.status: StepStatus = "waiting"
+        self.why = ""
+        self.error: MLPipeError | None = None
+        self.key: str | None = None
+        self.reasons: tuple[Reason, ...] = ()
+        self.record: Record | None = None
+        self.outputs: list[dict[str, Any]] = []
+        self.started: float | None = None
+        self.seconds: float | None = None
+        self.worker: str | None = None
+
+
+class RunState:
+    """All steps of a run, in topological order, and who listens to them."""
+
+    def __init__(
+        self,
+        run_id: str,
+        pipeline: str,
+        tasks: Mapping[str, StepTask],
+        targets: tuple[str, ...],
+        listener: Listener | None = None,
+    ) -> None:
+        self.id = run_id
+        self.pipeline = pipeline
+        self.targets = targets
+        self.steps = {name: StepState(task) for name, task in tasks.items()}
+        self.status: RunStatus = "running"
+        self.started = time.perf_counter()
+        self.seconds: float | None = None
+        self.condition = threading.Condition()
+        self._listeners: list[Listener] = [listener] if listener else []
+
+    def set_status(self, step: str, status: StepStatus, why: str = "") -> None:
+        """Change a step's status, wake those who wait for it, tell the listeners."""
+        state = self.steps[step]
+        if status == "running":
+            state.started = time.perf_counter()
+            # A further attempt shows its own output only, as its record will.
+            state.outputs = []
+        elif status in ENDED and state.seconds is None and state.started is not None:
+            state.seconds = time.perf_counter() - state.started
+        state.why = why
+        with self.condition:
+            state.status = status
+            self.condition.notify_all()
+        self._notify("status", step, status)
+
+    def add_output(self, step: str, output: dict[str, Any]) -> None:
+        """Keep what a step showed, and tell the listeners."""
+        self.steps[step].outputs.append(output)
+        self._notify("output", step, output)
+
+    def end(self, status: RunStatus) -> None:
+        """End the run, wake those who wait for it, tell the listeners."""
+        self.seconds = time.perf_counter() - self.started
+        with self.condition:
+            self.status = status
+            self.condition.notify_all()
+        self._notify("end", "", status)
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call `listener` from now on; at once with "end" where the run has ended."""
+        with self.condition:
+            ended = self.status != "running"
+            if not ended:
+                self._listeners.append(listener)
+        if ended:
+            listener("end", "", self.status)
+
+    def _notify(self, kind: NoticeKind, step: str, payload: object) -> None:
+        for listener in tuple(self._listeners):
+            try:
+                listener(kind, step, payload)
+            except Exception:
+                # A view that fails must not stop the run that it shows.
+                _log.exception("A listener of run %s failed on %s of step %r", self.id, kind, step)
