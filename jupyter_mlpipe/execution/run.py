@@ -288,7 +288,9 @@ class Run:
         if output in record.outputs:
             return record.outputs[output]
         if output in record.left_out:
-            raise UnknownNameError(f"Output '{output}' of step '{step}' is not kept: {record.left_out[output]}.")
+            raise UnknownNameError(
+                f"Output '{output}' of step '{step}' is not kept: {record.left_out[output]}."
+            )
         raise UnknownNameError(
             f"Step '{step}' did not bind '{output}'.{close_matches(output, record.outputs)} "
             f"It made {', '.join(record.outputs) or 'nothing'}."

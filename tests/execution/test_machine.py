@@ -1,0 +1,400 @@
+import pytest
+
+from jupyter_mlpipe.execution.events import (
+    AddRun,
+    Ask,
+    CancelRun,
+    Changed,
+    ClusterFailed,
+    DeriveKey,
+    EndRun,
+    InputDamaged,
+    KeyFailed,
+    KeyKnown,
+    Kill,
+    Node,
+    RetryDue,
+    SetRetryTimer,
+    SetTimer,
+    StartCluster,
+    StepFailed,
+    StepLost,
+    StepStarted,
+    StepSucceeded,
+    Submit,
+    TimeUp,
+    WorkersKnown,
+)
+from jupyter_mlpipe.execution.machine import RunMachine
+from jupyter_mlpipe.execution.placing import PATIENCE
+
+CPU = {"CPU": 1.0}
+ONE = {"w": {"CPU": 1.0}}
+
+
+def node(step, run="r"):
+    return Node(run, step)
+
+
+def chain(*names, run="r", **asked):
+    """An `AddRun` of steps that each read from the one before."""
+    asked = {"amounts": CPU, **asked}
+    pairs = zip(names, (None, *names), strict=False)
+    return AddRun(run, {name: Ask(upstream=(above,) if above else (), **asked) for name, above in pairs})
+
+
+def independent(run="r", **steps):
+    return AddRun(run, {name: Ask(amounts=amounts) for name, amounts in steps.items()})
+
+
+def machine_with(workers, *events):
+    """A machine that knows its workers and has been told `events`."""
+    machine = RunMachine()
+    machine.handle(WorkersKnown(workers))
+    for event in events:
+        machine.handle(event)
+    return machine
+
+
+def submitted(instructions):
+    return [(said.node.step, said.worker) for said in instructions if isinstance(said, Submit)]
+
+
+def test_step_goes_from_key_to_cluster_to_worker_to_end():
+    # a
+    machine = RunMachine()
+    a = node("a")
+    assert machine.handle(chain("a", timeout_s=9.0)) == [DeriveKey(a)]
+    assert machine.handle(KeyKnown(a, "k", found=False)) == [Changed(a, "queued"), StartCluster()]
+    assert machine.handle(WorkersKnown(ONE)) == [Submit(a, 1, "w", CPU)]
+    assert machine.handle(StepStarted(a, 1)) == [Changed(a, "running"), SetTimer(a, 1, 9.0)]
+    assert machine.handle(StepSucceeded(a, 1)) == [Changed(a, "succeeded"), EndRun("r", "succeeded")]
+
+
+def test_wholly_reused_run_starts_no_cluster():
+    # a -> b
+    machine = RunMachine()
+    assert machine.handle(chain("a", "b")) == [DeriveKey(node("a"))]
+    assert machine.handle(KeyKnown(node("a"), "ka", found=True)) == [
+        Changed(node("a"), "reused"),
+        DeriveKey(node("b")),
+    ]
+    assert machine.handle(KeyKnown(node("b"), "kb", found=True)) == [
+        Changed(node("b"), "reused"),
+        EndRun("r", "succeeded"),
+    ]
+
+
+def test_empty_run_ends_at_once():
+    assert RunMachine().handle(AddRun("r", {})) == [EndRun("r", "succeeded")]
+
+
+def test_siblings_of_failed_step_go_on_and_those_below_are_skipped_with_the_cause():
+    # a -> b -> c,  d
+    run = AddRun("r", {"a": Ask(), "b": Ask(("a",)), "c": Ask(("b",)), "d": Ask()})
+    machine = machine_with(
+        ONE, run, KeyKnown(node("a"), "ka", found=False), KeyKnown(node("d"), "kd", found=False)
+    )
+    assert machine.handle(StepFailed(node("a"), 1, "error", "boom")) == [
+        Changed(node("a"), "failed", "boom", "error"),
+        Changed(node("b"), "skipped", "'a' failed"),
+        Changed(node("c"), "skipped", "'a' failed"),
+    ]
+    assert machine.handle(StepSucceeded(node("d"), 1)) == [
+        Changed(node("d"), "succeeded"),
+        EndRun("r", "failed"),
+    ]
+
+
+def test_key_that_cannot_be_derived_fails_the_step():
+    machine = machine_with(ONE, chain("a"))
+    assert machine.handle(KeyFailed(node("a"), "why")) == [
+        Changed(node("a"), "failed", "why", "key"),
+        EndRun("r", "failed"),
+    ]
+
+
+def test_failures_are_retried_with_growing_pauses():
+    a = node("a")
+    machine = machine_with(ONE, chain("a", retries=2), KeyKnown(a, "k", found=False))
+    assert machine.handle(StepFailed(a, 1, "error")) == [
+        Changed(a, "queued", "retry 1 of 2 in 0.5 s"),
+        SetRetryTimer(a, 0.5),
+    ]
+    assert machine.handle(RetryDue(a)) == [Changed(a, "queued"), Submit(a, 2, "w", CPU)]
+    assert machine.handle(StepFailed(a, 2, "died")) == [
+        Changed(a, "queued", "retry 2 of 2 in 1 s"),
+        SetRetryTimer(a, 1.0),
+    ]
+    machine.handle(RetryDue(a))
+    assert machine.handle(StepFailed(a, 3, "error", "boom")) == [
+        Changed(a, "failed", "boom", "error"),
+        EndRun("r", "failed"),
+    ]
+
+
+def test_output_that_is_not_made_is_not_retried():
+    a = node("a")
+    machine = machine_with(ONE, chain("a", retries=2), KeyKnown(a, "k", found=False))
+    assert machine.handle(StepFailed(a, 1, "output", "no model")) == [
+        Changed(a, "failed", "no model", "output"),
+        EndRun("r", "failed"),
+    ]
+
+
+def test_time_up_kills_and_counts_as_a_timeout_whatever_the_process_says():
+    a = node("a")
+    machine = machine_with(ONE, chain("a", timeout_s=1.0), KeyKnown(a, "k", found=False), StepStarted(a, 1))
+    assert machine.handle(TimeUp(a, 1)) == [Kill(a, 1)]
+    assert machine.handle(TimeUp(a, 1)) == []
+    assert machine.handle(StepFailed(a, 1, "died", "killed")) == [
+        Changed(a, "failed", "killed", "timeout"),
+        EndRun("r", "failed"),
+    ]
+
+
+def test_step_that_ends_while_its_time_is_up_has_succeeded():
+    a = node("a")
+    machine = machine_with(
+        ONE, chain("a", timeout_s=1.0), KeyKnown(a, "k", found=False), StepStarted(a, 1), TimeUp(a, 1)
+    )
+    assert machine.handle(StepSucceeded(a, 1)) == [Changed(a, "succeeded"), EndRun("r", "succeeded")]
+
+
+def test_lost_worker_does_not_use_up_retries_and_has_its_own_limit():
+    a = node("a")
+    machine = machine_with(ONE, chain("a"), KeyKnown(a, "k", found=False))
+    for attempt in (1, 2, 3):
+        assert machine.handle(StepLost(a, attempt)) == [Submit(a, attempt + 1, "w", CPU)]
+    assert machine.handle(StepLost(a, 4)) == [
+        Changed(a, "failed", "its worker was lost 4 times", "lost"),
+        EndRun("r", "failed"),
+    ]
+
+
+def test_lost_worker_takes_no_more_steps_until_it_is_back():
+    a = node("a")
+    machine = machine_with(ONE, chain("a"), KeyKnown(a, "k", found=False), StepStarted(a, 1))
+    assert machine.handle(WorkersKnown({})) == []
+    assert machine.handle(StepLost(a, 1)) == [Changed(a, "queued")]
+    assert machine.handle(WorkersKnown(ONE)) == [Submit(a, 2, "w", CPU)]
+
+
+def test_cancel_kills_what_runs_and_ends_what_waits():
+    # a -> b,  c
+    run = AddRun("r", {"a": Ask((), CPU), "b": Ask(("a",), CPU), "c": Ask((), CPU)})
+    machine = machine_with(
+        ONE, run, KeyKnown(node("a"), "ka", found=False), KeyKnown(node("c"), "kc", found=False)
+    )
+    assert machine.handle(CancelRun("r")) == [
+        Kill(node("a"), 1),
+        Changed(node("b"), "cancelled"),
+        Changed(node("c"), "cancelled"),
+    ]
+    assert machine.handle(CancelRun("r")) == []
+    assert machine.handle(StepFailed(node("a"), 1, "died")) == [
+        Changed(node("a"), "cancelled"),
+        EndRun("r", "cancelled"),
+    ]
+
+
+def test_late_success_after_cancel_is_dropped():
+    a = node("a")
+    machine = machine_with(ONE, chain("a"), KeyKnown(a, "k", found=False), CancelRun("r"))
+    assert machine.handle(StepSucceeded(a, 1)) == [Changed(a, "cancelled"), EndRun("r", "cancelled")]
+    assert machine.handle(StepSucceeded(a, 1)) == []
+
+
+def test_cancelled_step_gives_its_room_back():
+    a, b = node("a", "r"), node("b", "s")
+    machine = machine_with(
+        ONE,
+        chain("a", run="r"),
+        chain("b", run="s"),
+        KeyKnown(a, "ka", found=False),
+        KeyKnown(b, "kb", found=False),
+        CancelRun("r"),
+    )
+    assert machine.handle(StepLost(a, 1)) == [
+        Changed(a, "cancelled"),
+        EndRun("r", "cancelled"),
+        Submit(b, 1, "w", CPU),
+    ]
+
+
+def test_request_that_no_worker_can_serve_fails_the_run_before_anything_starts():
+    # a,  b (GPU) -> c
+    run = AddRun("r", {"a": Ask((), CPU), "b": Ask((), {"GPU": 2.0}), "c": Ask(("b",), CPU)})
+    machine = RunMachine()
+    machine.handle(run)
+    machine.handle(KeyKnown(node("a"), "ka", found=False))
+    text = (
+        "Step 'b' asks for GPU=2, which no worker can ever serve: v offers CPU=4, GPU=1; w offers CPU=1. "
+        "Ask for less in its header, or add a worker."
+    )
+    assert machine.handle(WorkersKnown({"w": {"CPU": 1.0}, "v": {"CPU": 4.0, "GPU": 1.0}})) == [
+        Changed(node("b"), "failed", text, "resource"),
+        Changed(node("c"), "skipped", "'b' failed"),
+        Changed(node("a"), "skipped", "no worker can serve 'b'"),
+        EndRun("r", "failed"),
+    ]
+
+
+def test_request_that_a_reused_step_makes_is_not_looked_at():
+    machine = machine_with(ONE, independent(a={"GPU": 1.0}, b=CPU), KeyKnown(node("a"), "ka", found=True))
+    assert machine.handle(KeyKnown(node("b"), "kb", found=False)) == [
+        Changed(node("b"), "queued"),
+        Submit(node("b"), 1, "w", CPU),
+    ]
+
+
+def test_no_workers_at_the_moment_means_waiting():
+    a = node("a")
+    machine = machine_with({}, chain("a"))
+    assert machine.handle(KeyKnown(a, "k", found=False)) == [Changed(a, "queued")]
+    assert machine.handle(WorkersKnown(ONE)) == [Submit(a, 1, "w", CPU)]
+
+
+def test_longest_path_goes_first():
+    # a,  b -> c
+    run = AddRun("r", {"a": Ask((), CPU), "b": Ask((), CPU), "c": Ask(("b",), CPU)})
+    machine = RunMachine()
+    for event in (run, KeyKnown(node("a"), "ka", found=False), KeyKnown(node("b"), "kb", found=False)):
+        machine.handle(event)
+    assert submitted(machine.handle(WorkersKnown(ONE))) == [("b", "w")]
+    assert submitted(machine.handle(StepSucceeded(node("b"), 1))) == [("a", "w")]
+
+
+def test_step_without_gpu_leaves_the_gpu_worker_free():
+    machine = machine_with({"gpu": {"CPU": 4.0, "GPU": 1.0}, "plain": {"CPU": 8.0}}, independent(a=CPU))
+    assert submitted(machine.handle(KeyKnown(node("a"), "k", found=False))) == [("a", "plain")]
+
+
+def test_small_steps_pass_a_large_one_but_not_for_ever():
+    two = {"w": {"CPU": 2.0}}
+    small = {f"s{index}": CPU for index in range(PATIENCE + 4)}
+    machine = machine_with(two, independent(**small), independent("big", big={"CPU": 2.0}))
+    machine.handle(KeyKnown(node("s0"), "k0", found=False))
+    machine.handle(KeyKnown(node("big", "big"), "kb", found=False))
+    passed = []
+    for index in range(1, PATIENCE + 4):
+        passed += submitted(machine.handle(KeyKnown(node(f"s{index}"), f"k{index}", found=False)))
+    order = []
+    running = ["s0", *(name for name, _ in passed)]
+    while running:
+        name = running.pop(0)
+        where = node(name, "big" if name == "big" else "r")
+        started = [step for step, _ in submitted(machine.handle(StepSucceeded(where, 1)))]
+        order += started
+        running += started
+    names = ["s0", *(name for name, _ in passed), *order]
+    assert names.index("big") == PATIENCE + 1
+    assert sorted(names) == sorted([*small, "big"])
+
+
+def test_same_key_in_two_runs_is_computed_once():
+    a, b = node("a", "r"), node("a", "s")
+    machine = machine_with(
+        {"w": {"CPU": 4.0}}, chain("a", run="r"), chain("a", run="s"), KeyKnown(a, "k", found=False)
+    )
+    assert machine.handle(KeyKnown(b, "k", found=False)) == [
+        Changed(b, "queued", "an earlier run of it is on its way")
+    ]
+    assert machine.handle(StepSucceeded(a, 1)) == [
+        Changed(a, "succeeded"),
+        DeriveKey(b),
+        EndRun("r", "succeeded"),
+    ]
+    assert machine.handle(KeyKnown(b, "k", found=True)) == [Changed(b, "reused"), EndRun("s", "succeeded")]
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_step_that_waited_for_a_failed_or_cancelled_one_runs_itself(cancelled):
+    a, b = node("a", "r"), node("b", "s")
+    machine = machine_with(
+        ONE,
+        chain("a", run="r"),
+        chain("b", run="s"),
+        KeyKnown(a, "k", found=False),
+        KeyKnown(b, "k", found=False),
+    )
+    if cancelled:
+        assert machine.handle(CancelRun("r")) == [Kill(a, 1)]
+    assert DeriveKey(b) in machine.handle(StepFailed(a, 1, "died"))
+    assert machine.handle(KeyKnown(b, "k", found=False)) == [Changed(b, "queued"), Submit(b, 1, "w", CPU)]
+
+
+def test_forced_step_runs_beside_one_with_the_same_key_and_others_wait_for_it():
+    a, b, c = node("a", "r"), node("b", "s"), node("c", "t")
+    machine = machine_with(
+        {"w": {"CPU": 4.0}},
+        chain("a", run="r", reuse=False),
+        chain("b", run="s", reuse=False),
+        chain("c", run="t"),
+        KeyKnown(a, "k", found=False),
+    )
+    assert submitted(machine.handle(KeyKnown(b, "k", found=False))) == [("b", "w")]
+    assert machine.handle(KeyKnown(c, "k", found=False)) == [Changed(c, "queued", "'a' does the same")]
+
+
+def test_damaged_input_makes_its_producer_run_again_in_the_same_run():
+    # a -> b
+    a, b = node("a"), node("b")
+    machine = machine_with(
+        ONE,
+        chain("a", "b"),
+        KeyKnown(a, "ka", found=True),
+        KeyKnown(b, "kb", found=False),
+        StepStarted(b, 1),
+    )
+    assert machine.handle(InputDamaged(b, 1, ("a",))) == [
+        Changed(b, "waiting"),
+        Changed(a, "waiting", "what it made is damaged: 'b' could not read it"),
+        DeriveKey(a),
+    ]
+    assert machine.handle(KeyKnown(a, "ka", found=False)) == [Changed(a, "queued"), Submit(a, 1, "w", CPU)]
+    assert machine.handle(StepSucceeded(a, 1)) == [Changed(a, "succeeded"), DeriveKey(b)]
+    assert submitted(machine.handle(KeyKnown(b, "kb", found=False))) == [("b", "w")]
+
+
+def test_input_that_is_damaged_again_and_again_fails_the_step():
+    # a -> b
+    a, b = node("a"), node("b")
+    machine = machine_with(ONE, chain("a", "b"), KeyKnown(a, "ka", found=True))
+    for attempt in (1, 2):
+        machine.handle(KeyKnown(b, "kb", found=False))
+        machine.handle(InputDamaged(b, attempt, ("a",)))
+        machine.handle(KeyKnown(a, "ka", found=True))
+    machine.handle(KeyKnown(b, "kb", found=False))
+    assert machine.handle(InputDamaged(b, 3, ("a",))) == [
+        Changed(b, "failed", "what 'a' made was damaged 3 times", "missing"),
+        EndRun("r", "failed"),
+    ]
+
+
+def test_cluster_that_fails_fails_what_needs_it_and_the_next_run_asks_again():
+    a, b, again = node("a"), node("b", "s"), node("a", "t")
+    machine = RunMachine()
+    for event in (
+        chain("a"),
+        chain("b", run="s"),
+        KeyKnown(a, "k", found=False),
+        KeyKnown(b, "k", found=False),
+    ):
+        machine.handle(event)
+    assert machine.handle(ClusterFailed("no route")) == [
+        Changed(b, "failed", "no route", "cluster"),
+        EndRun("s", "failed"),
+        Changed(a, "failed", "no route", "cluster"),
+        EndRun("r", "failed"),
+    ]
+    machine.handle(chain("a", run="t"))
+    assert machine.handle(KeyKnown(again, "k", found=False)) == [Changed(again, "queued"), StartCluster()]
+
+
+def test_long_chain_below_a_failure_is_skipped_without_recursion():
+    names = [f"s{index}" for index in range(5000)]
+    machine = machine_with(ONE, chain(*names))
+    said = machine.handle(KeyFailed(node("s0"), "why"))
+    assert said[-1] == EndRun("r", "failed")
+    assert len(said) == 5001
