@@ -1,0 +1,188 @@
+"""IPython inside a step process: made when something asks for it, so that a step that shows nothing never imports it."""
+
+from __future__ import annotations
+
+import binascii
+import builtins
+import importlib.abc
+import importlib.machinery
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+from jupyter_mlpipe.execution.shown import Capture, Output
+
+_SHELL_MODULE = "IPython.core.interactiveshell"
+
+
+class LazyShell:
+    """Gives the step `get_ipython`, `display` and rich results, with the step's names as user namespace.
+
+    Parameters
+    ----------
+    titles
+        By file name, what tracebacks call a cell: ``Cell In[5]``.
+    """
+
+    def __init__(self, capture: Capture, module: ModuleType, titles: Mapping[str, str]) -> None:
+        self.capture = capture
+        self.module = module
+        self.titles = titles
+        self._shell: Any = None
+        self._making = False
+
+    def install(self) -> None:
+        """Make displays and figures arrive as in a kernel, whoever asks for them."""
+        builtins.get_ipython = self.get  # type: ignore[attr-defined]
+        builtins.display = self._display  # type: ignore[attr-defined]
+        os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+        # Preloaded, it would have found no shell to tie itself to.
+        sys.modules.pop("matplotlib_inline.backend_inline", None)
+        if _SHELL_MODULE in sys.modules:
+            self._arm(sys.modules[_SHELL_MODULE])
+        else:
+            sys.meta_path.insert(0, _ArmAtImport(self))
+
+    def _arm(self, module: ModuleType) -> None:
+        # Libraries ask `InteractiveShell.initialized()` before they display: from then on there is one.
+        def initialized(_cls: type) -> bool:
+            return self._making or self.get() is not None
+
+        module.InteractiveShell.initialized = classmethod(initialized)  # type: ignore[attr-defined]
+
+    def get(self) -> Any:
+        """Return the shell, made at first use."""
+        if self._shell is None and not self._making:
+            self._making = True
+            try:
+                self._shell = _make_shell(self)
+            finally:
+                self._making = False
+        return self._shell
+
+    def _display(self, *objects: object, **options: Any) -> Any:
+        self.get()
+        from IPython.display import display
+
+        return display(*objects, **options)
+
+    def show_result(self, value: object) -> None:
+        """Show the value of the last expression."""
+        if value is None:
+            return
+        formats, metadata = self.get().display_formatter.format(value)
+        if formats:
+            self.capture.show(
+                {
+                    "output_type": "execute_result",
+                    "execution_count": None,
+                    "data": _plain(formats),
+                    "metadata": _plain(metadata),
+                }
+            )
+
+    def end_cell(self) -> None:
+        """Tell IPython that the cell is done: open figures are shown then."""
+        if self._shell is not None:
+            self._shell.events.trigger("post_execute")
+            self._shell.events.trigger("post_run_cell", None)
+
+
+class _ArmAtImport(importlib.abc.MetaPathFinder):
+    def __init__(self, lazy: LazyShell) -> None:
+        self._lazy = lazy
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != _SHELL_MODULE:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+        if spec is None or spec.loader is None:
+            return None
+        loader, arm = spec.loader, self._lazy._arm
+        execute = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            arm(module)
+
+        loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON values, bytes as base64, as ipykernel sends them."""
+    if isinstance(value, bytes):
+        return binascii.b2a_base64(value).decode("ascii")
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(part) for part in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)
+
+
+def _make_shell(lazy: LazyShell) -> Any:
+    from IPython.core.compilerop import CachingCompiler
+    from IPython.core.displayhook import DisplayHook
+    from IPython.core.displaypub import DisplayPublisher
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets import Type
+    from traitlets.config import Config
+
+    capture = lazy.capture
+
+    class StepCompiler(CachingCompiler):  # type: ignore[misc]
+        def format_code_name(self, name: str) -> tuple[str, str] | None:
+            title = lazy.titles.get(name)
+            if title is None:
+                found: tuple[str, str] | None = super().format_code_name(name)
+                return found
+            label, _, rest = title.partition(" ")
+            return label, rest
+
+    class StepDisplayHook(DisplayHook):  # type: ignore[misc]
+        def __call__(self, result: object = None) -> None:
+            lazy.show_result(result)
+
+    class StepDisplayPublisher(DisplayPublisher):  # type: ignore[misc]
+        def publish(
+            self,
+            data: Mapping[str, Any],
+            metadata: Mapping[str, Any] | None = None,
+            *_ignored: object,
+            transient: Mapping[str, Any] | None = None,
+            update: bool = False,
+            **_options: object,
+        ) -> None:
+            output: Output = {
+                "output_type": "update_display_data" if update else "display_data",
+                "data": _plain(data),
+                "metadata": _plain(metadata or {}),
+            }
+            if transient:
+                output["transient"] = _plain(transient)
+            capture.show(output)
+
+        def clear_output(self, wait: bool = False) -> None:
+            capture.show({"output_type": "clear_output", "wait": wait})
+
+    class StepShell(InteractiveShell):  # type: ignore[misc]
+        compiler_class = Type(StepCompiler)
+        displayhook_class = Type(StepDisplayHook)
+        display_pub_class = Type(StepDisplayPublisher)
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "neutral"
+    names = lazy.module.__dict__
+    before = dict(names)
+    shell = StepShell.instance(config=config, user_module=lazy.module, user_ns=names)
+    # IPython binds names such as `_`, `In` and `exit`; the step's own come first.
+    names.update(before)
+    return shell
