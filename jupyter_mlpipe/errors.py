@@ -11,7 +11,9 @@ MLPipeError
 ├── ParameterError          a parameter's value does not fit its annotation
 ├── StoreError              the store cannot be read or written
 │   ├── StoreFullError
-│   └── EncodingError       a value that no codec can store
+│   ├── EncodingError       a value that no codec can store
+│   ├── ArtifactMissingError  an artifact is no longer in the store
+│   └── ArtifactCorruptError  stored bytes do not match their digest or size
 ├── ResourceError           a request that no worker can ever serve
 ├── ClusterError            the cluster cannot be started or reached
 └── StepError               a step failed; carries the user's traceback
@@ -75,6 +77,14 @@ class StoreFullError(StoreError):
 
 class EncodingError(StoreError):
     """A value that no codec can store."""
+
+
+class ArtifactMissingError(StoreError):
+    """An artifact is no longer in the store; the step that makes it has to run again."""
+
+
+class ArtifactCorruptError(StoreError):
+    """Stored bytes do not match their digest or size; they count as missing from then on."""
 
 
 class ResourceError(MLPipeError):

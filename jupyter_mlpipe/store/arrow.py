@@ -1,0 +1,117 @@
+"""Tables of pandas, polars and pyarrow as Arrow IPC files, where the round trip is exact.
+
+One record batch of combined columns with unified dictionaries: equal tables give equal bytes,
+however they were sliced, laid out or appended to, and each column is one run of bytes on reading.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.ipc
+
+from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
+
+_KEY = b"mlpipe"
+_POLARS_TYPES = frozenset(
+    (
+        *("Boolean", "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"),
+        *("Float32", "Float64", "String", "Binary", "Date", "Datetime", "Duration", "Time"),
+    )
+)
+
+
+def encode(value: Any, namespace: Mapping[str, object]) -> Encoding | None:
+    library = type(value).__module__.partition(".")[0]
+    if library == "pandas":
+        return _encode_pandas(value)
+    if library == "polars":
+        return _encode_polars(value)
+    return _encode_table(value)
+
+
+def _encode_pandas(value: Any) -> Encoding | None:
+    # Only where the value itself is of pandas: nothing else may load it.
+    from jupyter_mlpipe.store import frames
+
+    if not frames.is_frame(value):
+        return None
+    try:
+        spec, names, columns = frames.pack_frame(value)
+    except frames.InexactError:
+        return None
+    schema = pa.schema([pa.field(name, column.type) for name, column in zip(names, columns, strict=True)])
+    batch = pa.RecordBatch.from_arrays(columns, schema=schema)
+    shape = f"{len(value):,} × {value.shape[1]:,}" if value.ndim == 2 else f"{value.dtype}[{len(value):,}]"
+    return _encoding([batch], schema, spec, shape)
+
+
+def _encode_polars(value: Any) -> Encoding | None:
+    polars = sys.modules["polars"]
+    if type(value) is polars.Series:
+        kind, table, shape = "polars.series", value.to_frame(), f"{value.dtype}[{len(value):,}]"
+    elif type(value) is polars.DataFrame:
+        kind, table, shape = "polars.frame", value, f"{value.height:,} × {value.width:,}"
+    else:
+        return None
+    if not table.width or not all(str(dtype.base_type()) in _POLARS_TYPES for dtype in table.dtypes):
+        return None
+    return _from_table(table.rechunk().to_arrow(), {"kind": kind}, shape)
+
+
+def _encode_table(value: Any) -> Encoding | None:
+    if type(value) is not pa.Table or not value.num_columns or _KEY in (value.schema.metadata or {}):
+        return None
+    if any(isinstance(field.type, pa.BaseExtensionType) for field in value.schema):
+        return None
+    return _from_table(value, {"kind": "table"}, f"{value.num_rows:,} × {value.num_columns:,}")
+
+
+def _from_table(table: Any, spec: dict[str, Any], shape: str) -> Encoding | None:
+    try:
+        table = table.unify_dictionaries().combine_chunks()
+    except pa.ArrowException:
+        return None
+    return _encoding(table.to_batches(), table.schema, spec, shape)
+
+
+def _encoding(batches: list[Any], schema: Any, spec: dict[str, Any], shape: str) -> Encoding:
+    described = json.dumps(spec, separators=(",", ":")).encode()
+    schema = schema.with_metadata({**(schema.metadata or {}), _KEY: described})
+
+    def write(out: Sink) -> None:
+        with pa.ipc.new_file(pa.PythonFile(out, mode="w"), schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch.replace_schema_metadata(schema.metadata))
+
+    return Encoding(write, shape, sum(batch.nbytes for batch in batches) + schema.metadata.__sizeof__())
+
+
+def decode(view: memoryview, namespace: dict[str, Any] | None) -> Any:
+    table = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(view))).read_all()
+    metadata = dict(table.schema.metadata)
+    spec = json.loads(metadata.pop(_KEY))
+    kind = spec["kind"]
+    if kind in ("frame", "series"):
+        from jupyter_mlpipe.store import frames
+
+        return frames.unpack_frame(spec, [_only_chunk(column) for column in table.columns])
+    table = table.replace_schema_metadata(metadata or None)
+    if kind == "table":
+        return table
+    polars = importlib.import_module("polars")
+    frame = polars.from_arrow(table)
+    return frame.to_series() if kind == "polars.series" else frame
+
+
+def _only_chunk(column: Any) -> Any:
+    return column.chunk(0) if column.num_chunks == 1 else pa.array([], type=column.type)
+
+
+CODEC = Codec("arrow", 1, encode, decode)

@@ -1,0 +1,160 @@
+"""The history of runs, for people to look at. Reuse never depends on it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+_LOG = logging.getLogger(__name__)
+_BUSY_SECONDS = 10.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS steps (
+    pipeline TEXT NOT NULL, step TEXT NOT NULL, key TEXT NOT NULL, status TEXT NOT NULL,
+    seconds REAL, at REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS steps_by_name ON steps (pipeline, step, at);
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY, pipeline TEXT NOT NULL, status TEXT NOT NULL, started_at REAL NOT NULL,
+    seconds REAL, details TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS runs_by_time ON runs (started_at);
+PRAGMA user_version = 1;
+"""
+_HAS_RECORD = ("succeeded", "reused")
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    """A run that ended, or is under way.
+
+    Parameters
+    ----------
+    details
+        Plain JSON: parameters, and status, key and seconds of each step.
+    """
+
+    id: str
+    pipeline: str
+    status: str
+    started_at: float
+    seconds: float | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class History:
+    """``history.db``. What it cannot write is logged and forgotten: a run never fails for it."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def remember(self, pipeline: str, step: str, key: str, status: str, seconds: float | None = None) -> None:
+        """Note how a step ended."""
+        self._try(
+            lambda db: db.execute(
+                "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?)",
+                (pipeline, step, key, status, seconds, time.time()),
+            ),
+            None,
+        )
+
+    def last_key(self, pipeline: str, step: str) -> str | None:
+        """Return the key of the step's last record, whether it was made or reused."""
+        row: Any = self._try(
+            lambda db: db.execute(
+                "SELECT key FROM steps WHERE pipeline = ? AND step = ? AND status IN (?, ?) "
+                "ORDER BY at DESC, rowid DESC LIMIT 1",
+                (pipeline, step, *_HAS_RECORD),
+            ).fetchone(),
+            None,
+        )
+        return None if row is None else str(row[0])
+
+    def last_keys(self, pipeline: str) -> dict[str, str]:
+        """Return `last_key` of every step of a pipeline."""
+        rows: list[Any] = self._try(
+            lambda db: db.execute(
+                "SELECT step, key FROM steps WHERE pipeline = ? AND status IN (?, ?) ORDER BY at, rowid",
+                (pipeline, *_HAS_RECORD),
+            ).fetchall(),
+            [],
+        )
+        return {str(step): str(key) for step, key in rows}
+
+    def add_run(self, run: RunEntry) -> None:
+        """Keep a run, replacing an earlier entry of the same id."""
+        self._try(
+            lambda db: db.execute(
+                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    run.id,
+                    run.pipeline,
+                    run.status,
+                    run.started_at,
+                    run.seconds,
+                    json.dumps(dict(run.details), default=str),
+                ),
+            ),
+            None,
+        )
+
+    def runs(self, limit: int = 20, pipeline: str | None = None) -> list[RunEntry]:
+        """Return the latest runs, newest first."""
+        rows: list[Any] = self._try(
+            lambda db: db.execute(
+                "SELECT id, pipeline, status, started_at, seconds, details FROM runs "
+                "WHERE ? IS NULL OR pipeline = ? ORDER BY started_at DESC, rowid DESC LIMIT ?",
+                (pipeline, pipeline, limit),
+            ).fetchall(),
+            [],
+        )
+        return [RunEntry(*row[:5], json.loads(row[5])) for row in rows]
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _try(self, work: Callable[[sqlite3.Connection], _T], otherwise: _T) -> _T:
+        with self._lock:
+            try:
+                return work(self._open())
+            except (sqlite3.Error, OSError, TypeError, ValueError) as error:
+                _LOG.warning("The history of runs at %s cannot be used: %s", self.path, error)
+                return otherwise
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            # Each statement commits by itself; threads take turns by the lock.
+            connection = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                _prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError:
+        # Network file systems refuse the shared memory that WAL needs.
+        connection.execute("PRAGMA journal_mode = DELETE")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        connection.executescript(_SCHEMA)

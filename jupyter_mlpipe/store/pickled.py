@@ -1,0 +1,81 @@
+"""Pickle protocol 5 for what no other codec holds exactly, large buffers beside the pickle.
+
+One object: magic, the length of the pickle, the number of buffers, the length of each, the pickle,
+then each buffer at a multiple of 64 bytes.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.keys.pickles import dump_artifact, load_artifact
+from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
+from jupyter_mlpipe.store.refusals import refuse, remedy_for
+
+_MAGIC = b"mlpipe5\n"
+_ALIGNMENT = 64
+
+
+def encode(value: Any, namespace: Mapping[str, object]) -> Encoding:
+    """Pickle a value.
+
+    Raises
+    ------
+    EncodingError
+        Names the type that stands in the way, why, and what to do.
+    """
+    refuse(value)
+    try:
+        pickled = dump_artifact(value, namespace)
+    except EncodingError as error:
+        # The name is the one thing that the messages of all pickling errors share.
+        named = re.search(r"cannot pickle '([\w.]+)' object", str(error)) or re.search(
+            r"of type ([\w.]+)", str(error)
+        )
+        remedy = remedy_for(named[1]) if named else ""
+        advice = (
+            remedy
+            or "Keep what can be stored of it (its settings, its content), and make it anew where it is used."
+        )
+        raise EncodingError(f"{str(error).rstrip('.')}. {advice}") from error
+
+    sizes = [buffer.nbytes for buffer in pickled.buffers]
+    head = _MAGIC + struct.pack(f"<{2 + len(sizes)}Q", len(pickled.stream), len(sizes), *sizes)
+
+    def write(out: Sink) -> None:
+        position = out.write(head) + out.write(pickled.stream)
+        for buffer in pickled.buffers:
+            position += out.write(bytes(-position % _ALIGNMENT))
+            position += out.write(buffer)
+
+    kind = type(value)
+    return Encoding(write, kind.__name__, len(head) + len(pickled.stream) + sum(sizes), pickled.needs)
+
+
+def decode(view: memoryview, namespace: dict[str, Any] | None) -> Any:
+    if view[: len(_MAGIC)] != _MAGIC:
+        raise ValueError("not a pickle of this package")
+    position = len(_MAGIC)
+    n_stream, n_buffers = struct.unpack_from("<2Q", view, position)
+    position += 16
+    sizes = struct.unpack_from(f"<{n_buffers}Q", view, position)
+    position += 8 * n_buffers
+    stream = view[position : position + n_stream]
+    position += n_stream
+    buffers = []
+    for size in sizes:
+        position += -position % _ALIGNMENT
+        buffers.append(_private_copy(view[position : position + size]))
+        position += size
+    return load_artifact(stream, buffers, namespace)
+
+
+def _private_copy(view: memoryview) -> Any:
+    return bytearray(view)
+
+
+CODEC = Codec("pickle", 1, encode, decode)

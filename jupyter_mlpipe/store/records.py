@@ -1,0 +1,189 @@
+"""Records and artifacts: what a key gave, as small JSON that proves its own integrity."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from blake3 import blake3
+
+from jupyter_mlpipe.model.status import Ingredient
+from jupyter_mlpipe.store.objects import Blob
+
+SCHEMA = 1
+_PREFIX = b'{"mlpipe_record":%d,"checksum":"' % SCHEMA
+_MIDDLE = b'","record":'
+_SUFFIX = b"}\n"
+_CHECKSUM_AT = len(_PREFIX)
+_MIDDLE_AT = _CHECKSUM_AT + 64
+_BODY_AT = _MIDDLE_AT + len(_MIDDLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Stored content of an output and how to read it.
+
+    Parameters
+    ----------
+    digest
+        What enters the key of a consumer: covers codec, content and `needs`.
+    codec, version
+        How the content is decoded.
+    type
+        Qualified name of the value's type.
+    preview
+        For people: ``336,776 × 19``.
+    needs
+        Digests of the classes and functions of ``__main__`` by name, without which it cannot be decoded.
+    """
+
+    digest: str
+    codec: str
+    version: int
+    type: str
+    preview: str
+    blob: Blob
+    needs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Bytes as stored."""
+        return self.blob.size
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What running a step gave.
+
+    Parameters
+    ----------
+    left_out
+        Names that the cell bound and that cannot be stored, each with why.
+    shown
+        Content of what the step showed: a JSON list of outputs as in a notebook file.
+    files
+        Digests of files read, by path.
+    created_at
+        Seconds since 1970.
+    """
+
+    key: str
+    outputs: Mapping[str, Artifact] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    ingredients: tuple[Ingredient, ...] = ()
+    shown: Blob | None = None
+    seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    step: str = ""
+    created_at: float = 0.0
+    host: str = ""
+    user: str = ""
+    python: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "key": self.key,
+            "outputs": {name: artifact_to_json(artifact) for name, artifact in self.outputs.items()},
+            "left_out": dict(self.left_out),
+            "ingredients": [[i.kind, i.name, i.digest, i.detail] for i in self.ingredients],
+            "shown": None if self.shown is None else _blob_to_json(self.shown),
+            "seconds": self.seconds,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "metrics": dict(self.metrics),
+            "files": dict(self.files),
+            "step": self.step,
+            "created_at": self.created_at,
+            "host": self.host,
+            "user": self.user,
+            "python": self.python,
+        }
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Record:
+        """Build a record from what `to_json` gave; KeyError, TypeError or ValueError for anything else."""
+        shown = found["shown"]
+        return cls(
+            key=found["key"],
+            outputs={name: artifact_from_json(entry) for name, entry in found["outputs"].items()},
+            left_out=found["left_out"],
+            ingredients=tuple(Ingredient(*entry) for entry in found["ingredients"]),
+            shown=None if shown is None else _blob_from_json(shown),
+            seconds=found["seconds"],
+            peak_memory_bytes=found["peak_memory_bytes"],
+            metrics=found["metrics"],
+            files=found["files"],
+            step=found["step"],
+            created_at=found["created_at"],
+            host=found["host"],
+            user=found["user"],
+            python=found["python"],
+        )
+
+
+def to_bytes(record: Record) -> bytes:
+    """Return the file of a record: JSON whose body is preceded by its checksum."""
+    body = json.dumps(record.to_json(), ensure_ascii=True, separators=(",", ":")).encode()
+    return b"".join((_PREFIX, blake3(body).hexdigest().encode(), _MIDDLE, body, _SUFFIX))
+
+
+def from_bytes(content: bytes) -> Record | None:
+    """Return the record of a file, or None where it is torn, foreign or of another schema."""
+    if not content.startswith(_PREFIX) or not content.endswith(_SUFFIX):
+        return None
+    body = content[_BODY_AT : -len(_SUFFIX)]
+    if content[_CHECKSUM_AT:_MIDDLE_AT] != blake3(body).hexdigest().encode():
+        return None
+    try:
+        return Record.from_json(json.loads(body))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def artifact_to_json(artifact: Artifact) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "digest": artifact.digest,
+        "codec": artifact.codec,
+        "version": artifact.version,
+        "type": artifact.type,
+        "preview": artifact.preview,
+        **_blob_to_json(artifact.blob),
+    }
+    if artifact.needs:
+        entry["needs"] = dict(artifact.needs)
+    return entry
+
+
+def artifact_from_json(entry: Mapping[str, Any]) -> Artifact:
+    return Artifact(
+        digest=entry["digest"],
+        codec=entry["codec"],
+        version=entry["version"],
+        type=entry["type"],
+        preview=entry["preview"],
+        blob=_blob_from_json(entry),
+        needs=entry.get("needs", {}),
+    )
+
+
+def _blob_to_json(blob: Blob) -> dict[str, Any]:
+    entry: dict[str, Any] = {"object": blob.object, "size": blob.size}
+    if blob.inline is not None:
+        try:
+            entry["text"] = blob.inline.decode("ascii")
+        except UnicodeDecodeError:
+            entry["base64"] = base64.b64encode(blob.inline).decode()
+    return entry
+
+
+def _blob_from_json(entry: Mapping[str, Any]) -> Blob:
+    inline: bytes | None = None
+    if "text" in entry:
+        inline = entry["text"].encode("ascii")
+    elif "base64" in entry:
+        inline = base64.b64decode(entry["base64"], validate=True)
+    return Blob(entry["object"], entry["size"], inline)

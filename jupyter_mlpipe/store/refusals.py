@@ -1,0 +1,93 @@
+"""Values that are bound to this process: why each cannot be stored, and what to do instead."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from jupyter_mlpipe.errors import EncodingError
+
+_ONCE = ("can be consumed only once", "Make it a list: list(...).")
+_LOCK = ("belongs to the threads of one process", "Make it where it is used.")
+_FILE = (
+    "is an open file of this process",
+    "Store what it holds (its content, or its path), and open it where it is read.",
+)
+_LINK = ("is a live connection of this process", "Store its settings, and connect where it is used.")
+_TASK = ("is work under way in this process", "Wait for it, and store its result.")
+_VIEW = ("is a view of memory that it does not own", "Make it bytes: bytes(...).")
+
+# By name, so that no library is imported, and because pickle's own messages name types only so.
+_REASONS: dict[str, tuple[str, str]] = {
+    "generator": _ONCE,
+    "async_generator": _ONCE,
+    "coroutine": ("can be awaited only once", "Await it, and store its result."),
+    "lock": _LOCK,
+    "_thread.lock": _LOCK,
+    "_thread.RLock": _LOCK,
+    "_thread._local": _LOCK,
+    "threading.Thread": _TASK,
+    "threading.Event": _LOCK,
+    "threading.Condition": _LOCK,
+    "threading.Semaphore": _LOCK,
+    "queue.Queue": _LOCK,
+    "_queue.SimpleQueue": _LOCK,
+    "_io.TextIOWrapper": _FILE,
+    "_io.BufferedReader": _FILE,
+    "_io.BufferedWriter": _FILE,
+    "_io.BufferedRandom": _FILE,
+    "_io.FileIO": _FILE,
+    "mmap.mmap": _FILE,
+    "socket": _LINK,
+    "socket.socket": _LINK,
+    "ssl.SSLContext": _LINK,
+    "ssl.SSLSocket": _LINK,
+    "sqlite3.Connection": _LINK,
+    "sqlite3.Cursor": _LINK,
+    "psycopg.Connection": _LINK,
+    "psycopg2.extensions.connection": _LINK,
+    "sqlalchemy.engine.base.Engine": _LINK,
+    "sqlalchemy.engine.base.Connection": _LINK,
+    "distributed.client.Client": _LINK,
+    "distributed.client.Future": _TASK,
+    "subprocess.Popen": _TASK,
+    "concurrent.futures.thread.ThreadPoolExecutor": _TASK,
+    "concurrent.futures.process.ProcessPoolExecutor": _TASK,
+    "concurrent.futures._base.Future": _TASK,
+    "asyncio.Task": _TASK,
+    "_asyncio.Task": _TASK,
+    "_asyncio.Future": _TASK,
+    "multiprocessing.context.Process": _TASK,
+    "multiprocessing.pool.Pool": _TASK,
+    "memoryview": _VIEW,
+    "frame": ("is a moment of this process", "Store the values that you need of it."),
+    "traceback": ("is a moment of this process", "Store its text: traceback.format_exc()."),
+    "weakref.ReferenceType": ("refers to an object of this process", "Store the object itself."),
+}
+
+
+def qualified_name(kind: type) -> str:
+    """Return ``module.Name``, or the bare name of a builtin."""
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def refuse(value: Any) -> None:
+    """Raise EncodingError for a value that pickle would take, or refuse, for the wrong reason.
+
+    Some picklers read an open file to its end and store its text: reading it back gives another thing.
+    """
+    for kind in type(value).__mro__[:-1]:
+        reason = _REASONS.get(qualified_name(kind))
+        if reason is not None:
+            break
+    else:
+        if not isinstance(value, io.IOBase) or isinstance(value, (io.StringIO, io.BytesIO)):
+            return
+        reason = _FILE
+    raise EncodingError(f"a value of type {qualified_name(type(value))} {reason[0]}. {reason[1]}")
+
+
+def remedy_for(name: str) -> str:
+    """Return why and what to do for a type that pickle named, or an empty string."""
+    reason = _REASONS.get(name)
+    return "" if reason is None else f"It {reason[0]}. {reason[1]}"

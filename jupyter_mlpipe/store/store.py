@@ -1,0 +1,210 @@
+"""The store: artifacts and records by content. Knows digests, not pipelines."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jupyter_mlpipe.errors import ArtifactMissingError, StoreError
+from jupyter_mlpipe.keys import canonical
+from jupyter_mlpipe.store import records
+from jupyter_mlpipe.store.codecs import choose, find_codec
+from jupyter_mlpipe.store.objects import Blob, Objects, explain, rename, synchronise
+from jupyter_mlpipe.store.records import Artifact, Record
+from jupyter_mlpipe.store.refusals import qualified_name
+
+_SHOWN_INLINE_BYTES = 4096
+_DIGEST = re.compile(r"[0-9a-f]{8,128}")
+
+
+def open_store(path: str | os.PathLike[str]) -> Store:
+    """Open the store at `path`, made if it is not there.
+
+    A store that cannot be written may still be read.
+
+    Raises
+    ------
+    StoreError
+        `path` is a file, or is not there and cannot be made.
+    """
+    root = Path(path).expanduser().absolute()
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        if not root.is_dir():
+            raise explain(error, root) from error
+    store = Store(root)
+    store.objects.sweep()
+    return store
+
+
+class Store:
+    """Artifacts and records in one folder; safe for several processes and threads at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.objects = Objects(root)
+        self._records = os.path.join(root, "records")
+
+    def get_record(self, key: str) -> Record | None:
+        """Return what the key gave; None where that is not known, or its file is torn or foreign."""
+        if not _DIGEST.fullmatch(key):
+            return None
+        try:
+            fd = os.open(self._record_path(key), os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except OSError:
+            return None
+        try:
+            content = os.read(fd, os.fstat(fd).st_size + 1)
+        except OSError:
+            return None
+        finally:
+            os.close(fd)
+        record = records.from_bytes(content)
+        return record if record is not None and record.key == key else None
+
+    def put_record(self, record: Record) -> None:
+        """Keep a record, replacing an earlier one of its key. The artifacts must be stored before."""
+        if not _DIGEST.fullmatch(record.key):
+            raise ValueError(f"{record.key!r} is not a digest")
+        content = records.to_bytes(record)
+        temporary = ""
+        try:
+            fd, temporary = self._create_temporary()
+            try:
+                left = memoryview(content)
+                while left.nbytes:
+                    left = left[os.write(fd, left) :]
+                synchronise(fd)
+            finally:
+                os.close(fd)
+            rename(temporary, self._record_path(record.key))
+        except OSError as error:
+            if temporary:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+            raise explain(error, self.root, len(content)) from error
+
+    def keys(self) -> Iterator[str]:
+        """Give the keys of all records, in no order."""
+        for shard in _names(self._records):
+            yield from _names(os.path.join(self._records, shard))
+
+    def remove_record(self, key: str) -> None:
+        """Forget what a key gave; its artifacts stay."""
+        if _DIGEST.fullmatch(key):
+            try:
+                os.unlink(self._record_path(key))
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                raise explain(error, self.root) from error
+
+    def put_value(self, value: Any, namespace: Mapping[str, object] | None = None) -> Artifact:
+        """Store a value.
+
+        Parameters
+        ----------
+        namespace
+            The notebook's names: what is defined there is stored by name. ``__main__`` by default.
+
+        Raises
+        ------
+        EncodingError
+            It cannot be stored: names the type, why, and what to do.
+        StoreFullError, StoreError
+        """
+        scope = vars(sys.modules["__main__"]) if namespace is None else namespace
+        codec, encoding = choose(value, scope)
+        with self.objects.writer(encoding.n_bytes) as out:
+            encoding.write(out)
+            blob = out.finish()
+        needs = dict(sorted(encoding.needs.items()))
+        return Artifact(
+            digest=canonical.digest("artifact", codec.id, codec.version, blob.object, needs),
+            codec=codec.id,
+            version=codec.version,
+            type=qualified_name(type(value)),
+            preview=encoding.preview,
+            blob=blob,
+            needs=needs,
+        )
+
+    def get_value(self, artifact: Artifact, namespace: dict[str, Any] | None = None) -> Any:
+        """Return a private, writable copy of what was stored.
+
+        Parameters
+        ----------
+        namespace
+            Where classes and functions of the notebook are looked up. ``__main__`` by default.
+
+        Raises
+        ------
+        ArtifactMissingError, ArtifactCorruptError
+            Its bytes are gone, or are not those that were written: its step has to run again.
+        """
+        codec = find_codec(artifact.codec)
+        if codec is None or codec.version != artifact.version:
+            raise ArtifactMissingError(
+                f"An artifact of type {artifact.type} was stored as '{artifact.codec}' version "
+                f"{artifact.version}, which this version of jupyter-mlpipe does not "
+                "read. Run the step that makes it again."
+            )
+        return codec.decode(self.objects.read(artifact.blob), namespace)
+
+    def has(self, artifact: Artifact) -> bool:
+        """Tell, without reading it, whether an artifact is there and can be read."""
+        codec = find_codec(artifact.codec)
+        return codec is not None and codec.version == artifact.version and self.objects.has(artifact.blob)
+
+    def quarantine(self, artifact: Artifact) -> None:
+        """Move an artifact aside: it counts as missing from then on."""
+        if artifact.blob.inline is None:
+            self.objects.quarantine(artifact.blob.object)
+
+    def put_bytes(self, content: bytes) -> str:
+        """Store bytes as they are and return their digest."""
+        return self.objects.put(content, inline_bytes=-1).object
+
+    def get_bytes(self, digest: str) -> bytes:
+        """Return the bytes of `put_bytes`, verified; raises ArtifactMissingError or ArtifactCorruptError."""
+        try:
+            size = os.stat(self.objects.path(digest)).st_size
+        except OSError:
+            size = 0  # reading it says what is the matter
+        return bytes(self.objects.read(Blob(digest, size)))
+
+    def put_shown(self, outputs: Sequence[Mapping[str, Any]]) -> Blob | None:
+        """Store what a step showed, for `Record.shown`: in the record itself where it is small."""
+        if not outputs:
+            return None
+        content = json.dumps(list(outputs), ensure_ascii=True, separators=(",", ":")).encode()
+        return self.objects.put(content, inline_bytes=_SHOWN_INLINE_BYTES)
+
+    def get_shown(self, record: Record) -> list[dict[str, Any]]:
+        """Return what a step showed; raises ArtifactMissingError or ArtifactCorruptError."""
+        if record.shown is None:
+            return []
+        outputs: list[dict[str, Any]] = json.loads(bytes(self.objects.read(record.shown)))
+        return outputs
+
+    def _record_path(self, key: str) -> str:
+        return os.path.join(self._records, key[:2], key)
+
+    def _create_temporary(self) -> tuple[int, str]:
+        return self.objects.create_temporary()
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(f"The store's folder {folder} cannot be read: {error}.") from error
