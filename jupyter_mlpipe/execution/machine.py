@@ -14,11 +14,12 @@ A step goes through these phases::
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, assert_never
 
 from jupyter_mlpipe.execution.events import (
     AddRun,
+    Amounts,
     Ask,
     CancelRun,
     Changed,
@@ -124,6 +125,11 @@ class RunMachine:
         self._held: dict[str, list[_Step]] = {}
         self._unchecked: dict[str, None] = {}
         self._said: list[Instruction] = []
+
+    @property
+    def workers(self) -> Mapping[str, Amounts]:
+        """What each worker offers, of those that there are."""
+        return self._placing.workers
 
     def handle(self, event: Event) -> list[Instruction]:
         """Take note of one event; return what is to be done, in order.

@@ -6,13 +6,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jupyter_mlpipe.errors import MLPipeError, UnknownNameError, UnknownStepError, close_matches
+from jupyter_mlpipe.errors import (
+    ArtifactCorruptError,
+    ArtifactMissingError,
+    MLPipeError,
+    UnknownNameError,
+    UnknownStepError,
+    close_matches,
+)
 from jupyter_mlpipe.execution.state import Listener, RunState, StepState
 from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import ENDED, Reason, RunSnapshot, RunStatus, StepSnapshot, StepStatus
 from jupyter_mlpipe.store.records import Artifact, Record
-from jupyter_mlpipe.store.store import ArtifactCorruptError, ArtifactMissingError, Store
+from jupyter_mlpipe.store.store import Store
 
 _SLICE_S = 0.2
 _CANCEL_S = 10.0
@@ -64,7 +71,7 @@ class RunStep:
         """What it has shown so far, or showed when it ran: nbformat-like outputs."""
         state = self._state
         if state.status == "reused" and state.record is not None and not state.outputs:
-            state.outputs = shown_outputs(state.record, self._store)
+            state.outputs = self._store.get_shown(state.record)
         return list(state.outputs)
 
     @property
@@ -270,9 +277,8 @@ class Run:
                 f"No step of this run makes '{name}'.{close_matches(name, everything)} "
                 f"Outputs: {', '.join(dict.fromkeys(everything)) or 'none'}."
             )
-        return [step for step in makers if step in self.targets][-1:][0] if any(
-            step in self.targets for step in makers
-        ) else makers[-1], name
+        asked = [step for step in makers if step in self.targets]
+        return (asked or makers)[-1], name
 
     def _may_yet_make(self, step: str, output: str) -> bool:
         # What a call changes in place is known only when the step has ended.
@@ -331,11 +337,6 @@ class Run:
             with condition:
                 if not done():
                     condition.wait(left)
-
-
-def shown_outputs(record: Record, store: Store) -> list[dict[str, Any]]:
-    """Return what a step showed when its record was made."""
-    raise NotImplementedError
 
 
 def _outputs(state: StepState) -> tuple[str, ...]:

@@ -2,29 +2,116 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
+import logging
+import queue
+import secrets
+import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import assert_never
 
-from jupyter_mlpipe.execution.executor import Executor, ExecutorEvent
+from jupyter_mlpipe.errors import MLPipeError, StepError
+from jupyter_mlpipe.execution import executor as executors
+from jupyter_mlpipe.execution.events import (
+    AddRun,
+    Ask,
+    CancelRun,
+    Changed,
+    ClusterFailed,
+    DeriveKey,
+    EndRun,
+    Event,
+    InputDamaged,
+    Instruction,
+    KeyFailed,
+    KeyKnown,
+    Kill,
+    Node,
+    RetryDue,
+    SetRetryTimer,
+    SetTimer,
+    StartCluster,
+    StepFailed,
+    StepLost,
+    StepStarted,
+    StepSucceeded,
+    Submit,
+    TimeUp,
+    WorkersKnown,
+)
+from jupyter_mlpipe.execution.failures import decided_error, reported_error, unshippable_error
+from jupyter_mlpipe.execution.machine import RunMachine
+from jupyter_mlpipe.execution.plan import (
+    Decided,
+    check_steps,
+    decide,
+    last_record,
+    must_run,
+    plan_steps,
+    take_inputs,
+)
 from jupyter_mlpipe.execution.run import Run
-from jupyter_mlpipe.execution.state import Listener
-from jupyter_mlpipe.execution.task import StepTask
-from jupyter_mlpipe.store.history import History
+from jupyter_mlpipe.execution.state import Listener, RunState
+from jupyter_mlpipe.execution.task import StepTask, make_spec
+from jupyter_mlpipe.model.graph import ancestors
+from jupyter_mlpipe.model.status import ENDED, RunStatus
+from jupyter_mlpipe.store.history import History, RunEntry
+from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.store import Store
 
-MakeExecutor = Callable[[Callable[[ExecutorEvent], None]], Executor]
+MakeExecutor = Callable[[], executors.Executor]
+
+_CLOSE_S = 10.0
+_DAMAGED = frozenset({"ArtifactMissingError", "ArtifactCorruptError"})
+_log = logging.getLogger(__name__)
+
+
+class _Close:
+    """The last thing in the queue."""
+
+
+class _Active:
+    """A run that has not ended, with what only the runner needs to know."""
+
+    def __init__(self, state: RunState, force: Collection[str], decided: Mapping[str, Decided]) -> None:
+        self.state = state
+        self.force = frozenset(force)
+        # What was found when the run was started; each is used once.
+        self.found = dict(decided)
+        self.decided: dict[str, Decided] = {}
+        self.tasks = {name: step.task for name, step in state.steps.items()}
 
 
 class Runner:
     """Runs pipelines; one for a notebook or a command.
 
+    Its thread starts with the first run that it is needed for, and the executor with the first step
+    that has to run.
+
     Parameters
     ----------
     make_executor
-        Called with the callback for its events when the first step has to run, never before.
+        Called when the first step has to run, never before.
     """
 
     def __init__(self, store: Store, make_executor: MakeExecutor, history: History | None = None) -> None:
-        raise NotImplementedError
+        self.store = store
+        self.history = history
+        self._make_executor = make_executor
+        self._executor: executors.Executor | None = None
+        self._machine = RunMachine()
+        self._queue: queue.SimpleQueue[Event | executors.Event | _Close] = queue.SimpleQueue()
+        self._timers: list[tuple[float, int, Event]] = []
+        self._count = itertools.count()
+        self._runs: dict[str, _Active] = {}
+        self._tokens: dict[str, tuple[Node, int]] = {}
+        self._preloaded: set[str] = set()
+        self._remembered: dict[tuple[str, str], str] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
 
     def start(
         self,
@@ -35,9 +122,356 @@ class Runner:
         pipeline: str,
         listener: Listener | None = None,
     ) -> Run:
-        """Start a run of `targets` (all by default) and of what is stale above them; returns at once."""
-        raise NotImplementedError
+        """Start a run of `targets` (all by default) and of what is stale above them; returns at once.
+
+        Where every step can be reused, the run has ended when this returns: no thread, no cluster.
+
+        Parameters
+        ----------
+        tasks
+            With all that is above each of them, in any order.
+        force
+            Steps that run whatever records there are.
+        listener
+            Told of each change, in the runner's thread or, for what is reused at once, in this one.
+
+        Raises
+        ------
+        UnknownStepError
+            A name in `targets` or `force` is not a step.
+        """
+        wanted = tuple(targets) if targets is not None else tuple(tasks)
+        check_steps(wanted, tasks)
+        check_steps(force, tasks)
+        order = ancestors({name: task.step.upstream for name, task in tasks.items()}, wanted)
+        chosen = {name: tasks[name] for name in order}
+        state = RunState(secrets.token_hex(8), pipeline, chosen, wanted, listener)
+        forced = frozenset(force) & chosen.keys()
+        plan = plan_steps(
+            chosen,
+            self.store,
+            self.history,
+            now=time.time(),
+            pipeline=pipeline,
+            force=forced,
+            stop_at_first_run=True,
+        )
+        if plan.wholly_reused:
+            for name, decided in plan.decided.items():
+                _note(state, name, decided)
+                self._remember(state, name)
+                state.set_status(name, "reused")
+            self._end_run(state, "succeeded")
+        else:
+            reused = {name: step for name, step in plan.decided.items() if step.plan.decision == "reuse"}
+            self._start_in_thread(_Active(state, forced, reused))
+
+        def redo(step: str) -> Run:
+            return self.start(tasks, targets=[step], pipeline=pipeline)
+
+        return Run(state, self.store, cancel=lambda: self._queue.put(CancelRun(state.id)), redo=redo)
 
     def close(self) -> None:
-        """Cancel what runs, wait for it, close the executor."""
-        raise NotImplementedError
+        """Cancel what runs, wait until it is gone, close the executor. May be called twice."""
+        with self._lock:
+            self._closed = True
+            thread = self._thread
+        if thread is None:
+            return
+        for run_id in list(self._runs):
+            self._queue.put(CancelRun(run_id))
+        deadline = time.monotonic() + _CLOSE_S
+        for active in list(self._runs.values()):
+            active.state.wait_until_ended(deadline)
+        self._queue.put(_Close())
+        thread.join(_CLOSE_S)
+        if self._executor is not None:
+            self._executor.close()
+
+    # The thread
+
+    def _start_in_thread(self, active: _Active) -> None:
+        with self._lock:
+            if self._closed:
+                raise MLPipeError("This runner is closed. Load the extension again to get another one.")
+            self._runs[active.state.id] = active
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, name="mlpipe-runner", daemon=True)
+                self._thread.start()
+        self._queue.put(AddRun(active.state.id, {name: _ask(active, name) for name in active.tasks}))
+
+    def _loop(self) -> None:
+        while True:
+            item = self._next()
+            if isinstance(item, _Close):
+                return
+            try:
+                event = self._translate(item)
+                if event is not None:
+                    self._handle(event)
+            except Exception as error:
+                # Whoever waits for a run must not wait for ever because of a fault of ours.
+                _log.exception("The runner failed on %r", item)
+                self._give_up(error)
+
+    def _next(self) -> Event | executors.Event | _Close:
+        while True:
+            now = time.monotonic()
+            if self._timers and self._timers[0][0] <= now:
+                return heapq.heappop(self._timers)[2]
+            try:
+                return self._queue.get(timeout=self._timers[0][0] - now if self._timers else None)
+            except queue.Empty:
+                continue
+
+    def _handle(self, event: Event) -> None:
+        pending: list[Event] = [event]
+        while pending:
+            for instruction in self._machine.handle(pending.pop(0)):
+                answer = self._perform(instruction)
+                if answer is not None:
+                    pending.append(answer)
+
+    def _perform(self, instruction: Instruction) -> Event | None:
+        match instruction:
+            case DeriveKey(node):
+                return self._derive(node)
+            case StartCluster():
+                threading.Thread(target=self._start_cluster, name="mlpipe-cluster", daemon=True).start()
+            case Submit(node, attempt, worker, amounts):
+                return self._submit(node, attempt, worker, amounts)
+            case Kill(node, attempt):
+                if self._executor is not None:
+                    self._executor.kill(_token(node, attempt))
+            case SetTimer(node, attempt, seconds):
+                self._set_timer(seconds, TimeUp(node, attempt))
+            case SetRetryTimer(node, seconds):
+                self._set_timer(seconds, RetryDue(node))
+            case Changed():
+                self._change(instruction)
+            case EndRun(run_id, status):
+                active = self._runs.pop(run_id)
+                for token in [token for token, (node, _) in self._tokens.items() if node.run == run_id]:
+                    del self._tokens[token]
+                self._end_run(active.state, status)
+            case _:
+                assert_never(instruction)
+        return None
+
+    def _set_timer(self, seconds: float, event: Event) -> None:
+        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._count), event))
+
+    def _give_up(self, error: Exception) -> None:
+        reason = MLPipeError(f"The runner failed: {type(error).__name__}: {error}. Please report this.")
+        for active in list(self._runs.values()):
+            for name, step in active.state.steps.items():
+                if step.status not in ENDED:
+                    step.error = reason
+                    active.state.set_status(name, "failed", str(reason))
+            active.state.end("failed")
+        for token in list(self._tokens):
+            if self._executor is not None:
+                self._executor.kill(token)
+        self._runs.clear()
+        self._tokens.clear()
+        # The next run starts from nothing but what workers there are.
+        workers = self._machine.workers
+        self._machine = RunMachine()
+        if workers:
+            self._machine.handle(WorkersKnown(workers))
+
+    # Instructions
+
+    def _derive(self, node: Node) -> Event:
+        active = self._runs[node.run]
+        state, task = active.state, active.tasks[node.step]
+        try:
+            decided = active.found.pop(node.step, None) or self._decide(active, task)
+            if decided.plan.decision == "run" and task.closure.unshippable:
+                raise unshippable_error(task)
+        except Exception as error:
+            if not isinstance(error, MLPipeError):
+                _log.exception("The key of step %r could not be derived", node.step)
+            wrapped = error if isinstance(error, MLPipeError) else StepError(str(error), step=node.step)
+            state.steps[node.step].error = wrapped
+            return KeyFailed(node, str(wrapped))
+        active.decided[node.step] = decided
+        _note(state, node.step, decided)
+        return KeyKnown(node, decided.plan.key or "", decided.record is not None)
+
+    def _decide(self, active: _Active, task: StepTask) -> Decided:
+        state = active.state
+        inputs = take_inputs(task, {name: state.steps[name].record for name in task.step.upstream})
+        return decide(
+            task,
+            inputs,
+            self.store,
+            last=lambda: last_record(self.store, self.history, state.pipeline, task.name),
+            now=time.time(),
+            forced=task.name in active.force,
+            ran={name for name, step in state.steps.items() if step.status == "succeeded"},
+        )
+
+    def _start_cluster(self) -> None:
+        try:
+            if self._executor is None:
+                made = self._make_executor()
+                made.listen(self._queue.put)
+                self._executor = made
+            workers = self._executor.start()
+        except Exception as error:
+            failed, self._executor = self._executor, None
+            if failed is not None:
+                failed.close()
+            if not isinstance(error, MLPipeError):
+                _log.exception("The cluster did not start")
+            self._queue.put(ClusterFailed(str(error) or type(error).__name__))
+        else:
+            self._queue.put(WorkersKnown(workers))
+
+    def _submit(self, node: Node, attempt: int, worker: str, amounts: Mapping[str, float]) -> Event | None:
+        active = self._runs[node.run]
+        task, decided = active.tasks[node.step], active.decided[node.step]
+        step = active.state.steps[node.step]
+        if self._executor is None:
+            return StepLost(node, attempt)
+        token = _token(node, attempt)
+        try:
+            records = {name: active.state.steps[name].record for name in task.step.upstream}
+            spec = make_spec(
+                task,
+                decided.plan.key or "",
+                decided.ingredients,
+                take_inputs(task, records),
+                above=active.tasks,
+                store=str(self.store.root),
+                notebook=active.state.pipeline,
+            ).to_bytes()
+        except Exception as error:
+            step.error = MLPipeError(f"Step '{node.step}' cannot be sent to a worker: {error}")
+            return StepFailed(node, attempt, "key", str(step.error))
+        self._preload(task.closure.preload)
+        step.worker = worker
+        self._tokens[token] = (node, attempt)
+        try:
+            self._executor.submit(token, worker, spec, amounts)
+        except Exception as error:
+            _log.warning("Step %r could not be submitted to %s: %s", node.step, worker, error)
+            del self._tokens[token]
+            return StepLost(node, attempt)
+        return None
+
+    def _preload(self, modules: tuple[str, ...]) -> None:
+        fresh = [module for module in modules if module not in self._preloaded]
+        if fresh and self._executor is not None:
+            self._preloaded.update(fresh)
+            self._executor.preload(sorted(self._preloaded))
+
+    def _change(self, changed: Changed) -> None:
+        active = self._runs[changed.node.run]
+        step = active.state.steps[changed.node.step]
+        if changed.status == "failed" and changed.failure is not None:
+            step.error = decided_error(step.task, changed.failure, changed.why, step.error)
+        elif changed.status in ("succeeded", "reused"):
+            step.error = None
+            self._remember(active.state, changed.node.step)
+        else:
+            # Also of a step that succeeded too late, after the run was cancelled.
+            step.record = None
+        active.state.set_status(changed.node.step, changed.status, changed.why)
+
+    # What the executor tells
+
+    def _translate(self, item: Event | executors.Event) -> Event | None:
+        """Turn what an executor tells into an event of the machine; None where there is nothing to decide."""
+        match item:
+            case executors.WorkersChanged(workers):
+                return WorkersKnown(workers)
+            case executors.StepLost(token, why):
+                if (found := self._tokens.pop(token, None)) is None:
+                    return None
+                _log.info("Step %r lost its worker: %s", found[0].step, why)
+                return StepLost(*found)
+            case executors.StepMessage(token, message):
+                if (found := self._tokens.get(token)) is None:
+                    return None
+                return self._on_message(token, *found, message)
+        return item
+
+    def _on_message(self, token: str, node: Node, attempt: int, message: executors.Message) -> Event | None:
+        state = self._runs[node.run].state
+        step = state.steps[node.step]
+        if message["type"] == "started":
+            return StepStarted(node, attempt)
+        if message["type"] == "output":
+            state.add_output(node.step, message["output"])
+            return None
+        del self._tokens[token]
+        step.seconds = message["seconds"]
+        if message["status"] == "succeeded":
+            step.record = Record.from_json(message["record"])
+            return StepSucceeded(node, attempt)
+        failure = message["error"]
+        if failure["ename"] in _DAMAGED and (producers := self._producers_of_missing(node)):
+            return InputDamaged(node, attempt, producers)
+        step.error = reported_error(step.task, failure)
+        return StepFailed(node, attempt, failure["kind"], failure["evalue"])
+
+    def _producers_of_missing(self, node: Node) -> tuple[str, ...]:
+        """Return the steps above whose artifacts the store no longer has."""
+        active = self._runs[node.run]
+        producers: dict[str, None] = {}
+        for source in active.tasks[node.step].inputs.values():
+            record = active.state.steps[source.step].record
+            if record is not None and not self.store.has(record.outputs[source.output]):
+                producers[source.step] = None
+        return tuple(producers)
+
+    # The history
+
+    def _remember(self, state: RunState, step: str) -> None:
+        record = state.steps[step].record
+        if self.history is None or record is None:
+            return
+        place = (state.pipeline, step)
+        # A notebook reuses the same steps over and over; only a change is worth a write.
+        if self._remembered.get(place) != record.key:
+            self._remembered[place] = record.key
+            self.history.remember(state.pipeline, step, record.key, "succeeded", record.seconds)
+
+    def _end_run(self, state: RunState, status: RunStatus) -> None:
+        if self.history is not None:
+            seconds = time.perf_counter() - state.started
+            steps = {
+                name: {"status": step.status, "key": step.key, "seconds": step.seconds}
+                for name, step in state.steps.items()
+            }
+            parameters: dict[str, object] = {}
+            for step in state.steps.values():
+                parameters.update(step.task.parameters)
+            details = {"steps": steps, "parameters": parameters, "targets": state.targets}
+            entry = RunEntry(state.id, state.pipeline, status, time.time() - seconds, seconds, details)
+            self.history.add_run(entry)
+        state.end(status)
+
+
+def _note(state: RunState, name: str, decided: Decided) -> None:
+    step = state.steps[name]
+    step.key = decided.plan.key
+    step.reasons = decided.plan.reasons
+    step.record = decided.record
+
+
+def _ask(active: _Active, name: str) -> Ask:
+    task = active.tasks[name]
+    return Ask(
+        upstream=task.step.upstream,
+        amounts=task.options.resources.amounts(),
+        retries=task.options.retries,
+        timeout_s=task.options.timeout_s,
+        reuse=not must_run(task, forced=name in active.force),
+    )
+
+
+def _token(node: Node, attempt: int) -> str:
+    return f"{node.run}/{node.step}/{attempt}"

@@ -83,6 +83,7 @@ class RunState:
             state.started = time.perf_counter()
             # A further attempt shows its own output only, as its record will.
             state.outputs = []
+            state.seconds = None
         elif status in ENDED and state.seconds is None and state.started is not None:
             state.seconds = time.perf_counter() - state.started
         state.why = why
@@ -103,6 +104,11 @@ class RunState:
             self.status = status
             self.condition.notify_all()
         self._notify("end", "", status)
+
+    def wait_until_ended(self, deadline: float) -> None:
+        """Wait until the run has ended, or until `deadline` on the monotonic clock."""
+        with self.condition:
+            self.condition.wait_for(lambda: self.status != "running", max(0.0, deadline - time.monotonic()))
 
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` from now on; at once with "end" where the run has ended."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jupyter_mlpipe.keys.closure import Closure
+from jupyter_mlpipe.execution.spec import Prelude, StepSpec
+from jupyter_mlpipe.keys.closure import Closure, ModuleSource
 from jupyter_mlpipe.model.component import Options
 from jupyter_mlpipe.model.pipeline import FromStep, Step
+from jupyter_mlpipe.model.status import Ingredient
+from jupyter_mlpipe.store.records import Artifact
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +48,104 @@ class StepTask:
     def inputs(self) -> dict[str, FromStep]:
         """What it reads from other steps, by the name that the code reads."""
         return {name: b for name, b in self.step.bindings.items() if isinstance(b, FromStep)}
+
+
+def make_spec(
+    task: StepTask,
+    key: str,
+    ingredients: tuple[Ingredient, ...],
+    inputs: Mapping[str, Artifact],
+    *,
+    above: Mapping[str, StepTask] | None = None,
+    store: str = "",
+    notebook: str = "",
+) -> StepSpec:
+    """Return what the step's process is sent.
+
+    Parameters
+    ----------
+    inputs
+        By the name that the code reads.
+    above
+        The tasks of the run, from which definitions are taken that the inputs' pickles refer to.
+    """
+    component, closure = task.step.component, task.closure
+    known = set(closure.names)
+    needed = [name for artifact in inputs.values() for name in artifact.needs if name not in known]
+    givers = _givers(task, needed, above or {})
+    modules: dict[str, ModuleSource] = {}
+    for giver in givers:
+        modules.update(giver.closure.modules)
+    modules.update(closure.modules)
+    read = {*task.step.bindings, *task.parameters}
+    return StepSpec(
+        step=task.name,
+        key=key,
+        title=task.title or "Cell",
+        cell=component.cell,
+        code=component.code,
+        function=component.function,
+        outputs=component.outputs,
+        outputs_declared=component.outputs_declared,
+        checked=tuple(
+            name for name in component.may_change if name in read and name not in component.outputs
+        ),
+        parameters=task.parameters,
+        inputs=dict(inputs),
+        imports=closure.imports,
+        payload=closure.payload,
+        preludes=tuple(prelude for giver in givers for prelude in _preludes(giver)),
+        sources=closure.sources,
+        modules=modules,
+        ingredients=ingredients,
+        store=store,
+        folder=task.folder or "",
+        sys_path=task.sys_path,
+        shows=component.shows,
+        cpus=task.options.resources.cpus,
+        gpus=task.options.resources.gpus,
+        preload=closure.preload,
+        notebook=notebook,
+    )
+
+
+def _givers(task: StepTask, needed: Iterable[str], tasks: Mapping[str, StepTask]) -> list[StepTask]:
+    """Return the tasks above that define or capture the names, the nearest one for each name."""
+    missing = dict.fromkeys(needed)
+    givers: list[StepTask] = []
+    pending, seen = [task.name, *task.step.upstream], set[str]()
+    while pending and missing:
+        name = pending.pop(0)
+        if name in seen or (giver := tasks.get(name, task if name == task.name else None)) is None:
+            continue
+        seen.add(name)
+        pending.extend(giver.step.upstream)
+        defined = {definition.name for definition in giver.step.component.definitions}
+        captured = set() if giver is task else set(giver.closure.names)
+        given = [need for need in missing if need in defined or need in captured]
+        for need in given:
+            del missing[need]
+        if given:
+            givers.append(giver)
+    # Those further up first: what is nearer may rest on it, and wins where both bind a name.
+    return givers[::-1]
+
+
+def _preludes(giver: StepTask) -> Iterator[Prelude]:
+    """Give what the definitions of a task rest on, then the definitions themselves."""
+    closure, component = giver.closure, giver.step.component
+    if closure.imports:
+        lines = (_import_line(name, *source) for name, source in closure.imports.items())
+        yield Prelude(source="\n".join(lines), title=f"<imports of {giver.name}>")
+    if closure.payload:
+        yield Prelude(payload=closure.payload)
+    # Several names may share one statement.
+    statements = dict.fromkeys(definition.source for definition in component.definitions)
+    if statements:
+        yield Prelude(source="\n".join(statements), title=f"<definitions of {giver.name}>")
+
+
+def _import_line(name: str, module: str, attribute: str | None) -> str:
+    if attribute is not None:
+        return f"from {module} import {attribute} as {name}"
+    return f"import {module}" if name == module else f"import {module} as {name}"

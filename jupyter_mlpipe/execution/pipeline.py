@@ -1,0 +1,90 @@
+"""`Pipeline`: plan and run by call, for whoever can say what its steps are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from jupyter_mlpipe.execution.plan import Plan, check_steps, plan_steps
+from jupyter_mlpipe.execution.run import Run
+from jupyter_mlpipe.execution.runner import Runner
+from jupyter_mlpipe.execution.state import Listener
+from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.model.graph import ancestors
+
+Resolve = Callable[[Mapping[str, object]], Mapping[str, StepTask]]
+
+
+class Pipeline:
+    """Steps that belong together.
+
+    Parameters
+    ----------
+    resolve
+        Called with the parameters given, for each plan and run: a snapshot of the steps as they are
+        at that moment. Raises `ParameterError` for a parameter that it does not know.
+    """
+
+    def __init__(self, name: str, resolve: Resolve, runner: Runner) -> None:
+        self.name = name
+        self._resolve = resolve
+        self._runner = runner
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names of its steps, as they are now."""
+        return tuple(self._resolve({}))
+
+    def plan(
+        self,
+        *,
+        targets: Iterable[str] | None = None,
+        params: Mapping[str, object] | None = None,
+        force: Collection[str] = frozenset(),
+    ) -> Plan:
+        """Say for each step, before anything runs, whether it will be reused, and why not.
+
+        Raises
+        ------
+        UnknownStepError
+            A name in `targets` or `force` is not a step.
+        """
+        tasks = self._resolve(dict(params or {}))
+        wanted = tuple(targets) if targets is not None else tuple(tasks)
+        check_steps(wanted, tasks)
+        check_steps(force, tasks)
+        order = ancestors({name: task.step.upstream for name, task in tasks.items()}, wanted)
+        return plan_steps(
+            {name: tasks[name] for name in order},
+            self._runner.store,
+            self._runner.history,
+            now=time.time(),
+            pipeline=self.name,
+            force=frozenset(force) & set(order),
+        )
+
+    def run(
+        self,
+        *,
+        targets: Iterable[str] | None = None,
+        params: Mapping[str, object] | None = None,
+        force: Collection[str] = frozenset(),
+        listener: Listener | None = None,
+    ) -> Run:
+        """Start a run of `targets` (all by default) and of what is stale above them; returns at once.
+
+        Raises
+        ------
+        UnknownStepError
+            A name in `targets` or `force` is not a step.
+        """
+        return self._runner.start(
+            self._resolve(dict(params or {})),
+            targets=targets,
+            force=force,
+            pipeline=self.name,
+            listener=listener,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Pipeline '{self.name}': {', '.join(self.steps) or 'no steps'}>"

@@ -1,0 +1,269 @@
+"""The decision for each step: reuse its record, run it, or say that it depends on what runs above.
+
+`decide` serves the plan and the runner alike, so that what a plan says is what a run does.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from jupyter_mlpipe.errors import UnknownNameError, UnknownStepError, close_matches
+from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.execution.watch import file_digest
+from jupyter_mlpipe.keys.canonical import digest
+from jupyter_mlpipe.keys.derive import derive_key, explain
+from jupyter_mlpipe.model.graph import topological_order
+from jupyter_mlpipe.model.resources import describe_seconds
+from jupyter_mlpipe.model.status import Ingredient, Reason, StepPlan
+from jupyter_mlpipe.store.history import History
+from jupyter_mlpipe.store.records import Artifact, Record
+from jupyter_mlpipe.store.store import Store
+
+LastRecord = Callable[[], Record | None]
+_SAME = (Reason("reuse", "", "same code, inputs, parameters and packages"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision and what it rests on; `record` is the one to reuse."""
+
+    plan: StepPlan
+    ingredients: tuple[Ingredient, ...] = ()
+    record: Record | None = None
+
+
+class Plan(Mapping[str, StepPlan]):
+    """The decision for each step by name, in topological order."""
+
+    def __init__(self, decided: Mapping[str, Decided], tasks: Mapping[str, StepTask]) -> None:
+        self.decided = decided
+        self.tasks = tasks
+
+    @property
+    def wholly_reused(self) -> bool:
+        """Whether nothing has to run."""
+        return len(self.decided) == len(self.tasks) and all(
+            step.plan.decision == "reuse" for step in self.decided.values()
+        )
+
+    def __getitem__(self, step: str) -> StepPlan:
+        check_steps([step], self.decided)
+        return self.decided[step].plan
+
+    def __contains__(self, step: object) -> bool:
+        return step in self.decided
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.decided)
+
+    def __len__(self) -> int:
+        return len(self.decided)
+
+    def __repr__(self) -> str:
+        width = max(map(len, self), default=0)
+        lines = (
+            f"{name:<{width}}  {step.decision:<9}  {'; '.join(map(str, step.reasons))}".rstrip()
+            for name, step in self.items()
+        )
+        return "\n".join(lines) or "nothing to do"
+
+
+def plan_steps(
+    tasks: Mapping[str, StepTask],
+    store: Store,
+    history: History | None = None,
+    *,
+    now: float,
+    pipeline: str = "",
+    force: Collection[str] = frozenset(),
+    stop_at_first_run: bool = False,
+) -> Plan:
+    """Decide for each step, before anything runs.
+
+    A step below one that runs is undecided: its inputs' digests are not known until that one ends,
+    and a rerun that gives the same bytes leaves it reused.
+
+    Parameters
+    ----------
+    tasks
+        With all that is above each of them, in any order.
+    now
+        Seconds since 1970, for ``--max-age``.
+    stop_at_first_run
+        Leave the plan unfinished where a step cannot be reused: enough to know that a run is needed.
+
+    Raises
+    ------
+    UnknownStepError
+        A name in `force` is not a step.
+    """
+    check_steps(force, tasks)
+    decided: dict[str, Decided] = {}
+    for name in topological_order({name: task.step.upstream for name, task in tasks.items()}):
+        task = tasks[name]
+        last = _last_record(store, history, pipeline, name)
+        open_inputs = [
+            Reason("input", read, f"'{source.step}' runs first")
+            for read, source in task.inputs.items()
+            if decided[source.step].plan.decision != "reuse"
+        ]
+        if open_inputs:
+            always = must_run(task, forced=name in force)
+            before = last()
+            seconds = before.seconds if before is not None else None
+            reasons = always or tuple(open_inputs)
+            decision = StepPlan(name, "run" if always else "undecided", reasons, seconds=seconds)
+            decided[name] = Decided(decision)
+        else:
+            records = {step: decided[step].record for step in task.step.upstream}
+            try:
+                inputs = take_inputs(task, records)
+            except UnknownNameError as error:
+                decided[name] = Decided(StepPlan(name, "run", (Reason("missing", "", str(error)),)))
+            else:
+                decided[name] = decide(task, inputs, store, last=last, forced=name in force, now=now)
+        if stop_at_first_run and decided[name].plan.decision != "reuse":
+            break
+    return Plan(decided, tasks)
+
+
+def decide(
+    task: StepTask,
+    inputs: Mapping[str, Artifact],
+    store: Store,
+    *,
+    last: LastRecord,
+    now: float,
+    forced: bool = False,
+    ran: Container[str] = frozenset(),
+) -> Decided:
+    """Decide for one step whose inputs are known.
+
+    Parameters
+    ----------
+    last
+        Gives the step's last record, to say what has changed since; called only when it has to run.
+    ran
+        Steps that have run just before, for the reasons.
+    """
+    name, component, options = task.name, task.step.component, task.options
+    key, ingredients = derive_key(
+        task.closure.ingredients,
+        task.parameters,
+        {read: artifact.digest for read, artifact in inputs.items()},
+        component.outputs,
+        options.salt,
+    )
+    reasons = must_run(task, forced=forced)
+    if task.closure.problems:
+        # What cannot be digested must never match anything, not even its own record.
+        key = digest("once", key, secrets.token_hex(16))
+    if not reasons:
+        record = store.get_record(key)
+        if record is not None:
+            reasons = _why_not(record, task, store, now)
+            if not reasons:
+                plan = StepPlan(name, "reuse", _SAME, key, record.seconds)
+                return Decided(plan, ingredients, record)
+    before = last()
+    seconds = before.seconds if before is not None else None
+    reasons = reasons or _what_changed(before, key, ingredients, task, ran)
+    return Decided(StepPlan(name, "run", reasons, key, seconds), ingredients)
+
+
+def must_run(task: StepTask, *, forced: bool) -> tuple[Reason, ...]:
+    """Return why a step runs whatever records there are; empty where it may be reused."""
+    reasons: tuple[Reason, ...] = (Reason("forced"),) if forced else ()
+    if not task.options.reuse:
+        reasons += (Reason("reuse", "", "--no-reuse"),)
+    return reasons + tuple(task.closure.problems)
+
+
+def take_inputs(task: StepTask, records: Mapping[str, Record | None]) -> dict[str, Artifact]:
+    """Return the artifact of each name that the step reads from others, given their records.
+
+    Raises
+    ------
+    UnknownNameError
+        One is not there: it could not be stored, or was not bound.
+    """
+    inputs: dict[str, Artifact] = {}
+    for name, source in task.inputs.items():
+        record = records.get(source.step)
+        found = record.outputs.get(source.output) if record is not None else None
+        if found is None:
+            left_out = record.left_out.get(source.output) if record is not None else None
+            why = f"it could not be stored: {left_out}" if left_out else "that step did not make it"
+            raise UnknownNameError(
+                f"Step '{task.name}' reads '{source.output}' of step '{source.step}', but {why}. "
+                f"Make '{source.output}' in '{task.name}' itself, or have '{source.step}' make something "
+                "that can be stored."
+            )
+        inputs[name] = found
+    return inputs
+
+
+def check_steps(names: Iterable[str], steps: Collection[str]) -> None:
+    """Raise UnknownStepError for a name that is no step, with close matches."""
+    for name in names:
+        if name not in steps:
+            raise UnknownStepError(
+                f"There is no step '{name}'.{close_matches(name, steps)} Steps: {', '.join(steps) or 'none'}."
+            )
+
+
+def last_record(store: Store, history: History | None, pipeline: str, step: str) -> Record | None:
+    """Return the step's last record, or one that says no more than that there was one."""
+    key = history.last_key(pipeline, step) if history is not None else None
+    if key is None:
+        return None
+    # Its record may be pruned since: that it ran is known all the same.
+    return store.get_record(key) or Record(key=key)
+
+
+def _last_record(store: Store, history: History | None, pipeline: str, step: str) -> LastRecord:
+    return lambda: last_record(store, history, pipeline, step)
+
+
+def _why_not(record: Record, task: StepTask, store: Store, now: float) -> tuple[Reason, ...]:
+    """Return why a record that was found cannot be reused."""
+    reasons = []
+    max_age = task.options.max_age_s
+    if max_age is not None and now - record.created_at > max_age:
+        age = describe_seconds(now - record.created_at)
+        reasons.append(Reason("expired", "", f"{age} old, --max-age {describe_seconds(max_age)}"))
+    for output, artifact in record.outputs.items():
+        if not store.has(artifact):
+            reasons.append(Reason("missing", output, "no longer in the store"))
+    if record.shown is not None and not store.objects.has(record.shown):
+        reasons.append(Reason("missing", "", "what it showed is no longer in the store"))
+    for path, before in record.files.items():
+        found = file_digest(path)
+        if found != before:
+            reasons.append(Reason("file", path, "changed" if found else "no longer there"))
+    return tuple(reasons)
+
+
+def _what_changed(
+    before: Record | None,
+    key: str,
+    ingredients: tuple[Ingredient, ...],
+    task: StepTask,
+    ran: Container[str],
+) -> tuple[Reason, ...]:
+    if before is None:
+        return (Reason("new", "", "never ran"),)
+    if before.key == key or not before.ingredients:
+        return (Reason("missing", "", "its record is no longer in the store"),)
+    changed = explain(before.ingredients, ingredients)
+    if not changed:
+        return (Reason("missing", "", "its record is no longer in the store"),)
+    sources = task.inputs
+    return tuple(
+        replace(reason, detail=f"'{sources[reason.name].step}' ran")
+        if reason.kind == "input" and reason.name in sources and sources[reason.name].step in ran
+        else reason
+        for reason in changed
+    )
