@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import zoneinfo
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from jupyter_mlpipe.store.plain import NotPlainError, pack, unpack
 # The stubs of pandas lack what extension arrays are built from.
 pd: Any = pandas
 Spec = dict[str, Any]
+_PARALLEL_BYTES = 16 << 20
 _NUMBERS = frozenset("iuf")
 
 
@@ -70,9 +72,7 @@ def unpack_frame(spec: Spec, columns: list[Any]) -> Any:
         copied = array.copy() if isinstance(array, np.ndarray) else array
         value: Any = pd.Series(copied, index=index, name=unpack(spec["name"]), copy=False)
     else:
-        # From a dict pandas gathers the columns of one type in one block: one copy, writable.
-        value = pd.DataFrame(dict(enumerate(arrays)), index=index, copy=True)
-        value.columns = _unpack_labels(spec["labels"])
+        value = _assemble(arrays, index, _unpack_labels(spec["labels"]))
     attrs = unpack(spec["attrs"])
     if attrs:
         value.attrs = attrs
@@ -81,10 +81,40 @@ def unpack_frame(spec: Spec, columns: list[Any]) -> Any:
     return value
 
 
+def _assemble(arrays: list[Any], index: Any, labels: Any) -> Any:
+    """Return the frame of `arrays`, NumPy columns of one type in one block, as pandas keeps them."""
+    create = getattr(getattr(pd.api, "internals", None), "create_dataframe_from_blocks", None)
+    if create is None:
+        # Before pandas 3: from a dict it gathers the columns by type, too, in one thread.
+        value = pd.DataFrame(dict(enumerate(arrays)), index=index, copy=True)
+        value.columns = labels
+        return value
+    by_type: dict[Any, list[int]] = {}
+    blocks: list[tuple[Any, Any]] = []
+    for i, array in enumerate(arrays):
+        if isinstance(array, np.ndarray):
+            by_type.setdefault(array.dtype, []).append(i)
+        else:
+            blocks.append((array, np.array([i])))
+    copies = []
+    for dtype, places in by_type.items():
+        block = np.empty((len(places), len(index)), dtype)
+        copies += [(row, arrays[i]) for row, i in zip(block, places, strict=True)]
+        blocks.append((block, np.array(places)))
+    if sum(source.nbytes for _, source in copies) > _PARALLEL_BYTES:
+        # Most of the time goes to the first touch of fresh memory, which two threads share.
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda pair: np.copyto(*pair), copies))
+    else:
+        for row, source in copies:
+            np.copyto(row, source)
+    return create(blocks, index=index, columns=labels)
+
+
 def _pack_array(array: Any) -> tuple[Spec, Any]:
     dtype = array.dtype
     kind = type(dtype)
-    if isinstance(dtype, np.dtype):
+    if isinstance(dtype, np.dtype) or type(array) is pd.arrays.NumpyExtensionArray:
         return _pack_numpy(array.to_numpy())
     if kind is pd.DatetimeTZDtype:
         moments = array.tz_convert(None).to_numpy()

@@ -117,7 +117,10 @@ class History:
             ).fetchall(),
             [],
         )
-        return [RunEntry(*row[:5], json.loads(row[5])) for row in rows]
+        return [
+            RunEntry(id_, name, status, started_at, seconds, json.loads(details))
+            for id_, name, status, started_at, seconds, details in rows
+        ]
 
     def close(self) -> None:
         with self._lock:

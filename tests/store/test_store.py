@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-import pickle
-import subprocess
-import sys
-import threading
 import uuid
 import zoneinfo
 from fractions import Fraction
@@ -18,9 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from sklearn.linear_model import LinearRegression
 
-from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.store.store import Store, open_store
 
 RNG = np.random.default_rng(0)
@@ -146,7 +140,9 @@ FRAMES: dict[str, Any] = {
     "numbers": pd.DataFrame({"a": [1, 2, 3], "b": [0.5, np.nan, -0.0], "c": [True, False, True]}),
     "small types": pd.DataFrame({t: np.arange(3).astype(t) for t in ("i1", "u2", "u8", "f4", "f2")}),
     "str": pd.DataFrame({"s": ["a", None, "ccc"], "e": ["", "ü", "x"]}),
-    "string": pd.DataFrame({"p": pd.array(["a", None], "string"), "q": pd.array(["a", None], "string[python]")}),
+    "string": pd.DataFrame(
+        {"p": pd.array(["a", None], "string"), "q": pd.array(["a", None], "string[python]")}
+    ),
     "nullable": pd.DataFrame(
         {
             "i": pd.array([1, None, 3], "Int32"),
@@ -188,7 +184,9 @@ FRAMES: dict[str, Any] = {
     "same label twice": pd.DataFrame([[1, 2.5]], columns=["a", "a"]),
     "label name": pd.DataFrame([[1, 2]], columns=pd.Index(["a", "b"], name="what")),
     "object labels": pd.DataFrame([[1, 2]], columns=pd.Index(["a", "b"], dtype=object)),
-    "deep labels": pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["x", None])),
+    "deep labels": pd.DataFrame(
+        [[1, 2]], columns=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["x", None])
+    ),
     "moment labels": pd.DataFrame([[1, 2, 3]], columns=MOMENTS),
     "range index": pd.DataFrame({"a": [1, 2]}, index=pd.RangeIndex(5, 9, 2, name="i")),
     "int index": pd.DataFrame({"a": [1, 2]}, index=[5, 3]),
@@ -196,7 +194,9 @@ FRAMES: dict[str, Any] = {
     "daily index": pd.DataFrame({"a": [1, 2, 3]}, index=MOMENTS),
     "hourly zone index": pd.Series([1, 2], index=pd.date_range("2024", periods=2, freq="2h", tz="UTC")),
     "moment index": pd.DataFrame({"a": [1, 2]}, index=pd.DatetimeIndex(["2024-05-05", "2023-01-01"])),
-    "deep index": pd.DataFrame({"a": [1, 2, 3]}, index=pd.MultiIndex.from_product([["x"], [3, 1, 2]], names=["k", "n"])),
+    "deep index": pd.DataFrame(
+        {"a": [1, 2, 3]}, index=pd.MultiIndex.from_product([["x"], [3, 1, 2]], names=["k", "n"])
+    ),
     "deep index, unused level": pd.DataFrame(
         {"a": range(4)}, index=pd.MultiIndex.from_product([["x", "y"], [1.5, None]])
     ).iloc[:2],
@@ -259,6 +259,8 @@ def test_what_comes_back_equals_what_went_in(store: Store, name: str) -> None:
         (OTHER, "pickle", set()),
     ],
 )
-def test_codec_follows_from_the_type(store: Store, family: dict[str, Any], codec: str, exceptions: set[str]) -> None:
+def test_codec_follows_from_the_type(
+    store: Store, family: dict[str, Any], codec: str, exceptions: set[str]
+) -> None:
     pickled = {name for name, value in family.items() if store.put_value(value).codec != codec}
     assert pickled == exceptions
