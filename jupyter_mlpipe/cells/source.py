@@ -1,0 +1,59 @@
+"""Pieces of a cell's text by node: expressions as written, statements with their decorators."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Sequence
+
+
+def split_lines(text: str) -> list[str]:
+    """Split as Python's parser counts lines: a form feed, say, does not end one."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def segment(lines: Sequence[str], first: tuple[int, int], last: tuple[int, int]) -> str:
+    """Return the text between two positions of (line from 1, offset in UTF-8 bytes)."""
+    (first_line, start), (last_line, end) = first, last
+    chosen = list(lines[first_line - 1 : last_line])
+    chosen[-1] = chosen[-1].encode()[:end].decode()
+    chosen[0] = chosen[0].encode()[start:].decode()
+    return "\n".join(chosen)
+
+
+def expression_text(node: ast.expr, lines: Sequence[str]) -> str:
+    """Return an expression as written, such that it can be evaluated by itself."""
+    text = segment(lines, (node.lineno, node.col_offset), _end(node))
+    try:
+        ast.parse(text, mode="eval")
+    except SyntaxError:
+        # Written in parentheses that are not part of the node: over several lines, or a walrus.
+        return f"({ast.unparse(node)})"
+    return text
+
+
+def statement_text(node: ast.stmt, lines: Sequence[str]) -> str:
+    """Return a statement, decorators included, with its indentation taken off."""
+    line, column = first_line(node), node.col_offset
+    text = segment(lines, (line, column), _end(node))
+    if not column or "\n" not in text:
+        return text
+    dedented = textwrap.dedent(" " * column + text)
+    try:
+        ast.parse(dedented)
+    except SyntaxError:
+        # A string that goes on at the margin, or tabs: the layout cannot be kept.
+        return ast.unparse(node)
+    return dedented
+
+
+def first_line(node: ast.stmt) -> int:
+    """Return the line of a statement's first decorator, or of the statement."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+def _end(node: ast.expr | ast.stmt) -> tuple[int, int]:
+    assert node.end_lineno is not None
+    assert node.end_col_offset is not None
+    return node.end_lineno, node.end_col_offset
