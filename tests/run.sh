@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Install what the tests need and run all checks: `bash tests/run.sh [PYTEST ARGUMENTS]...`
+# Arguments go to pytest, with paths as seen from the project's root: `bash tests/run.sh tests/keys`.
+set -euo pipefail
+
+. "$(dirname "${BASH_SOURCE[0]}")/../.ci/environment.sh"
+
+find_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+
+prepare notebooks dev
+if ! find_chromium >/dev/null; then
+    say "Installing Debian's chromium, which the tests in a browser drive."
+    apt_install chromium ||
+        say "Chromium is missing and could not be installed: tests/browser will fail. As root: apt-get install chromium"
+fi
+rm -f "$log"
+
+cd "$root"
+say "Checking with ruff and mypy."
+ruff check
+ruff format --check
+mypy
+say "Running the tests."
+exec python -m pytest "$@"
