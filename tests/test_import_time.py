@@ -1,0 +1,32 @@
+"""`import jupyter_mlpipe` is quick: nothing heavy comes with it."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"IPython", "dask", "distributed", "ipykernel", "matplotlib", "numpy", "pandas", "pyarrow"}
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Top-level modules in a new process after a statement."""
+    code = f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    # -I: whatever the caller's folder and environment hold stays out.
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    # Some installations load modules at start-up, by .pth files: that is not ours.
+    assert (loaded_by("import jupyter_mlpipe") - loaded_by("pass")) & HEAVY == set()
+
+
+@pytest.mark.parametrize("layer", ["model", "cells", "keys"])
+def test_lower_layers_load_nothing_heavy(layer: str):
+    code = (
+        f"import importlib, pkgutil, jupyter_mlpipe.{layer} as layer\n"
+        "for module in pkgutil.walk_packages(layer.__path__, layer.__name__ + '.'):\n"
+        "    importlib.import_module(module.name)"
+    )
+    assert (loaded_by(code) - loaded_by("pass")) & HEAVY == set()
