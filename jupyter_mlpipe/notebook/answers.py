@@ -1,0 +1,31 @@
+"""What the command line asks of the session in the kernel; each answer is JSON text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from jupyter_mlpipe.notebook.drawing import pipeline_dot, pipeline_svg
+from jupyter_mlpipe.notebook.extension import current_session
+from jupyter_mlpipe.notebook.output import MIME
+from jupyter_mlpipe.notebook.views import plan_bundle
+
+
+def finish(targets: Sequence[str]) -> str:
+    """Reach the targets, if any were asked for, and wait for everything that runs."""
+    session = current_session()
+    if targets:
+        session.start(targets)
+    session.wait()
+    return json.dumps(session.snapshot(plan=False).to_json())
+
+
+def plan(targets: Sequence[str], force: Sequence[str]) -> str:
+    """Return the plan of the whole pipeline, or of the targets and what is above them."""
+    return json.dumps(plan_bundle(current_session().plan(targets or None, force=force))[MIME])
+
+
+def graph(targets: Sequence[str], force: Sequence[str]) -> str:
+    """Return the picture of the pipeline as SVG and as DOT."""
+    snapshot = current_session().snapshot()
+    return json.dumps({"svg": pipeline_svg(snapshot), "dot": pipeline_dot(snapshot)})

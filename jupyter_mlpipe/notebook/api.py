@@ -1,0 +1,167 @@
+"""The Python API: what the magics do, by call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlpipe.cells.decorator import component_of
+from jupyter_mlpipe.errors import PipelineError
+from jupyter_mlpipe.execution.pipeline import Pipeline as PlannedPipeline
+from jupyter_mlpipe.execution.plan import Plan
+from jupyter_mlpipe.execution.resolve import check_resolved, place
+from jupyter_mlpipe.execution.run import Run
+from jupyter_mlpipe.execution.runner import Runner
+from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.keys.modules import LocalModules
+from jupyter_mlpipe.model import graph
+from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.model.pipeline import FromParameter, FromStep
+from jupyter_mlpipe.notebook.cluster import make_executor
+from jupyter_mlpipe.notebook.config import MLPipe
+from jupyter_mlpipe.notebook.parameters import Declared, check_known, convert, declare
+from jupyter_mlpipe.store.history import History
+from jupyter_mlpipe.store.store import open_store
+
+if TYPE_CHECKING:
+    from jupyter_mlpipe.notebook.session import Session
+
+
+class NotebookPipeline:
+    """The notebook's pipeline: its components as they are registered, later ones too."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Names of the steps, in the order in which they were first registered."""
+        return tuple(self._session.registry.placed)
+
+    def plan(
+        self,
+        *,
+        targets: Iterable[str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        force: Collection[str] = (),
+    ) -> Plan:
+        """Say for each step, before anything runs, whether it will be reused, and why not."""
+        return self._session.plan(targets, params=params, force=force)
+
+    def run(
+        self,
+        *,
+        targets: Iterable[str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        force: Collection[str] = (),
+    ) -> Run:
+        """Start a run of `targets` (all by default) and of what is stale above them; returns at once."""
+        return self._session.start(targets, params=params, force=force)
+
+    def __repr__(self) -> str:
+        return f"<NotebookPipeline: {', '.join(self.steps) or 'no steps'}>"
+
+
+def current() -> NotebookPipeline:
+    """Return the pipeline of this notebook.
+
+    Raises
+    ------
+    MLPipeError
+        The extension is not loaded.
+    """
+    from jupyter_mlpipe.notebook.extension import current_session
+
+    return NotebookPipeline(current_session())
+
+
+class Pipeline(PlannedPipeline):
+    """A pipeline built by hand from components: decorated functions, in any order.
+
+    Names are wired as in a notebook, but without its order: where two components write a name
+    that somebody reads, the reader must say which is meant (``df=load.df``).
+
+    Raises
+    ------
+    PipelineError, CycleError, UnknownNameError
+        They do not fit together.
+    """
+
+    def __init__(
+        self, components: Iterable[Callable[..., Any] | Component], *, name: str = "pipeline"
+    ) -> None:
+        self._placements: dict[str, tuple[Component, Mapping[str, Any]]] = {}
+        for given in components:
+            component = component_of(given)
+            if component.name in self._placements:
+                raise PipelineError(f"Two components are named '{component.name}'. Rename one.")
+            self._placements[component.name] = (component, getattr(given, "__globals__", {}))
+        self._modules = LocalModules()
+        super().__init__(name, self._tasks, _shared_runner())
+        self._tasks({})
+
+    def _tasks(self, params: Mapping[str, object]) -> dict[str, StepTask]:
+        declared = {
+            name: {
+                i.name: declare(i, namespace)
+                for i in component.inputs
+                if i.default is not None and not self._producer_of(i.producer)
+            }
+            for name, (component, namespace) in self._placements.items()
+        }
+        known = {n for own in declared.values() for n in own}
+        known |= {f"{step}.{n}" for step, own in declared.items() for n in own}
+        check_known(params, known)
+        tasks = {name: self._task(name, declared[name], params) for name in self._placements}
+        graph.topological_order({name: task.step.upstream for name, task in tasks.items()})
+        return tasks
+
+    def _task(self, name: str, declared: Mapping[str, Declared], params: Mapping[str, object]) -> StepTask:
+        component, namespace = self._placements[name]
+        explicit = {i.name: i.producer for i in component.inputs if self._producer_of(i.producer)}
+
+        def choose(read: str) -> FromStep | FromParameter | None:
+            if read in declared:
+                return FromParameter(read)
+            producer = explicit.get(read)
+            if producer is not None:
+                return FromStep(*producer)
+            makers = [n for n, (c, _) in self._placements.items() if read in c.outputs and n != name]
+            if len(makers) > 1:
+                listed = " and ".join(f"'{maker}'" for maker in makers)
+                raise PipelineError(
+                    f"'{name}' reads '{read}', which {listed} write. "
+                    f"Say which is meant: {name}({read}={makers[0]}.{read})."
+                )
+            return FromStep(makers[0], read) if makers else None
+
+        step, closure = place(component, namespace, choose, modules=self._modules)
+        outputs = {out for c, _ in self._placements.values() for out in c.outputs}
+        check_resolved(component, closure, {*outputs, *namespace})
+        values = {
+            n: convert(d, params.get(f"{name}.{n}", params[n]))
+            if n in params or f"{name}.{n}" in params
+            else d.value
+            for n, d in declared.items()
+        }
+        return StepTask(step=step, closure=closure, parameters=values, title=component.title)
+
+    def _producer_of(self, producer: tuple[str, str] | None) -> bool:
+        return producer is not None and producer[0] in self._placements
+
+
+_runner: Runner | None = None
+
+
+def _shared_runner() -> Runner:
+    """Return the notebook's runner, or in a plain script one of its own."""
+    global _runner
+    from jupyter_mlpipe.notebook.extension import loaded_session
+
+    session = loaded_session()
+    if session is not None:
+        return session.runner
+    if _runner is None:
+        path = MLPipe().store_path()
+        _runner = Runner(open_store(path), lambda: make_executor(""), History(path / "history.db"))
+    return _runner

@@ -1,0 +1,139 @@
+"""What a component's cell shows of its run: the receipt, then what the step shows, live."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from jupyter_mlpipe.execution.run import Run
+from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.model.resources import describe_seconds
+from jupyter_mlpipe.notebook.output import CellOutput, Shown
+from jupyter_mlpipe.notebook.receipt import Receipt, describe_reasons
+
+_display_ids = itertools.count()
+
+
+class CellView:
+    """What a component's cell shows of its run: the receipt, then what the step shows, live."""
+
+    def __init__(
+        self,
+        receipt: Receipt,
+        output: CellOutput,
+        notes: list[str],
+        facts: Mapping[str, Any],
+    ) -> None:
+        self._receipt = receipt
+        self._output = output
+        self._display_id = f"mlpipe-receipt-{next(_display_ids)}"
+        self._notes = notes
+        self._facts = facts
+        self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._run: Run | None = None
+        self._last: dict[str, Any] | None = None
+
+    def listen(self, kind: str, step: str, payload: Any) -> None:
+        """Take an event from the runner's thread."""
+        if kind == "end" or step == self._receipt.name:
+            self._events.put((kind, payload))
+
+    def begin(self, run: Run) -> None:
+        self._run = run
+        step = run.steps[self._receipt.name]
+        self._output.display(self._bundle(), display_id=self._display_id)
+        if step.status == "reused":
+            for shown in step.shown:
+                self._show(shown)
+
+    def wait(self) -> Shown | None:
+        """Show what comes until the run ends; an interrupt cancels the run."""
+        assert self._run is not None
+        try:
+            self._pump()
+        except KeyboardInterrupt:
+            self._run.cancel()
+            self._run.wait(10)
+            self._finish()
+            raise
+        last = self._last
+        return Shown(last["data"], last.get("metadata")) if last else None
+
+    def follow(self) -> None:
+        """Show what comes from a thread of its own, while the notebook goes on."""
+
+        def show() -> None:
+            self._pump()
+            if self._last is not None:
+                self._output.replay(self._last)
+            step = self._run.steps[self._receipt.name] if self._run else None
+            if step is not None and step.status == "failed" and step.error is not None:
+                # The cell has long returned: its error is shown below it all the same.
+                self._output.error(step.error)
+
+        threading.Thread(target=show, name="mlpipe-cell", daemon=True).start()
+
+    def _pump(self) -> None:
+        assert self._run is not None
+        while True:
+            try:
+                kind, payload = self._events.get(timeout=0.2)
+            except queue.Empty:
+                if self._run.status != "running":
+                    break
+                continue
+            if kind == "output":
+                self._show(payload)
+            elif kind == "end":
+                break
+        self._finish()
+
+    def _finish(self) -> None:
+        self._output.update(self._bundle(), display_id=self._display_id)
+
+    def _show(self, shown: Mapping[str, Any]) -> None:
+        # The last expression is handed to IPython as the cell's own, so that Out[n] shows it.
+        if shown["output_type"] == "execute_result":
+            self._last = dict(shown)
+        else:
+            self._output.replay(shown)
+
+    def _bundle(self) -> dict[str, Any]:
+        assert self._run is not None
+        step = self._run.steps[self._receipt.name]
+        why = describe_reasons(step.reasons)
+        notes = list(self._notes)
+        if step.record is not None:
+            notes += [f"{name} is not kept: {reason}" for name, reason in step.record.left_out.items()]
+        state: str
+        if step.status == "reused":
+            saved = step.saved_seconds
+            state = "reused" + (f", saved {describe_seconds(saved)}" if saved else "")
+        elif step.status == "succeeded":
+            state = f"ran {describe_seconds(step.seconds or 0.0)}: {why}"
+        elif step.status in ("failed", "skipped", "cancelled"):
+            error = step.error
+            first = str(error).partition("\n")[0] if error is not None else step.why
+            state = step.status + (f": {first}" if first else "")
+        else:
+            state = f"runs: {why}" if why else "runs"
+        facts = {**self._facts, "reasons": [str(r) for r in step.reasons], "seconds": step.seconds}
+        return self._receipt.bundle(state, status=step.status, notes=notes, facts=facts)
+
+
+def recorded_options(component: Component) -> list[str]:
+    """Return a word on each option given that has no effect in this version."""
+    options = component.options
+    recorded = [
+        flag
+        for flag, given in (
+            (f"--pool {options.pool}", options.pool),
+            ("--here", options.here),
+            ("--no-auto", not options.auto),
+        )
+        if given
+    ]
+    return [f"{flag} is recorded, and has no effect in this version" for flag in recorded]

@@ -1,0 +1,218 @@
+"""``%pipeline``: each subcommand parses its words, calls the session and shows the answer."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jupyter_mlpipe.errors import UsageError, close_matches
+from jupyter_mlpipe.model import graph
+from jupyter_mlpipe.model.resources import describe_amounts
+from jupyter_mlpipe.notebook.config import MODES
+from jupyter_mlpipe.notebook.drawing import layout, pipeline_dot, pipeline_svg
+from jupyter_mlpipe.notebook.live import LiveGraph
+from jupyter_mlpipe.notebook.output import MIME, CellOutput
+from jupyter_mlpipe.notebook.parameters import check_known, parse_overrides
+from jupyter_mlpipe.notebook.session import Session
+from jupyter_mlpipe.notebook.views import graph_bundle, plan_bundle, status_bundle, table_bundle, why_bundle
+
+HELP = {
+    "show": "draw the pipeline with the state of each step",
+    "plan": "say for each step whether it would run or be reused, and why",
+    "run": "start a run without blocking; returns a Run",
+    "status": "list the steps with their state",
+    "why": "say why a step runs, ran or was reused",
+    "cancel": "cancel what runs",
+    "load": "bind outputs of steps in the notebook at once",
+    "remove": "forget a component; its results stay in the store",
+    "mode": f"what running a component's cell does: {', '.join(MODES)}",
+    "cluster": "show the cluster, or choose another: local, an address, a scheduler file",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}. {self.format_usage().strip()}")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        raise UsageError((message or "").strip())
+
+    def print_help(self, file: Any = None) -> None:
+        raise UsageError(self.format_help())
+
+
+def run_command(session: Session, line: str) -> Any:
+    """Do what ``%pipeline LINE`` says; returns the value of the magic.
+
+    Raises
+    ------
+    UsageError
+        The line cannot be understood.
+    """
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"%pipeline {line}: {error}. Close the quote.") from None
+    name, *rest = words or ["show"]
+    if name in ("help", "--help", "-h", "?"):
+        raise UsageError(help_text())
+    if name not in HELP:
+        raise UsageError(f"%pipeline has no '{name}'.{close_matches(name, HELP)} It has: {', '.join(HELP)}.")
+    parser = _Parser(prog=f"%pipeline {name}", description=HELP[name], allow_abbrev=False)
+    command: Callable[[Session, _Parser, list[str]], Any] = globals()[f"_{name}"]
+    return command(session, parser, rest)
+
+
+def help_text() -> str:
+    """Return what ``%pipeline help`` prints."""
+    return "\n".join(["%pipeline", *(f"  {name:<8} {words}" for name, words in HELP.items())])
+
+
+def _show(session: Session, parser: _Parser, words: list[str]) -> None:
+    parser.add_argument("--output", metavar="FILE", help="write a .svg or .dot file instead")
+    asked = parser.parse_args(words)
+    if not session.registry.placed:
+        raise UsageError("There is no pipeline yet: put %%component NAME on top of a cell and run it.")
+    snapshot = session.snapshot()
+    if not asked.output:
+        CellOutput(session.shell).display(graph_bundle(snapshot))
+        return
+    target = Path(asked.output)
+    kind = target.suffix.lstrip(".")
+    if kind == "dot":
+        text = pipeline_dot(snapshot)
+    elif kind == "svg":
+        text = pipeline_svg(snapshot)
+    else:
+        raise UsageError(f"%pipeline show --output writes .svg or .dot, but found '{asked.output}'.")
+    target.write_text(text, encoding="utf-8")
+
+
+def _plan(session: Session, parser: _Parser, words: list[str]) -> Any:
+    _add_run_options(parser)
+    asked = parser.parse_args(words)
+    plan = session.plan(
+        _targets(session, asked), params=_overrides(session, asked.param), force=asked.force or ()
+    )
+    CellOutput(session.shell).display(plan_bundle(plan))
+
+
+def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
+    _add_run_options(parser)
+    asked = parser.parse_args(words)
+    targets = _targets(session, asked)
+    params = _overrides(session, asked.param)
+    if asked.only:
+        _check_only(session, asked.only, params)
+    live = LiveGraph(CellOutput(session.shell))
+    run = session.start(targets, params=params, force=asked.force or (), listener=live.listen)
+    live.begin(run)
+    return run
+
+
+def _status(session: Session, parser: _Parser, words: list[str]) -> None:
+    parser.parse_args(words)
+    CellOutput(session.shell).display(status_bundle(session.snapshot(plan=False)))
+
+
+def _why(session: Session, parser: _Parser, words: list[str]) -> None:
+    parser.add_argument("step")
+    name = parser.parse_args(words).step
+    session.registry.check(name)
+    run = session.last_run_of(name)
+    if run is not None:
+        step = run.steps[name]
+        head = f"{name}: {step.status}"
+        reasons = step.reasons
+    else:
+        planned = session.plan([name])[name]
+        head = {"run": f"{name} would run", "reuse": f"{name} would be reused"}.get(
+            planned.decision, f"{name}: undecided, as it depends on what runs above it"
+        )
+        reasons = planned.reasons
+    CellOutput(session.shell).display(why_bundle(name, head, reasons))
+
+
+def _cancel(session: Session, parser: _Parser, words: list[str]) -> None:
+    parser.parse_args(words)
+    if not session.cancel():
+        raise UsageError("Nothing is running.")
+
+
+def _load(session: Session, parser: _Parser, words: list[str]) -> None:
+    parser.add_argument("names", nargs="+")
+    session.load(parser.parse_args(words).names)
+
+
+def _remove(session: Session, parser: _Parser, words: list[str]) -> None:
+    parser.add_argument("step")
+    session.remove(parser.parse_args(words).step)
+
+
+def _mode(session: Session, parser: _Parser, words: list[str]) -> str | None:
+    parser.add_argument("mode", nargs="?")
+    asked = parser.parse_args(words).mode
+    if asked is None:
+        return session.mode
+    session.set_mode(asked)
+    return None
+
+
+def _cluster(session: Session, parser: _Parser, words: list[str]) -> None:
+    parser.add_argument("target", nargs="?")
+    asked = parser.parse_args(words).target
+    if asked is not None:
+        value = session.shell.user_ns.get(asked, asked) if asked.isidentifier() else asked
+        session.use_cluster(value)
+        return
+    workers = session.workers()
+    rows = [(name, describe_amounts(amounts)) for name, amounts in workers.items()]
+    head = f"cluster: {len(rows)} workers" if rows else "no cluster yet: one starts when a step has to run"
+    facts = {"kind": "cluster", "workers": {name: dict(amounts) for name, amounts in workers.items()}}
+    CellOutput(session.shell).display(table_bundle(head, ("worker", "offers"), rows, facts))
+
+
+def _add_run_options(parser: _Parser) -> None:
+    parser.add_argument("targets", nargs="*", metavar="STEP", help="steps to reach; all by default")
+    parser.add_argument("-p", "--param", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--force", action="append", metavar="STEP", help="run it though it could be reused")
+    parser.add_argument("--only", metavar="STEP", help="run this step alone; those above must be reusable")
+    parser.add_argument("--from", dest="start", metavar="STEP", help="run this step and all below it")
+
+
+def _targets(session: Session, asked: argparse.Namespace) -> list[str] | None:
+    chosen = [bool(asked.targets), asked.only is not None, asked.start is not None]
+    if sum(chosen) > 1:
+        raise UsageError("Give steps, --only STEP or --from STEP, not several of them.")
+    if asked.only:
+        session.registry.check(asked.only)
+        return [asked.only]
+    if asked.start:
+        session.registry.check(asked.start)
+        return graph.descendants(session.registry.upstream(), [asked.start])
+    return asked.targets or None
+
+
+def _check_only(session: Session, only: str, params: dict[str, Any]) -> None:
+    stale = [
+        step.step
+        for step in session.plan([only], params=params).values()
+        if step.step != only and step.decision != "reuse"
+    ]
+    if stale:
+        raise UsageError(
+            f"--only {only}: above it, {', '.join(stale)} would have to run first. "
+            f"Run them too: %pipeline run {only}"
+        )
+
+
+def _overrides(session: Session, pairs: list[str]) -> dict[str, Any]:
+    overrides = parse_overrides(pairs)
+    check_known(overrides, session.registry.parameter_names())
+    return dict(overrides)
+
+
+__all__ = ["HELP", "MIME", "help_text", "run_command"]

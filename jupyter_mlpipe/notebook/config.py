@@ -1,0 +1,60 @@
+"""Settings of a notebook: traitlets, as Jupyter's (``c.MLPipe.store = "…"``, ``%config MLPipe``)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from traitlets import Enum, Unicode
+from traitlets.config import Configurable
+
+MODES = ("register", "run", "background")
+
+
+class MLPipe(Configurable):
+    """Settings of jupyter-mlpipe."""
+
+    store = Unicode(
+        "",
+        help="Folder of the store. Empty: MLPIPE_STORE where it is set, else `.mlpipe` beside the "
+        "notebook or at the project's root.",
+    ).tag(config=True)
+    mode = Enum(
+        MODES, default_value="run", help="What running a component's cell does: register, run or background."
+    ).tag(config=True)
+    cluster = Unicode(
+        "",
+        help="Dask cluster to run steps on: an address or a scheduler file. Empty: one is started on this "
+        "machine when the first step has to run.",
+    ).tag(config=True)
+
+    def store_path(self) -> Path:
+        """Return where the store is; the environment stands above the configuration."""
+        given = os.environ.get("MLPIPE_STORE") or self.store
+        return Path(given).expanduser().absolute() if given else default_store(Path.cwd())
+
+
+def default_store(folder: Path) -> Path:
+    """Return the nearest `.mlpipe` at or above `folder`, else one at the project's root or beside the notebook."""
+    above = [folder, *folder.parents]
+    for candidate in above:
+        if (candidate / ".mlpipe").is_dir():
+            return candidate / ".mlpipe"
+    for candidate in above:
+        if any((candidate / mark).exists() for mark in ("pyproject.toml", ".git")):
+            return candidate / ".mlpipe"
+    return folder / ".mlpipe"
+
+
+def notebook_name() -> str:
+    """Return what the history calls this notebook: its path where the front end tells it."""
+    namespace: dict[str, Any] = getattr(__import__("__main__"), "__dict__", {})
+    for given in (
+        os.environ.get("MLPIPE_NOTEBOOK"),
+        os.environ.get("JPY_SESSION_NAME"),
+        namespace.get("__vsc_ipynb_file__"),
+    ):
+        if given:
+            return os.path.abspath(str(given))
+    return os.getcwd()

@@ -1,0 +1,66 @@
+"""Imports, functions and classes of component cells, brought to the notebook when something reads them."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable
+from typing import Any
+
+from jupyter_mlpipe.model.component import Component, Definition
+from jupyter_mlpipe.notebook.names import Names
+
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
+class Definitions:
+    """A component's cell runs in a process of its own; its definitions are known by their source."""
+
+    def __init__(self, shell: Any, names: Names) -> None:
+        self._shell = shell
+        self._names = names
+        self._known: dict[str, Definition] = {}
+        self._brought: dict[str, Any] = {}
+
+    def add(self, component: Component) -> None:
+        """Take the definitions of a cell that was run; the next reader gets these."""
+        namespace = self._names.namespace
+        for definition in component.definitions:
+            name = definition.name
+            self._known[name] = definition
+            if name in self._brought and namespace.get(name) is self._brought[name]:
+                del namespace[name]
+            elif name in namespace and definition.kind != "import":
+                # As without us, running the cell binds the name anew.
+                del namespace[name]
+            self._brought.pop(name, None)
+
+    def observe(self, bound: Iterable[str]) -> None:
+        """Note the names that a plain cell bound: they are the notebook's own from then on."""
+        for name in bound:
+            self._known.pop(name, None)
+            self._brought.pop(name, None)
+
+    def names_in(self, text: str) -> list[str]:
+        """Return the definitions that a text may read."""
+        if not self._known:
+            return []
+        return [name for name in dict.fromkeys(_WORD.findall(text)) if name in self._known]
+
+    def bring(self, names: Iterable[str]) -> bool:
+        """Run the statements that define `names`, and those that they use; tell whether any ran."""
+        namespace = self._names.namespace
+        ran = False
+        for name in names:
+            definition = self._known.get(name)
+            if definition is None or name in namespace:
+                continue
+            self.bring(other for other in self.names_in(definition.source) if other != name)
+            self._names.load(self._names.names_in(definition.source))
+            source = "\n" * (definition.line - 1) + textwrap.dedent(definition.source)
+            # Through IPython's cache, so that tracebacks and `inspect` find the text.
+            filename = self._shell.compile.cache(source, raw_code=source)
+            exec(compile(source, filename, "exec"), namespace)
+            self._brought[name] = namespace.get(name)
+            ran = True
+        return ran

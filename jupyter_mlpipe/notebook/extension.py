@@ -1,0 +1,165 @@
+"""``%load_ext jupyter_mlpipe``: hooks the session into IPython, and takes it out again."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from IPython.core.error import InputRejected
+
+from jupyter_mlpipe.cells.header import comment_header
+from jupyter_mlpipe.cells.names import analyse
+from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.notebook.completion import make_matcher
+from jupyter_mlpipe.notebook.magics import PipelineMagics
+from jupyter_mlpipe.notebook.session import Session
+from jupyter_mlpipe.notebook.tracebacks import for_notebook, render
+
+_OURS = ("%%component", "%%parameters", "#| component:")
+
+_extension: Extension | None = None
+
+
+class Extension:
+    """The hooks of one session in one shell."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.session = Session(shell)
+        self._matcher = make_matcher(self.session)
+        self._rejection: BaseException | None = None
+        self._plain_cell = ""
+
+    def load(self) -> None:
+        shell = self.shell
+        shell.register_magics(PipelineMagics(shell, self.session))
+        shell.input_transformers_cleanup.append(_rewrite_comment_header)
+        shell.ast_transformers.append(self)
+        shell.events.register("pre_run_cell", self.before_cell)
+        shell.events.register("post_run_cell", self.after_cell)
+        shell.configurables.append(self.session.config)
+        shell.Completer.custom_matchers.append(self._matcher)
+
+    def unload(self) -> None:
+        shell = self.shell
+        for magic, kind in (("component", "cell"), ("parameters", "cell"), ("pipeline", "line")):
+            shell.magics_manager.magics[kind].pop(magic, None)
+        shell.input_transformers_cleanup.remove(_rewrite_comment_header)
+        shell.ast_transformers.remove(self)
+        shell.events.unregister("pre_run_cell", self.before_cell)
+        shell.events.unregister("post_run_cell", self.after_cell)
+        shell.configurables.remove(self.session.config)
+        shell.Completer.custom_matchers.remove(self._matcher)
+        self.session.close()
+
+    def before_cell(self, info: Any) -> None:
+        """Load what the cell reads; a failed step makes the cell fail, see `visit`."""
+        session = self.session
+        metadata = _request_metadata(self.shell)
+        session.forget_cells(metadata.get("deletedCells") or ())
+        session.cell_id = metadata.get("cellId") or getattr(info, "cell_id", None)
+        text = info.raw_cell or ""
+        ours = text.lstrip().startswith(_OURS)
+        self._plain_cell = "" if ours else (getattr(info, "transformed_cell", None) or text)
+        self._rejection = None
+        try:
+            if ours:
+                session.collect()
+            else:
+                session.before_cell(text)
+        except MLPipeError as error:
+            self._rejection = _reject(error)
+        except KeyboardInterrupt:
+            # A hook cannot interrupt its cell, but a rejected input does not run.
+            self._rejection = _Interrupted()
+
+    def visit(self, tree: ast.AST) -> ast.AST:
+        """Refuse to run a cell that reads what a failed step should have made (an AST transformer)."""
+        if self._rejection is not None:
+            rejection, self._rejection = self._rejection, None
+            raise rejection
+        return tree
+
+    def after_cell(self, result: Any) -> None:
+        """Note what a plain cell bound or changed."""
+        if not self._plain_cell:
+            return
+        bound: tuple[str, ...] = ()
+        changed: tuple[str, ...] = ()
+        try:
+            names = analyse(self._plain_cell)
+        except SyntaxError:
+            pass  # the cell did not run either
+        else:
+            bound, changed = tuple(names.binds), (*names.changes, *names.may_change)
+            self.session.definitions.observe([*bound, *(d.name for d in names.definitions)])
+        self.session.names.observe(bound, changed)
+
+
+def load(shell: Any) -> None:
+    """Load the extension into a shell; loading it again changes nothing."""
+    global _extension
+    if _extension is None:
+        _extension = Extension(shell)
+        _extension.load()
+
+
+def unload(shell: Any) -> None:
+    """Take the extension out of a shell; what it computed stays in the store."""
+    global _extension
+    if _extension is not None:
+        _extension.unload()
+        _extension = None
+
+
+def loaded_session() -> Session | None:
+    """Return the session of this kernel, if the extension is loaded."""
+    return _extension.session if _extension is not None else None
+
+
+def current_session() -> Session:
+    """Return the session of this kernel.
+
+    Raises
+    ------
+    MLPipeError
+        The extension is not loaded.
+    """
+    if _extension is None:
+        raise MLPipeError("There is no pipeline here: run %load_ext jupyter_mlpipe in a notebook first.")
+    return _extension.session
+
+
+def _rewrite_comment_header(lines: list[str]) -> list[str]:
+    """Turn a cell that begins with ``#| component: …`` into one with the magic on top."""
+    found = comment_header("".join(lines))
+    if found is None:
+        return lines
+    header, n_lines = found
+    # The header's further lines stay as comments, so that line numbers remain those of the cell.
+    first = next(i for i, line in enumerate(lines) if line.lstrip().startswith("#|"))
+    del n_lines
+    return [f"%%component {' '.join(header.split())}\n", *lines[first + 1 :]]
+
+
+def _reject(error: MLPipeError) -> InputRejected:
+    shown = for_notebook(error)
+    lines = render(error)
+    rejected = type(type(shown).__name__, (InputRejected,), {"_render_traceback_": lambda self: lines})
+    return rejected(str(error))  # type: ignore[no-any-return]
+
+
+class _Interrupted(InputRejected):
+    """The kernel was interrupted while a cell waited for the step that makes what it reads."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted while waiting for a step")
+
+
+_Interrupted.__name__ = "KeyboardInterrupt"
+
+
+def _request_metadata(shell: Any) -> dict[str, Any]:
+    """Return the metadata of the running request; empty outside a kernel and with simple clients."""
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    return dict((parent or {}).get("metadata") or {})

@@ -1,0 +1,189 @@
+"""Who bound each name of the notebook last, and the outputs of steps that wait to be read.
+
+Outputs are ordinary variables, but loaded only when a later cell first reads them. The namespace
+is the user's own: what a plain cell binds anew or changes is the user's from then on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import CodeType, FunctionType
+from typing import Any
+
+PARAMETERS = "%%parameters"
+"""The owner of names that a parameters cell declared; no component can have this name."""
+
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An output that is not in the namespace yet.
+
+    Parameters
+    ----------
+    version
+        Digest of the artifact, or None while the step may still run.
+    load
+        Returns the value; waits for the step where it still runs; raises its error where it failed.
+    """
+
+    component: str
+    version: str | None
+    load: Callable[[], Any]
+
+
+class Names:
+    """The namespace as components see it."""
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self.namespace = namespace
+        self.pending: dict[str, Pending] = {}
+        self._owner: dict[str, str] = {}
+        self._bound: dict[str, Any] = {}  # what we put there, to tell when the user puts something else
+        self._version: dict[str, str | None] = {}
+        self._generation: dict[str, int] = {}
+
+    def owner(self, name: str) -> str | None:
+        """Return the component that bound `name` last, PARAMETERS, or None for a plain cell."""
+        return self._owner.get(name)
+
+    def generation(self, name: str) -> int:
+        """Return how often plain cells have bound `name` anew since a component first owned it."""
+        return self._generation.get(name, 0)
+
+    def bind(self, name: str, value: Any, owner: str) -> None:
+        """Bind a value at once, on behalf of `owner`."""
+        self.pending.pop(name, None)
+        self.namespace[name] = value
+        self._owner[name] = owner
+        self._bound[name] = value
+        self._version[name] = None
+
+    def offer(self, name: str, pending: Pending, *, claim: bool) -> None:
+        """Let `name` be loaded from `pending` when it is next read.
+
+        Parameters
+        ----------
+        claim
+            The component's own cell was run: it is the last to have bound the name. Without it
+            (a step above ran again), nothing changes where somebody else has bound the name since.
+        """
+        if not claim and self._owner.get(name) != pending.component:
+            return
+        unchanged = (
+            self._owner.get(name) == pending.component
+            and pending.version is not None
+            and self._version.get(name) == pending.version
+            and name in self._bound
+        )
+        self._owner[name] = pending.component
+        if unchanged:
+            self.pending.pop(name, None)
+            return
+        self.namespace.pop(name, None)
+        self._bound.pop(name, None)
+        self.pending[name] = pending
+
+    def forget(self, component: str, names: Iterable[str] | None = None) -> None:
+        """Give up names of a component; values already loaded stay as plain variables."""
+        for name in [n for n, owner in self._owner.items() if owner == component]:
+            if names is None or name in names:
+                self._release(name)
+
+    def drop(self, name: str) -> None:
+        """Remove a name that a step deleted."""
+        self._release(name)
+        self.namespace.pop(name, None)
+
+    def names_in(self, text: str) -> list[str]:
+        """Return the pending names that code may read: in its text, or through functions that it names.
+
+        Any word of the text counts, also within strings (``df.query("@limit")``, ``eval``): loading
+        one name too many costs time, one too few would be an error.
+        """
+        if not self.pending:
+            return []
+        words = set(_WORD.findall(text))
+        if words & {"globals", "locals", "vars", "eval", "exec", "run_line_magic", "run_cell_magic"}:
+            return list(self.pending)
+        seen: set[int] = set()
+        stack = [self.namespace[word] for word in words if word in self.namespace]
+        while stack:
+            value = stack.pop()
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            function = getattr(value, "__wrapped__", value)
+            functions = [function] if isinstance(function, FunctionType) else []
+            if isinstance(value, type) and value.__module__ == "__main__":
+                functions = [f for f in vars(value).values() if isinstance(f, FunctionType)]
+            for found in functions:
+                if found.__globals__ is self.namespace:
+                    reached = _code_names(found.__code__)
+                    stack.extend(self.namespace[n] for n in reached - words if n in self.namespace)
+                    words |= reached
+        return [name for name in self.pending if name in words]
+
+    def load(self, names: Iterable[str]) -> None:
+        """Bind pending outputs.
+
+        Raises
+        ------
+        StepError
+            The step that makes one of them failed.
+        """
+        for name in names:
+            pending = self.pending.get(name)
+            if pending is None:
+                continue
+            value = pending.load()
+            self.pending.pop(name, None)
+            self.namespace[name] = value
+            self._bound[name] = value
+            self._version[name] = pending.version
+
+    def mark_version(self, name: str, version: str) -> None:
+        """Note which artifact a loaded value came from, once that is known."""
+        if name in self._bound:
+            self._version[name] = version
+
+    def observe(self, bound: Iterable[str] = (), changed: Iterable[str] = ()) -> None:
+        """Note what a plain cell did, after it ran.
+
+        Parameters
+        ----------
+        bound, changed
+            Names that its code binds or changes in place; names bound in ways that the code does
+            not show (``exec``, a helper with ``global``) are found by comparing the values.
+        """
+        for name in [*bound, *changed]:
+            if name in self._owner and name not in self.pending:
+                self._release(name)
+        for name, value in list(self._bound.items()):
+            if self.namespace.get(name, self) is not value:
+                self._release(name)
+        for name in [name for name in self.pending if name in self.namespace]:
+            self._release(name)
+
+    def values(self) -> Mapping[str, Any]:
+        """Return the namespace for reading."""
+        return self.namespace
+
+    def _release(self, name: str) -> None:
+        self._owner.pop(name, None)
+        self._bound.pop(name, None)
+        self._version.pop(name, None)
+        self.pending.pop(name, None)
+        self._generation[name] = self._generation.get(name, 0) + 1
+
+
+def _code_names(code: CodeType) -> set[str]:
+    """Return every global or attribute name in a code object; more than it reads, never fewer."""
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            names |= _code_names(constant)
+    return names

@@ -1,0 +1,129 @@
+"""Parameters: values that a cell declares, checked by their annotations, replaced by ``-p``."""
+
+from __future__ import annotations
+
+import ast
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jupyter_mlpipe.errors import ParameterError, UsageError, close_matches
+from jupyter_mlpipe.model.component import Input
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A parameter as declared: its default, and its annotation where it has one."""
+
+    name: str
+    value: Any
+    annotation: Any = None
+    written: str = ""  # the annotation as written, for messages
+
+
+class Text(str):
+    """A value given as text (``-p``): what it means depends on the parameter's annotation."""
+
+    __slots__ = ()
+
+
+def declare(declared: Input, namespace: Mapping[str, Any]) -> Declared:
+    """Evaluate a declaration in the notebook's namespace and check its default.
+
+    Raises
+    ------
+    ParameterError
+        The default or the annotation cannot be evaluated, or they do not fit.
+    """
+    scope = {**vars(typing), **dict(namespace)}
+    value = _evaluate(declared.name, "default", declared.default or "None", scope)
+    if declared.annotation is None:
+        return Declared(declared.name, value)
+    annotation = _evaluate(declared.name, "annotation", declared.annotation, scope)
+    parameter = Declared(declared.name, value, annotation, declared.annotation)
+    _validate(parameter, value)  # the default itself stays as written: `x: float = 1` is 1 in a cell
+    return parameter
+
+
+def convert(parameter: Declared, given: Any) -> Any:
+    """Return the value to use where `given` replaces the default.
+
+    Text is read by the annotation; without one, as a Python literal where it is one.
+
+    Raises
+    ------
+    ParameterError
+        The value does not fit the annotation.
+    """
+    value = given
+    if isinstance(given, Text):
+        value = str(given)
+        if parameter.annotation is not str:
+            try:
+                value = ast.literal_eval(str(given))
+            except (ValueError, SyntaxError, MemoryError):
+                value = _WORDS.get(str(given).lower(), str(given))
+    if parameter.annotation is not None:
+        return _validate(parameter, value)
+    if isinstance(parameter.value, float) and type(value) is int:
+        return float(value)
+    return value
+
+
+_WORDS: dict[str, Any] = {"true": True, "false": False, "none": None, "null": None}
+
+
+def parse_overrides(pairs: Iterable[str]) -> dict[str, Text]:
+    """Read ``NAME=VALUE`` words, as after ``-p``."""
+    overrides = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        name = name.strip()
+        if not separator or not all(part.isidentifier() for part in name.split(".")):
+            raise UsageError(f"-p expects NAME=VALUE, but found {pair!r}. Example: -p seed=8")
+        overrides[name] = Text(value)
+    return overrides
+
+
+def check_known(overrides: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse overrides of parameters that nothing declares."""
+    known = sorted(set(known))
+    for name in overrides:
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            raise ParameterError(
+                f"There is no parameter '{name}'.{close_matches(name, known)} Parameters: {listed}."
+            )
+
+
+def _evaluate(name: str, what: str, source: str, scope: dict[str, Any]) -> Any:
+    try:
+        return eval(compile(source, f"<{what} of {name}>", "eval"), scope)
+    except Exception as error:
+        raise ParameterError(
+            f"The {what} of parameter '{name}', {source!r}, cannot be evaluated: "
+            f"{type(error).__name__}: {error}. Run the cell that defines what it uses first."
+        ) from None
+
+
+def _validate(parameter: Declared, value: Any) -> Any:
+    import pydantic  # slow to import, and needed only where something is annotated
+
+    try:
+        adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(
+            parameter.annotation, config=pydantic.ConfigDict(arbitrary_types_allowed=True)
+        )
+    except pydantic.PydanticUserError:
+        # Types with a configuration of their own (models, dataclasses) refuse another one.
+        adapter = pydantic.TypeAdapter(parameter.annotation)
+    try:
+        return adapter.validate_python(value)
+    except pydantic.ValidationError as error:
+        details = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']}" if e["loc"] else e["msg"] for e in error.errors()
+        )
+        raise ParameterError(
+            f"Parameter '{parameter.name}' is declared as {parameter.written}, "
+            f"but {value!r} does not fit: {details}."
+        ) from None

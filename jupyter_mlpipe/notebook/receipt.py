@@ -1,0 +1,109 @@
+"""The line that a component's cell shows: what it reads and writes, and what became of it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jupyter_mlpipe.model.pipeline import FromParameter, FromStep, Step
+from jupyter_mlpipe.model.status import Reason
+from jupyter_mlpipe.notebook.output import MIME
+
+
+def describe_interface(step: Step, parameters: Mapping[str, Any], shared: frozenset[str]) -> str:
+    """Return ``df (load), seed=7 -> train, test``.
+
+    Parameters
+    ----------
+    shared
+        Names that more than one component writes: their producer is named.
+    """
+    reads = []
+    for name, binding in step.bindings.items():
+        if isinstance(binding, FromParameter):
+            value = repr(parameters.get(name))
+            reads.append(f"{name}={value if len(value) <= 30 else value[:27] + '...'}")
+        elif isinstance(binding, FromStep):
+            plain = binding.output == name and name not in shared and name not in step.component.outputs
+            reads.append(name if plain else f"{name} ({binding.step})")
+        else:
+            reads.append(f"{name} (notebook)")
+    writes = ", ".join(step.component.outputs)
+    return " ".join(part for part in (", ".join(reads), f"-> {writes}" if writes else "") if part)
+
+
+def describe_reasons(reasons: Sequence[Reason], *, limit: int = 3) -> str:
+    """Return reasons as people read them: ``helper clean changed, parameter seed 7 -> 8``."""
+    words = [describe_reason(reason) for reason in reasons[:limit]]
+    if len(reasons) > limit:
+        words.append(f"{len(reasons) - limit} more")
+    return ", ".join(words)
+
+
+def describe_reason(reason: Reason) -> str:
+    """Return one reason as people read it."""
+    named = {"new": "new", "forced": "forced", "reuse": "", "unhashable": "not reusable:"}
+    kind = named.get(reason.kind, reason.kind)
+    return " ".join(part for part in (kind, reason.name, reason.detail) if part)
+
+
+class Receipt:
+    """One line below a component's cell, as text, as HTML and for programs."""
+
+    def __init__(self, name: str, interface: str) -> None:
+        self.name = name
+        self.interface = interface
+
+    def bundle(
+        self,
+        state: str,
+        *,
+        status: str | None = None,
+        notes: Sequence[str] = (),
+        facts: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return the mime bundle.
+
+        Parameters
+        ----------
+        state
+            The part after the dot: ``runs: new``.
+        status
+            The step's status or decision, for style and tests.
+        notes
+            Further lines for the user: options that have no effect yet, outputs left out.
+        """
+        line = "  ".join(part for part in (self.name, self.interface) if part) + f" · {state}"
+        attributes = f'data-mlpipe-step="{html.escape(self.name)}"'
+        if status:
+            attributes += f' data-mlpipe-status="{html.escape(status)}"'
+        colour = _COLOURS.get(status or "", "inherit")
+        rows = [
+            f'<div {attributes} style="font-family:var(--jp-code-font-family,monospace);'
+            f'font-size:90%;opacity:.85"><b>{html.escape(self.name)}</b>'
+            f"&nbsp; {html.escape(self.interface)} "
+            f'<span style="color:{colour}">· {html.escape(state)}</span>'
+        ]
+        rows += [f"<br><span>{html.escape(note)}</span>" for note in notes]
+        return {
+            "text/plain": "\n".join([line, *(f"  {note}" for note in notes)]),
+            "text/html": "".join(rows) + "</div>",
+            MIME: {
+                "kind": "receipt",
+                "step": self.name,
+                "interface": self.interface,
+                "state": state,
+                "status": status,
+                "notes": list(notes),
+                **dict(facts or {}),
+            },
+        }
+
+
+_COLOURS = {
+    "succeeded": "var(--jp-success-color1,#1b7f3b)",
+    "reused": "var(--jp-info-color1,#0277bd)",
+    "failed": "var(--jp-error-color1,#c62828)",
+    "cancelled": "var(--jp-warn-color1,#b26a00)",
+}

@@ -1,0 +1,358 @@
+"""The session: one per kernel. It owns the registry, the store, the runner and what names stand for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from jupyter_mlpipe.cells.compile import compile_cell
+from jupyter_mlpipe.cells.header import Header
+from jupyter_mlpipe.cells.parameters import parse_parameters
+from jupyter_mlpipe.errors import StepError, UnknownNameError, UsageError, close_matches
+from jupyter_mlpipe.execution.executor import Workers
+from jupyter_mlpipe.execution.plan import Plan, plan_steps
+from jupyter_mlpipe.execution.run import Run, RunStep
+from jupyter_mlpipe.execution.runner import Runner
+from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.model.headless import NOT_RUN
+from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
+from jupyter_mlpipe.notebook.cellview import CellView, recorded_options
+from jupyter_mlpipe.notebook.cluster import make_executor
+from jupyter_mlpipe.notebook.config import MODES, MLPipe, notebook_name
+from jupyter_mlpipe.notebook.definitions import Definitions
+from jupyter_mlpipe.notebook.headless import Headless
+from jupyter_mlpipe.notebook.names import PARAMETERS, Names, Pending
+from jupyter_mlpipe.notebook.output import CellOutput
+from jupyter_mlpipe.notebook.parameters import check_known, convert, declare
+from jupyter_mlpipe.notebook.receipt import Receipt, describe_interface
+from jupyter_mlpipe.notebook.registry import Registry
+from jupyter_mlpipe.store.history import History
+from jupyter_mlpipe.store.store import Store, open_store
+
+
+class Session:
+    """What the magics and the Python API act on.
+
+    Parameters
+    ----------
+    shell
+        The IPython shell whose namespace holds the notebook's names.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.config = MLPipe(parent=shell)
+        self.names = Names(shell.user_ns)
+        self.registry = Registry(self.names)
+        self.headless = Headless.from_environment()
+        self.registry.overrides.update(self.headless.parameters)
+        self.mode: str = self.headless.mode or self.config.mode
+        self.cluster: str = self.config.cluster
+        self.name = notebook_name()
+        self.states: dict[str, StepSnapshot] = {}
+        self.last_run: Run | None = None
+        self._keys: dict[str, str | None] = {}
+        self._last_runs: dict[str, Run] = {}
+        self.cell_id: str | None = None
+        self._cells: dict[str, str] = {}  # cell id -> component
+        self.definitions = Definitions(shell, self.names)
+        self._live: list[Run] = []
+        self._store: Store | None = None
+        self._runner: Runner | None = None
+
+    # -- parts that are made when first needed ---------------------------------------------------
+
+    @property
+    def store(self) -> Store:
+        """The store; opened when first needed."""
+        if self._store is None:
+            self._store = open_store(self.config.store_path())
+        return self._store
+
+    @property
+    def runner(self) -> Runner:
+        """The runner; its cluster starts when the first step has to run."""
+        if self._runner is None:
+            self._runner = Runner(
+                self.store,
+                lambda: make_executor(self.cluster),
+                History(self.config.store_path() / "history.db"),
+            )
+        return self._runner
+
+    def use_cluster(self, target: Any) -> None:
+        """Run the steps to come on another cluster: an address, a scheduler file, a Client, or "local"."""
+        self.close()
+        self.cluster = "" if target == "local" else target
+
+    def close(self) -> None:
+        """Cancel what runs and close the cluster; what is done is in the store."""
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+
+    # -- registering -----------------------------------------------------------------------------
+
+    def component(
+        self, header: Header, cell: str, body: str, *, cell_id: str | None, title: str
+    ) -> Component:
+        """Make a component of a cell's text; see `compile_cell` for its errors."""
+        return compile_cell(cell, header=header, body=body, cell_id=cell_id, title=title)
+
+    def register(self, component: Component) -> StepTask:
+        """Register a component in place of an earlier one of its name, or of its cell."""
+        self.definitions.bring(component.reads)
+        before = self._cells.get(component.cell_id or "")
+        task = self.registry.add(component)
+        if self.definitions.bring(task.closure.unresolved):
+            task = self.registry.add(component)
+        if before and before != component.name and before in self.registry:
+            self.remove(before)
+        if component.cell_id:
+            self._cells[component.cell_id] = component.name
+        self.definitions.add(component)
+        self.states[component.name] = self._registered_state(task)
+        return task
+
+    def remove(self, name: str) -> None:
+        """Forget a component; its results stay in the store."""
+        self.registry.remove(name)
+        self.states.pop(name, None)
+        self._cells = {cell: owner for cell, owner in self._cells.items() if owner != name}
+
+    def forget_cells(self, deleted: Iterable[str]) -> None:
+        """Drop the components of cells that the front end says are gone."""
+        for cell_id in deleted:
+            name = self._cells.get(cell_id)
+            if name in self.registry:
+                self.remove(name)
+
+    def declare_parameters(self, body: str) -> dict[str, Any]:
+        """Declare the names of a parameters cell and bind them; returns their values."""
+        declared = {i.name: declare(i, self.shell.user_ns) for i in parse_parameters(body)}
+        for name, parameter in declared.items():
+            value = parameter.value
+            if name in self.registry.overrides:
+                value = convert(parameter, self.registry.overrides[name])
+            self.registry.parameters[name] = parameter
+            self.names.bind(name, value, PARAMETERS)
+        return {name: self.shell.user_ns[name] for name in declared}
+
+    # -- planning and running --------------------------------------------------------------------
+
+    def plan(
+        self,
+        targets: Iterable[str] | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        force: Collection[str] = (),
+    ) -> Plan:
+        """Say for each step whether it would be reused or run, and why; runs nothing."""
+        tasks = self.registry.tasks(targets, params)
+        self.registry.check(*force)
+        return plan_steps(
+            tasks,
+            self.store,
+            self.runner.history,
+            now=time.time(),
+            pipeline=self.name,
+            force=frozenset(force),
+        )
+
+    def start(
+        self,
+        targets: Iterable[str] | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        force: Collection[str] = (),
+        listener: Callable[..., None] | None = None,
+    ) -> Run:
+        """Start a run and return it at once; outputs become the notebook's variables as they are read."""
+        if not self.registry.placed:
+            raise UsageError("There is nothing to run: put %%component NAME on top of a cell and run it.")
+        targets = list(self.registry.placed) if targets is None else list(targets)
+        tasks = self.registry.tasks(targets, params)
+        self.registry.check(*force)
+        check_known(params or {}, self.registry.parameter_names())
+        run = self._launch(tasks, targets, force, listener)
+        if not params:
+            # Results for other parameters belong to their run, not to the notebook's variables.
+            self._live.append(run)
+            self.collect()
+        return run
+
+    def _launch(
+        self,
+        tasks: Mapping[str, StepTask],
+        targets: Iterable[str],
+        force: Collection[str],
+        listener: Callable[..., None] | None,
+    ) -> Run:
+        asked = self.headless.force & tasks.keys()
+        self.headless.force -= asked  # what the command line forces runs once, not at every cell below it
+        run = self.runner.start(
+            tasks, targets=targets, force={*force, *asked}, pipeline=self.name, listener=listener
+        )
+        self.last_run = run
+        for name in run.steps:
+            self._last_runs[name] = run
+        self.headless.watch(run)
+        return run
+
+    def collect(self) -> None:
+        """Take over what runs have made: on the main thread, between cells."""
+        for run in list(self._live):
+            for name, step in run.steps.items():
+                if name in self.registry:
+                    self._note_state(step)
+                    self._offer(run, name, claim=False)
+            if run.status != "running":
+                self._live.remove(run)
+
+    def run_cell(self, component: Component, output: CellOutput) -> Any:
+        """Register a cell's component and do what the mode says; returns what the cell displays last."""
+        task = self.register(component)
+        options = component.options
+        receipt = Receipt(
+            component.name, describe_interface(task.step, task.parameters, self.registry.shared_names())
+        )
+        notes = recorded_options(component)
+        facts = {"cell_id": component.cell_id}
+        if not options.run or self.mode == "register":
+            output.display(receipt.bundle("registered", notes=notes, facts=facts))
+            self._claim_unmade(task)
+            return None
+        # The plan comes before the display: a name that nothing provides is an error, not a receipt.
+        tasks = self.registry.tasks([component.name])
+        view = CellView(receipt, output, notes, facts)
+        run = self._launch(tasks, [component.name], (), view.listen)
+        self._live.append(run)
+        view.begin(run)
+        self._offer(run, component.name, claim=True)
+        for name in component.deletes:
+            self.names.drop(name)
+        if options.background or self.mode == "background":
+            view.follow()
+            return None
+        try:
+            shown = view.wait()
+        finally:
+            self.collect()
+        step = run.steps[component.name]
+        if run.status == "cancelled" or step.status == "cancelled":
+            raise KeyboardInterrupt
+        if step.status not in ("succeeded", "reused"):
+            raise run.failure(component.name)
+        return shown
+
+    def wait(self) -> None:
+        """Wait until nothing runs any more; an interrupt cancels what runs."""
+        for run in list(self._live):
+            run.wait()
+        self.collect()
+
+    def cancel(self) -> bool:
+        """Cancel what runs; tells whether anything did."""
+        running = [run for run in self._live if run.status == "running"]
+        for run in running:
+            run.cancel()
+        return bool(running)
+
+    def last_run_of(self, name: str) -> Run | None:
+        """Return the latest run that had this step."""
+        return self._last_runs.get(name)
+
+    def workers(self) -> Workers:
+        """Return what each worker offers; nothing before the cluster has started."""
+        return self.runner.workers if self._runner is not None else {}
+
+    # -- names -----------------------------------------------------------------------------------
+
+    def load(self, names: Sequence[str]) -> None:
+        """Bind outputs of steps at once, rather than when they are first read."""
+        known = {out for placed in self.registry.placed.values() for out in placed.component.outputs}
+        for name in names:
+            if name not in known:
+                raise UnknownNameError(
+                    f"No component makes '{name}'.{close_matches(name, known)} "
+                    f"Outputs: {', '.join(sorted(known)) or 'none'}."
+                )
+        self.names.load(names)
+
+    def before_cell(self, text: str) -> None:
+        """Make what a plain cell is about to read ready: definitions, then outputs of steps."""
+        self.collect()
+        self.definitions.bring(self.definitions.names_in(text))
+        self.names.load(self.names.names_in(text))
+
+    def _offer(self, run: Run, name: str, *, claim: bool) -> None:
+        """Let the outputs of a step be read from a run."""
+        step = run.steps[name]
+        made = step.record.outputs if step.record is not None else {}
+        left_out = step.record.left_out if step.record is not None else {}
+        for out in dict.fromkeys((*self.registry.placed[name].component.outputs, *left_out)):
+            artifact = made.get(out)
+            version = artifact.digest if artifact is not None else None
+            self.names.offer(out, Pending(name, version, _loader(run, name, out)), claim=claim)
+
+    def _claim_unmade(self, task: StepTask) -> None:
+        """Let the outputs of a component that was only registered come from the store, when read."""
+        for out in task.step.component.outputs:
+            self.names.offer(out, Pending(task.name, None, self._restorer(task.name, out)), claim=True)
+
+    def _restorer(self, name: str, out: str) -> Callable[[], Any]:
+        def restore() -> Any:
+            if self.headless.runs_on_read or self.plan([name])[name].decision == "reuse":
+                return self.start([name]).wait()[f"{name}.{out}"]
+            raise StepError(
+                f"'{out}' is made by step '{name}', which has not run. "
+                f"Run it with %pipeline run {name}, or run its cell after %pipeline mode run.",
+                step=name,
+                ename=NOT_RUN,
+            )
+
+        return restore
+
+    def _note_state(self, step: RunStep) -> None:
+        before = self.states.get(step.name)
+        made_here = (
+            before is not None and before.status == "succeeded" and self._keys.get(step.name) == step.key
+        )
+        if not (step.status == "reused" and made_here):
+            # A step that ran in this session stays "succeeded" when a later cell reuses it.
+            self.states[step.name] = step.snapshot()
+            self._keys[step.name] = step.key
+
+    def _registered_state(self, task: StepTask) -> StepSnapshot:
+        component = task.step.component
+        return StepSnapshot(name=component.name, outputs=component.outputs, cell_id=component.cell_id)
+
+    def snapshot(self, *, plan: bool = True) -> RunSnapshot:
+        """Return the pipeline as people see it: the last state of each step, or what the plan says."""
+        self.collect()
+        tasks = self.registry.tasks()
+        plans = self.plan() if plan else {}
+        steps = []
+        for name, task in tasks.items():
+            state = self.states.get(name) or self._registered_state(task)
+            reads = {}
+            for read, binding in task.step.bindings.items():
+                source = getattr(binding, "step", None)
+                reads[read] = source or type(binding).__name__.removeprefix("From").lower()
+            decision = plans[name].decision if name in plans else None
+            steps.append(replace(state, reads=reads, plan=decision))
+        run = self.last_run
+        return RunSnapshot(tuple(steps), run.status if run else None, run.seconds if run else None)
+
+    def set_mode(self, mode: str) -> None:
+        """Choose what running a component's cell does."""
+        if mode not in MODES:
+            raise UsageError(f"%pipeline mode takes one of {', '.join(MODES)}, but found '{mode}'.")
+        self.mode = mode
+
+
+def _loader(run: Run, step: str, out: str) -> Callable[[], Any]:
+    return lambda: run[f"{step}.{out}"]
