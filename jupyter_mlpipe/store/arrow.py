@@ -62,7 +62,9 @@ def _encode_polars(value: Any) -> Encoding | None:
         return None
     if not table.width or not all(str(dtype.base_type()) in _POLARS_TYPES for dtype in table.dtypes):
         return None
-    return _from_table(table.rechunk().to_arrow(), {"kind": kind}, shape)
+    # The newest layout of strings is views into buffers, which depend on how they came about.
+    oldest = polars.CompatLevel.oldest()
+    return _from_table(table.rechunk().to_arrow(compat_level=oldest), {"kind": kind}, shape)
 
 
 def _encode_table(value: Any) -> Encoding | None:

@@ -130,7 +130,7 @@ class Objects:
         """Move an object aside, so that it counts as missing."""
         aside = os.path.join(self.root, "quarantine")
         try:
-            os.makedirs(aside, mode=0o700, exist_ok=True)
+            make_folder(aside)
             os.replace(self.path(digest), os.path.join(aside, f"{digest}-{time.time_ns()}"))
         except FileNotFoundError:
             pass
@@ -145,7 +145,7 @@ class Objects:
             return os.open(path, flags, 0o600), path
         except FileNotFoundError:
             # The first write, or the folder was removed while this process was running.
-            os.makedirs(self._tmp, mode=0o700, exist_ok=True)
+            make_folder(self._tmp)
             return os.open(path, flags, 0o600), path
 
     def adopt(self, temporary: str, digest: str, size: int) -> None:
@@ -271,12 +271,24 @@ class ObjectWriter:
             raise explain(error, self._objects.root, needed) from error
 
 
+def make_folder(path: str) -> None:
+    """Make a private folder, and those above it. (`os.makedirs` gives its mode to the last one only.)"""
+    try:
+        os.mkdir(path, 0o700)
+    except FileNotFoundError:
+        make_folder(os.path.dirname(path))
+        make_folder(path)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+
+
 def rename(temporary: str, path: str) -> None:
     """Rename within the store, making the shard's folder where it is not there yet."""
     try:
         os.replace(temporary, path)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        make_folder(os.path.dirname(path))
         os.replace(temporary, path)
 
 

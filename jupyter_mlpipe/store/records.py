@@ -18,8 +18,7 @@ _PREFIX = b'{"mlpipe_record":%d,"checksum":"' % SCHEMA
 _MIDDLE = b'","record":'
 _SUFFIX = b"}\n"
 _CHECKSUM_AT = len(_PREFIX)
-_MIDDLE_AT = _CHECKSUM_AT + 64
-_BODY_AT = _MIDDLE_AT + len(_MIDDLE)
+_BODY_AT = _CHECKSUM_AT + 64 + len(_MIDDLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,8 @@ def from_bytes(content: bytes) -> Record | None:
     if not content.startswith(_PREFIX) or not content.endswith(_SUFFIX):
         return None
     body = content[_BODY_AT : -len(_SUFFIX)]
-    if content[_CHECKSUM_AT:_MIDDLE_AT] != blake3(body).hexdigest().encode():
+    seal = blake3(body).hexdigest().encode() + _MIDDLE
+    if content[_CHECKSUM_AT:_BODY_AT] != seal:
         return None
     try:
         return Record.from_json(json.loads(body))

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import pickle
+import sqlite3
+import subprocess
+import sys
+import threading
 import uuid
 import zoneinfo
 from fractions import Fraction
@@ -14,7 +19,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from sklearn.linear_model import LinearRegression
 
+from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.store.store import Store, open_store
 
 RNG = np.random.default_rng(0)
@@ -132,7 +139,8 @@ ARRAYS: dict[str, Any] = {
     "record": np.array([(1, 2.5, b"x")], dtype=[("a", "i4"), ("b", "f8"), ("c", "S3")]),
     "aligned record": np.zeros(2, np.dtype([("a", "i1"), ("b", "f8")], align=True)),
     "object array": np.array([1, "a", None], dtype=object),
-    "matrix": np.matrix([[1, 2], [3, 4]]),
+    "masked": np.ma.array([1, 2, 3], mask=[False, True, False]),
+    "recarray": np.rec.array([(1, 2.5)], dtype=[("a", "i4"), ("b", "f8")]),
     "list of arrays": [np.arange(3), {"x": np.arange(100_000)}],
 }
 MOMENTS = pd.date_range("2024-01-01", periods=3, freq="D")
@@ -249,7 +257,7 @@ def test_what_comes_back_equals_what_went_in(store: Store, name: str) -> None:
     ("family", "codec", "exceptions"),
     [
         (PLAIN, "json", {"long text"}),
-        (ARRAYS, "npy", {"object array", "matrix", "list of arrays", "aligned record"}),
+        (ARRAYS, "npy", {"object array", "masked", "recarray", "list of arrays", "aligned record"}),
         (
             FRAMES,
             "arrow",
@@ -264,3 +272,168 @@ def test_codec_follows_from_the_type(
 ) -> None:
     pickled = {name for name, value in family.items() if store.put_value(value).codec != codec}
     assert pickled == exceptions
+
+
+def test_values_that_come_back_are_private_and_writable(store: Store) -> None:
+    frame = FRAMES["numbers"].assign(s=["a", "b", "c"], when=MOMENTS, n=pd.array([1, None, 3], "Int64"))
+    array = np.arange(100_000.0)
+    value = {"deep": array}
+    originals = [frame, array, value, frame["a"], pd.Series(MOMENTS)]
+    artifacts = [store.put_value(original) for original in originals]
+    frame2, array2, value2, series2, moments2 = map(store.get_value, artifacts)
+    frame2.loc[0, "a"] = 50
+    frame2.loc[1, ["s", "n"]] = ["new", 7]
+    frame2.loc[0, "when"] = pd.NaT
+    frame2["c"] = frame2["c"] & False
+    array2[0] = value2["deep"][0] = 5
+    series2.iloc[0] = 9
+    moments2.iloc[0] = pd.NaT
+    for artifact, original in zip(artifacts, originals, strict=True):
+        assert same(original, open_store(store.root).get_value(artifact))
+
+
+@pytest.mark.parametrize("name", ["numbers", "str", "moments", "nullable", "categories", "deep index"])
+def test_layout_and_history_of_a_table_do_not_enter_its_digest(store: Store, name: str) -> None:
+    frame = FRAMES[name]
+    padded = pd.concat([frame, frame, frame])
+    variants = [
+        frame.copy(),
+        padded.iloc[len(frame) : 2 * len(frame)].set_axis(frame.index),
+        pd.DataFrame({label: frame[label] for label in reversed(frame.columns)})[list(frame.columns)],
+        store.get_value(store.put_value(frame)),
+    ]
+    assert {store.put_value(variant).digest for variant in variants} == {store.put_value(frame).digest}
+
+
+def test_memory_order_of_a_frame_does_not_enter_its_digest(store: Store) -> None:
+    values = RNG.random((50, 4))
+    frames = [
+        pd.DataFrame(values),
+        pd.DataFrame(np.asfortranarray(values)),
+        pd.DataFrame(values.repeat(2, 0))[::2],
+    ]
+    frames[2] = frames[2].reset_index(drop=True)
+    assert len({store.put_value(frame).digest for frame in frames}) == 1
+
+
+def test_chunks_of_a_table_do_not_enter_its_digest(store: Store) -> None:
+    whole = pa.table({"a": list(range(10)), "d": pa.array(list("abcabcabca")).dictionary_encode()})
+    parts = pa.concat_tables([whole.slice(0, 3), whole.slice(3, 5), whole.slice(8)])
+    assert store.put_value(whole).digest == store.put_value(parts).digest
+
+
+def test_views_of_arrays_have_the_digest_of_their_content(store: Store) -> None:
+    big = RNG.random((3_000_000, 2))  # copied out in pieces
+    assert store.put_value(big[:, 1]).digest == store.put_value(big[:, 1].copy()).digest
+    assert store.put_value(big).digest != store.put_value(np.asfortranarray(big)).digest
+
+
+def test_values_that_differ_in_type_or_bits_differ_in_digest(store: Store) -> None:
+    values: list[Any] = [1, 1.0, True, "1", b"1", [1], (1,), {1}, np.int64(1), np.int32(1), 0.0, -0.0]
+    values += [
+        np.array(1),
+        np.array([1]),
+        np.array([1.0]),
+        pd.Series([1]),
+        pd.DataFrame([1]),
+        {"a": 1},
+        {1: "a"},
+    ]
+    assert len({store.put_value(value).digest for value in values}) == len(values)
+
+
+DIGESTS = """
+import sys, numpy as np, pandas as pd, pyarrow as pa
+from jupyter_mlpipe.store.store import open_store
+store = open_store(sys.argv[1])
+words = {f"w{i}" for i in range(50)}
+for value in [words, {"a": words, "b": frozenset(words)}, [1.5, {"x": (1, 2)}],
+              pd.DataFrame({"a": np.arange(9), "s": list("abcabcabc")}).astype({"s": "category"}),
+              np.arange(1000.0).reshape(10, 100), pa.table({"a": [1, None]})]:
+    print(store.put_value(value).digest)
+"""
+
+
+def test_another_process_gives_the_same_digests(tmp_path: Path) -> None:
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", DIGESTS, str(tmp_path / seed)],
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert runs[0] == runs[1]
+    assert len(set(runs[0].split())) == 6
+
+
+def test_one_list_under_two_names_stays_one(store: Store) -> None:
+    inner: list[int] = []
+    first, second = store.get_value(store.put_value([inner, inner]))
+    assert first is second
+    loop: list[Any] = []
+    loop.append(loop)
+    again = store.get_value(store.put_value(loop))
+    assert again[0] is again
+
+
+def test_small_values_make_no_file(store: Store) -> None:
+    artifact = store.put_value({"auc": 0.5})
+    assert artifact.blob.inline is not None
+    assert store.has(artifact)
+    assert [path for path in store.root.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "type_", "preview"),
+    [
+        (pd.DataFrame(np.zeros((336_776, 19))), "pandas.DataFrame", "336,776 × 19"),
+        (pd.Series(["a"]), "pandas.Series", "str[1]"),
+        (np.zeros((100, 3)), "numpy.ndarray", "float64[100, 3]"),
+        (np.float64(0.25), "numpy.float64", "np.float64(0.25)"),
+        (0.25, "float", "0.25"),
+        ("x" * 5000, "str", repr("x" * 60) + "… (5,000)"),
+        (list(range(1000)), "list", "list of 1,000"),
+        (LinearRegression(), "sklearn.linear_model._base.LinearRegression", "LinearRegression"),
+    ],
+)
+def test_artifacts_are_described_for_people(store: Store, value: Any, type_: str, preview: str) -> None:
+    artifact = store.put_value(value)
+    assert (artifact.type, artifact.preview) == (type_, preview)
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "advice"),
+    [
+        ((i for i in range(3)), "generator", "Make it a list"),
+        (threading.Lock(), "lock", "Make it where it is used"),
+        ({"a": [threading.RLock()]}, "RLock", "Make it where it is used"),
+    ],
+)
+def test_what_is_bound_to_the_process_is_refused(store: Store, value: Any, name: str, advice: str) -> None:
+    with pytest.raises(EncodingError, match=f"(?s){name}.*{advice}") as caught:
+        store.put_value(value)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_open_files_and_connections_are_refused(store: Store) -> None:
+    with open(__file__) as file, pytest.raises(EncodingError, match=r"TextIOWrapper is an open file"):
+        store.put_value(file)
+    connection = sqlite3.connect(":memory:")
+    with pytest.raises(EncodingError, match="connect where it is used"):
+        store.put_value(connection)
+    connection.close()
+
+
+def test_polars_tables_come_back(store: Store) -> None:
+    pl = pytest.importorskip("polars")
+    frame = pl.DataFrame({"a": [1, None], "s": ["x", "y"], "t": [dt.datetime(2024, 1, 1), None]})
+    artifact = store.put_value(frame)
+    assert artifact.codec == "arrow"
+    again = store.get_value(artifact)
+    assert again.equals(frame)
+    assert again.schema == frame.schema
+    assert store.put_value(pl.concat([frame[:1], frame[1:]])).digest == artifact.digest
+    assert store.get_value(store.put_value(frame["s"])).equals(frame["s"], check_names=True)

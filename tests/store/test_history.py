@@ -1,0 +1,103 @@
+"""The history is for people: it remembers what it can and never fails a run."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jupyter_mlpipe.store.history import History, RunEntry
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    history = History(tmp_path / "history.db")
+    yield history
+    history.close()
+
+
+def test_the_last_key_is_the_last_that_has_a_record(history: History) -> None:
+    assert history.last_key("p", "fit") is None
+    history.remember("p", "fit", "k1", "succeeded", 1.5)
+    history.remember("p", "fit", "k2", "reused")
+    history.remember("p", "fit", "k3", "failed", 0.5)
+    history.remember("p", "load", "k4", "succeeded", 0.5)
+    history.remember("q", "fit", "k5", "succeeded", 0.5)
+    assert history.last_key("p", "fit") == "k2"
+    assert history.last_keys("p") == {"fit": "k2", "load": "k4"}
+    assert history.last_keys("r") == {}
+
+
+def test_runs_come_newest_first(history: History) -> None:
+    runs = [RunEntry(f"r{i}", "p", "succeeded", 100.0 + i, 2.5, {"params": {"seed": i}}) for i in range(5)]
+    for run in runs:
+        history.add_run(run)
+    assert history.runs(2) == [runs[4], runs[3]]
+    ended = RunEntry("r0", "p", "failed", 100.0)
+    history.add_run(ended)
+    assert history.runs()[-1] == ended
+    assert history.runs(pipeline="q") == []
+
+
+def test_nothing_is_opened_before_it_is_needed(tmp_path: Path) -> None:
+    History(tmp_path / "history.db").close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_outlives_its_process(history: History) -> None:
+    history.remember("p", "fit", "k1", "succeeded")
+    history.close()
+    again = History(history.path)
+    assert again.last_key("p", "fit") == "k1"
+    again.close()
+
+
+@pytest.mark.parametrize("damage", ["file is no database", "path is below a file"])
+def test_what_it_cannot_write_is_logged(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "history.db"
+    path.write_bytes(b"nonsense" * 1000)
+    history = History(path if damage == "file is no database" else path / "history.db")
+    with caplog.at_level(logging.WARNING):
+        history.remember("p", "fit", "k1", "succeeded")
+        history.add_run(RunEntry("r", "p", "succeeded", 1.0))
+    assert history.last_key("p", "fit") is None
+    assert history.runs() == []
+    assert "cannot be used" in caplog.text
+    history.close()
+
+
+def test_threads_take_turns(history: History) -> None:
+    def work(name: str) -> None:
+        for i in range(50):
+            history.remember("p", name, f"{name}{i}", "succeeded")
+
+    threads = [threading.Thread(target=work, args=(f"s{i}",)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert history.last_keys("p") == {f"s{i}": f"s{i}49" for i in range(4)}
+
+
+WRITER = """
+import logging, sys
+from jupyter_mlpipe.store.history import History
+logging.basicConfig(level=logging.WARNING)
+history = History(sys.argv[1])
+for i in range(200):
+    history.remember("p", sys.argv[2], str(i), "succeeded")
+"""
+
+
+def test_two_processes_write_at_once(history: History) -> None:
+    command = [sys.executable, "-c", WRITER, str(history.path)]
+    writers = [subprocess.Popen([*command, name], stderr=subprocess.PIPE, text=True) for name in "ab"]
+    assert [writer.communicate()[1] for writer in writers] == ["", ""]
+    assert history.last_keys("p") == {"a": "199", "b": "199"}
