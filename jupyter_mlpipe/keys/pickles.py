@@ -1,0 +1,299 @@
+"""Pickles of what a step is sent and of what it stores.
+
+Functions of the notebook travel by value, and live in the ``__main__`` of the process that loads
+them: they see the names of the step, never a frozen copy. Modules, and functions and classes of
+modules that can be imported, travel by name. Classes of the notebook travel by value to a step, but
+are stored by name, so that ``isinstance`` holds in the notebook and in the steps alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import pickle
+import sys
+import threading
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cloudpickle
+from cloudpickle import cloudpickle as cloudpickle_internals
+
+from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
+
+OUT_OF_BAND_BYTES = 64 * 1024
+"""Buffers from this size on are kept beside the pickle, not copied into it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactPickle:
+    """A stored value: its pickle, the large buffers beside it, and what the notebook must define.
+
+    Parameters
+    ----------
+    needs
+        For each class or function that is referred to by its name in the notebook: its digest.
+    """
+
+    stream: bytes
+    buffers: tuple[memoryview, ...] = ()
+    needs: Mapping[str, str] = field(default_factory=dict)
+
+
+def dump_closure(objects: Mapping[str, object], namespace: Mapping[str, Any]) -> bytes:
+    """Return one pickle of `objects` by name; `namespace` is the ``__dict__`` of the notebook's module.
+
+    Raises
+    ------
+    EncodingError
+        Names the object, the type inside it that cannot be pickled, and why.
+    """
+    try:
+        return _dump(dict(objects), namespace)
+    except EncodingError:
+        for name, why in find_unpicklable(objects, namespace).items():
+            raise EncodingError(f"'{name}' cannot be sent to a step: {why}") from None
+        raise
+
+
+def load_closure(stream: bytes, namespace: dict[str, Any]) -> dict[str, Any]:
+    """Return the objects of `dump_closure`; their globals are `namespace` itself, which is not changed."""
+    with _loading_into(namespace):
+        objects: dict[str, Any] = pickle.loads(stream)
+    return objects
+
+
+def find_unpicklable(objects: Mapping[str, object], namespace: Mapping[str, Any]) -> dict[str, str]:
+    """Return, for each of `objects` that cannot be pickled, the type in the way and the reason."""
+    found = {}
+    for name, value in objects.items():
+        try:
+            _dump(value, namespace)
+        except EncodingError as error:
+            found[name] = str(error)
+    return found
+
+
+def dump_artifact(value: object, namespace: Mapping[str, Any]) -> ArtifactPickle:
+    """Pickle a value to be stored. Lambdas and closures travel by value, definitions by name.
+
+    Raises
+    ------
+    EncodingError
+        Names the type that cannot be pickled, and why.
+    """
+    # Not at the top: functions.py is only needed where an artifact refers to a definition.
+    from jupyter_mlpipe.keys.functions import digest_definition
+
+    buffers: list[memoryview] = []
+
+    def keep(buffer: pickle.PickleBuffer) -> bool:
+        raw = buffer.raw()
+        if raw.nbytes < OUT_OF_BAND_BYTES:
+            return True
+        buffers.append(raw)
+        return False
+
+    file = io.BytesIO()
+    pickler = _Pickler(file, namespace, by_name=True, buffer_callback=keep)
+    pickler.dump_or_explain(value)
+    needs = {name: digest_definition(obj, namespace) for name, obj in sorted(pickler.named.items())}
+    return ArtifactPickle(file.getvalue(), tuple(buffers), needs)
+
+
+def load_artifact(
+    stream: bytes | memoryview,
+    buffers: Sequence[bytearray | bytes | memoryview] = (),
+    namespace: dict[str, Any] | None = None,
+) -> Any:
+    """Return the value of `dump_artifact`.
+
+    Parameters
+    ----------
+    buffers
+        As dumped, in order. Arrays use them without a copy: pass writable ones for a writable value.
+    namespace
+        Where definitions are looked up; ``__main__`` of this process by default.
+
+    Raises
+    ------
+    UnknownNameError
+        The value refers to a class or function that the namespace does not define.
+    """
+    with _loading_into(namespace) if namespace is not None else contextlib.nullcontext():
+        return pickle.loads(stream, buffers=buffers)
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    def __init__(
+        self, file: io.BytesIO, namespace: Mapping[str, Any], *, by_name: bool, buffer_callback: Any = None
+    ) -> None:
+        super().__init__(file, protocol=5, buffer_callback=buffer_callback)
+        self._namespace = namespace
+        self._by_name = by_name
+        # id -> cell. Cells of functions are made empty and filled by the function that holds them:
+        # so functions that share a variable go on sharing it, and may hold themselves.
+        self._cells: dict[int, types.CellType] = {}
+        self._last: object = None
+        self.named: dict[str, object] = {}
+
+    def dump_or_explain(self, value: object) -> None:
+        try:
+            self.dump(value)
+        except Exception as error:  # whatever a user's __reduce__ raises
+            culprit = type(self._last if self._last is not None else value)
+            raise EncodingError(
+                f"a value of type {culprit.__module__}.{culprit.__qualname__} cannot be pickled "
+                f"({type(error).__name__}: {error})"
+            ) from error
+
+    def reducer_override(self, obj: Any) -> Any:
+        self._last = obj
+        if isinstance(obj, types.FunctionType):
+            return self._reduce_function(obj)
+        if isinstance(obj, types.CellType) and id(obj) in self._cells:
+            return _make_empty_cell, ()
+        if isinstance(obj, type) and self._by_name:
+            if obj.__module__ == "__main__" and self._names(obj):
+                return _find_definition, (obj.__qualname__,)
+            return _without_tracker(super().reducer_override(obj))
+        return super().reducer_override(obj)
+
+    def _reduce_function(self, function: types.FunctionType) -> Any:
+        if function.__globals__ is self._namespace:
+            if self._by_name and self._names(function):
+                return _find_definition, (function.__qualname__,)
+            home = None
+        else:
+            if cloudpickle_internals._should_pickle_by_reference(function):
+                return NotImplemented
+            home = function.__globals__.get("__name__")
+            module = sys.modules.get(home) if isinstance(home, str) and home != "__main__" else None
+            if module is None or vars(module) is not function.__globals__:
+                return super().reducer_override(function)
+        closure = function.__closure__
+        if closure is not None:
+            self._cells.update((id(cell), cell) for cell in closure)
+        contents = None if closure is None else tuple(map(_cell_contents, closure))
+        state = {
+            "__name__": function.__name__,
+            "__qualname__": function.__qualname__,
+            "__defaults__": function.__defaults__,
+            "__kwdefaults__": function.__kwdefaults__,
+            "__annotations__": function.__annotations__,
+            "__module__": function.__module__,
+            "__doc__": function.__doc__,
+        }
+        return (
+            _make_function,
+            (function.__code__, home, closure),
+            (state, dict(function.__dict__), contents),
+            None,
+            None,
+            _set_function_state,
+        )
+
+    def _names(self, definition: Any) -> bool:
+        """Tell whether the notebook finds this very definition by its qualified name; note it then."""
+        if find_in(self._namespace, definition.__qualname__) is not definition:
+            return False
+        top = definition.__qualname__.partition(".")[0]
+        self.named[top] = self._namespace[top]
+        return True
+
+
+def find_in(namespace: Mapping[str, Any], qualname: str) -> Any:
+    """Return what a qualified name such as ``Outer.Inner`` stands for, or None."""
+    top, *attributes = qualname.split(".")
+    found = namespace.get(top)
+    for attribute in attributes:
+        # vars, not getattr: a descriptor or a metaclass must not run here.
+        found = vars(found).get(attribute) if isinstance(found, type) else None
+    return found
+
+
+def _dump(value: object, namespace: Mapping[str, Any]) -> bytes:
+    file = io.BytesIO()
+    _Pickler(file, namespace, by_name=False).dump_or_explain(value)
+    return file.getvalue()
+
+
+def _without_tracker(reduced: Any) -> Any:
+    # cloudpickle gives each class a random id, so that loading it twice gives one class; in an
+    # artifact it would make equal values differ.
+    if isinstance(reduced, tuple) and reduced[0] in (
+        cloudpickle_internals._make_skeleton_class,
+        cloudpickle_internals._make_skeleton_enum,
+    ):
+        make, args, *rest = reduced
+        return (make, (*args[:-2], None, *args[-1:]), *rest)
+    return reduced
+
+
+# What follows is named in pickles: renaming it makes stored artifacts unreadable.
+
+_loading = threading.local()
+
+
+class _Empty:
+    """Marks an empty cell."""
+
+
+@contextlib.contextmanager
+def _loading_into(namespace: dict[str, Any]) -> Iterator[None]:
+    before = getattr(_loading, "namespace", None)
+    _loading.namespace = namespace
+    try:
+        yield
+    finally:
+        _loading.namespace = before
+
+
+def _notebook_namespace() -> dict[str, Any]:
+    namespace: dict[str, Any] | None = getattr(_loading, "namespace", None)
+    return vars(sys.modules["__main__"]) if namespace is None else namespace
+
+
+def _cell_contents(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return _Empty
+
+
+def _make_empty_cell() -> types.CellType:
+    return types.CellType()
+
+
+def _make_function(
+    code: types.CodeType, home: str | None, closure: tuple[types.CellType, ...] | None
+) -> types.FunctionType:
+    namespace = _notebook_namespace() if home is None else vars(importlib.import_module(home))
+    return types.FunctionType(code, namespace, closure=closure)
+
+
+def _set_function_state(
+    function: types.FunctionType,
+    state: tuple[dict[str, Any], dict[str, Any], tuple[Any, ...] | None],
+) -> None:
+    attributes, own, contents = state
+    for name, value in attributes.items():
+        setattr(function, name, value)
+    function.__dict__.update(own)
+    for cell, value in zip(function.__closure__ or (), contents or (), strict=True):
+        if value is not _Empty:
+            cell.cell_contents = value
+
+
+def _find_definition(qualname: str) -> Any:
+    namespace = _notebook_namespace()
+    found = find_in(namespace, qualname)
+    if found is None:
+        raise UnknownNameError(
+            f"This value needs '{qualname}', which the notebook does not define. Run the cell that "
+            f"defines it, then read the value again.{close_matches(qualname, namespace)}"
+        )
+    return found
