@@ -1,0 +1,51 @@
+"""Fixtures for tests that use real kernels, and settings that keep a user's own out of the way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.kernel import Kernel
+
+# A process that a test starts compiles its imports once, as a user's does.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_jupyter_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    root = tmp_path_factory.mktemp("jupyter")
+    before = dict(os.environ)
+    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
+        folder = root / name.lower()
+        folder.mkdir()
+        os.environ[name] = str(folder)
+    for name in ("MLPIPE_STORE", "MLPIPE_HEADLESS", "MLPIPE_NOTEBOOK"):
+        os.environ.pop(name, None)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def start_kernel(tmp_path: Path) -> Iterator[Callable[..., Kernel]]:
+    """Start real kernels, with the extension loaded, in the test's own folder."""
+    started: list[Kernel] = []
+
+    def start(folder: Path | None = None, *, load: bool = True, **environment: str) -> Kernel:
+        kernel = Kernel(folder or tmp_path, environment)
+        started.append(kernel)
+        if load:
+            kernel.run("%load_ext jupyter_mlpipe").check()
+        return kernel
+
+    yield start
+    for kernel in started:
+        kernel.close()
+
+
+@pytest.fixture
+def kernel(start_kernel: Callable[..., Kernel]) -> Kernel:
+    return start_kernel()

@@ -1,0 +1,196 @@
+"""A real ipykernel to run cells in, as a front end does."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.manager import KernelManager
+
+
+MIME = "application/vnd.mlpipe+json"
+
+
+@dataclass
+class Result:
+    """What running one cell gave."""
+
+    status: str
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    error: dict[str, Any] | None = None
+    expressions: dict[str, Any] = field(default_factory=dict)
+
+    def check(self) -> Result:
+        """Fail the test where the cell failed."""
+        if self.status != "ok":
+            raise AssertionError(self.traceback)
+        return self
+
+    @property
+    def traceback(self) -> str:
+        """The traceback without colours."""
+        lines = (self.error or {}).get("traceback", [])
+        return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(lines))
+
+    @property
+    def own(self) -> list[dict[str, Any]]:
+        """The cell's own outputs: those without our mark."""
+        return [o for o in self.outputs if MIME not in o.get("data", {})]
+
+    @property
+    def printed(self) -> str:
+        return "".join(o["text"] for o in self.own if o["type"] == "stream" and o["name"] == "stdout")
+
+    @property
+    def result(self) -> str | None:
+        """Text of the last expression."""
+        found = [o["data"]["text/plain"] for o in self.own if o["type"] == "execute_result"]
+        return found[-1] if found else None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What our own output says to programs: a receipt, a plan, a graph."""
+        found = [o["data"][MIME] for o in self.outputs if MIME in o.get("data", {})]
+        assert found, f"the cell has no output of ours: {self.outputs}"
+        return dict(found[-1])
+
+    @property
+    def receipt(self) -> str:
+        """The receipt's text."""
+        found = [
+            o["data"]["text/plain"]
+            for o in self.outputs
+            if o.get("data", {}).get(MIME, {}).get("kind") == "receipt"
+        ]
+        assert found, f"the cell has no receipt: {self.outputs}"
+        return str(found[-1])
+
+    @property
+    def status_of_step(self) -> str:
+        """What became of the step of a component's cell: ``reused``, ``succeeded``, ``failed``."""
+        return str(self.facts["status"])
+
+
+class Kernel:
+    """One kernel process."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self._count = 0
+        self._results: dict[str, Result] = {}
+        self._displays: dict[str, dict[str, Any]] = {}
+        self.manager = KernelManager(kernel_name="python3")
+        self.manager.start_kernel(cwd=str(folder), env={**os.environ, **environment})
+        self.client = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    @property
+    def pid(self) -> int:
+        return int(self.manager.provisioner.pid)  # type: ignore[union-attr]
+
+    def start(self, code: str, *, cell_id: str | None = None, **metadata: Any) -> str:
+        """Send a cell without waiting; returns the id to wait for."""
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        message = self.client.session.msg("execute_request", content)
+        if cell_id is not None:
+            message["metadata"].update({"cellId": cell_id, "deletedCells": [], **metadata})
+        self.client.shell_channel.send(message)
+        message_id = str(message["header"]["msg_id"])
+        self._results[message_id] = Result("running")
+        return message_id
+
+    def wait(self, message_id: str, timeout: float = 120) -> Result:
+        """Wait until a cell has ended; what others show meanwhile is kept for them."""
+        result = self._results[message_id]
+        deadline = time.monotonic() + timeout
+        idle = reply = False
+        while not (idle and reply):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the cell did not end in {timeout} s; so far: {result.outputs}")
+            try:
+                message = self.client.get_iopub_msg(timeout=0.02)
+            except queue.Empty:
+                pass
+            else:
+                idle |= self._take(message) == message_id
+                continue
+            try:
+                message = self.client.get_shell_msg(timeout=0.02)
+            except queue.Empty:
+                continue
+            if message["parent_header"].get("msg_id") == message_id:
+                result.status = message["content"]["status"]
+                if result.status == "error":
+                    result.error = message["content"]
+                reply = True
+        return result
+
+    def run(self, code: str, *, cell_id: str | None = None, timeout: float = 120, **metadata: Any) -> Result:
+        """Run a cell and wait for it."""
+        return self.wait(self.start(code, cell_id=cell_id, **metadata), timeout)
+
+    def value(self, expression: str) -> Any:
+        """Return the value of an expression whose repr is a literal."""
+        import ast
+
+        result = self.run(f"print(repr({expression}))").check()
+        return ast.literal_eval(result.printed)
+
+    def settle(self, result: Result, done: Any, timeout: float = 60) -> Result:
+        """Take what cells show after they have ended, until `done(result)` holds."""
+        deadline = time.monotonic() + timeout
+        while not done(result):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"did not come: {result.outputs}")
+            try:
+                self._take(self.client.get_iopub_msg(timeout=0.2))
+            except queue.Empty:
+                continue
+        return result
+
+    def result_of(self, message_id: str) -> Result:
+        return self._results[message_id]
+
+    def interrupt(self) -> None:
+        self.manager.interrupt_kernel()
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        if self.manager.has_kernel:
+            self.manager.shutdown_kernel(now=True)
+        self.manager.cleanup_resources()
+
+    def _take(self, message: dict[str, Any]) -> str | None:
+        """Keep an output; returns the id of the cell that became idle, if one did."""
+        parent = message["parent_header"].get("msg_id", "")
+        kind, content = message["header"]["msg_type"], message["content"]
+        if kind == "status" and content["execution_state"] == "idle":
+            return str(parent)
+        result = self._results.get(parent)
+        if kind == "update_display_data":
+            shown = self._displays.get(content["transient"]["display_id"])
+            if shown is not None:
+                shown["data"] = content["data"]
+        elif result is not None and kind in ("stream", "display_data", "execute_result", "error"):
+            output = {"type": kind, **content}
+            result.outputs.append(output)
+            display_id = content.get("transient", {}).get("display_id")
+            if display_id:
+                self._displays[display_id] = output
+        elif result is not None and kind == "clear_output":
+            result.outputs.append({"type": kind, **content})
+        return None
