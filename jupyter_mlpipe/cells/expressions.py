@@ -4,7 +4,7 @@ Definite assignment: a state holds the names that are bound on every path to a p
 on some path. A read of a name that is not bound on every path comes, perhaps, from outside the cell.
 """
 
-# ruff: noqa: N802, N815  (ast.NodeVisitor gives the methods their names)
+# ruff: noqa: N815  (ast.NodeVisitor gives the methods their names)
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from jupyter_mlpipe.cells.source import expression_text, split_lines
 from jupyter_mlpipe.errors import HeaderError
 from jupyter_mlpipe.model.component import Input, Options
 
-__all__ = ["OPTIONS", "Header", "Option", "comment_header", "header_help", "parse_header", "read_arguments"]
+__all__ = ["OPTIONS", "Header", "Option", "comment_header", "header_help", "parse_header"]
 
 FORM = "NAME[(inputs)] [-> outputs] [options]"
 
@@ -154,10 +154,8 @@ def read_arguments(name: str, arguments: ast.arguments, lines: Sequence[str]) ->
             )
     if arguments.posonlyargs:
         raise HeaderError(f"Inputs of '{name}' are given by name: leave out the '/'.")
-    defaults: list[ast.expr | None] = [None] * (len(arguments.args) - len(arguments.defaults))
-    defaults += [*arguments.defaults, *arguments.kw_defaults]
     inputs: dict[str, Input] = {}
-    for argument, default in zip([*arguments.args, *arguments.kwonlyargs], defaults, strict=True):
+    for argument, default in defaults_of(arguments):
         if argument.arg in inputs:
             raise HeaderError(f"Input '{argument.arg}' of '{name}' is given twice. Keep one of them.")
         inputs[argument.arg] = Input(
@@ -166,6 +164,13 @@ def read_arguments(name: str, arguments: ast.arguments, lines: Sequence[str]) ->
             default=expression_text(default, lines) if default else None,
         )
     return tuple(inputs.values())
+
+
+def defaults_of(arguments: ast.arguments) -> list[tuple[ast.arg, ast.expr | None]]:
+    """Return each named argument with its default."""
+    defaults: list[ast.expr | None] = [None] * (len(arguments.args) - len(arguments.defaults))
+    defaults += [*arguments.defaults, *arguments.kw_defaults]
+    return list(zip([*arguments.args, *arguments.kwonlyargs], defaults, strict=True))
 
 
 def _end_of_signature(name: str, text: str) -> int:

@@ -26,14 +26,14 @@ class Option:
         Kept with the component, but without effect in this version.
     """
 
-    name: str
+    flag: str
     metavar: str | None
     help: str
     recorded_only: bool = False
 
     @property
     def usage(self) -> str:
-        return f"{self.name} {self.metavar}" if self.metavar else self.name
+        return f"{self.flag} {self.metavar}" if self.metavar else self.flag
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -53,7 +53,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("--no-auto", None, "leave the step out of automatic runs", recorded_only=True),
 )
 
-_BY_NAME = {option.name: option for option in OPTIONS}
+_BY_FLAG = {option.flag: option for option in OPTIONS}
 _BUILT_IN_RESOURCES = {"CPU": "--cpus", "GPU": "--gpus", "MEMORY": "--memory"}
 
 
@@ -102,9 +102,9 @@ def parse_options(words: Sequence[tuple[str, str | None]]) -> Options:
 
 def find_option(name: str) -> Option:
     """Return the option of that name; HeaderError offers close matches."""
-    option = _BY_NAME.get(name)
+    option = _BY_FLAG.get(name)
     if option is None:
-        hint = close_matches(name, _BY_NAME) or f" There are: {', '.join(_BY_NAME)}."
+        hint = close_matches(name, _BY_FLAG) or f" There are: {', '.join(_BY_FLAG)}."
         raise HeaderError(f"Unknown option '{name}' in the component header.{hint}")
     return option
 

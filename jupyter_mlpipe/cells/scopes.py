@@ -3,7 +3,7 @@
 Inside a function a name is local or not, wherever it is bound: no flow is followed here.
 """
 
-# ruff: noqa: N802, N815  (ast.NodeVisitor gives the methods their names)
+# ruff: noqa: N815  (ast.NodeVisitor gives the methods their names)
 
 from __future__ import annotations
 

@@ -95,6 +95,9 @@ class Component:
     may_change
         Names read on which a method is called that usually changes its object (``fit``, ``append``).
         Checked by content after the step.
+    may_read
+        Those of `reads` that the cell may have bound itself before (in a branch, in a loop, by a star
+        import): one that nothing provides is no error.
     deletes
         Names that the cell deletes at top level and does not bind again.
     function
@@ -113,6 +116,7 @@ class Component:
     outputs_declared: bool = False
     changes: tuple[str, ...] = ()
     may_change: tuple[str, ...] = ()
+    may_read: tuple[str, ...] = ()
     deletes: tuple[str, ...] = ()
     definitions: tuple[Definition, ...] = ()
     star_imports: tuple[str, ...] = ()
