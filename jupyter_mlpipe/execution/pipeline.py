@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from jupyter_mlpipe.execution.plan import Plan, check_steps, plan_steps
@@ -58,7 +57,6 @@ class Pipeline:
             {name: tasks[name] for name in order},
             self._runner.store,
             self._runner.history,
-            now=time.time(),
             pipeline=self.name,
             force=frozenset(force) & set(order),
         )

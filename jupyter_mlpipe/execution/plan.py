@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -75,8 +76,8 @@ def plan_steps(
     store: Store,
     history: History | None = None,
     *,
-    now: float,
     pipeline: str = "",
+    now: float | None = None,
     force: Collection[str] = frozenset(),
     stop_at_first_run: bool = False,
 ) -> Plan:
@@ -90,7 +91,7 @@ def plan_steps(
     tasks
         With all that is above each of them, in any order.
     now
-        Seconds since 1970, for ``--max-age``.
+        Seconds since 1970, for ``--max-age``; the clock's by default.
     stop_at_first_run
         Leave the plan unfinished where a step cannot be reused: enough to know that a run is needed.
 
@@ -100,6 +101,7 @@ def plan_steps(
         A name in `force` is not a step.
     """
     check_steps(force, tasks)
+    now = time.time() if now is None else now
     decided: dict[str, Decided] = {}
     for name in topological_order({name: task.step.upstream for name, task in tasks.items()}):
         task = tasks[name]

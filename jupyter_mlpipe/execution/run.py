@@ -202,6 +202,22 @@ class Run:
         """Return why the step ran or was reused."""
         return self.steps[step].reasons
 
+    def failure(self, step: str) -> MLPipeError:
+        """Return the error of a step that gave nothing: its own, or that of the step above which failed."""
+        state = self._state.steps[self.steps[step].name]
+        if state.error is not None:
+            return state.error
+        pending, seen = list(state.task.step.upstream), set[str]()
+        while pending:
+            above = pending.pop()
+            if above in self._state.steps and above not in seen:
+                seen.add(above)
+                found = self._state.steps[above].error
+                if found is not None:
+                    return found
+                pending.extend(self._state.steps[above].task.step.upstream)
+        return MLPipeError(f"Step '{step}' gave nothing: it was {state.status}. Run it again.")
+
     def artifact(self, name: str) -> Artifact:
         """Return the artifact of an output, given as ``auc`` or ``evaluate.auc``.
 
@@ -290,7 +306,7 @@ class Run:
         self._wait_for(lambda: state.status in ENDED)
         record = state.record
         if record is None or state.status not in ("succeeded", "reused"):
-            raise self._failure(step)
+            raise self.failure(step)
         if output in record.outputs:
             return record.outputs[output]
         if output in record.left_out:
@@ -301,22 +317,6 @@ class Run:
             f"Step '{step}' did not bind '{output}'.{close_matches(output, record.outputs)} "
             f"It made {', '.join(record.outputs) or 'nothing'}."
         )
-
-    def _failure(self, step: str) -> MLPipeError:
-        """Return the error of a step without a record: its own, or that of the step above which failed."""
-        state = self._state.steps[step]
-        if state.error is not None:
-            return state.error
-        pending, seen = list(state.task.step.upstream), set[str]()
-        while pending:
-            above = pending.pop()
-            if above in self._state.steps and above not in seen:
-                seen.add(above)
-                found = self._state.steps[above].error
-                if found is not None:
-                    return found
-                pending.extend(self._state.steps[above].task.step.upstream)
-        return MLPipeError(f"Step '{step}' gave nothing: it was {state.status}. Run it again.")
 
     def _wait_for(self, done: Callable[[], bool], timeout: float | None = None) -> None:
         deadline = None if timeout is None else time.monotonic() + timeout

@@ -151,7 +151,6 @@ class Runner:
             chosen,
             self.store,
             self.history,
-            now=time.time(),
             pipeline=pipeline,
             force=forced,
             stop_at_first_run=True,
@@ -187,6 +186,11 @@ class Runner:
         thread.join(_CLOSE_S)
         if self._executor is not None:
             self._executor.close()
+
+    @property
+    def workers(self) -> Mapping[str, Mapping[str, float]]:
+        """What each worker offers; nothing before the first step has had to run."""
+        return self._machine.workers
 
     # The thread
 

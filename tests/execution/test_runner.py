@@ -1,0 +1,471 @@
+"""The runner with a real store and real processes; Dask has its own tests."""
+
+import contextlib
+import io
+import multiprocessing
+import os
+import signal
+import threading
+import time
+
+import pytest
+from jupyter_mlpipe.keys.closure import Closure
+
+from jupyter_mlpipe.errors import (
+    ClusterError,
+    ResourceError,
+    StepDiedError,
+    StepError,
+    StepTimeoutError,
+    UnknownNameError,
+    UnknownStepError,
+)
+from jupyter_mlpipe.execution.executor import StepLost, StepMessage
+from jupyter_mlpipe.execution.runner import Runner
+from jupyter_mlpipe.execution.spec import StepSpec
+from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.keys.canonical import digest
+from jupyter_mlpipe.model.component import Component, Options
+from jupyter_mlpipe.model.pipeline import FromStep, Step
+from jupyter_mlpipe.model.resources import Resources
+from jupyter_mlpipe.model.status import Ingredient, Reason
+from jupyter_mlpipe.store.history import History
+from jupyter_mlpipe.store.records import Record
+from jupyter_mlpipe.store.store import open_store
+
+FORK = multiprocessing.get_context("fork")
+
+
+def make_task(name, code, *outputs, parameters=None, closure=None, **options):
+    """A step from its code; what it reads from others is written ``step.output`` in `reads`."""
+    reads = options.pop("reads", ())
+    bindings = {source.split(".")[1]: FromStep(*source.split(".")) for source in reads}
+    component = Component(name, code, code, outputs=outputs, options=Options(**options))
+    ingredients = (Ingredient("code", "", digest("test", code)),)
+    closure = closure or Closure(ingredients=ingredients)
+    return StepTask(Step(component, bindings), closure, parameters or {})
+
+
+def tasks_of(*tasks):
+    return {task.name: task for task in tasks}
+
+
+def run_spec(encoded, pipe):
+    """What the step process does, as far as these tests need it."""
+    spec = StepSpec.from_bytes(encoded)
+    store = open_store(spec.store)
+    pipe.send({"type": "started", "pid": os.getpid(), "worker": "w"})
+    try:
+        namespace = {name: store.get_value(artifact) for name, artifact in spec.inputs.items()}
+        namespace.update(spec.parameters)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(spec.code, namespace)
+        shown = []
+        if printed.getvalue():
+            shown = [{"output_type": "stream", "name": "stdout", "text": printed.getvalue()}]
+            pipe.send({"type": "output", "output": shown[0]})
+        outputs = {name: store.put_value(namespace[name]) for name in spec.outputs}
+        record = Record(
+            spec.key,
+            outputs,
+            ingredients=spec.ingredients,
+            shown=store.put_shown(shown),
+            seconds=0.25,
+            created_at=time.time(),
+        )
+        store.put_record(record)
+        ended = {"type": "ended", "status": "succeeded", "record": record.to_json(), "seconds": 0.25}
+    except Exception as error:
+        failure = {"kind": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": ["tb"]}
+        ended = {"type": "ended", "status": "failed", "error": failure, "seconds": 0.1}
+    pipe.send(ended)
+
+
+class ForkExecutor:
+    """Runs each step in a forked process."""
+
+    def __init__(self, workers):
+        self.workers = workers
+        self.started = 0
+        self.submitted = []
+        self._listeners = []
+        self._processes = {}
+        self._threads = []
+
+    def __call__(self):
+        return self
+
+    def listen(self, on_event):
+        self._listeners.append(on_event)
+        return lambda: self._listeners.remove(on_event)
+
+    def start(self):
+        self.started += 1
+        return self.workers
+
+    def preload(self, modules):
+        pass
+
+    def submit(self, token, worker, spec, amounts):
+        self.submitted.append(token.split("/")[1])
+        ours, theirs = FORK.Pipe()
+        process = FORK.Process(target=run_spec, args=(spec, theirs))
+        process.start()
+        theirs.close()
+        self._processes[token] = process
+        thread = threading.Thread(target=self._follow, args=(token, process, ours))
+        thread.start()
+        self._threads.append(thread)
+
+    def kill(self, token):
+        self._processes[token].kill()
+
+    def lose(self, step):
+        token = next(token for token in self._processes if f"/{step}/" in token)
+        self._tell(StepLost(token, "the worker left"))
+        self._processes[token].kill()
+
+    def close(self):
+        for process in self._processes.values():
+            process.kill()
+        for thread in self._threads:
+            thread.join()
+
+    def _follow(self, token, process, pipe):
+        ended = False
+        with contextlib.suppress(EOFError):
+            while True:
+                message = pipe.recv()
+                ended = ended or message["type"] == "ended"
+                self._tell(StepMessage(token, message))
+        process.join()
+        pipe.close()
+        if not ended:
+            text = signal.Signals(-process.exitcode).name
+            failure = {"kind": "died", "ename": "StepDiedError", "evalue": text, "traceback": []}
+            self._tell(
+                StepMessage(token, {"type": "ended", "status": "failed", "error": failure, "seconds": 0.1})
+            )
+
+    def _tell(self, event):
+        for listener in self._listeners:
+            listener(event)
+
+
+@pytest.fixture
+def executor():
+    return ForkExecutor({"w": {"CPU": 2.0}})
+
+
+@pytest.fixture
+def runner(tmp_path, executor):
+    store = open_store(tmp_path / "store")
+    history = History(tmp_path / "store" / "history.db")
+    runner = Runner(store, executor, history)
+    yield runner
+    runner.close()
+    history.close()
+
+
+LOAD = make_task("load", "numbers = list(range(n))\nprint('loaded', n)", "numbers", parameters={"n": 4})
+TOTAL = make_task("total", "total = sum(numbers)", "total", reads=["load.numbers"])
+SIGN = make_task("sign", "positive = total > 0", "positive", reads=["total.total"])
+
+
+def with_parameters(task, **parameters):
+    return StepTask(task.step, task.closure, parameters)
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def statuses(run):
+    return {name: step.status for name, step in run.steps.items()}
+
+
+def test_steps_run_and_their_values_are_read_from_the_run(runner):
+    run = runner.start(tasks_of(SIGN, TOTAL, LOAD), pipeline="p").wait()
+    assert run.status == "succeeded"
+    assert statuses(run) == {"load": "succeeded", "total": "succeeded", "sign": "succeeded"}
+    assert run["total"] == 6
+    assert run["load.numbers"] == [0, 1, 2, 3]
+    assert run.steps["load"].log == "loaded 4\n"
+    assert run.why("load") == (Reason("new", "", "never ran"),)
+
+
+def test_second_run_is_reused_at_once_without_a_cluster_or_a_thread(runner, executor, tmp_path):
+    tasks = tasks_of(LOAD, TOTAL, SIGN)
+    runner.start(tasks, pipeline="p").wait()
+    again = Runner(open_store(tmp_path / "store"), executor)
+    heard = []
+    run = again.start(tasks, pipeline="p", listener=lambda *notice: heard.append(notice))
+    assert run.status == "succeeded"
+    assert set(statuses(run).values()) == {"reused"}
+    assert executor.started == 1
+    assert heard == [
+        ("status", "load", "reused"),
+        ("status", "total", "reused"),
+        ("status", "sign", "reused"),
+        ("end", "", "succeeded"),
+    ]
+    assert run.steps["load"].log == "loaded 4\n"
+    assert run["positive"] is True
+    assert run.steps["sign"].saved_seconds == 0.25
+    assert again.workers == {}
+
+
+def test_same_bytes_upstream_leave_what_is_below_reused(runner, executor):
+    runner.start(tasks_of(LOAD, TOTAL, SIGN), pipeline="p").wait()
+    executor.submitted.clear()
+    other = with_parameters(LOAD, n=-1)
+    run = runner.start(tasks_of(other, TOTAL, SIGN), pipeline="p").wait()
+    assert statuses(run) == {"load": "succeeded", "total": "succeeded", "sign": "succeeded"}
+    run = runner.start(tasks_of(with_parameters(LOAD, n=0), TOTAL, SIGN), pipeline="p").wait()
+    assert statuses(run) == {"load": "succeeded", "total": "reused", "sign": "reused"}
+    assert [reason.kind for reason in run.why("load")] == ["parameter"]
+
+
+def test_input_reason_names_the_step_that_ran(runner):
+    runner.start(tasks_of(LOAD, TOTAL), pipeline="p").wait()
+    run = runner.start(tasks_of(with_parameters(LOAD, n=5), TOTAL), pipeline="p").wait()
+    assert run.why("total") == (Reason("input", "numbers", "'load' ran"),)
+
+
+def test_only_targets_and_what_is_above_them_run(runner, executor):
+    run = runner.start(tasks_of(LOAD, TOTAL, SIGN), targets=["total"], pipeline="p").wait()
+    assert list(run.steps) == ["load", "total"]
+    with pytest.raises(UnknownNameError, match="No step of this run makes 'positive'"):
+        run["positive"]
+
+
+def test_forced_step_runs_though_it_is_known(runner, executor):
+    runner.start(tasks_of(LOAD, TOTAL), pipeline="p").wait()
+    run = runner.start(tasks_of(LOAD, TOTAL), pipeline="p", force={"load"}).wait()
+    assert statuses(run) == {"load": "succeeded", "total": "reused"}
+    assert run.why("load") == (Reason("forced"),)
+
+
+def test_unknown_names_are_refused_with_close_matches(runner):
+    with pytest.raises(UnknownStepError, match="Did you mean 'total'"):
+        runner.start(tasks_of(LOAD, TOTAL), targets=["totl"], pipeline="p")
+    with pytest.raises(UnknownStepError, match="Did you mean 'load'"):
+        runner.start(tasks_of(LOAD, TOTAL), force={"laod"}, pipeline="p")
+    run = runner.start(tasks_of(LOAD, TOTAL), pipeline="p").wait()
+    with pytest.raises(UnknownNameError, match="Did you mean 'total'"):
+        run["totla"]
+    with pytest.raises(UnknownStepError, match="Did you mean 'load'"):
+        run.steps["laod"]
+
+
+def test_failed_step_raises_its_error_where_it_or_what_is_below_is_read(runner):
+    bad = make_task("load", "raise ValueError('no disk')", "numbers")
+    run = runner.start(tasks_of(bad, TOTAL), pipeline="p").wait()
+    assert run.status == "failed"
+    assert statuses(run) == {"load": "failed", "total": "skipped"}
+    with pytest.raises(StepError, match="no disk") as caught:
+        run["total"]
+    assert (caught.value.step, caught.value.ename, caught.value.traceback) == ("load", "ValueError", ("tb",))
+    assert run.steps["total"].why == "'load' failed"
+    assert "no disk" in repr(run)
+
+
+def test_failure_is_retried(runner, tmp_path):
+    code = (
+        "import os\nif not os.path.exists(mark):\n    open(mark, 'w').close(); raise OSError('flaky')\nx = 1"
+    )
+    task = make_task("flaky", code, "x", parameters={"mark": str(tmp_path / "mark")}, retries=1)
+    run = runner.start(tasks_of(task), pipeline="p").wait()
+    assert run.status == "succeeded"
+    assert run.steps["flaky"].error is None
+
+
+def test_time_limit_ends_the_step(runner):
+    task = make_task("slow", "import time; time.sleep(60)", timeout_s=0.2)
+    run = runner.start(tasks_of(task), pipeline="p").wait()
+    assert isinstance(run.steps["slow"].error, StepTimeoutError)
+    assert "--timeout of 0.2 s" in str(run.steps["slow"].error)
+
+
+def test_process_that_dies_is_named_as_such(runner):
+    task = make_task("dies", "import os; os.kill(os.getpid(), 9)")
+    run = runner.start(tasks_of(task), pipeline="p").wait()
+    assert isinstance(run.steps["dies"].error, StepDiedError)
+
+
+def test_cancel_ends_what_runs(runner):
+    slow = make_task("slow", "import time; time.sleep(60)\nnumbers = []", "numbers")
+    after = make_task("after", "x = numbers", "x", reads=["slow.numbers"])
+    run = runner.start(tasks_of(slow, after), pipeline="p")
+    wait_for(lambda: run.steps["slow"].status == "running")
+    run.cancel()
+    assert run.wait(20).status == "cancelled"
+    assert statuses(run) == {"slow": "cancelled", "after": "cancelled"}
+
+
+def test_interrupt_while_waiting_cancels_the_run(runner):
+    run = runner.start(tasks_of(make_task("slow", "import time; time.sleep(60)")), pipeline="p")
+    wait_for(lambda: run.steps["slow"].status == "running")
+    timer = threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        run.wait()
+    timer.join()
+    assert run.status == "cancelled"
+
+
+def test_wait_with_a_limit_returns_the_run_as_it_is(runner):
+    run = runner.start(tasks_of(make_task("slow", "import time; time.sleep(60)")), pipeline="p")
+    assert run.wait(0.01).status == "running"
+
+
+def test_lost_step_runs_again(runner, executor, tmp_path):
+    code = "import os, time\nif not os.path.exists(mark):\n    open(mark, 'w').close(); time.sleep(60)\nx = 1"
+    task = make_task("stays", code, "x", parameters={"mark": str(tmp_path / "mark")})
+    run = runner.start(tasks_of(task), pipeline="p")
+    wait_for((tmp_path / "mark").exists)
+    executor.lose("stays")
+    assert run.wait().status == "succeeded"
+    assert executor.submitted == ["stays", "stays"]
+
+
+def test_request_that_no_worker_can_serve_fails_before_anything_runs(runner, executor):
+    big = make_task("big", "x = 1", "x", resources=Resources(gpus=2))
+    run = runner.start(tasks_of(LOAD, big), pipeline="p").wait()
+    assert statuses(run) == {"load": "skipped", "big": "failed"}
+    assert executor.submitted == []
+    with pytest.raises(ResourceError, match=r"'big' asks for CPU=1, GPU=2.*w offers CPU=2"):
+        run["x"]
+
+
+def test_cluster_that_does_not_start_fails_the_run(tmp_path):
+    class Broken(ForkExecutor):
+        def start(self):
+            raise ClusterError("nobody answers at tcp://x")
+
+    runner = Runner(open_store(tmp_path), Broken({}))
+    run = runner.start(tasks_of(LOAD, TOTAL), pipeline="p").wait()
+    assert statuses(run) == {"load": "failed", "total": "skipped"}
+    with pytest.raises(ClusterError, match="nobody answers"):
+        run["total"]
+    runner.close()
+
+
+def big_list_task(**more):
+    return make_task("load", "numbers = list(range(5000))\nextra = 1", "numbers", **more)
+
+
+def damage(runner, run, name):
+    path = runner.store.objects.path(run.artifact(name).blob.object)
+    with open(path, "r+b") as stored:
+        stored.seek(100)
+        stored.write(b"\0\1\2")
+
+
+def test_damaged_input_is_made_again_in_the_same_run(runner, executor):
+    load = big_list_task()
+    first = runner.start(tasks_of(load), pipeline="p").wait()
+    damage(runner, first, "numbers")
+    run = runner.start(tasks_of(load, TOTAL), pipeline="p").wait()
+    assert statuses(run) == {"load": "succeeded", "total": "succeeded"}
+    assert [reason.kind for reason in run.why("load")] == ["missing"]
+    assert executor.submitted == ["load", "total", "load", "total"]
+    assert run["total"] == sum(range(5000))
+
+
+def test_artifact_that_is_gone_makes_its_step_run(runner, executor):
+    load = big_list_task()
+    first = runner.start(tasks_of(load), pipeline="p").wait()
+    os.unlink(runner.store.objects.path(first.artifact("numbers").blob.object))
+    run = runner.start(tasks_of(load), pipeline="p").wait()
+    assert run.why("load") == (Reason("missing", "numbers", "no longer in the store"),)
+    assert statuses(run) == {"load": "succeeded"}
+
+
+def test_value_that_is_damaged_when_it_is_loaded_is_made_again(runner, executor):
+    load = big_list_task()
+    run = runner.start(tasks_of(load), pipeline="p").wait()
+    damage(runner, run, "numbers")
+    assert run["numbers"] == list(range(5000))
+    assert executor.submitted == ["load", "load"]
+
+
+def test_reading_an_output_waits_for_its_step_only(runner):
+    slow = make_task("slow", "import time; time.sleep(60)")
+    run = runner.start(tasks_of(LOAD, slow), pipeline="p")
+    assert run["numbers"] == [0, 1, 2, 3]
+    assert run.status == "running"
+
+
+def test_two_runs_of_the_same_step_compute_it_once(runner, executor):
+    slow = make_task("slow", "import time; time.sleep(0.3); x = 1", "x")
+    first = runner.start(tasks_of(slow), pipeline="p")
+    second = runner.start(tasks_of(slow), pipeline="p")
+    assert statuses(first.wait()) == {"slow": "succeeded"}
+    assert statuses(second.wait()) == {"slow": "reused"}
+    assert executor.submitted == ["slow"]
+
+
+def test_values_that_cannot_be_sent_fail_the_step_with_the_reason(runner):
+    closure = Closure(
+        ingredients=(Ingredient("code", "", digest("test", "x")),),
+        unshippable=(Reason("value", "lock", "a lock cannot be pickled"),),
+    )
+    run = runner.start(tasks_of(make_task("a", "x = lock", "x", closure=closure)), pipeline="p").wait()
+    with pytest.raises(StepError, match=r"'lock' \(a lock cannot be pickled\)"):
+        run["x"]
+
+
+def test_listener_that_fails_does_not_stop_the_run(runner, caplog):
+    def listener(kind, step, payload):
+        raise RuntimeError("a broken view")
+
+    run = runner.start(tasks_of(LOAD), pipeline="p", listener=listener).wait()
+    assert run.status == "succeeded"
+    assert "a broken view" in caplog.text
+
+
+def test_listener_hears_outputs_and_the_end(runner):
+    heard = []
+    run = runner.start(tasks_of(LOAD), pipeline="p", listener=lambda *notice: heard.append(notice)).wait()
+    wait_for(lambda: heard[-1] == ("end", "", "succeeded"))
+    assert heard == [
+        ("status", "load", "queued"),
+        ("status", "load", "running"),
+        ("output", "load", {"output_type": "stream", "name": "stdout", "text": "loaded 4\n"}),
+        ("status", "load", "succeeded"),
+        ("end", "", "succeeded"),
+    ]
+    run.subscribe(lambda *notice: heard.append(notice))
+    assert heard[-2:] == [("end", "", "succeeded")] * 2
+
+
+def test_snapshot_is_plain_json(runner):
+    snapshot = runner.start(tasks_of(LOAD, TOTAL), pipeline="p").wait().snapshot().to_json()
+    total = snapshot["steps"]["total"]
+    assert (snapshot["status"], total["status"], total["reads"]) == (
+        "succeeded",
+        "succeeded",
+        {"numbers": "load"},
+    )
+    assert (total["outputs"], total["seconds"]) == (["total"], 0.25)
+
+
+def test_history_keeps_the_run(runner):
+    run = runner.start(tasks_of(LOAD, TOTAL), pipeline="p").wait()
+    (entry,) = runner.history.runs()
+    assert (entry.id, entry.pipeline, entry.status) == (run.id, "p", "succeeded")
+    assert entry.details["parameters"] == {"n": 4}
+
+
+def test_close_cancels_what_runs(tmp_path, executor):
+    runner = Runner(open_store(tmp_path), executor)
+    run = runner.start(tasks_of(make_task("slow", "import time; time.sleep(60)")), pipeline="p")
+    wait_for(lambda: run.steps["slow"].status == "running")
+    runner.close()
+    runner.close()
+    assert run.status == "cancelled"
