@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute
 import pyarrow.ipc
 
 from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
+from jupyter_mlpipe.store.layout import canonical, one_chunk
 
 _KEY = b"mlpipe"
 _POLARS_TYPES = frozenset(
@@ -49,7 +49,7 @@ def _encode_pandas(value: Any) -> Encoding | None:
     schema = pa.schema([pa.field(name, column.type) for name, column in zip(names, columns, strict=True)])
     batch = pa.RecordBatch.from_arrays(columns, schema=schema)
     shape = f"{len(value):,} × {value.shape[1]:,}" if value.ndim == 2 else f"{value.dtype}[{len(value):,}]"
-    return _encoding([batch], schema, spec, shape)
+    return _encoding(batch, schema, spec, shape)
 
 
 def _encode_polars(value: Any) -> Encoding | None:
@@ -77,22 +77,23 @@ def _encode_table(value: Any) -> Encoding | None:
 
 def _from_table(table: Any, spec: dict[str, Any], shape: str) -> Encoding | None:
     try:
-        table = table.unify_dictionaries().combine_chunks()
+        table = table.unify_dictionaries()
+        columns = [canonical(one_chunk(column)) for column in table.columns]
     except pa.ArrowException:
         return None
-    return _encoding(table.to_batches(), table.schema, spec, shape)
+    batch = pa.RecordBatch.from_arrays(columns, schema=table.schema)
+    return _encoding(batch, table.schema, spec, shape)
 
 
-def _encoding(batches: list[Any], schema: Any, spec: dict[str, Any], shape: str) -> Encoding:
+def _encoding(batch: Any, schema: Any, spec: dict[str, Any], shape: str) -> Encoding:
     described = json.dumps(spec, separators=(",", ":")).encode()
     schema = schema.with_metadata({**(schema.metadata or {}), _KEY: described})
 
     def write(out: Sink) -> None:
         with pa.ipc.new_file(pa.PythonFile(out, mode="w"), schema) as writer:
-            for batch in batches:
-                writer.write_batch(batch.replace_schema_metadata(schema.metadata))
+            writer.write_batch(batch.replace_schema_metadata(schema.metadata))
 
-    return Encoding(write, shape, sum(batch.nbytes for batch in batches) + schema.metadata.__sizeof__())
+    return Encoding(write, shape, batch.nbytes + len(described))
 
 
 def decode(view: memoryview, namespace: dict[str, Any] | None) -> Any:

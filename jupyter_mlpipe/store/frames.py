@@ -16,6 +16,7 @@ import numpy as np
 import pandas
 import pyarrow as pa
 
+from jupyter_mlpipe.store.layout import canonical, one_chunk
 from jupyter_mlpipe.store.plain import NotPlainError, pack, unpack
 
 # The stubs of pandas lack what extension arrays are built from.
@@ -122,7 +123,7 @@ def _pack_array(array: Any) -> tuple[Spec, Any]:
         return {**spec, "kind": "tz", "tz": _pack_zone(dtype.tz)}, column
     if kind is pd.StringDtype:
         missing = "NA" if dtype.na_value is pd.NA else "nan"
-        column = _canonical_text(_one_chunk(pa.array(array, type=pa.large_string())))
+        column = canonical(one_chunk(pa.array(array, type=pa.large_string())))
         return {"kind": "string", "storage": dtype.storage, "missing": missing}, column
     if kind is pd.CategoricalDtype:
         if array.categories.name is not None:
@@ -137,7 +138,7 @@ def _pack_array(array: Any) -> tuple[Spec, Any]:
             dtype.pyarrow_dtype
         ):
             raise InexactError
-        return {"kind": "arrow"}, _one_chunk(pa.array(array))
+        return {"kind": "arrow"}, canonical(one_chunk(pa.array(array)))
     if isinstance(array, (pd.arrays.IntegerArray, pd.arrays.FloatingArray, pd.arrays.BooleanArray)):
         return _pack_masked(array)
     raise InexactError
@@ -322,29 +323,6 @@ def _unpack_labels(spec: Spec) -> Any:
         text = pd.StringDtype(storage=spec["dtype"]["storage"], na_value=missing)
         return pd.Index(values, dtype=text, name=name)
     return pd.Index(values, dtype=np.dtype(spec["dtype"]), name=name, tupleize_cols=False)
-
-
-def _one_chunk(column: Any) -> Any:
-    if not isinstance(column, pa.ChunkedArray):
-        return column
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    combined = column.combine_chunks()
-    if isinstance(combined, pa.ChunkedArray):
-        raise InexactError
-    return combined
-
-
-def _canonical_text(column: Any) -> Any:
-    """Return the strings with nothing left below missing values: equal columns, equal bytes."""
-    if not column.null_count:
-        return column
-    offsets = np.frombuffer(column.buffers()[1], np.int64)[column.offset : column.offset + len(column) + 1]
-    hidden = np.diff(offsets)[column.is_null().to_numpy(zero_copy_only=False)]
-    if not hidden.any():
-        return column
-    kept = pa.array(column.is_valid())
-    return pa.compute.if_else(kept, column, pa.scalar(None, column.type))
 
 
 def _pack_zone(zone: dt.tzinfo) -> Any:

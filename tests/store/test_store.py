@@ -322,6 +322,22 @@ def test_chunks_of_a_table_do_not_enter_its_digest(store: Store) -> None:
     assert store.put_value(whole).digest == store.put_value(parts).digest
 
 
+def test_what_lies_below_missing_values_does_not_enter_a_digest(store: Store) -> None:
+    def column(mask: bytes, hidden: int) -> Any:
+        values = np.array([1, hidden, 3])
+        return pa.Array.from_buffers(pa.int64(), 3, [pa.py_buffer(mask), pa.py_buffer(values)])
+
+    columns = [column(b"\x05", 0), column(b"\xf5", 99)]
+    assert columns[0].equals(columns[1])
+    assert len({store.put_value(pa.table({"a": values})).digest for values in columns}) == 1
+    frames = [pd.DataFrame({"a": pd.array(values, pd.ArrowDtype(pa.int64()))}) for values in columns]
+    frames += [
+        pd.DataFrame({"a": pd.arrays.IntegerArray(np.array([1, n, 3]), np.array([0, 1, 0], bool))})
+        for n in (0, 9)
+    ]
+    assert len({store.put_value(frame).digest for frame in frames}) == 2
+
+
 def test_views_of_arrays_have_the_digest_of_their_content(store: Store) -> None:
     big = RNG.random((3_000_000, 2))  # copied out in pieces
     assert store.put_value(big[:, 1]).digest == store.put_value(big[:, 1].copy()).digest
