@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sqlite3
@@ -56,6 +57,7 @@ class History:
         self.path = Path(path)
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._warned = False  # once is enough: a store that cannot be written stays so
 
     def remember(self, pipeline: str, step: str, key: str, status: str, seconds: float | None = None) -> None:
         """Note how a step ended."""
@@ -133,7 +135,9 @@ class History:
             try:
                 return work(self._open())
             except (sqlite3.Error, OSError, TypeError, ValueError) as error:
-                _LOG.warning("The history of runs at %s cannot be used: %s", self.path, error)
+                if not self._warned:
+                    _LOG.warning("The history of runs at %s cannot be used: %s", self.path, error)
+                self._warned = True
                 return otherwise
 
     def _open(self) -> sqlite3.Connection:
@@ -155,8 +159,10 @@ def _prepare(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError:
-        # Network file systems refuse the shared memory that WAL needs.
-        connection.execute("PRAGMA journal_mode = DELETE")
+        # Network file systems refuse the shared memory that WAL needs. (Or another process is
+        # setting it at this moment; then the mode is as that one leaves it.)
+        with contextlib.suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode = DELETE")
     connection.execute("PRAGMA synchronous = NORMAL")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == 0:

@@ -34,10 +34,12 @@ def open_store(path: str | os.PathLike[str]) -> Store:
         `path` is a file, or is not there and cannot be made.
     """
     root = Path(path).expanduser().absolute()
-    try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        if not root.is_dir():
+    if not root.is_dir():
+        try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Beside a notebook, git would take the store for a part of the project.
+            (root / ".gitignore").write_text("*\n")
+        except OSError as error:
             raise explain(error, root) from error
     store = Store(root)
     store.objects.sweep()

@@ -113,6 +113,8 @@ def test_files_are_private(store: Store) -> None:
     store.put_value(VALUE)
     store.put_record(Record(KEY))
     for path in (store.root, *store.root.rglob("*")):
+        if path.name == ".gitignore":
+            continue
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
 
 
