@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from jupyter_mlpipe.cells.mutation import changed_by_call, root_name
@@ -59,8 +60,9 @@ class ExpressionFlow(ast.NodeVisitor):
         # Targets of the comprehensions around the point, and type parameters.
         self.hidden: list[set[str]] = []
         self.n_comprehensions = 0
-        # Names bound somewhere in the loops around the point: by an earlier turn, it may be.
-        self.loop_names: list[set[str]] = []
+        # Names that the blocks around the point bind too: in a loop by an earlier turn, it may be.
+        self.bound_around: list[set[str]] = []
+        self.only_mentions = False
         self.reads: dict[str, Position] = {}
         self.certain_reads: set[str] = set()
         self.changes: dict[str, Position] = {}
@@ -91,14 +93,14 @@ class ExpressionFlow(ast.NodeVisitor):
             return
         if not self.state.is_bound(name):
             self.note_read(name, position, certain=certain and not self.may_be_bound(name))
-        if name in self.deferred:
+        if name in self.deferred and not self.only_mentions:
             self.use_function(self.deferred[name])
 
     def may_be_bound(self, name: str) -> bool:
         return (
             name in self.state.maybe
             or bool(self.star_imports)
-            or any(name in names for names in self.loop_names)
+            or any(name in names for names in self.bound_around)
         )
 
     def note_read(self, name: str, position: Position, *, certain: bool) -> None:
@@ -267,7 +269,15 @@ class ExpressionFlow(ast.NodeVisitor):
         if self.lazy_annotations:
             self.pending.add(free_in_expressions([node]), but=set().union(*self.hidden))
         else:
-            self.visit(node)
+            with self.mentions():
+                self.visit(node)
+
+    @contextmanager
+    def mentions(self) -> Iterator[None]:
+        """Within this, functions and classes are named without being called."""
+        before, self.only_mentions = self.only_mentions, True
+        yield
+        self.only_mentions = before
 
     def test(self, node: ast.expr) -> tuple[State, State]:
         """Follow a condition; return the states where it holds and where it does not."""

@@ -117,7 +117,8 @@ class Flow(ExpressionFlow):
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self.visit_all(node.decorator_list)
         self.hidden.append(type_parameters(node))
-        self.visit_all([*node.bases, *node.keywords])
+        with self.mentions():
+            self.visit_all([*node.bases, *node.keywords])
         body = _ClassFlow(self.module)
         body.hidden_outside += [*self.hidden, *self.hidden_outside]
         body.follow(node.body)
@@ -157,9 +158,9 @@ class Flow(ExpressionFlow):
     visit_AsyncFor = visit_For
 
     def visit_While(self, node: ast.While) -> None:
-        self.loop_names.append(bound_in(node.body))
+        self.bound_around.append(bound_in(node.body))
         self.state, done = self.test(node.test)
-        self.loop_names.pop()
+        self.bound_around.pop()
         self._turn(node, done)
 
     def _turn(self, node: Loop, without_turn: State) -> None:
@@ -167,11 +168,11 @@ class Flow(ExpressionFlow):
         endless = isinstance(node, ast.While) and without_turn.dead
         exits = _Exits()
         self.loops.append(exits)
-        self.loop_names.append(bound_in(node.body))
+        self.bound_around.append(bound_in(node.body))
         if not isinstance(node, ast.While):
             self.visit(node.target)
         self.follow(node.body)
-        self.loop_names.pop()
+        self.bound_around.pop()
         self.loops.pop()
         if endless:
             self.state = without_turn
@@ -213,7 +214,11 @@ class Flow(ExpressionFlow):
 
     def visit_Try(self, node: Try) -> None:
         start, marks = self.state.copy(), self._marks()
+        # `try: seen` with `except NameError: seen = {}` asks whether there is such a name.
+        asked = [handler for handler in node.handlers if _catches_name_error(handler)]
+        self.bound_around.append(set().union(*(bound_in(handler.body) for handler in asked)))
         self.follow(node.body)
+        self.bound_around.pop()
         thrown = self._thrown(start, marks)
         self.follow(node.orelse)
         ends = [self.state]
@@ -325,6 +330,10 @@ class _ClassFlow(Flow):
 
     def visit_Global(self, node: ast.Global) -> None:
         self.global_names.update(node.names)
+
+
+def _catches_name_error(handler: ast.ExceptHandler) -> bool:
+    return isinstance(handler.type, ast.Name) and handler.type.id == "NameError"
 
 
 def _suppresses(node: ast.expr) -> bool:

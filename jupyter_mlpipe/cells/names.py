@@ -169,6 +169,8 @@ def _top_level(statements: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
 def _settle_functions(flow: Flow) -> None:
     """Count what functions take from outside, once it is known what the cell binds anywhere."""
     for name, position in flow.early_reads.items():
+        if name in flow.ever_bound and name not in flow.values:
+            continue  # a helper that stands further down; nobody means one of before
         # Used before the cell binds it, perhaps only by a function that is called later.
         flow.note_read(name, position, certain=name not in flow.ever_bound and not flow.star_imports)
     for name, position in flow.pending.reads.items():
