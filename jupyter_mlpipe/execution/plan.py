@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from jupyter_mlpipe.errors import UnknownNameError, UnknownStepError, close_matches
 from jupyter_mlpipe.execution.task import StepTask
-from jupyter_mlpipe.execution.watch import file_digest
+from jupyter_mlpipe.execution.watch import MISSING, file_digest
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.derive import derive_key, explain
 from jupyter_mlpipe.model.graph import topological_order
@@ -244,7 +244,7 @@ def _why_not(record: Record, task: StepTask, store: Store, now: float) -> tuple[
     for path, before in record.files.items():
         found = file_digest(path)
         if found != before:
-            reasons.append(Reason("file", path, "changed" if found else "no longer there"))
+            reasons.append(Reason("file", path, "no longer there" if found == MISSING else "changed"))
     return tuple(reasons)
 
 

@@ -190,7 +190,12 @@ class Run:
 
         An interrupt from the keyboard cancels the run, waits until its steps are gone, and goes on.
         """
-        self._wait_for(lambda: self._state.status != "running", timeout)
+        try:
+            self._wait_until(lambda: self.status != "running", timeout)
+        except KeyboardInterrupt:
+            self.cancel()
+            self._wait_until(lambda: self.status != "running", _CANCEL_S)
+            raise
         return self
 
     def cancel(self) -> None:
@@ -303,7 +308,8 @@ class Run:
 
     def _artifact(self, step: str, output: str) -> Artifact:
         state = self._state.steps[step]
-        self._wait_for(lambda: state.status in ENDED)
+        # An interrupt ends the reading only: what somebody started elsewhere goes on.
+        self._wait_until(lambda: state.status in ENDED)
         record = state.record
         if record is None or state.status not in ("succeeded", "reused"):
             raise self.failure(step)
@@ -318,17 +324,9 @@ class Run:
             f"It made {', '.join(record.outputs) or 'nothing'}."
         )
 
-    def _wait_for(self, done: Callable[[], bool], timeout: float | None = None) -> None:
-        deadline = None if timeout is None else time.monotonic() + timeout
-        try:
-            self._sleep_until(done, deadline)
-        except KeyboardInterrupt:
-            self.cancel()
-            self._sleep_until(lambda: self._state.status != "running", time.monotonic() + _CANCEL_S)
-            raise
-
-    def _sleep_until(self, done: Callable[[], bool], deadline: float | None) -> None:
+    def _wait_until(self, done: Callable[[], bool], timeout: float | None = None) -> None:
         # In slices, so that an interrupt is seen soon on every platform.
+        deadline = None if timeout is None else time.monotonic() + timeout
         condition = self._state.condition
         while not done():
             left = _SLICE_S if deadline is None else min(_SLICE_S, deadline - time.monotonic())

@@ -9,7 +9,7 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import assert_never
 
 from jupyter_mlpipe.errors import MLPipeError, StepError
@@ -19,7 +19,6 @@ from jupyter_mlpipe.execution.events import (
     Ask,
     CancelRun,
     Changed,
-    ClusterFailed,
     DeriveKey,
     EndRun,
     Event,
@@ -42,6 +41,7 @@ from jupyter_mlpipe.execution.events import (
     WorkersKnown,
 )
 from jupyter_mlpipe.execution.failures import decided_error, reported_error, unshippable_error
+from jupyter_mlpipe.execution.fleet import Fleet, MakeExecutor
 from jupyter_mlpipe.execution.machine import RunMachine
 from jupyter_mlpipe.execution.plan import (
     Decided,
@@ -60,8 +60,6 @@ from jupyter_mlpipe.model.status import ENDED, RunStatus
 from jupyter_mlpipe.store.history import History, RunEntry
 from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.store import Store
-
-MakeExecutor = Callable[[], executors.Executor]
 
 _CLOSE_S = 10.0
 _DAMAGED = frozenset({"ArtifactMissingError", "ArtifactCorruptError"})
@@ -99,15 +97,12 @@ class Runner:
     def __init__(self, store: Store, make_executor: MakeExecutor, history: History | None = None) -> None:
         self.store = store
         self.history = history
-        self._make_executor = make_executor
-        self._executor: executors.Executor | None = None
         self._machine = RunMachine()
         self._queue: queue.SimpleQueue[Event | executors.Event | _Close] = queue.SimpleQueue()
         self._timers: list[tuple[float, int, Event]] = []
         self._count = itertools.count()
         self._runs: dict[str, _Active] = {}
-        self._tokens: dict[str, tuple[Node, int]] = {}
-        self._preloaded: set[str] = set()
+        self._fleet = Fleet(make_executor, self._queue.put)
         self._remembered: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -184,8 +179,7 @@ class Runner:
             active.state.wait_until_ended(deadline)
         self._queue.put(_Close())
         thread.join(_CLOSE_S)
-        if self._executor is not None:
-            self._executor.close()
+        self._fleet.close()
 
     @property
     def workers(self) -> Mapping[str, Mapping[str, float]]:
@@ -241,12 +235,14 @@ class Runner:
             case DeriveKey(node):
                 return self._derive(node)
             case StartCluster():
-                threading.Thread(target=self._start_cluster, name="mlpipe-cluster", daemon=True).start()
+                active = self._runs.values()
+                self._fleet.start(
+                    {m for run in active for t in run.tasks.values() for m in t.closure.preload}
+                )
             case Submit(node, attempt, worker, amounts):
                 return self._submit(node, attempt, worker, amounts)
             case Kill(node, attempt):
-                if self._executor is not None:
-                    self._executor.kill(_token(node, attempt))
+                self._fleet.kill(node, attempt)
             case SetTimer(node, attempt, seconds):
                 self._set_timer(seconds, TimeUp(node, attempt))
             case SetRetryTimer(node, seconds):
@@ -254,10 +250,8 @@ class Runner:
             case Changed():
                 self._change(instruction)
             case EndRun(run_id, status):
-                active = self._runs.pop(run_id)
-                for token in [token for token, (node, _) in self._tokens.items() if node.run == run_id]:
-                    del self._tokens[token]
-                self._end_run(active.state, status)
+                self._fleet.forget_run(run_id)
+                self._end_run(self._runs.pop(run_id).state, status)
             case _:
                 assert_never(instruction)
         return None
@@ -273,11 +267,8 @@ class Runner:
                     step.error = reason
                     active.state.set_status(name, "failed", str(reason))
             active.state.end("failed")
-        for token in list(self._tokens):
-            if self._executor is not None:
-                self._executor.kill(token)
+        self._fleet.kill_all()
         self._runs.clear()
-        self._tokens.clear()
         # The next run starts from nothing but what workers there are.
         workers = self._machine.workers
         self._machine = RunMachine()
@@ -316,30 +307,10 @@ class Runner:
             ran={name for name, step in state.steps.items() if step.status == "succeeded"},
         )
 
-    def _start_cluster(self) -> None:
-        try:
-            if self._executor is None:
-                made = self._make_executor()
-                made.listen(self._queue.put)
-                self._executor = made
-            workers = self._executor.start()
-        except Exception as error:
-            failed, self._executor = self._executor, None
-            if failed is not None:
-                failed.close()
-            if not isinstance(error, MLPipeError):
-                _log.exception("The cluster did not start")
-            self._queue.put(ClusterFailed(str(error) or type(error).__name__))
-        else:
-            self._queue.put(WorkersKnown(workers))
-
     def _submit(self, node: Node, attempt: int, worker: str, amounts: Mapping[str, float]) -> Event | None:
         active = self._runs[node.run]
         task, decided = active.tasks[node.step], active.decided[node.step]
         step = active.state.steps[node.step]
-        if self._executor is None:
-            return StepLost(node, attempt)
-        token = _token(node, attempt)
         try:
             records = {name: active.state.steps[name].record for name in task.step.upstream}
             spec = make_spec(
@@ -354,22 +325,9 @@ class Runner:
         except Exception as error:
             step.error = MLPipeError(f"Step '{node.step}' cannot be sent to a worker: {error}")
             return StepFailed(node, attempt, "key", str(step.error))
-        self._preload(task.closure.preload)
         step.worker = worker
-        self._tokens[token] = (node, attempt)
-        try:
-            self._executor.submit(token, worker, spec, amounts)
-        except Exception as error:
-            _log.warning("Step %r could not be submitted to %s: %s", node.step, worker, error)
-            del self._tokens[token]
-            return StepLost(node, attempt)
-        return None
-
-    def _preload(self, modules: tuple[str, ...]) -> None:
-        fresh = [module for module in modules if module not in self._preloaded]
-        if fresh and self._executor is not None:
-            self._preloaded.update(fresh)
-            self._executor.preload(sorted(self._preloaded))
+        sent = self._fleet.submit(node, attempt, worker, spec, amounts, task.closure.preload)
+        return None if sent else StepLost(node, attempt)
 
     def _change(self, changed: Changed) -> None:
         active = self._runs[changed.node.run]
@@ -392,12 +350,14 @@ class Runner:
             case executors.WorkersChanged(workers):
                 return WorkersKnown(workers)
             case executors.StepLost(token, why):
-                if (found := self._tokens.pop(token, None)) is None:
+                found = self._fleet.attempt(token)
+                self._fleet.forget(token)
+                if found is None:
                     return None
                 _log.info("Step %r lost its worker: %s", found[0].step, why)
                 return StepLost(*found)
             case executors.StepMessage(token, message):
-                if (found := self._tokens.get(token)) is None:
+                if (found := self._fleet.attempt(token)) is None:
                     return None
                 return self._on_message(token, *found, message)
         return item
@@ -410,7 +370,7 @@ class Runner:
         if message["type"] == "output":
             state.add_output(node.step, message["output"])
             return None
-        del self._tokens[token]
+        self._fleet.forget(token)
         step.seconds = message["seconds"]
         if message["status"] == "succeeded":
             step.record = Record.from_json(message["record"])
@@ -475,7 +435,3 @@ def _ask(active: _Active, name: str) -> Ask:
         timeout_s=task.options.timeout_s,
         reuse=not must_run(task, forced=name in active.force),
     )
-
-
-def _token(node: Node, attempt: int) -> str:
-    return f"{node.run}/{node.step}/{attempt}"

@@ -357,6 +357,30 @@ def test_damaged_input_makes_its_producer_run_again_in_the_same_run():
     assert submitted(machine.handle(KeyKnown(b, "kb", found=False))) == [("b", "w")]
 
 
+def test_steps_that_have_not_started_wait_for_a_producer_that_runs_again():
+    # a -> b,  a -> c
+    run = AddRun("r", {"a": Ask((), CPU), "b": Ask(("a",), CPU), "c": Ask(("a",), CPU)})
+    a, b, c = node("a"), node("b"), node("c")
+    machine = machine_with(
+        ONE,
+        run,
+        KeyKnown(a, "ka", found=True),
+        KeyKnown(b, "kb", found=False),
+        KeyKnown(c, "kc", found=False),
+    )
+    assert machine.handle(InputDamaged(b, 1, ("a",))) == [
+        Changed(b, "waiting"),
+        Changed(a, "waiting", "what it made is damaged: 'b' could not read it"),
+        Changed(c, "waiting"),
+        DeriveKey(a),
+    ]
+    assert machine.handle(KeyFailed(a, "why"))[-3:] == [
+        Changed(b, "skipped", "'a' failed"),
+        Changed(c, "skipped", "'a' failed"),
+        EndRun("r", "failed"),
+    ]
+
+
 def test_input_that_is_damaged_again_and_again_fails_the_step():
     # a -> b
     a, b = node("a"), node("b")

@@ -469,3 +469,28 @@ def test_close_cancels_what_runs(tmp_path, executor):
     runner.close()
     runner.close()
     assert run.status == "cancelled"
+
+
+def test_close_leaves_no_cluster_behind_that_was_still_starting(tmp_path):
+    class Slow(ForkExecutor):
+        closed = False
+        may_start = threading.Event()
+        asked = threading.Event()
+
+        def start(self):
+            self.asked.set()
+            self.may_start.wait(20)
+            return super().start()
+
+        def close(self):
+            self.closed = True
+            super().close()
+
+    executor = Slow({"w": {"CPU": 1.0}})
+    runner = Runner(open_store(tmp_path), executor)
+    run = runner.start(tasks_of(LOAD), pipeline="p")
+    assert executor.asked.wait(20)
+    threading.Timer(0.05, executor.may_start.set).start()
+    runner.close()
+    assert executor.closed
+    assert run.status == "cancelled"

@@ -1,0 +1,131 @@
+"""The executor as the runner sees it: started late, in a thread, and never a reason to stop the runner."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+
+from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.execution import executor as executors
+from jupyter_mlpipe.execution.events import ClusterFailed, Node, WorkersKnown
+
+MakeExecutor = Callable[[], executors.Executor]
+Tell = Callable[[executors.Event | WorkersKnown | ClusterFailed], None]
+
+_CLOSE_S = 10.0
+_log = logging.getLogger(__name__)
+
+
+class Fleet:
+    """Owns the executor, and the token of each attempt that it runs.
+
+    Parameters
+    ----------
+    make_executor
+        Called when the first step has to run, never before; again after the cluster failed to start.
+    tell
+        Given all that the executor tells, and how its start went; from any thread.
+    """
+
+    def __init__(self, make_executor: MakeExecutor, tell: Tell) -> None:
+        self._make_executor = make_executor
+        self._tell = tell
+        self._executor: executors.Executor | None = None
+        self._attempts: dict[str, tuple[Node, int]] = {}
+        self._preloaded: set[str] = set()
+        self._starting: threading.Thread | None = None
+        self._closed = False
+
+    def start(self, modules: Iterable[str]) -> None:
+        """Start the executor in a thread; workers import `modules` ahead."""
+        self._preloaded = set(modules)
+        # It takes a second or more; what can be reused goes on meanwhile.
+        self._starting = threading.Thread(
+            target=self._start, args=(sorted(self._preloaded),), name="mlpipe-cluster", daemon=True
+        )
+        self._starting.start()
+
+    def submit(
+        self,
+        node: Node,
+        attempt: int,
+        worker: str,
+        spec: bytes,
+        amounts: Mapping[str, float],
+        modules: Iterable[str],
+    ) -> bool:
+        """Have a worker start an attempt; False where it could not be sent."""
+        if self._executor is None:
+            return False
+        token = _token(node, attempt)
+        self._attempts[token] = (node, attempt)
+        try:
+            if not self._preloaded.issuperset(modules):
+                self._preloaded.update(modules)
+                self._executor.preload(sorted(self._preloaded))
+            self._executor.submit(token, worker, spec, amounts)
+        except Exception as error:
+            _log.warning("Step %r could not be sent to %s: %s", node.step, worker, error)
+            del self._attempts[token]
+            return False
+        return True
+
+    def kill(self, node: Node, attempt: int) -> None:
+        """Have an attempt ended; its last message still comes."""
+        if self._executor is not None:
+            self._executor.kill(_token(node, attempt))
+
+    def kill_all(self) -> None:
+        """Have all attempts ended, and forget them."""
+        attempts = list(self._attempts.values())
+        self._attempts.clear()
+        for node, attempt in attempts:
+            self.kill(node, attempt)
+
+    def attempt(self, token: str) -> tuple[Node, int] | None:
+        """Return the attempt of a token, unless it has ended."""
+        return self._attempts.get(token)
+
+    def forget(self, token: str) -> None:
+        """An attempt has ended."""
+        self._attempts.pop(token, None)
+
+    def forget_run(self, run_id: str) -> None:
+        """Let what still comes from the attempts of a run be dropped."""
+        self._attempts = {
+            token: (node, attempt) for token, (node, attempt) in self._attempts.items() if node.run != run_id
+        }
+
+    def close(self) -> None:
+        """Close the executor, also one that is still starting."""
+        self._closed = True
+        if self._starting is not None:
+            self._starting.join(_CLOSE_S)
+        if self._executor is not None:
+            self._executor.close()
+
+    def _start(self, modules: list[str]) -> None:
+        try:
+            if self._executor is None:
+                made = self._make_executor()
+                made.listen(self._tell)
+                self._executor = made
+            workers = self._executor.start()
+            if modules:
+                self._executor.preload(modules)
+        except Exception as error:
+            failed, self._executor = self._executor, None
+            if failed is not None:
+                failed.close()
+            if not isinstance(error, MLPipeError):
+                _log.exception("The cluster did not start")
+            self._tell(ClusterFailed(str(error) or type(error).__name__))
+        else:
+            if self._closed:
+                self._executor.close()
+            self._tell(WorkersKnown(workers))
+
+
+def _token(node: Node, attempt: int) -> str:
+    return f"{node.run}/{node.step}/{attempt}"
