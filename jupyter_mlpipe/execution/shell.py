@@ -1,4 +1,4 @@
-"""IPython inside a step process: made when something asks for it, so that a step that shows nothing never imports it."""
+"""IPython inside a step process, made when something asks for it: most steps never import it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step shows, in order: text at the file descriptor, displays, results. Sent at once and kept for the record.
+"""What a step shows, in order: text at the file descriptor, displays, results. Sent at once, and kept.
 
 Descriptors 1 and 2 point at memory files, not at pipes: whoever writes there, C code or child
 processes, can never block, and what was written before a crash can still be read by the worker.
@@ -83,7 +83,7 @@ def stream_output(name: str, text: str) -> Output:
 
 
 class Tail:
-    """Reads what was written to a descriptor; the position is shared with whoever holds the descriptor too."""
+    """Reads what was written to a descriptor; whoever else holds the descriptor shares the position."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor

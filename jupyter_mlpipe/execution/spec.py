@@ -62,6 +62,8 @@ class StepSpec:
         In order, before inputs are decoded.
     sources
         By file name, the text of captured code, for tracebacks.
+    titles
+        By file name of captured code, what tracebacks call it, where they call it other than that.
     modules
         Local modules by name; the step imports these sources and never the files.
     store
@@ -99,6 +101,7 @@ class StepSpec:
     payload: bytes = b""
     preludes: tuple[Prelude, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
     modules: Mapping[str, ModuleSource] = field(default_factory=dict)
     ingredients: tuple[Ingredient, ...] = ()
     store: str = ""

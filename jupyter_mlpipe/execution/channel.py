@@ -1,0 +1,68 @@
+"""How a step process and its worker talk: length-marked frames over a socket pair."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+from typing import Any
+
+_LENGTH = struct.Struct("!Q")
+_HELLO = struct.Struct("!q")
+
+
+class Channel:
+    """One end of the connection; sending is safe from several threads, receiving is for one."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def send_bytes(self, content: bytes) -> None:
+        with self._lock:
+            self._connection.sendall(_LENGTH.pack(len(content)))
+            self._connection.sendall(content)
+
+    def send(self, message: Any) -> None:
+        """Send plain JSON values."""
+        self.send_bytes(json.dumps(message, separators=(",", ":")).encode())
+
+    def receive_bytes(self) -> bytes | None:
+        """Return the next frame, or None where the other end is gone."""
+        head = self._receive_exactly(_LENGTH.size)
+        return None if head is None else self._receive_exactly(_LENGTH.unpack(head)[0])
+
+    def receive(self) -> Any:
+        """Return the next message, or None where the other end is gone."""
+        content = self.receive_bytes()
+        return None if content is None else json.loads(content)
+
+    def send_hello(self, pid: int, descriptors: tuple[int, ...]) -> None:
+        """Say who serves, and hand over what the worker reads after a crash."""
+        socket.send_fds(self._connection, [_HELLO.pack(pid)], descriptors)
+
+    def receive_hello(self) -> tuple[int, list[int]] | None:
+        """Return the pid and the descriptors, or None where nobody serves."""
+        try:
+            content, descriptors, _flags, _address = socket.recv_fds(
+                self._connection, _HELLO.size, 2, socket.MSG_CMSG_CLOEXEC
+            )
+        except ConnectionError:
+            return None
+        return (_HELLO.unpack(content)[0], descriptors) if content else None
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _receive_exactly(self, n_bytes: int) -> bytes | None:
+        content = bytearray()
+        while len(content) < n_bytes:
+            try:
+                piece = self._connection.recv(min(n_bytes - len(content), 1 << 20))
+            except ConnectionError:
+                return None
+            if not piece:
+                return None
+            content += piece
+        return bytes(content)

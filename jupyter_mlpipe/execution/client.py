@@ -1,0 +1,311 @@
+"""The worker's side of the fork server: starts it, runs steps on it, kills them, says how they died."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import IO
+
+from jupyter_mlpipe.errors import ClusterError
+from jupyter_mlpipe.execution.channel import Channel
+from jupyter_mlpipe.execution.executor import FailedMessage, Message
+from jupyter_mlpipe.execution.shown import Tail, stream_output
+from jupyter_mlpipe.model.resources import describe_bytes
+
+_START_TRIES = 2
+_STATUS_WAIT_S = 30.0
+_END_WAIT_S = 5.0
+_BOOT = (
+    "import sys; sys.path.extend(path for path in {path!r} if path not in sys.path); "
+    "from jupyter_mlpipe.execution.server import main; main()"
+)
+
+
+@dataclass
+class _Running:
+    """A step between `run`'s beginning and end."""
+
+    pid: int = 0
+    pidfd: int = -1
+    killed: bool = False
+
+    def kill(self) -> None:
+        self.killed = True
+        # A readable pidfd: it has ended, and its number may soon be another's.
+        if self.pidfd >= 0 and not select.select((self.pidfd,), (), (), 0)[0]:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+
+class StepServer:
+    """The fork server of this process. Thread safe; serves several steps at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._server: _ServerProcess | None = None
+        self._running: dict[str, _Running] = {}
+        self._killed_early: dict[str, None] = {}
+        self._preloaded: dict[str, None] = {}
+        self._closed = False
+
+    def ensure(self, preload: Iterable[str] = ()) -> None:
+        """Have a server run that has imported these modules, or soon will have."""
+        self._ensure(preload)
+
+    def _ensure(self, preload: Iterable[str] = ()) -> _ServerProcess:
+        with self._lock:
+            if self._closed:
+                raise ClusterError("The executor is closed. Start a new run to start it again.")
+            fresh = [module for module in preload if module not in self._preloaded]
+            self._preloaded.update(dict.fromkeys(fresh))
+            if self._server is None or not self._server.is_alive():
+                self._server = _ServerProcess()
+                fresh = list(self._preloaded)
+            if fresh:
+                self._server.preload(fresh)
+            return self._server
+
+    def run(
+        self,
+        token: str,
+        spec: bytes,
+        on_message: Callable[[Message], None],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Run a step and relay its messages, in this thread, to the "ended" one, which always comes.
+
+        Parameters
+        ----------
+        spec
+            What `StepSpec.to_bytes` gave.
+        environment
+            Variables that the worker decides on, such as the devices given.
+        """
+        started = time.perf_counter()
+        with self._lock:
+            running = _Running(killed=token in self._killed_early)
+            self._killed_early.pop(token, None)
+            self._running[token] = running
+        channel: Channel | None = None
+        tails: list[Tail] = []
+        try:
+            if running.killed:
+                on_message(_died("It was killed before it started.", started))
+                return
+            server, channel, tails = self._connect(running)
+            with contextlib.suppress(ConnectionError):
+                channel.send(dict(environment or {}))
+                channel.send_bytes(spec)
+            on_message({"type": "started", "pid": running.pid, "worker": ""})
+            while (message := channel.receive()) is not None:
+                on_message(message)
+                if message["type"] == "ended":
+                    return
+            status, peak = server.wait_for_status(running.pid)
+            # What it wrote before its end, such as the last words of a C library.
+            for name, tail in zip(("stdout", "stderr"), tails, strict=True):
+                if text := tail.read(final=True):
+                    on_message({"type": "output", "output": stream_output(name, text)})
+            on_message(_died(_describe_death(status, peak, killed=running.killed), started))
+        except ClusterError as error:
+            on_message(_died(str(error), started))
+        finally:
+            with self._lock:
+                del self._running[token]
+            if running.pidfd >= 0:
+                os.close(running.pidfd)
+                running.pidfd = -1
+            for tail in tails:
+                os.close(tail.descriptor)
+            if channel is not None:
+                channel.close()
+
+    def _connect(self, running: _Running) -> tuple[_ServerProcess, Channel, list[Tail]]:
+        for _ in range(_START_TRIES):
+            server = self._ensure()
+            ours, theirs = socket.socketpair()
+            with theirs:
+                sent = server.hand_out(theirs)
+            channel = Channel(ours)
+            hello = channel.receive_hello() if sent else None
+            if hello is None:
+                channel.close()
+                server.wait_for_end()
+                continue
+            tails = [Tail(descriptor) for descriptor in hello[1]]
+            with self._lock:
+                running.pid = hello[0]
+                with contextlib.suppress(ProcessLookupError):
+                    running.pidfd = os.pidfd_open(hello[0])
+                if running.killed:
+                    running.kill()
+            return server, channel, tails
+        raise ClusterError(f"The fork server does not run on {socket.gethostname()}: {server.last_words()}")
+
+    def kill(self, token: str) -> None:
+        """Kill a step and what it started, also one that is only about to start."""
+        with self._lock:
+            running = self._running.get(token)
+            if running is not None:
+                running.kill()
+                return
+            self._killed_early[token] = None
+            while len(self._killed_early) > 10_000:
+                del self._killed_early[next(iter(self._killed_early))]
+
+    def close(self) -> None:
+        """End the server and every step that runs."""
+        with self._lock:
+            self._closed = True
+            server, self._server = self._server, None
+            for running in self._running.values():
+                running.kill()
+        if server is not None:
+            server.close()
+
+
+class _ServerProcess:
+    """One life of the fork server."""
+
+    def __init__(self) -> None:
+        self._control, control = socket.socketpair()
+        self._work, work = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
+        self._statuses: dict[int, tuple[int, int]] = {}
+        self._changed = threading.Condition()
+        self._ended = False
+        with control, work:
+            try:
+                self._process = subprocess.Popen(
+                    _command(control.fileno(), work.fileno()),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=self._errors,
+                    cwd="/",
+                    env=_environment(),
+                    pass_fds=(control.fileno(), work.fileno()),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise ClusterError(f"The fork server cannot be started: {error}") from error
+        self._reader = threading.Thread(target=self._read_statuses, name="mlpipe-statuses", daemon=True)
+        self._reader.start()
+
+    def is_alive(self) -> bool:
+        return not self._ended
+
+    def preload(self, modules: list[str]) -> None:
+        with contextlib.suppress(OSError):
+            self._control.sendall(json.dumps({"preload": modules}).encode() + b"\n")
+
+    def hand_out(self, connection: socket.socket) -> bool:
+        """Give a connection to the child that takes it first."""
+        try:
+            socket.send_fds(self._work, [b"step"], [connection.fileno()])
+        except OSError:
+            return False
+        return True
+
+    def wait_for_status(self, pid: int) -> tuple[int | None, int]:
+        """Return a child's wait status, None where nobody knows it, and its peak memory in bytes."""
+        with self._changed:
+            self._changed.wait_for(lambda: pid in self._statuses or self._ended, _STATUS_WAIT_S)
+            return self._statuses.get(pid, (None, 0))
+
+    def wait_for_end(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended, _END_WAIT_S)
+
+    def last_words(self) -> str:
+        """Return the end of what the server wrote to its standard error."""
+        with contextlib.suppress(ValueError, OSError):
+            self._errors.seek(0)
+            lines = self._errors.read().decode(errors="replace").strip().splitlines()
+            if lines:
+                return lines[-1]
+        return f"it ended with status {self._process.poll()}"
+
+    def _read_statuses(self) -> None:
+        with contextlib.suppress(OSError), self._control.makefile("rb") as lines:
+            for line in lines:
+                report = json.loads(line)
+                with self._changed:
+                    self._statuses[report["pid"]] = (report["status"], report["peak"])
+                    # Few are ever asked for, and soon.
+                    while len(self._statuses) > 1000:
+                        del self._statuses[next(iter(self._statuses))]
+                    self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_WR)
+        try:
+            self._process.wait(_END_WAIT_S)
+        except subprocess.TimeoutExpired:  # it may be busy with an import; its children die with it
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(_END_WAIT_S)
+        self._control.close()
+        self._work.close()
+        self._errors.close()
+
+
+def _command(control: int, work: int) -> list[str]:
+    # -P: a module in the current folder must not stand before the one that is meant.
+    return [sys.executable, "-P", "-c", _BOOT.format(path=sys.path), str(control), str(work)]
+
+
+def _environment() -> dict[str, str]:
+    environment = dict(os.environ)
+    environment["PYTHONUNBUFFERED"] = "1"
+    # The order of sets must not change what a step gives from one server to the next.
+    environment.setdefault("PYTHONHASHSEED", "0")
+    return environment
+
+
+def _died(why: str, started: float) -> FailedMessage:
+    return {
+        "type": "ended",
+        "status": "failed",
+        "error": {
+            "kind": "died",
+            "ename": "StepDiedError",
+            "evalue": why,
+            "traceback": [f"StepDiedError: {why}"],
+        },
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def _describe_death(status: int | None, peak: int, *, killed: bool) -> str:
+    if killed:
+        return "Its process was killed on request."
+    if status is None:
+        return "Its process ended with the fork server, before it was done."
+    if not os.WIFSIGNALED(status):
+        return f"Its process exited with status {os.waitstatus_to_exitcode(status)} before it was done."
+    number = os.WTERMSIG(status)
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    if number == signal.SIGKILL:
+        return (
+            f"Its process was killed by {name}, most likely because memory ran out: "
+            f"it had used {describe_bytes(peak)}. Ask for more with --memory, or work on less at a time."
+        )
+    return f"Its process was killed by {name}."

@@ -1,0 +1,335 @@
+"""The step process: sets the scene, runs the code of a cell, stores what it gave. Serves once."""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import contextlib
+import faulthandler
+import getpass
+import importlib
+import os
+import platform
+import resource
+import signal
+import socket
+import sys
+import time
+import types
+from collections.abc import Mapping
+from typing import Any
+
+from blake3 import blake3
+
+from jupyter_mlpipe.errors import (
+    ArtifactCorruptError,
+    ClusterError,
+    EncodingError,
+    StepOutputError,
+    close_matches,
+)
+from jupyter_mlpipe.execution.body import Body, ReturnedWrongly, call_function, unpack_result
+from jupyter_mlpipe.execution.channel import Channel
+from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
+from jupyter_mlpipe.execution.local_modules import install_modules, quote
+from jupyter_mlpipe.execution.shell import LazyShell
+from jupyter_mlpipe.execution.shown import Capture
+from jupyter_mlpipe.execution.spec import StepSpec
+from jupyter_mlpipe.execution.tracebacks import describe_error
+from jupyter_mlpipe.execution.watch import FileWatch
+from jupyter_mlpipe.keys.pickles import load_closure
+from jupyter_mlpipe.store.codecs import choose
+from jupyter_mlpipe.store.records import Artifact, Record
+from jupyter_mlpipe.store.store import Store, open_store
+
+_EXIT_S = 5
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "POLARS_MAX_THREADS",
+    "RAYON_NUM_THREADS",
+    "LOKY_MAX_CPU_COUNT",
+)
+
+
+def serve(connection: socket.socket) -> None:
+    """Run the one step that the worker sends, then end this process."""
+    channel = Channel(connection)
+    capture = Capture(lambda output: channel.send({"type": "output", "output": output}))
+    channel.send_hello(os.getpid(), capture.start())
+    environment, encoded = channel.receive(), channel.receive_bytes()
+    if environment is None or encoded is None:
+        os._exit(0)
+    faulthandler.enable(2)
+    started = time.perf_counter()
+    capture.follow()
+    ended: dict[str, Any] = {"type": "ended"}
+    process = StepProcess(capture)
+    try:
+        record = process.run(StepSpec.from_bytes(encoded), environment, started)
+        ended |= {"status": "succeeded", "record": record.to_json()}
+    except BaseException as error:  # whatever user code raises, SystemExit too, is told and not lost
+        ended |= {"status": "failed", "error": process.describe(error)}
+        capture.stop()
+    channel.send(ended | {"seconds": time.perf_counter() - started})
+    _leave(channel)
+
+
+def _leave(channel: Channel) -> None:
+    # Temporary folders and pools of the step go as at the end of any process, but within a time.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(_EXIT_S)
+    channel.close()
+    atexit._run_exitfuncs()
+    os._exit(0)
+
+
+class StepProcess:
+    """The state of one step while it runs."""
+
+    def __init__(self, capture: Capture) -> None:
+        self._capture = capture
+        self._shell: LazyShell | None = None
+
+    def describe(self, error: BaseException) -> StepFailure:
+        kind: ErrorKind = "output" if isinstance(error, StepOutputError) else "error"
+        if kind == "output":
+            error = error.with_traceback(None)
+        failure = describe_error(error, kind, self._shell)
+        if isinstance(error, SystemExit):
+            failure["evalue"] = f"the code asked to exit with {error.code!r}"
+        return failure
+
+    def run(self, spec: StepSpec, environment: Mapping[str, str], started: float) -> Record:
+        module = types.ModuleType("__main__")
+        namespace = module.__dict__
+        namespace["__builtins__"] = builtins
+        sys.modules["__main__"] = module
+        _set_environment(spec, environment)
+        for file_name, text in spec.sources.items():
+            quote(file_name, text)
+        quote(spec.title, spec.cell or spec.code)
+        titles = {spec.title: spec.title, **spec.titles}
+        shell = self._shell = LazyShell(self._capture, module, titles)
+        shell.install()
+        install_modules(spec.modules)
+        store = open_store(spec.store)
+        watch = FileWatch(spec.folder or os.getcwd(), [spec.store])
+        # Before the code's own imports: what a local module that is not in the snapshot reads counts too.
+        watch.start()
+        body = Body(spec.code, spec.title)
+        values = _fill(namespace, spec, store)
+        _limit_threads(spec)
+        before = {name: _fingerprint(values[name]) for name in spec.checked if name in values}
+        cpu_before = _cpu_seconds()
+        try:
+            results = self._run_body(spec, body, namespace, values)
+        finally:
+            shell.end_cell()
+        cpu = _cpu_seconds() - cpu_before
+        files = watch.files()
+        _check_unchanged(spec, values, before, store)
+        outputs, left_out = _store_outputs(spec, results, namespace, store)
+        record = Record(
+            key=spec.key,
+            outputs=outputs,
+            left_out=left_out,
+            ingredients=spec.ingredients,
+            shown=store.put_shown(self._capture.stop()),
+            seconds=time.perf_counter() - started,
+            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            metrics={"cpu_seconds": round(cpu, 6)},
+            files=files,
+            step=spec.step,
+            created_at=time.time(),
+            host=socket.gethostname(),
+            user=spec.user or _user(),
+            python=platform.python_version(),
+        )
+        store.put_record(record)
+        return record
+
+    def _run_body(
+        self, spec: StepSpec, body: Body, namespace: dict[str, Any], values: Mapping[str, object]
+    ) -> Mapping[str, object]:
+        assert self._shell is not None
+        body.run(namespace, self._shell.show_result)
+        if spec.function is None:
+            return namespace
+        result = call_function(namespace[spec.function], values)
+        try:
+            return unpack_result(result, spec.outputs)
+        except ReturnedWrongly as error:
+            raise StepOutputError(f"Function '{spec.function}' {error}.") from None
+
+
+def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(_n_threads(spec))))
+    os.environ.update(spec.environment)
+    if spec.folder:
+        try:
+            os.chdir(spec.folder)
+        except OSError as error:
+            raise ClusterError(
+                f"The notebook's folder {spec.folder} cannot be entered on {socket.gethostname()} ({error}). "
+                "Workers on other machines need the folder at the same place."
+            ) from None
+    own = [path for path in sys.path if path not in spec.sys_path]
+    sys.path[:] = [*spec.sys_path, *own]
+    sys.argv[:] = [""]
+    # Fork copies the state of generators: two steps must not draw the same numbers.
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
+    if "torch" in sys.modules:
+        sys.modules["torch"].seed()
+
+
+def _fill(namespace: dict[str, Any], spec: StepSpec, store: Store) -> dict[str, object]:
+    """Bind all that the code may read; return inputs, parameters and captured values by name."""
+    for name, (module_name, attribute) in spec.imports.items():
+        namespace[name] = _import(module_name, attribute)
+    for prelude in spec.preludes:
+        if prelude.payload:
+            namespace.update(load_closure(prelude.payload, namespace))
+        if prelude.source:
+            quote(prelude.title, prelude.source)
+            exec(compile(prelude.source, prelude.title, "exec", dont_inherit=True), namespace)
+    values: dict[str, object] = {}
+    if spec.payload:
+        values.update(load_closure(spec.payload, namespace))
+        namespace.update(values)
+    for name, artifact in spec.inputs.items():
+        try:
+            values[name] = store.get_value(artifact)
+        except ArtifactCorruptError:
+            store.quarantine(artifact)
+            raise
+    values.update(spec.parameters)
+    namespace.update(values)
+    return values
+
+
+def _import(module_name: str, attribute: str | None) -> object:
+    module = importlib.import_module(module_name)
+    if attribute is None:
+        return module
+    with contextlib.suppress(AttributeError):
+        return getattr(module, attribute)
+    try:
+        return importlib.import_module(f"{module_name}.{attribute}")
+    except ModuleNotFoundError:
+        hint = close_matches(attribute, dir(module))
+        raise ImportError(f"cannot import name '{attribute}' from '{module_name}'.{hint}") from None
+
+
+def _n_threads(spec: StepSpec) -> int:
+    return max(1, int(spec.cpus))
+
+
+def _limit_threads(spec: StepSpec) -> None:
+    # Libraries that are loaded later read the environment; those loaded already have their pools.
+    if "numpy" in sys.modules:
+        import threadpoolctl
+
+        threadpoolctl.threadpool_limits(_n_threads(spec))
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(_n_threads(spec))
+    if "pyarrow" in sys.modules:
+        sys.modules["pyarrow"].set_cpu_count(_n_threads(spec))
+
+
+class _Hasher:
+    """Takes the bytes of an encoding without keeping them."""
+
+    def __init__(self) -> None:
+        self._hasher = blake3()
+
+    def write(self, data: Any, /) -> int:
+        view = memoryview(data).cast("B")
+        self._hasher.update(view)
+        return view.nbytes
+
+    def hexdigest(self) -> str:
+        return self._hasher.hexdigest()
+
+
+def _fingerprint(value: object) -> tuple[str, str] | None:
+    """Return what tells a value's content; None where it cannot be encoded."""
+    try:
+        codec, encoding = choose(value, vars(sys.modules["__main__"]))
+        hasher = _Hasher()
+        encoding.write(hasher)
+    except EncodingError:
+        return None
+    return codec.id, hasher.hexdigest()
+
+
+def _check_unchanged(
+    spec: StepSpec,
+    values: Mapping[str, object],
+    before: Mapping[str, tuple[str, str] | None],
+    store: Store,
+) -> None:
+    for name, known in before.items():
+        if known is None:
+            continue
+        after = _fingerprint(values[name])
+        if after == known:
+            continue
+        # A pickle may come out otherwise for an equal value: what was never used must differ too.
+        artifact = spec.inputs.get(name)
+        if artifact is not None and after is not None and _fingerprint(store.get_value(artifact)) == after:
+            continue
+        add = ", ".join((*spec.outputs, name))
+        raise StepOutputError(
+            f"The code changes its input '{name}' in place. "
+            f"Say so in the header with '-> {add}', or work on a copy of '{name}'."
+        )
+
+
+def _store_outputs(
+    spec: StepSpec, results: Mapping[str, object], namespace: Mapping[str, object], store: Store
+) -> tuple[dict[str, Artifact], dict[str, str]]:
+    stored: dict[str, Artifact] = {}
+    left_out: dict[str, str] = {}
+    for name in spec.outputs:
+        if name not in results:
+            if spec.outputs_declared:
+                raise StepOutputError(_unbound(name, spec, results))
+            left_out[name] = "the code did not bind it"
+            continue
+        try:
+            stored[name] = store.put_value(results[name], namespace)
+        except EncodingError as error:
+            if spec.outputs_declared:
+                raise StepOutputError(f"Declared output '{name}' cannot be stored: {error}") from None
+            left_out[name] = str(error)
+    return stored, left_out
+
+
+def _unbound(name: str, spec: StepSpec, results: Mapping[str, object]) -> str:
+    given = {*spec.imports, *spec.inputs, *spec.parameters}
+    bound = sorted(
+        other
+        for other, value in results.items()
+        if not other.startswith("_") and other not in given and not isinstance(value, types.ModuleType)
+    )
+    listed = ", ".join(bound) or "nothing"
+    return f"Declared output '{name}' was never bound; bound: {listed}.{close_matches(name, bound)}"
+
+
+def _cpu_seconds() -> float:
+    own = time.process_time()
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own + children.ru_utime + children.ru_stime
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

@@ -1,0 +1,56 @@
+"""The traceback of a step's error, as a kernel shows it, without our own frames."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from types import TracebackType
+
+from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
+from jupyter_mlpipe.execution.shell import LazyShell
+
+_OURS = (os.path.dirname(os.path.abspath(__file__)), os.path.join(os.path.dirname(os.__file__), "asyncio"))
+
+
+def describe_error(error: BaseException, kind: ErrorKind, shell: LazyShell | None) -> StepFailure:
+    """Return an error as the runner gets it, rendered by IPython, or by `traceback` where that fails."""
+    trace = _cut(error.__traceback__)
+    try:
+        lines = _render(error, trace, shell)
+    except Exception:
+        lines = "".join(traceback.format_exception(type(error), error, trace)).splitlines()
+    return {
+        "kind": kind,
+        "ename": type(error).__name__,
+        "evalue": _text(error),
+        "traceback": lines,
+    }
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return f"<{type(error).__name__} without a readable message>"
+
+
+def _cut(trace: TracebackType | None) -> TracebackType | None:
+    while trace is not None:
+        file_name = trace.tb_frame.f_code.co_filename
+        # Between our frames and the user's stand those of an import, or of asyncio for a top-level await.
+        if os.path.dirname(file_name) not in _OURS and not file_name.startswith("<frozen importlib"):
+            return trace
+        trace = trace.tb_next
+    return None
+
+
+def _render(error: BaseException, trace: TracebackType | None, shell: LazyShell | None) -> list[str]:
+    if shell is None:
+        raise RuntimeError("there is no shell yet")
+    ipython = shell.get()
+    if isinstance(error, SyntaxError) and trace is None:
+        rendered = ipython.SyntaxTB.structured_traceback(type(error), error, [])
+    else:
+        rendered = ipython.InteractiveTB.structured_traceback(type(error), error, trace)
+    lines: list[str] = [str(line) for line in rendered]
+    return lines
