@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from jupyter_mlpipe.cells.options import OPTIONS, Option, find_option, parse_options
-from jupyter_mlpipe.cells.source import expression_text, split_lines
+from jupyter_mlpipe.cells.source import expression_text, split_lines, without_warnings
 from jupyter_mlpipe.errors import HeaderError
 from jupyter_mlpipe.model.component import Input, Options
 
@@ -187,6 +187,8 @@ def _end_of_signature(name: str, text: str) -> int:
                 depth -= 1
                 if depth == 0:
                     return starts[token.end[0] - 1] + token.end[1]
+            elif token.type == tokenize.ERRORTOKEN and token.string[:1] in ("'", '"'):
+                break  # a string without an end, as Python 3.11 tells it
     except (tokenize.TokenError, SyntaxError):
         pass
     raise HeaderError(
@@ -213,7 +215,8 @@ def _parse_inputs(name: str, signature: str) -> tuple[Input, ...]:
 
 
 def _parse_arguments(source: str) -> ast.arguments:
-    (function,) = ast.parse(source).body
+    with without_warnings():
+        (function,) = ast.parse(source).body
     assert isinstance(function, ast.FunctionDef)
     return function.args
 

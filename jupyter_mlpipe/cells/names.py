@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from jupyter_mlpipe.cells.flow import Flow
 from jupyter_mlpipe.cells.scopes import Position, imported_name
-from jupyter_mlpipe.cells.source import first_line, split_lines, statement_text
+from jupyter_mlpipe.cells.source import first_line, split_lines, statement_text, without_warnings
 from jupyter_mlpipe.model.component import Definition
 
 # The same in a kernel and on the command line: IPython adds names to the module, the interactive
@@ -81,9 +80,7 @@ def parse_cell(code: str, *, filename: str = "<cell>") -> ast.Module:
     SyntaxError
         With the line of the cell; also what only the compiler finds, a ``return`` outside of functions.
     """
-    with warnings.catch_warnings():
-        # Warnings about the code are shown when it runs, once.
-        warnings.simplefilter("ignore")
+    with without_warnings():
         tree = ast.parse(code, filename)
         compile(tree, filename, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     return tree

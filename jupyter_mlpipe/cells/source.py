@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import ast
 import textwrap
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Parse in here: warnings about the user's code are shown when it runs, once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def split_lines(text: str) -> list[str]:
@@ -25,7 +35,8 @@ def expression_text(node: ast.expr, lines: Sequence[str]) -> str:
     """Return an expression as written, such that it can be evaluated by itself."""
     text = segment(lines, (node.lineno, node.col_offset), _end(node))
     try:
-        ast.parse(text, mode="eval")
+        with without_warnings():
+            ast.parse(text, mode="eval")
     except SyntaxError:
         # Written in parentheses that are not part of the node: over several lines, or a walrus.
         return f"({ast.unparse(node)})"
@@ -40,7 +51,8 @@ def statement_text(node: ast.stmt, lines: Sequence[str]) -> str:
         return text
     dedented = textwrap.dedent(" " * column + text)
     try:
-        ast.parse(dedented)
+        with without_warnings():
+            ast.parse(dedented)
     except SyntaxError:
         # A string that goes on at the margin, or tabs: the layout cannot be kept.
         return ast.unparse(node)
