@@ -10,6 +10,7 @@ import secrets
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import assert_never
 
 from jupyter_mlpipe.errors import MLPipeError, StepError
@@ -56,7 +57,7 @@ from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.state import Listener, RunState
 from jupyter_mlpipe.execution.task import StepTask, make_spec
 from jupyter_mlpipe.model.graph import ancestors
-from jupyter_mlpipe.model.status import ENDED, RunStatus
+from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus
 from jupyter_mlpipe.store.history import History, RunEntry
 from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.store import Store
@@ -79,6 +80,8 @@ class _Active:
         # What was found when the run was started; each is used once.
         self.found = dict(decided)
         self.decided: dict[str, Decided] = {}
+        # Steps of which a reader found that the bytes are not those that were written.
+        self.corrupt: set[str] = set()
         self.tasks = {name: step.task for name, step in state.steps.items()}
 
 
@@ -297,7 +300,7 @@ class Runner:
     def _decide(self, active: _Active, task: StepTask) -> Decided:
         state = active.state
         inputs = take_inputs(task, {name: state.steps[name].record for name in task.step.upstream})
-        return decide(
+        decided = decide(
             task,
             inputs,
             self.store,
@@ -306,6 +309,16 @@ class Runner:
             forced=task.name in active.force,
             ran={name for name, step in state.steps.items() if step.status == "succeeded"},
         )
+        if task.name not in active.corrupt:
+            return decided
+        # To the store what was moved aside is only missing; people want to know that a disk is bad.
+        reasons = tuple(
+            Reason("corrupt", reason.name, "its bytes are not those that were written")
+            if reason.kind == "missing"
+            else reason
+            for reason in decided.plan.reasons
+        )
+        return replace(decided, plan=replace(decided.plan, reasons=reasons))
 
     def _submit(self, node: Node, attempt: int, worker: str, amounts: Mapping[str, float]) -> Event | None:
         active = self._runs[node.run]
@@ -377,6 +390,8 @@ class Runner:
             return StepSucceeded(node, attempt)
         failure = message["error"]
         if failure["ename"] in _DAMAGED and (producers := self._producers_of_missing(node)):
+            if failure["ename"] == "ArtifactCorruptError":
+                self._runs[node.run].corrupt.update(producers)
             return InputDamaged(node, attempt, producers)
         step.error = reported_error(step.task, failure)
         return StepFailed(node, attempt, failure["kind"], failure["evalue"])

@@ -27,6 +27,8 @@ class StepTask:
         For people, where it says more than the name.
     folder, sys_path
         The working directory and import path that the step process gets.
+    titles
+        By file name of captured code, what tracebacks call it: ``Cell In[3]``.
     """
 
     step: Step
@@ -35,6 +37,7 @@ class StepTask:
     title: str = ""
     folder: str | None = None
     sys_path: tuple[str, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -96,6 +99,7 @@ def make_spec(
         payload=closure.payload,
         preludes=tuple(prelude for giver in givers for prelude in _preludes(giver)),
         sources=closure.sources,
+        titles=task.titles,
         modules=modules,
         ingredients=ingredients,
         store=store,
