@@ -85,8 +85,8 @@ def dump_artifact(value: object, namespace: Mapping[str, Any]) -> ArtifactPickle
     EncodingError
         Names the type that cannot be pickled, and why.
     """
-    # Not at the top: functions.py is only needed where an artifact refers to a definition.
-    from jupyter_mlpipe.keys.functions import digest_definition
+    # Not at the top: most artifacts refer to no definition.
+    from jupyter_mlpipe.keys.values import digest_definition
 
     buffers: list[memoryview] = []
 

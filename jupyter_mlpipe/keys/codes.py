@@ -1,0 +1,270 @@
+"""Code objects: the source that describes them, their digest, and what they read.
+
+A file's text may have changed since a function was made from it. So a text counts only where
+compiling it gives the very code in question; otherwise the code object itself is digested.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import dis
+import functools
+import linecache
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from jupyter_mlpipe.keys.canonical import digest
+from jupyter_mlpipe.keys.syntax import syntax_digest
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+_FUTURE_FLAGS = functools.reduce(
+    int.__or__, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
+)
+# Flags of a code object that change what it does, apart from those that its instructions show.
+_FLAGS = _FUTURE_FLAGS | 0x04 | 0x08 | 0x20 | 0x80 | 0x100 | 0x200
+_MAX_CACHED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class CodeReads:
+    """What a code object and those nested in it reach.
+
+    Parameters
+    ----------
+    names
+        Globals read, in order of first use.
+    imports
+        (module, level, names) of each import statement.
+    attributes
+        Every attribute and global named.
+    """
+
+    names: tuple[str, ...]
+    imports: tuple[tuple[str, int, tuple[str, ...]], ...]
+    attributes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The text from which a code object was made."""
+
+    file_text: str
+    node: FunctionNode
+    digest: str
+
+    @property
+    def text(self) -> str:
+        """Return the definition alone, decorators included."""
+        first = min([self.node.lineno, *(d.lineno for d in getattr(self.node, "decorator_list", []))])
+        lines = self.file_text.splitlines()[first - 1 : self.node.end_lineno]
+        margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
+        return "\n".join(line[margin:] for line in lines)
+
+
+# By identity: equal code may come from different text. The code is kept, so that no id is used twice.
+_sources: dict[int, tuple[types.CodeType, str, Source | None]] = {}
+_digests: dict[int, tuple[types.CodeType, str]] = {}
+_reads: dict[int, tuple[types.CodeType, CodeReads]] = {}
+
+
+def digest_code(code: types.CodeType) -> str:
+    """Return the digest of a function's code: by its syntax, or by its instructions without a source."""
+    source = find_source(code)
+    if source is not None:
+        return source.digest
+    known = _digests.get(id(code))
+    if known is None:
+        _make_room(_digests)
+        known = _digests[id(code)] = (code, digest("bytecode", _describe(code)))
+    return known[1]
+
+
+def find_source(code: types.CodeType) -> Source | None:
+    """Return the text that describes `code`, or None where none is known or it is another one's."""
+    # Not getlines: for files it would look at the disk, and the text that counts is the one compiled.
+    entry = linecache.cache.get(code.co_filename)
+    if entry is None or len(entry) == 1:
+        lines = linecache.getlines(code.co_filename)
+    else:
+        lines = entry[2]
+    if not lines:
+        return None
+    text = "".join(lines)
+    known = _sources.get(id(code))
+    if known is not None and (known[1] is text or known[1] == text):
+        return known[2]
+    _make_room(_sources)
+    source = _match(code, text)
+    _sources[id(code)] = (code, text, source)
+    return source
+
+
+def code_reads(code: types.CodeType) -> CodeReads:
+    """Return the globals and imports of `code`, those of functions inside it included."""
+    known = _reads.get(id(code))
+    if known is None:
+        _make_room(_reads)
+        known = _reads[id(code)] = (code, _collect_reads(code))
+    return known[1]
+
+
+def nested_codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    """Yield `code` and all code objects inside it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from nested_codes(constant)
+
+
+def _make_room(cache: dict[int, Any]) -> None:
+    if len(cache) >= _MAX_CACHED:
+        cache.clear()
+
+
+def _match(code: types.CodeType, text: str) -> Source | None:
+    compiled = _compile(text, code.co_flags & _FUTURE_FLAGS)
+    if compiled is None:
+        return None
+    codes, nodes = compiled
+    place = (code.co_name, code.co_firstlineno)
+    if not any(candidate == code for candidate in codes.get(place, ())):
+        return None
+    candidates = [node for node in nodes.get(place, ()) if _covers(node, code)]
+    if not candidates:
+        return None
+    # The innermost one, where one lambda holds another.
+    node = min(candidates, key=_extent)
+    if sum(_extent(other) == _extent(node) for other in candidates) > 1:
+        return None
+    return Source(text, node, syntax_digest(node))
+
+
+_Place = tuple[str, int]
+
+
+@functools.lru_cache(maxsize=64)
+def _compile(
+    text: str, flags: int
+) -> tuple[dict[_Place, list[types.CodeType]], dict[_Place, list[FunctionNode]]] | None:
+    """Return the functions of a text by name and first line, as code and as syntax."""
+    try:
+        tree = ast.parse(text)
+        whole = compile(
+            tree,
+            "<source>",
+            "exec",
+            flags=flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+            dont_inherit=True,
+        )
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    codes: dict[_Place, list[types.CodeType]] = {}
+    for code in nested_codes(whole):
+        codes.setdefault((code.co_name, code.co_firstlineno), []).append(code)
+    nodes: dict[_Place, list[FunctionNode]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            nodes.setdefault((node.name, first), []).append(node)
+        elif isinstance(node, ast.Lambda):
+            nodes.setdefault(("<lambda>", node.lineno), []).append(node)
+    return codes, nodes
+
+
+def _extent(node: FunctionNode) -> tuple[int, int]:
+    return ((node.end_lineno or 0) - node.lineno, (node.end_col_offset or 0) - node.col_offset)
+
+
+def _covers(node: FunctionNode, code: types.CodeType) -> bool:
+    """Tell whether all that the code does stands inside the node; several lambdas may share a line."""
+    if not isinstance(node, ast.Lambda):
+        return True
+    body = node.body
+    start, end = (body.lineno, body.col_offset), (body.end_lineno or 0, body.end_col_offset or 0)
+    for line, end_line, column, end_column in code.co_positions():
+        if line is None or end_line is None or column is None or end_column is None:
+            continue
+        # The entry of a function is marked with its first line and no width.
+        if (line, column) == (end_line, end_column):
+            continue
+        if (line, column) < start or (end_line, end_column) > end:
+            return False
+    return True
+
+
+def _collect_reads(code: types.CodeType) -> CodeReads:
+    names: dict[str, None] = {}
+    imports: dict[tuple[str, int, tuple[str, ...]], None] = {}
+    attributes: set[str] = set()
+    for part in nested_codes(code):
+        attributes.update(part.co_names)
+        constants: list[object] = [None, None]
+        for instruction in dis.get_instructions(part):
+            operation, argument = instruction.opname, instruction.argval
+            if operation in _READS_GLOBAL:
+                names[argument] = None
+            elif operation == "IMPORT_NAME":
+                level, listed = constants[-2:]
+                imports[
+                    argument,
+                    level if isinstance(level, int) else 0,
+                    listed if isinstance(listed, tuple) else (),
+                ] = None
+            if operation in ("LOAD_CONST", "LOAD_SMALL_INT"):
+                constants.append(argument)
+    return CodeReads(tuple(names), tuple(imports), frozenset(attributes))
+
+
+_READS_GLOBAL = frozenset(
+    {
+        "LOAD_GLOBAL",
+        "LOAD_NAME",
+        "LOAD_FROM_DICT_OR_GLOBALS",
+        # A function that only writes a global shares it with those that read it.
+        "STORE_GLOBAL",
+        "DELETE_GLOBAL",
+    }
+)
+
+
+# Operations whose number stands for something else: a constant, a name, a target.
+_RESOLVED = frozenset(
+    {*dis.hasconst, *dis.hasname, *dis.haslocal, *dis.hasfree, *dis.hascompare, *dis.hasjrel, *dis.hasjabs}
+)
+
+
+def _describe(code: types.CodeType) -> tuple[object, ...]:
+    """Return what a code object does, as plain values: no positions, file names or docstring."""
+    instructions = []
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("CACHE", "NOP", "RESUME", "EXTENDED_ARG"):
+            continue
+        argument = instruction.argval if instruction.opcode in _RESOLVED else instruction.arg
+        instructions.append((instruction.opname, instruction.offset, _plain(argument)))
+    exceptions: tuple[object, ...] = (getattr(code, "co_exceptiontable", b""),)
+    return (
+        code.co_name,
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        code.co_flags & _FLAGS,
+        code.co_varnames,
+        code.co_freevars,
+        code.co_cellvars,
+        instructions,
+        exceptions,
+    )
+
+
+def _plain(argument: object) -> object:
+    if isinstance(argument, types.CodeType):
+        return ("code", _describe(argument))
+    if isinstance(argument, tuple):
+        return tuple(map(_plain, argument))
+    if isinstance(argument, frozenset):
+        return ("frozenset", sorted(digest("constant", _plain(item)) for item in argument))
+    return argument

@@ -1,0 +1,134 @@
+"""Which distribution a module belongs to, and in which version; which modules are the user's own."""
+
+from __future__ import annotations
+
+import functools
+import importlib.machinery
+import importlib.metadata
+import os
+import re
+import site
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from jupyter_mlpipe.keys.canonical import digest, digest_bytes
+
+OURSELVES = "jupyter_mlpipe"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An installed distribution; `folder` is its metadata, which goes when the version changes."""
+
+    name: str
+    version: str
+    folder: str = ""
+
+    @property
+    def digest(self) -> str:
+        return digest("package", self.name, self.version)
+
+
+_packages: dict[str, Package | None] = {}
+
+
+def find_package(top: str) -> Package | None:
+    """Return the distribution that provides a top-level module, or None where none says so.
+
+    Standard library modules have none; Python's version stands for them.
+    """
+    if is_standard(top):
+        return None
+    if top in _packages:
+        known = _packages[top]
+        if known is None or not known.folder or os.path.isdir(known.folder):
+            return known
+        _modules_by_package.cache_clear()
+    found = _packages[top] = _look_up(top)
+    return found
+
+
+def is_standard(top: str) -> bool:
+    return top in sys.stdlib_module_names or top in sys.builtin_module_names
+
+
+def is_installed(path: str) -> bool:
+    """Tell whether a file lies where packages are installed, or in the standard library."""
+    if any(part in path for part in (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")):
+        return True
+    return path.startswith(_library_folders())
+
+
+def file_package(top: str, path: str) -> Package:
+    """Return what stands for an installed module without metadata: the content of its files."""
+    folder = Path(path).parent if Path(path).name.startswith("__init__.") else None
+    return _package_by_content(top, str(folder or path))
+
+
+@functools.cache
+def _package_by_content(top: str, path: str) -> Package:
+    root = Path(path)
+    files = [root] if root.is_file() else sorted(file for file in root.rglob("*") if file.is_file())
+    parts = [
+        (str(file.relative_to(root.parent)), digest_bytes(file.read_bytes()))
+        for file in files
+        if "__pycache__" not in file.parts
+    ]
+    return Package(top, f"files {digest('files', parts)[:16]}")
+
+
+@functools.cache
+def _library_folders() -> tuple[str, ...]:
+    folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    folders += [*site.getsitepackages(), site.getusersitepackages()]
+    return tuple(folder.rstrip(os.sep) + os.sep for folder in folders if folder)
+
+
+def _look_up(top: str) -> Package | None:
+    # The distribution of the same name mostly is it, and reading all metadata takes a while.
+    try:
+        named = importlib.metadata.distribution(top)
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        named = None
+    if named is not None and (top == OURSELVES or _provides(named, top)):
+        return _package(named)
+    names = _modules_by_package().get(top, [])
+    if not names:
+        return None
+    # Several distributions may share a namespace: all their versions count.
+    found = [_package(importlib.metadata.distribution(name)) for name in sorted(set(names))]
+    if len(found) == 1:
+        return found[0]
+    return Package(
+        " ".join(package.name for package in found), " ".join(package.version for package in found)
+    )
+
+
+def _provides(distribution: importlib.metadata.Distribution, top: str) -> bool:
+    listed = distribution.read_text("top_level.txt")
+    if listed is not None:
+        return top in listed.split()
+    prefixes = (f"{top}/", f"{top}.py")
+    record = distribution.read_text("RECORD") or ""
+    return any(line.startswith(prefixes) for line in record.splitlines())
+
+
+@functools.cache
+def _modules_by_package() -> dict[str, list[str]]:
+    return {name: list(found) for name, found in importlib.metadata.packages_distributions().items()}
+
+
+def _package(distribution: importlib.metadata.Distribution) -> Package:
+    folder = getattr(distribution, "_path", "")
+    name = re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower()
+    return Package(name, distribution.version, str(folder))
+
+
+def find_top(top: str) -> importlib.machinery.ModuleSpec | None:
+    """Return where an import would find a top-level module, as the disk is."""
+    try:
+        return importlib.machinery.PathFinder.find_spec(top)
+    except (ImportError, ValueError):
+        return None
