@@ -35,7 +35,11 @@ class Body:
     """
 
     def __init__(self, code: str, title: str) -> None:
-        tree = ast.parse(code, title)
+        try:
+            tree = ast.parse(code, title)
+        except SyntaxError as error:
+            # Its place is in the message; the frames are ours.
+            raise error.with_traceback(None) from None
         last: ast.expr | None = None
         if tree.body and isinstance(tree.body[-1], ast.Expr) and not _ends_quietly(code):
             statement = tree.body.pop()

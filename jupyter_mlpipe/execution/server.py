@@ -25,7 +25,7 @@ import time
 import warnings
 from typing import NoReturn
 
-from jupyter_mlpipe.execution.step import serve
+from jupyter_mlpipe.execution.step import serve, warm_up
 
 N_WAITING = 3
 _GRACE_S = 0.5
@@ -71,6 +71,7 @@ class ForkServer:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        warm_up()
         gc.collect()
         gc.freeze()
         while True:
@@ -129,6 +130,7 @@ class ForkServer:
                 importlib.import_module(module)
         if len(sys.modules) == before:
             return
+        warm_up()
         gc.collect()
         gc.freeze()
         os.close(self._hold_generation)

@@ -28,6 +28,7 @@ from jupyter_mlpipe.errors import (
     StepOutputError,
     close_matches,
 )
+from jupyter_mlpipe.execution import watch
 from jupyter_mlpipe.execution.body import Body, ReturnedWrongly, call_function, unpack_result
 from jupyter_mlpipe.execution.channel import Channel
 from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
@@ -36,13 +37,13 @@ from jupyter_mlpipe.execution.shell import LazyShell
 from jupyter_mlpipe.execution.shown import Capture
 from jupyter_mlpipe.execution.spec import StepSpec
 from jupyter_mlpipe.execution.tracebacks import describe_error
-from jupyter_mlpipe.execution.watch import FileWatch
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.store import Store, open_store
 
 _EXIT_S = 5
+_thread_pools: Any = None
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -63,7 +64,7 @@ def serve(connection: socket.socket) -> None:
     environment, encoded = channel.receive(), channel.receive_bytes()
     if environment is None or encoded is None:
         os._exit(0)
-    faulthandler.enable(2)
+    faulthandler.enable(2, all_threads=False)
     started = time.perf_counter()
     capture.follow()
     ended: dict[str, Any] = {"type": "ended"}
@@ -117,22 +118,22 @@ class StepProcess:
         shell.install()
         install_modules(spec.modules)
         store = open_store(spec.store)
-        watch = FileWatch(spec.folder or os.getcwd(), [spec.store])
+        file_watch = watch.FileWatch(spec.folder or os.getcwd(), [spec.store])
         # Before the code's own imports: what a local module that is not in the snapshot reads counts too.
-        watch.start()
+        file_watch.start()
         body = Body(spec.code, spec.title)
         values = _fill(namespace, spec, store)
         _limit_threads(spec)
         before = {name: _fingerprint(values[name]) for name in spec.checked if name in values}
-        cpu_before = _cpu_seconds()
         try:
             results = self._run_body(spec, body, namespace, values)
         finally:
             shell.end_cell()
-        cpu = _cpu_seconds() - cpu_before
-        files = watch.files()
+        files = file_watch.files()
         _check_unchanged(spec, values, before, store)
         outputs, left_out = _store_outputs(spec, results, namespace, store)
+        own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
         record = Record(
             key=spec.key,
             outputs=outputs,
@@ -140,7 +141,7 @@ class StepProcess:
             ingredients=spec.ingredients,
             shown=store.put_shown(self._capture.stop()),
             seconds=time.perf_counter() - started,
-            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            peak_memory_bytes=own.ru_maxrss * 1024,
             metrics={"cpu_seconds": round(cpu, 6)},
             files=files,
             step=spec.step,
@@ -230,12 +231,28 @@ def _n_threads(spec: StepSpec) -> int:
     return max(1, int(spec.cpus))
 
 
-def _limit_threads(spec: StepSpec) -> None:
-    # Libraries that are loaded later read the environment; those loaded already have their pools.
+def warm_up() -> None:
+    """Do in the fork server, once, what every step would do again for the libraries loaded there."""
+    global _thread_pools
+    watch.excluded_folders()
+    samples: list[object] = [1, {1}]
     if "numpy" in sys.modules:
         import threadpoolctl
 
-        threadpoolctl.threadpool_limits(_n_threads(spec))
+        _thread_pools = threadpoolctl.ThreadpoolController()
+        samples.append(sys.modules["numpy"].zeros(1))
+    if "pandas" in sys.modules:
+        samples.append(sys.modules["pandas"].DataFrame({"a": [1], "b": ["x"]}))
+    for sample in samples:
+        # Codecs are imported at first use. What is wrong with one is told by the step that needs it.
+        with contextlib.suppress(Exception):
+            choose(sample, {})
+
+
+def _limit_threads(spec: StepSpec) -> None:
+    # Libraries that are loaded later read the environment; those loaded already have their pools.
+    if _thread_pools is not None:
+        _thread_pools.limit(limits=_n_threads(spec))
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(_n_threads(spec))
     if "pyarrow" in sys.modules:
@@ -320,12 +337,6 @@ def _unbound(name: str, spec: StepSpec, results: Mapping[str, object]) -> str:
     )
     listed = ", ".join(bound) or "nothing"
     return f"Declared output '{name}' was never bound; bound: {listed}.{close_matches(name, bound)}"
-
-
-def _cpu_seconds() -> float:
-    own = time.process_time()
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own + children.ru_utime + children.ru_stime
 
 
 def _user() -> str:

@@ -8,6 +8,7 @@ read has to be declared.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import stat
@@ -133,8 +134,6 @@ class FileWatch:
     def files(self) -> dict[str, str]:
         """Return the digests of the files read, by path."""
         self.stop()
-        excluded = _excluded_folders() + self._ignored
-        temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
         found: dict[str, str] = {}
         for path in self._read:
             if os.path.basename(os.path.dirname(path)) == "__pycache__" and path.endswith(".pyc"):
@@ -143,18 +142,18 @@ class FileWatch:
                 except ValueError:
                     continue
             real = os.path.realpath(path)
-            if self._is_excluded(real, excluded):
+            if self._is_excluded(real):
                 continue
             try:
                 if not stat.S_ISREG(os.stat(path).st_mode):
                     continue
             except OSError:
-                if real.startswith(temporary):
+                if real.startswith(os.path.join(os.path.realpath(tempfile.gettempdir()), "")):
                     continue  # made and removed by a library or a child process
             found[path] = file_digest(path)
         return dict(sorted(found.items()))
 
-    def _is_excluded(self, real: str, excluded: tuple[str, ...]) -> bool:
+    def _is_excluded(self, real: str) -> bool:
         if "/site-packages/" in real or "/dist-packages/" in real:
             return True
         if any(real.startswith(folder) for folder in self._ignored):
@@ -162,11 +161,15 @@ class FileWatch:
         # A notebook's folder may lie in an excluded one, as /usr/src/app does in many containers.
         inside = real.startswith(self._folder)
         return any(
-            real.startswith(folder) for folder in excluded if not (inside and self._folder.startswith(folder))
+            real.startswith(folder)
+            for folder in excluded_folders()
+            if not (inside and self._folder.startswith(folder))
         )
 
 
-def _excluded_folders() -> tuple[str, ...]:
+@functools.cache
+def excluded_folders() -> tuple[str, ...]:
+    """Return the folders, each with its final slash, whose files say nothing about a step."""
     paths = sysconfig.get_paths()
     home = os.path.expanduser("~")
     folders = {
