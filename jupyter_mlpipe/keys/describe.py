@@ -71,6 +71,7 @@ _NOT_OF_CLASS = frozenset(
         "__annotate_func__",
         "__annotations_cache__",
         "__signature__",
+        "__slotnames__",  # left by the first pickling of an instance
         "_abc_impl",
         "_abc_registry",
         "_abc_cache",
@@ -112,6 +113,8 @@ def describe_definition(value: Any, digester: Digester) -> Description:
         return special(value)
     for module, describer in _LIBRARIES:
         if module in sys.modules and (found := describer(value, sys.modules[module])) is not None:
+            # Its methods are the library's code.
+            digester.reach.modules[module] = None
             return found
     return _describe_reduced(value, digester)
 
@@ -260,8 +263,8 @@ def _describe_reduced(value: Any, digester: Digester) -> Description:
         else:
             digester.reach.modules[module] = None
         return _of("global", module, reduced)
-    parts_of: tuple[Any, ...] = reduced
-    make, args, state, items, pairs, setter = (*parts_of, *(None,) * (6 - len(parts_of)))
+    filled: list[Any] = [*reduced, None, None, None, None]
+    make, args, state, items, pairs, setter = filled[:6]
     if isinstance(state, dict) and type(value).__module__.partition(".")[0] == "pandas":
         state = {name: part for name, part in state.items() if name != "_cache"}
     parts = [Item(make), Item(args, "", is_temporary=True)]

@@ -21,6 +21,7 @@ from jupyter_mlpipe.keys.packages import (
     Package,
     file_package,
     find_package,
+    find_requirements,
     find_top,
     is_installed,
     is_standard,
@@ -61,12 +62,28 @@ class LocalModule:
 
 @dataclass(slots=True)
 class ReachedModules:
-    """What a set of imports leads to."""
+    """What a set of imports leads to.
+
+    Parameters
+    ----------
+    packages, required
+        Installed distributions by top-level module, and by name those that they rest on.
+    tops
+        Top-level installed modules.
+    unknown
+        Top-level modules that the disk does not have.
+    """
 
     local: dict[str, LocalModule] = field(default_factory=dict)
     packages: dict[str, Package] = field(default_factory=dict)
+    required: dict[str, Package] = field(default_factory=dict)
     tops: dict[str, None] = field(default_factory=dict)
     unknown: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def distributions(self) -> dict[str, Package]:
+        """Return all packages by name."""
+        return {**self.required, **{package.name: package for package in self.packages.values()}}
 
 
 _Stamp = tuple[int, int, int, int]
@@ -105,11 +122,12 @@ class LocalModules:
                 if module is not None:
                     reached.local[candidate] = module
                     pending.extend(module.imports)
-                    if candidate == f"{name}.*":
-                        continue
                 elif is_sure and candidate == top:
                     reached.unknown[top] = None
                     break
+        # A result may change with what a package rests on: scikit-learn's with SciPy's version.
+        for package in list(reached.packages.values()):
+            reached.required.update((needed.name, needed) for needed in find_requirements(package))
         return reached
 
     def _is_package(
@@ -198,7 +216,7 @@ def imports_in(tree: ast.AST, package: str = "") -> tuple[tuple[str, tuple[str, 
                 found[alias.name, ()] = None
         elif isinstance(node, ast.ImportFrom):
             module = resolve_import(node.module or "", node.level, package)
-            if module:
+            if module and (package or not node.level):
                 found[module, tuple(alias.name for alias in node.names)] = None
         elif isinstance(node, ast.Call) and (name := _imported_by_call(node)) is not None:
             found[name, ()] = None

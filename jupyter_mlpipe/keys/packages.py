@@ -50,6 +50,47 @@ def find_package(top: str) -> Package | None:
     return found
 
 
+def find_requirements(package: Package) -> list[Package]:
+    """Return the installed distributions that a package rests on, directly or not; extras left out."""
+    found: dict[str, Package] = {}
+    pending = [package.name]
+    while pending:
+        for name in _requirements(pending.pop()):
+            if name not in found and name != package.name and (needed := _installed(name)) is not None:
+                found[name] = needed
+                pending.append(name)
+    return list(found.values())
+
+
+@functools.cache
+def _requirements(name: str) -> tuple[str, ...]:
+    try:
+        listed = importlib.metadata.distribution(name).requires or []
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return ()
+    # Markers need no reading: what a marker excludes here is mostly not installed here either.
+    words = (re.match(r"[\w.-]+", line) for line in listed if "extra ==" not in line)
+    return tuple(_normalised(word[0]) for word in words if word is not None)
+
+
+_by_name: dict[str, Package] = {}
+
+
+def _installed(name: str) -> Package | None:
+    known = _by_name.get(name)
+    if known is not None and os.path.isdir(known.folder):
+        return known
+    try:
+        found = _by_name[name] = _package(importlib.metadata.distribution(name))
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return None
+    return found
+
+
+def _normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def is_standard(top: str) -> bool:
     return top in sys.stdlib_module_names or top in sys.builtin_module_names
 
@@ -122,13 +163,18 @@ def _modules_by_package() -> dict[str, list[str]]:
 
 def _package(distribution: importlib.metadata.Distribution) -> Package:
     folder = getattr(distribution, "_path", "")
-    name = re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower()
-    return Package(name, distribution.version, str(folder))
+    return Package(_normalised(distribution.metadata["Name"]), distribution.version, str(folder))
 
 
 def find_top(top: str) -> importlib.machinery.ModuleSpec | None:
     """Return where an import would find a top-level module, as the disk is."""
-    try:
-        return importlib.machinery.PathFinder.find_spec(top)
-    except (ImportError, ValueError):
-        return None
+    # Not importlib.util.find_spec: it answers with what is imported already. Editable installs may
+    # come with finders of their own.
+    for finder in sys.meta_path:
+        try:
+            spec = finder.find_spec(top, None)
+        except (AttributeError, ImportError, ValueError):
+            continue
+        if spec is not None:
+            return spec
+    return None

@@ -128,14 +128,14 @@ def scan_settings(tree: ast.AST) -> Settings:
                 dotted.add(name)
                 if name.rpartition(".")[2] in ("environ", "environb") and id(node) not in covered:
                     environment.append((name, None))
-    seeding = tuple(
-        (node.name, frozenset(_dotted_names(node, imported)))
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    )
-    states = frozenset().union(*SEEDERS.values())
-    seeding = tuple((name, found & states) for name, found in seeding if found & states)
-    return Settings(frozenset(dotted), tuple(dict.fromkeys(environment)), seeding, frozenset(called))
+    seeding = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            names = set(_dotted_names(node, imported))
+            states = frozenset(state for state, seeders in SEEDERS.items() if names & seeders)
+            if states:
+                seeding.append((node.name, states))
+    return Settings(frozenset(dotted), tuple(dict.fromkeys(environment)), tuple(seeding), frozenset(called))
 
 
 def resolve_settings(

@@ -1,0 +1,370 @@
+"""Everything that a cell's code reaches: digested for its key and pickled for its step, in one go.
+
+Each name that the cell reads is an output or parameter that somebody provides, or an import, or it
+is captured: a helper with what it reads in turn, or a value by its content.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import functools
+import os
+import sys
+import types
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.keys.canonical import digest
+from jupyter_mlpipe.keys.codes import CodeReads, code_reads, find_source
+from jupyter_mlpipe.keys.describe import find_home
+from jupyter_mlpipe.keys.modules import (
+    LocalModules,
+    ModuleSource,
+    ReachedModules,
+    imports_in,
+)
+from jupyter_mlpipe.keys.pickles import dump_closure, find_unpicklable
+from jupyter_mlpipe.keys.readable import helper_source, short_value, shorten
+from jupyter_mlpipe.keys.settings import (
+    REMEDIES,
+    FoundSettings,
+    Settings,
+    resolve_settings,
+    scan_settings,
+)
+from jupyter_mlpipe.keys.syntax import ends_quietly, syntax_digest
+from jupyter_mlpipe.keys.values import Digester, Undigestable, is_definition
+from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.model.status import Ingredient, Reason, ReasonKind
+
+__all__ = ["Closure", "ModuleSource", "take_closure"]
+
+# What a step has of its own, and what IPython keeps for its prompt: never captured.
+_GIVEN = frozenset(
+    {
+        "__annotations__",
+        "__builtin__",
+        "__builtins__",
+        "__doc__",
+        "__file__",
+        "__loader__",
+        "__name__",
+        "__package__",
+        "__spec__",
+    }
+)
+_GIVEN_BY_IPYTHON = frozenset({"display", "exit", "get_ipython", "open", "quit"})
+_HISTORY = frozenset({"In", "Out", "_dh", "_ih", "_oh"})
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """What a cell's code reaches, as it was at one moment.
+
+    Parameters
+    ----------
+    provided_reads
+        Provided names that the cell, or a helper that it reaches, reads.
+    imports
+        Name -> (module, attribute or None) to bind in the step by import. A dotted name is a
+        submodule that must be imported for its parent to have it.
+    payload, names
+        One pickle of the captured objects (`jupyter_mlpipe.keys.pickles.load_closure`) and the
+        names that it binds.
+    sources
+        File name -> text of captured code, for tracebacks.
+    modules
+        Local modules by full name.
+    packages
+        Distribution -> version.
+    preload
+        Top-level installed modules worth importing ahead.
+    ingredients
+        All parts of the key but parameters and inputs, sorted.
+    unresolved
+        Names found nowhere.
+    problems
+        Why it has no digest: it can run, but is never reused.
+    unshippable
+        Why it cannot be sent: it cannot run.
+    """
+
+    provided_reads: tuple[str, ...] = ()
+    imports: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
+    payload: bytes = b""
+    names: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    modules: Mapping[str, ModuleSource] = field(default_factory=dict)
+    packages: Mapping[str, str] = field(default_factory=dict)
+    preload: tuple[str, ...] = ()
+    ingredients: tuple[Ingredient, ...] = ()
+    unresolved: tuple[str, ...] = ()
+    problems: tuple[Reason, ...] = ()
+    unshippable: tuple[Reason, ...] = ()
+
+
+def take_closure(
+    component: Component,
+    namespace: Mapping[str, Any],
+    provided: Container[str],
+    *,
+    modules: LocalModules,
+) -> Closure:
+    """Resolve all that a component's code reaches, digest it, and pickle what must be sent.
+
+    Parameters
+    ----------
+    namespace
+        The ``__dict__`` itself of the notebook's module, not a copy: its functions are told by it.
+    provided
+        Names that steps and parameters provide; they go before the namespace.
+    """
+    cell = _read_cell(component.code)
+    walk = _Walk(namespace, provided)
+    walk.attributes |= cell.attributes
+    walk.follow(component.reads)
+    reached = walk.follow_modules(
+        [*cell.imports, *((name, ("*",)) for name in component.star_imports)], modules
+    )
+    walk.add("code", "", digest("code", cell.digest, cell.is_quiet), shorten(component.code))
+    walk.add_settings(cell.settings, reached)
+    walk.add("python", "", digest("python", *sys.version_info[:2]), "{}.{}".format(*sys.version_info))
+    payload, names, unshippable = _pickle(walk.captured, namespace)
+    return Closure(
+        provided_reads=tuple(walk.provided_reads),
+        imports=walk.imports,
+        payload=payload,
+        names=names,
+        sources=walk.sources(),
+        modules={name: module.source for name, module in reached.local.items() if module.source is not None},
+        packages={package.name: package.version for package in reached.distributions.values()},
+        preload=tuple(sorted(reached.tops)),
+        ingredients=tuple(sorted(walk.ingredients, key=lambda i: (i.kind, i.name, i.digest))),
+        unresolved=tuple(walk.unresolved),
+        problems=tuple(dict.fromkeys(walk.problems)),
+        unshippable=unshippable,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """What a cell's text says, whatever the namespace."""
+
+    digest: str
+    is_quiet: bool
+    imports: tuple[tuple[str, tuple[str, ...]], ...]
+    settings: Settings
+    attributes: frozenset[str]
+
+
+@functools.lru_cache(maxsize=4096)
+def _read_cell(code: str) -> _Cell:
+    tree = ast.parse(code)
+    attributes = frozenset(node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    return _Cell(syntax_digest(tree), ends_quietly(code), imports_in(tree), scan_settings(tree), attributes)
+
+
+@functools.lru_cache(maxsize=4096)
+def _scan_node(node: ast.AST) -> tuple[Settings, tuple[tuple[str, tuple[str, ...]], ...]]:
+    return scan_settings(node), imports_in(node)
+
+
+class _Walk:
+    """The state of one walk from a cell's names to all that they reach."""
+
+    def __init__(self, namespace: Mapping[str, Any], provided: Container[str]) -> None:
+        self.namespace = namespace
+        self.provided = provided
+        self.digester = Digester(namespace)
+        self.captured: dict[str, Any] = {}
+        self.imports: dict[str, tuple[str, str | None]] = {}
+        self.provided_reads: dict[str, None] = {}
+        self.unresolved: dict[str, None] = {}
+        self.ingredients: list[Ingredient] = []
+        self.problems: list[Reason] = []
+        self.attributes: set[str] = set()
+        self._is_ipython = "get_ipython" in namespace
+
+    def add(self, kind: ReasonKind, name: str, content: str, detail: str = "") -> None:
+        self.ingredients.append(Ingredient(kind, name, content, detail))
+
+    def add_problem(self, name: str, why: str) -> None:
+        """Note that a part has no digest; what stands in its place never comes again."""
+        reason = Reason("unhashable", name, why)
+        if reason not in self.problems:
+            self.problems.append(reason)
+            self.add("unhashable", name, os.urandom(32).hex(), why)
+
+    def follow(self, names: Iterable[str]) -> None:
+        """Resolve names, and the names that what they stand for reads in turn."""
+        pending = list(names)
+        reached = self.digester.reach.names
+        seen: set[str] = set()
+        n_reached = 0
+        while pending:
+            for name in pending:
+                if name not in seen:
+                    seen.add(name)
+                    self._resolve(name)
+            # A dict only grows at its end.
+            pending = list(reached)[n_reached:]
+            n_reached += len(pending)
+
+    def _resolve(self, name: str) -> None:
+        if name in self.provided:
+            self.provided_reads[name] = None
+        elif name in _GIVEN or (self._is_ipython and name in _GIVEN_BY_IPYTHON):
+            pass
+        elif name not in self.namespace or (self._is_ipython and name in _HISTORY):
+            if not hasattr(builtins, name):
+                self.unresolved[name] = None
+        else:
+            self._take(name, self.namespace[name])
+
+    def _take(self, name: str, value: Any) -> None:
+        if isinstance(value, types.ModuleType):
+            self.imports[name] = (value.__name__, None)
+            self.digester.reach.modules[value.__name__] = None
+            return
+        if value is os.environ:
+            self.imports[name] = ("os", "environ")
+            return
+        is_own = is_definition(value, self.namespace)
+        if not is_own and callable(value) and (home := find_home(value)) is not None:
+            self.imports[name] = home
+            self.digester.reach.modules[home[0]] = None
+            return
+        self.captured[name] = value
+        try:
+            if is_own:
+                content = self.digester.digest_definition(value)
+                self.add("helper", name, content, helper_source(value))
+            else:
+                self.add("value", name, self.digester.digest_value(value), short_value(value))
+        except Undigestable as error:
+            self.add_problem(name, str(error))
+
+    def follow_modules(
+        self, imports: Iterable[tuple[str, tuple[str, ...]]], modules: LocalModules
+    ) -> ReachedModules:
+        """Add what imports of the cell and its helpers, and modules that values name, lead to."""
+        reach = self.digester.reach
+        wanted = list(imports)
+        wanted += [(module, names) for module, level, names in reach.imports if level == 0]
+        wanted += [(module, ()) for module in reach.modules]
+        for code in reach.codes.values():
+            # The instructions show import statements, the source also calls of import_module.
+            if (source := find_source(code)) is not None:
+                wanted += _scan_node(source.node)[1]
+        self._import_submodules(self.attributes | reach.attributes)
+        wanted += [(module, ()) for module, _ in self.imports.values()]
+        reached = modules.reach(wanted)
+        for name, module in reached.local.items():
+            detail = shorten(module.source.source) if module.source is not None else ""
+            self.add("helper", name, module.digest, detail)
+        for package in reached.distributions.values():
+            self.add("package", package.name, package.digest, package.version)
+        for top in reached.unknown:
+            if top in sys.modules:
+                self.add_problem(
+                    top, f"module '{top}' has no file to compare; put it into a .py file beside the notebook"
+                )
+            else:
+                self.add("package", top, digest("absent package", top), "not installed")
+        return reached
+
+    def _import_submodules(self, attributes: set[str]) -> None:
+        # `import sklearn.metrics` binds only `sklearn`: the submodule must be imported in the step too.
+        pending = [module for module, attribute in self.imports.values() if attribute is None]
+        while pending:
+            parent = pending.pop()
+            for attribute in sorted(attributes):
+                name = f"{parent}.{attribute}"
+                if name in sys.modules and name not in self.imports:
+                    self.imports[name] = (name, None)
+                    pending.append(name)
+
+    def add_settings(self, cell: Settings, reached: ReachedModules) -> None:
+        """Add what the code takes from the environment and from global random states."""
+        found = FoundSettings()
+        resolve_settings(cell, self._root, found)
+        called = set(cell.called)
+        for code in self.digester.reach.codes.values():
+            source = find_source(code)
+            if source is not None:
+                settings, _ = _scan_node(source.node)
+            else:
+                settings = _scan_names(code_reads(code))
+            resolve_settings(settings, self._root, found)
+            called |= settings.called
+        for module in reached.local.values():
+            resolve_settings(module.settings, str, found, is_reached=False)
+            for name, states in module.settings.seeding:
+                if name in called:
+                    found.seeded.update(
+                        state.partition(".seed")[0].partition(".manual")[0] for state in states
+                    )
+        for variable in sorted(found.variables):
+            value = os.environ.get(variable)
+            self.add("setting", f"env {variable}", digest("environment", variable, value), "")
+        if found.reads_any_variable:
+            self.add_problem(
+                "os.environ",
+                "reads environment variables whose names are not written out; pass them as parameters",
+            )
+        for state in found.drawn:
+            if state not in found.seeded:
+                self.add_problem(
+                    state, f"draws from a random state that another cell may have set; {REMEDIES[state]}"
+                )
+
+    def _root(self, name: str) -> str:
+        """Return the module or module's attribute that a name of the namespace stands for."""
+        value = self.namespace.get(name)
+        if isinstance(value, types.ModuleType):
+            return value.__name__
+        if value is os.environ:
+            return "os.environ"
+        home = self.imports.get(name)
+        if home is None or home[1] is None:
+            return name
+        module = {"numpy.random.mtrand": "numpy.random"}.get(home[0], home[0])
+        return f"{module}.{home[1]}"
+
+    def sources(self) -> dict[str, str]:
+        """Return the texts of the captured functions' files."""
+        texts = {}
+        for code in self.digester.reach.codes.values():
+            source = find_source(code)
+            if source is not None:
+                texts[code.co_filename] = source.file_text
+        return texts
+
+
+def _scan_names(reads: CodeReads) -> Settings:
+    """Take code without a source by the names in it: rather once too often."""
+    attributes = reads.attributes
+    reads_environment = attributes & {"environ", "environb", "getenv", "getenvb"}
+    environment = (("os.environ", None),) if reads_environment else ()
+    dotted = frozenset(f"{name}.random.{attribute}" for name in reads.names for attribute in attributes)
+    plain = frozenset(f"{name}.{attribute}" for name in reads.names for attribute in attributes)
+    return Settings(dotted | plain | frozenset(reads.names), environment, (), attributes)
+
+
+def _pickle(
+    captured: Mapping[str, Any], namespace: Mapping[str, Any]
+) -> tuple[bytes, tuple[str, ...], tuple[Reason, ...]]:
+    if not captured:
+        return b"", (), ()
+    unshippable: tuple[Reason, ...] = ()
+    try:
+        payload = dump_closure(captured, namespace)
+    except EncodingError:
+        failed = find_unpicklable(captured, namespace)
+        unshippable = tuple(Reason("unhashable", name, why) for name, why in failed.items())
+        captured = {name: value for name, value in captured.items() if name not in failed}
+        payload = dump_closure(captured, namespace) if captured else b""
+    return payload, tuple(captured), unshippable

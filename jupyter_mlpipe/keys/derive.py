@@ -1,0 +1,82 @@
+"""The key of a step's work, and what differs between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from jupyter_mlpipe.keys.canonical import digest
+from jupyter_mlpipe.keys.readable import short_value
+from jupyter_mlpipe.keys.values import digest_value
+from jupyter_mlpipe.model.status import Ingredient, Reason
+
+_ORDER = {
+    kind: place
+    for place, kind in enumerate(
+        ("code", "helper", "value", "parameter", "input", "file", "setting", "package", "python", "salt")
+    )
+}
+_MAX_DETAIL = 60
+
+
+def derive_key(
+    closure_ingredients: Iterable[Ingredient],
+    parameters: Mapping[str, object],
+    inputs: Mapping[str, str],
+    outputs: Sequence[str],
+    salt: str,
+) -> tuple[str, tuple[Ingredient, ...]]:
+    """Return a step's key and all its named ingredients, sorted.
+
+    Parameters
+    ----------
+    parameters
+        Values by the name that the code reads.
+    inputs
+        Digests of content by the name that the code reads.
+
+    Raises
+    ------
+    Undigestable
+        A parameter's value has no digest.
+    """
+    ingredients = list(closure_ingredients)
+    for name, value in parameters.items():
+        ingredients.append(Ingredient("parameter", name, digest_value(value), short_value(value)))
+    for name, content in inputs.items():
+        ingredients.append(Ingredient("input", name, content))
+    if salt:
+        ingredients.append(Ingredient("salt", "", digest("salt", salt), salt))
+    ingredients.sort(key=_identity)
+    # The order of outputs is not part of what they are; the names are.
+    key = digest("step key", list(map(_identity, ingredients)), sorted(outputs))
+    return key, tuple(ingredients)
+
+
+def explain(before: Iterable[Ingredient], now: Iterable[Ingredient]) -> tuple[Reason, ...]:
+    """Return the parts that differ: code first, then helpers, values and what lies around them."""
+    earlier = {(part.kind, part.name): part for part in before}
+    later = {(part.kind, part.name): part for part in now}
+    reasons = []
+    for place in {**earlier, **later}:
+        old, new = earlier.get(place), later.get(place)
+        if old is None or new is None or old.digest != new.digest:
+            reasons.append(Reason(*place, _difference(old, new)))
+    return tuple(sorted(reasons, key=lambda r: (_ORDER.get(r.kind, len(_ORDER)), r.name)))
+
+
+def _identity(part: Ingredient) -> tuple[str, str, str]:
+    return (part.kind, part.name, part.digest)
+
+
+def _difference(old: Ingredient | None, new: Ingredient | None) -> str:
+    if old is None:
+        return "added"
+    if new is None:
+        return "removed"
+    if old.kind in ("code", "helper", "unhashable"):
+        return "changed"
+    details = (old.detail, new.detail)
+    if all(0 < len(detail) <= _MAX_DETAIL and "\n" not in detail for detail in details):
+        # Such as two tables of one shape.
+        return " -> ".join(details) if old.detail != new.detail else "changed"
+    return "changed"
