@@ -178,7 +178,7 @@ class RunMachine:
                     self._said.append(Kill(step.node, step.attempt))
             case RetryDue():
                 if (step := self._step(event.node, "backoff")) is not None:
-                    self._enqueue(step)
+                    self._try_again(step)
             case CancelRun():
                 self._cancel(event.run)
             case ClusterFailed():
@@ -368,7 +368,16 @@ class RunMachine:
         elif step.losses > MAX_LOSSES:
             self._fail(step, "lost", f"its worker was lost {step.losses} times")
         else:
+            self._try_again(step)
+
+    def _try_again(self, step: _Step) -> None:
+        steps = self._runs[step.node.run].steps
+        if all(steps[above].ended_well for above in step.ask.upstream):
             self._enqueue(step)
+        else:
+            # While it ran, another step found that what it reads from is damaged.
+            self._send_back(step)
+            self._skip_or_derive(step)
 
     def _on_damage(self, step: _Step, producers: Iterable[str]) -> None:
         """Have the producers look for their records again, which are gone, and so run."""
@@ -377,7 +386,7 @@ class RunMachine:
             self._end(step, "cancelled")
             return
         if step.returns > MAX_RETURNS:
-            names = ", ".join(f"'{name}'" for name in producers)
+            names = ", ".join(f"'{name}'" for name in producers) or "a step above"
             self._fail(step, "missing", f"what {names} made was damaged {step.returns} times")
             return
         run = self._runs[step.node.run]

@@ -199,7 +199,8 @@ class Runner:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="mlpipe-runner", daemon=True)
                 self._thread.start()
-        self._queue.put(AddRun(active.state.id, {name: _ask(active, name) for name in active.tasks}))
+            # Within the lock: whoever closes the runner cancels what is in the queue by then.
+            self._queue.put(AddRun(active.state.id, {name: _ask(active, name) for name in active.tasks}))
 
     def _loop(self) -> None:
         while True:
@@ -238,10 +239,8 @@ class Runner:
             case DeriveKey(node):
                 return self._derive(node)
             case StartCluster():
-                active = self._runs.values()
-                self._fleet.start(
-                    {m for run in active for t in run.tasks.values() for m in t.closure.preload}
-                )
+                tasks = [task for active in list(self._runs.values()) for task in active.tasks.values()]
+                self._fleet.start(module for task in tasks for module in task.closure.preload)
             case Submit(node, attempt, worker, amounts):
                 return self._submit(node, attempt, worker, amounts)
             case Kill(node, attempt):
@@ -389,7 +388,8 @@ class Runner:
             step.record = Record.from_json(message["record"])
             return StepSucceeded(node, attempt)
         failure = message["error"]
-        if failure["ename"] in _DAMAGED and (producers := self._producers_of_missing(node)):
+        if failure["ename"] in _DAMAGED:
+            producers = self._producers_of_missing(node)
             if failure["ename"] == "ArtifactCorruptError":
                 self._runs[node.run].corrupt.update(producers)
             return InputDamaged(node, attempt, producers)
@@ -397,12 +397,15 @@ class Runner:
         return StepFailed(node, attempt, failure["kind"], failure["evalue"])
 
     def _producers_of_missing(self, node: Node) -> tuple[str, ...]:
-        """Return the steps above whose artifacts the store no longer has."""
+        """Return the steps above whose artifacts the store does not have.
+
+        None, where another reader has told first and they have been made again by now.
+        """
         active = self._runs[node.run]
         producers: dict[str, None] = {}
         for source in active.tasks[node.step].inputs.values():
             record = active.state.steps[source.step].record
-            if record is not None and not self.store.has(record.outputs[source.output]):
+            if record is None or not self.store.has(record.outputs[source.output]):
                 producers[source.step] = None
         return tuple(producers)
 

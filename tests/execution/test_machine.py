@@ -381,6 +381,39 @@ def test_steps_that_have_not_started_wait_for_a_producer_that_runs_again():
     ]
 
 
+def test_damage_that_is_mended_already_makes_the_step_run_again():
+    # a -> b,  a -> c
+    run = AddRun("r", {"a": Ask((), CPU), "b": Ask(("a",), CPU), "c": Ask(("a",), CPU)})
+    a, b, c = node("a"), node("b"), node("c")
+    machine = machine_with(
+        {"w": {"CPU": 2.0}},
+        run,
+        KeyKnown(a, "ka", found=True),
+        KeyKnown(b, "kb", found=False),
+        KeyKnown(c, "kc", found=False),
+        InputDamaged(b, 1, ("a",)),
+    )
+    assert machine.handle(InputDamaged(c, 1, ("a",))) == [Changed(c, "waiting")]
+    machine.handle(KeyKnown(a, "ka", found=False))
+    assert machine.handle(StepSucceeded(a, 1)) == [Changed(a, "succeeded"), DeriveKey(b), DeriveKey(c)]
+    machine.handle(KeyKnown(b, "kb", found=False))
+    assert machine.handle(InputDamaged(b, 2, ())) == [Changed(b, "waiting"), DeriveKey(b)]
+
+
+def test_lost_step_waits_for_a_producer_that_runs_again_meanwhile():
+    # a -> b,  a -> c
+    run = AddRun("r", {"a": Ask((), CPU), "b": Ask(("a",), CPU), "c": Ask(("a",), CPU)})
+    machine = machine_with(
+        {"w": {"CPU": 2.0}},
+        run,
+        KeyKnown(node("a"), "ka", found=True),
+        KeyKnown(node("b"), "kb", found=False),
+        KeyKnown(node("c"), "kc", found=False),
+        InputDamaged(node("b"), 1, ("a",)),
+    )
+    assert machine.handle(StepLost(node("c"), 1)) == [Changed(node("c"), "waiting")]
+
+
 def test_input_that_is_damaged_again_and_again_fails_the_step():
     # a -> b
     a, b = node("a"), node("b")

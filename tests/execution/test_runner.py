@@ -9,7 +9,6 @@ import threading
 import time
 
 import pytest
-from jupyter_mlpipe.keys.closure import Closure
 
 from jupyter_mlpipe.errors import (
     ClusterError,
@@ -25,6 +24,7 @@ from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.execution.spec import StepSpec
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.keys.canonical import digest
+from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.model.component import Component, Options
 from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.resources import Resources
