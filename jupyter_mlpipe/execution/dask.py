@@ -1,0 +1,374 @@
+"""The executor on Dask: a cluster of our own, or one that is there. Only this file imports distributed.
+
+Dask places nothing here: the run machine says which worker runs what. Futures are used only to
+notice that a worker or the cluster is gone.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import threading
+import uuid
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dask
+import distributed
+from dask.system import CPU_COUNT
+from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.system import MEMORY_LIMIT
+from distributed.utils import silence_logging_cmgr
+
+from jupyter_mlpipe.errors import ClusterError
+from jupyter_mlpipe.execution import dask_worker
+from jupyter_mlpipe.execution.devices import find_devices
+from jupyter_mlpipe.execution.executor import (
+    Amounts,
+    Event,
+    Message,
+    StepLost,
+    StepMessage,
+    Workers,
+    WorkersChanged,
+)
+
+_log = logging.getLogger(__name__)
+_LOCAL_NAME = "local"
+_N_THREADS = 256  # Each only relays; amounts limit what runs.
+_CONNECT_S = 20
+_CLOSE_S = 10
+_SCATTER_BYTES = 1_000_000
+_CONFIG = {
+    # Retries are the run machine's.
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.work-stealing": False,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.low-level-log-length": 100,
+}
+
+
+class DaskExecutor:
+    """Runs steps on the workers of a Dask cluster.
+
+    Parameters
+    ----------
+    target
+        None for a cluster of our own in this process; else a scheduler's address, the path of a
+        scheduler file, or a `distributed.Client`, which is not closed by us.
+    amounts
+        What the worker of our own cluster offers; all of this machine by default.
+    """
+
+    def __init__(self, target: Any = None, *, amounts: Amounts | None = None) -> None:
+        self._target = target
+        self._amounts = dict(amounts) if amounts is not None else None
+        self._topic = f"mlpipe-{uuid.uuid4().hex}"
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._listeners: list[Callable[[Event], None]] = []
+        self._client: Any = None
+        self._local: dask_worker.LocalWorker | None = None
+        self._stack = contextlib.ExitStack()
+        self._workers: dict[str, Amounts] = {}
+        self._addresses: dict[str, str] = {}
+        self._running: dict[str, str] = {}
+        self._futures: dict[str, Any] = {}
+        self._closed = False
+
+    def listen(self, on_event: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `on_event` with each event, from any thread; returns what ends it."""
+        self._listeners.append(on_event)
+
+        def stop() -> None:
+            with contextlib.suppress(ValueError):
+                self._listeners.remove(on_event)
+
+        return stop
+
+    def start(self) -> Workers:
+        """Start or attach, once; return what each worker offers."""
+        with self._lock:
+            if self._closed:
+                raise ClusterError("This executor is closed. Make another one.")
+            if self._client is None:
+                atexit.register(self.close)
+                try:
+                    if self._target is None:
+                        self._start_local()
+                    else:
+                        self._attach()
+                except BaseException:
+                    self._release()
+                    raise
+            return dict(self._workers)
+
+    def _start_local(self) -> None:
+        devices = find_devices()
+        found = {"CPU": float(CPU_COUNT), "MEMORY": float(MEMORY_LIMIT), "GPU": float(len(devices))}
+        offered = {name: amount for name, amount in (self._amounts or found).items() if amount}
+        self._local = dask_worker.LocalWorker(self._on_message, devices)
+        dask_worker.local_workers[self._topic] = self._local
+        # Its start goes on beside that of the cluster.
+        self._local.server.ensure()
+        try:
+            with dask.config.set(_CONFIG), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                security = distributed.Security.temporary()
+                cluster = distributed.LocalCluster(
+                    n_workers=1,
+                    processes=False,
+                    threads_per_worker=_N_THREADS,
+                    protocol="tls://",
+                    host="127.0.0.1",
+                    security=security,
+                    dashboard_address=None,
+                    memory_limit=0,
+                    resources=offered,
+                    silence_logs=logging.CRITICAL,
+                )
+                self._stack.callback(cluster.close, timeout=_CLOSE_S)
+                # Never the default client: what users do with Dask themselves stays theirs.
+                self._client = distributed.Client(cluster, security=security, set_as_default=False)
+                self._stack.callback(self._client.close, timeout=_CLOSE_S)
+        except Exception as error:
+            raise ClusterError(f"A Dask cluster cannot be started on this machine: {error}") from error
+        address = next(iter(cluster.workers.values())).address
+        self._workers, self._addresses = {_LOCAL_NAME: offered}, {_LOCAL_NAME: address}
+
+    def _attach(self) -> None:
+        self._stack.enter_context(silence_logging_cmgr(level=logging.CRITICAL))
+        if isinstance(self._target, distributed.Client):
+            self._client = self._target
+        else:
+            place = str(self._target)
+            where = {"scheduler_file": place} if os.path.exists(place) else {"address": place}
+            try:
+                self._client = distributed.Client(**where, timeout=_CONNECT_S, set_as_default=False)
+            except Exception as error:
+                raise ClusterError(
+                    f"No Dask scheduler answers at '{place}' ({type(error).__name__}: {error}). "
+                    "Check the address, or start a cluster there."
+                ) from error
+            self._stack.callback(self._client.close, timeout=_CLOSE_S)
+        self._check_workers()
+        self._client.register_plugin(_OfferPlugin(self._topic), name=self._topic)
+        self._stack.callback(self._unregister)
+        self._client.subscribe_topic(self._topic, self._on_topic)
+        self._client.subscribe_topic("all", self._on_topic)
+        self._take_workers(self._client.sync(self._client.scheduler.identity, n_workers=-1))
+        self.preload(())
+
+    def _unregister(self) -> None:
+        for topic in (self._topic, "all"):
+            with contextlib.suppress(Exception):
+                self._client.unsubscribe_topic(topic)
+        with contextlib.suppress(Exception):
+            self._client.unregister_worker_plugin(self._topic)
+
+    def _check_workers(self) -> None:
+        here = dask_worker.describe_worker()["python"]
+        for address, found in self._client.run(dask_worker.describe_worker, on_error="return").items():
+            if isinstance(found, Exception):
+                raise ClusterError(
+                    f"Worker {address} cannot run steps ({type(found).__name__}: {found}). "
+                    "Install jupyter-mlpipe in its environment, in the version of the notebook."
+                )
+            if tuple(found["python"]) != tuple(here):
+                there = ".".join(found["python"])
+                raise ClusterError(
+                    f"Worker {address} runs Python {there}, the notebook {'.'.join(here)}. "
+                    "Code can only be sent between the same minor versions: start the workers with that one."
+                )
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """Have workers import modules ahead of the steps that need them. Returns at once."""
+        if self._local is not None:
+            self._local.server.ensure(modules)
+        elif self._client is not None:
+            self._run_aside(dask_worker.preload_modules, tuple(modules))
+
+    def submit(self, token: str, worker: str, spec: bytes, amounts: Amounts) -> None:
+        """Start a step on a worker that has room. Returns at once; a token is used only once."""
+        with self._lock:
+            address = self._addresses.get(worker)
+            if self._closed or self._client is None or address is None:
+                raise ClusterError(f"There is no worker '{worker}'; there are {sorted(self._addresses)}.")
+            known = self._workers[worker]
+            self._running[token] = worker
+        n_gpus = int(amounts.get("GPU", 0))
+        options = {
+            "key": f"{self._topic}-{token}",
+            "workers": [address],
+            "allow_other_workers": False,
+            "resources": {name: amount for name, amount in amounts.items() if name in known},
+            "pure": False,
+            "retries": 0,
+        }
+        if self._local is not None:
+            self._local.specs[token] = spec
+            future = self._client.submit(dask_worker.run_local_step, self._topic, token, n_gpus, **options)
+        else:
+            sent = spec
+            if len(spec) > _SCATTER_BYTES:
+                sent = self._client.scatter(spec, workers=[address], hash=False)
+            future = self._client.submit(_run_step, self._topic, token, sent, n_gpus, **options)
+        with self._lock:
+            self._futures[token] = future
+        future.add_done_callback(lambda done: self._on_done(token, done))
+
+    def kill(self, token: str) -> None:
+        """End a step's process at once. Its "ended" message still comes, of kind "died"."""
+        if self._local is not None:
+            self._local.server.kill(token)
+            return
+        with self._lock:
+            address = self._addresses.get(self._running.get(token, ""))
+        if address is not None:
+            self._run_aside(dask_worker.kill_step, token, workers=[address])
+
+    def _run_aside(
+        self, function: Callable[..., None], *args: object, workers: list[str] | None = None
+    ) -> None:
+        """Run something on workers without waiting for it."""
+
+        def run() -> None:
+            # A worker that is gone meanwhile is told of elsewhere.
+            with contextlib.suppress(Exception):
+                self._client.run(function, *args, workers=workers, on_error="ignore")
+
+        threading.Thread(target=run, name="mlpipe-aside", daemon=True).start()
+
+    # What comes back
+
+    def _emit(self, event: Event) -> None:
+        if self._closed:
+            return
+        for listener in list(self._listeners):
+            try:
+                listener(event)
+            except Exception:
+                _log.exception("A listener failed")
+
+    def _on_message(self, token: str, message: Message) -> None:
+        with self._lock:
+            worker = self._running.get(token)
+            if worker is None:
+                return
+            if message["type"] == "ended":
+                del self._running[token]
+        if message["type"] == "started":
+            message = {**message, "worker": worker}
+        self._emit(StepMessage(token, message))
+
+    def _on_done(self, token: str, future: Any) -> None:
+        """The Dask task is over: if its last message has not come by then, it never will."""
+        with self._lock:
+            self._futures.pop(token, None)
+        if future.status == "error":
+            with contextlib.suppress(Exception):
+                error = future.exception(timeout=_CLOSE_S)
+                self._lose(token, f"{type(error).__name__}: {error}")
+        self._lose(token, f"its task was {future.status} before the step said how it ended")
+
+    def _lose(self, token: str, why: str) -> None:
+        with self._lock:
+            if self._running.pop(token, None) is None:
+                return
+        self._emit(StepLost(token, why))
+
+    async def _on_topic(self, event: tuple[float, Mapping[str, Any]]) -> None:
+        _, content = event
+        if "token" in content:
+            self._on_message(content["token"], content["message"])
+        elif content.get("action") in ("add-worker", "remove-worker", "offer"):
+            try:
+                found = await self._client.scheduler.identity(n_workers=-1)
+            except Exception:
+                found = {"workers": {}}
+            self._take_workers(found)
+
+    def _take_workers(self, identity: Mapping[str, Any]) -> None:
+        workers: dict[str, Amounts] = {}
+        addresses: dict[str, str] = {}
+        for address, described in identity["workers"].items():
+            # Until the plugin has told its offer, a worker that has just joined is given nothing to do.
+            if "CPU" in described["resources"]:
+                name = str(described["name"])
+                workers[name], addresses[name] = dict(described["resources"]), address
+        with self._lock:
+            before = (self._workers, self._addresses)
+            gone = {name for name, address in self._addresses.items() if addresses.get(name) != address}
+            self._workers, self._addresses = workers, addresses
+            lost = [token for token, worker in self._running.items() if worker in gone]
+        for token in lost:
+            self._lose(token, f"worker '{self._worker_of(token, gone)}' left the cluster")
+        if (workers, addresses) != before:
+            self._emit(WorkersChanged(workers))
+
+    def _worker_of(self, token: str, gone: set[str]) -> str:
+        return self._running.get(token) or ", ".join(sorted(gone))
+
+    def close(self) -> None:
+        """Kill what runs and leave nothing behind; events end. May be called twice."""
+        # A process forked from this one runs its exit handlers too, but has none of its threads.
+        if os.getpid() != self._pid:
+            return
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            running = list(self._running)
+        if self._local is None:
+            for token in running:
+                self._kill_for_good(token)
+        self._release()
+
+    def _kill_for_good(self, token: str) -> None:
+        address = self._addresses.get(self._running.get(token, ""))
+        if address is not None:
+            with contextlib.suppress(Exception):
+                self._client.run(dask_worker.kill_step, token, workers=[address], on_error="ignore")
+
+    def _release(self) -> None:
+        atexit.unregister(self.close)
+        if self._local is not None:
+            self._local.server.close()
+        with self._lock:
+            self._futures.clear()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._stack.close()
+        dask_worker.local_workers.pop(self._topic, None)
+        self._client = None
+
+
+def _run_step(topic: str, token: str, spec: bytes, n_gpus: int) -> None:
+    dask_worker.run_step(distributed.get_worker().log_event, topic, token, spec, n_gpus)
+
+
+class _OfferPlugin(WorkerPlugin):  # type: ignore[misc]
+    """Gives a worker the amounts that steps ask for, where it has none of its own; late joiners too."""
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+
+    async def setup(self, worker: Any) -> None:
+        own = dict(worker.state.total_resources)
+        offered = dask_worker.offers(
+            own,
+            n_threads=worker.state.nthreads,
+            memory_bytes=worker.memory_manager.memory_limit or MEMORY_LIMIT,
+            n_gpus=len(find_devices()),
+        )
+        added = {name: amount for name, amount in offered.items() if name not in own}
+        if added:
+            await worker.set_resources(**added)
+        worker.log_event(self.topic, {"action": "offer"})
