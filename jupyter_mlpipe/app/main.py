@@ -14,8 +14,9 @@ from typing import Any
 
 from rich.console import Console
 
-import jupyter_mlpipe
-from jupyter_mlpipe.app.notebook import CellFailure, NotebookKernel, read_notebook
+from jupyter_mlpipe import __doc__ as description
+from jupyter_mlpipe import __version__
+from jupyter_mlpipe.app.notebook import CellError, NotebookKernel, read_notebook
 from jupyter_mlpipe.app.outline import check_words, header_of
 from jupyter_mlpipe.app.progress import Progress
 from jupyter_mlpipe.cells.header import parse_header
@@ -45,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="jupyter mlpipe", description=jupyter_mlpipe.__doc__)
-    parser.add_argument("--version", action="version", version=jupyter_mlpipe.__version__)
+    parser = argparse.ArgumentParser(prog="jupyter mlpipe", description=description)
+    parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run the notebook; steps whose result is unchanged are reused")
@@ -91,7 +92,7 @@ def _run(asked: argparse.Namespace, console: Console) -> int:
         "force": asked.force,
     }
     _check(asked, notebook)
-    failure: CellFailure | None = None
+    failure: CellError | None = None
     answer: dict[str, Any] = {}
     with (
         Progress(console) as progress,
@@ -103,7 +104,7 @@ def _run(asked: argparse.Namespace, console: Console) -> int:
             progress.take(answer)
         except KeyboardInterrupt:
             kernel.interrupt()
-            failure = CellFailure("KeyboardInterrupt", "interrupted", [])
+            failure = CellError("KeyboardInterrupt", "interrupted", [])
         seconds = progress.seconds
     if asked.output is not None:
         _save(notebook, asked.output)
@@ -132,7 +133,7 @@ def _run(asked: argparse.Namespace, console: Console) -> int:
     return 0 if status == "succeeded" else 1
 
 
-def _run_cells(notebook: Any, kernel: NotebookKernel, *, last: Sequence[str] = ()) -> CellFailure | None:
+def _run_cells(notebook: Any, kernel: NotebookKernel, *, last: Sequence[str] = ()) -> CellError | None:
     """Run the cells in order; stops at the first failure, and below the last target's cell."""
     wanted = set(last)
     for cell in notebook.cells:
@@ -142,7 +143,7 @@ def _run_cells(notebook: Any, kernel: NotebookKernel, *, last: Sequence[str] = (
             break
         try:
             kernel.run(cell)
-        except CellFailure as failure:
+        except CellError as failure:
             if "raises-exception" not in cell.metadata.get("tags", ()):
                 return failure
         header = header_of(cell.source)
@@ -189,7 +190,7 @@ def _register(asked: argparse.Namespace, question: str) -> dict[str, Any]:
                 continue
             try:
                 kernel.run(cell)
-            except CellFailure as failure:
+            except CellError as failure:
                 # A cell that reads what was never made cannot run here, and need not.
                 if failure.ename != NOT_RUN and not _tolerated(cell):
                     raise MLPipeError("\n".join(failure.traceback) or str(failure)) from None

@@ -50,7 +50,7 @@ def read_notebook(path: Path) -> Any:
     return notebook
 
 
-class CellFailure(Exception):
+class CellError(Exception):
     """A cell raised; `traceback` holds lines with ANSI colours."""
 
     def __init__(self, ename: str, evalue: str, traceback: list[str]) -> None:
@@ -120,7 +120,7 @@ class NotebookKernel:
 
         Raises
         ------
-        CellFailure
+        CellError
             It raised.
         """
         cell.outputs = []
@@ -131,7 +131,7 @@ class NotebookKernel:
         reply = self._execute("", None, expressions={"answer": expression})
         answer = reply["user_expressions"]["answer"]
         if answer["status"] != "ok":
-            raise CellFailure(answer["ename"], answer["evalue"], answer["traceback"])
+            raise CellError(answer["ename"], answer["evalue"], answer["traceback"])
         import ast
 
         return json.loads(ast.literal_eval(answer["data"]["text/plain"]))
@@ -157,7 +157,7 @@ class NotebookKernel:
         if cell is not None:
             cell.execution_count = reply.get("execution_count")
         if reply["status"] != "ok":
-            raise CellFailure(
+            raise CellError(
                 reply.get("ename", "Aborted"), reply.get("evalue", ""), reply.get("traceback") or []
             )
         return reply

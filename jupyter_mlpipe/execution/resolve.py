@@ -7,11 +7,9 @@ which cells ran (the notebook) gives the choice among components; this file does
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from jupyter_mlpipe.errors import ContractError, UnknownNameError, close_matches
 from jupyter_mlpipe.keys.closure import Closure, take_closure
 from jupyter_mlpipe.keys.modules import LocalModules
 from jupyter_mlpipe.model.component import Component
@@ -40,10 +38,6 @@ def place(
     choose
         Says which step or parameter provides a name; None leaves it to the namespace.
 
-    Raises
-    ------
-    ContractError
-        The signature is declared, and the code reads a value that it does not name.
     """
     # In function form the arguments are no free names of the code.
     required = tuple(i.name for i in component.inputs if i.name not in component.reads)
@@ -57,52 +51,16 @@ def place(
             bindings[name] = found
         elif name in captured:
             bindings[name] = FromNotebook(name)
-    if component.inputs_declared:
-        _check_contract(component, bindings)
-    return Step(component, bindings), closure
+    return Step(_without_modules(component, bindings, closure), bindings), closure
 
 
-def check_resolved(component: Component, closure: Closure, known: Iterable[str]) -> None:
-    """Refuse a component that reads a name which nothing provides.
-
-    Raises
-    ------
-    UnknownNameError
-        Names the first such name and close matches among `known`.
-    """
-    if not closure.unresolved or component.star_imports:
-        return
-    name = closure.unresolved[0]
-    matches = close_matches(name, known)
-    raise UnknownNameError(
-        f"Component '{component.name}' reads '{name}'{_at_line(component, name)}, but no component, "
-        f"parameter or notebook value of that name is known.{matches} "
-        "Run the cell that makes it first, or put %%component on it."
-    )
-
-
-def _check_contract(component: Component, bindings: Mapping[str, Binding]) -> None:
-    declared = {i.name for i in component.inputs}
-    for name in component.reads:
-        if name in bindings and name not in declared:
-            raise ContractError(
-                f"Component '{component.name}' reads '{name}'{_at_line(component, name)}, "
-                f"which its signature does not name. Add it: {component.name}("
-                + ", ".join([*(i.name for i in component.inputs), name])
-                + ")."
-            )
-
-
-def _at_line(component: Component, name: str) -> str:
-    line = first_line(component, name)
-    return f" (line {line} of its cell)" if line else ""
-
-
-def first_line(component: Component, name: str) -> int | None:
-    """Return the line of the cell on which a name first stands."""
-    lines = [
-        node.lineno
-        for node in ast.walk(ast.parse(component.code, mode="exec"))
-        if isinstance(node, ast.Name) and node.id == name
-    ]
-    return min(lines, default=None)
+def _without_modules(
+    component: Component, bindings: Mapping[str, Binding], closure: Closure
+) -> Component:
+    """Drop the outputs that are no data: ``plt.plot(...)`` changes `plt`, which is a module."""
+    if component.outputs_declared:
+        return component
+    changed = {*component.changes, *component.may_change} - bindings.keys()
+    changed -= {*component.may_read, *closure.unresolved}
+    bound = tuple(name for name in component.outputs if name not in changed)
+    return replace(component, outputs=bound) if bound != component.outputs else component

@@ -9,7 +9,7 @@ from jupyter_mlpipe.cells.decorator import component_of
 from jupyter_mlpipe.errors import PipelineError
 from jupyter_mlpipe.execution.pipeline import Pipeline as PlannedPipeline
 from jupyter_mlpipe.execution.plan import Plan
-from jupyter_mlpipe.execution.resolve import check_resolved, place
+from jupyter_mlpipe.execution.resolve import place
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.execution.task import StepTask
@@ -19,6 +19,7 @@ from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromParameter, FromStep
 from jupyter_mlpipe.notebook.cluster import make_executor
 from jupyter_mlpipe.notebook.config import MLPipe
+from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
 from jupyter_mlpipe.notebook.parameters import Declared, check_known, convert, declare
 from jupyter_mlpipe.store.history import History
 from jupyter_mlpipe.store.store import open_store
@@ -137,7 +138,9 @@ class Pipeline(PlannedPipeline):
 
         step, closure = place(component, namespace, choose, modules=self._modules)
         outputs = {out for c, _ in self._placements.values() for out in c.outputs}
+        check_contract(step)
         check_resolved(component, closure, {*outputs, *namespace})
+        check_sendable(component, closure)
         values = {
             n: convert(d, params.get(f"{name}.{n}", params[n]))
             if n in params or f"{name}.{n}" in params

@@ -12,7 +12,7 @@ from jupyter_mlpipe.errors import UsageError, close_matches
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.resources import describe_amounts
 from jupyter_mlpipe.notebook.config import MODES
-from jupyter_mlpipe.notebook.drawing import layout, pipeline_dot, pipeline_svg
+from jupyter_mlpipe.notebook.drawing import pipeline_dot, pipeline_svg
 from jupyter_mlpipe.notebook.live import LiveGraph
 from jupyter_mlpipe.notebook.output import MIME, CellOutput
 from jupyter_mlpipe.notebook.parameters import check_known, parse_overrides

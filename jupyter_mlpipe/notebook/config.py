@@ -36,7 +36,7 @@ class MLPipe(Configurable):
 
 
 def default_store(folder: Path) -> Path:
-    """Return the nearest `.mlpipe` at or above `folder`, else one at the project's root or beside the notebook."""
+    """Return the nearest `.mlpipe` at or above `folder`, else where one is to be made."""
     above = [folder, *folder.parents]
     for candidate in above:
         if (candidate / ".mlpipe").is_dir():

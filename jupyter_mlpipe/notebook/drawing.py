@@ -73,7 +73,7 @@ def pipeline_dot(snapshot: RunSnapshot) -> str:
             else:
                 sources.setdefault((source, name), []).append(step.name)
         for source, read in flows.items():
-            dot.edge(f"step {source}", f"step {step.name}", label=" " + ", ".join(read))
+            dot.edge(f"step {source}", f"step {step.name}", label=" " + ", ".join(read), weight="6")
     for (source, name), readers in sources.items():
         node = f"{source} {name}"
         shape = "ellipse" if source == "parameter" else "note"
@@ -81,7 +81,7 @@ def pipeline_dot(snapshot: RunSnapshot) -> str:
             node,
             label=name,
             shape=shape,
-            style="filled" if shape == "note" else "filled",
+            style="filled",
             fillcolor="#fafafa",
             fontsize="10",
             height="0.3",

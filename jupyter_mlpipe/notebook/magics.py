@@ -22,6 +22,7 @@ class PipelineMagics(Magics):
 
     def __init__(self, shell: Any, session: Session) -> None:
         super().__init__(shell)
+        self._shell = shell
         self.session = session
 
     @no_var_expand
@@ -55,13 +56,13 @@ class PipelineMagics(Magics):
     def _component(self, line: str, cell: str) -> Any:
         session = self.session
         header = parse_header(line)
-        output = CellOutput(self.shell)
+        output = CellOutput(self._shell)
         component = session.component(
             header,
             f"%%component {line}\n{cell}",
             self._to_python(cell),
             cell_id=session.cell_id,
-            title=f"Cell In[{self.shell.execution_count}]",
+            title=f"Cell In[{self._shell.execution_count}]",
         )
         return session.run_cell(component, output)
 
@@ -73,7 +74,7 @@ class PipelineMagics(Magics):
                 f"%%component cannot stand above another cell magic ('{first.split()[0]}'). "
                 "Leave that line out, or leave this cell without %%component."
             )
-        return str(self.shell.transform_cell(cell))
+        return str(self._shell.transform_cell(cell))
 
 
 def _said_in_a_cell(act: Callable[[], Any]) -> Any:

@@ -13,13 +13,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jupyter_mlpipe.cells.compile import drop_defaults
 from jupyter_mlpipe.errors import MLPipeError, UnknownNameError, UnknownStepError, close_matches
-from jupyter_mlpipe.execution.resolve import check_resolved, place
+from jupyter_mlpipe.execution.resolve import place
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.keys.modules import LocalModules
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromNotebook, FromParameter, FromStep
+from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
 from jupyter_mlpipe.notebook.names import PARAMETERS, Names
 from jupyter_mlpipe.notebook.parameters import Declared, convert, declare
 
@@ -78,6 +80,9 @@ class Registry:
             The component does not fit; the message says how to mend it.
         """
         before = self.placed.get(component.name)
+        producers = [i.name for i in component.inputs if self._is_producer(i.default, i.producer)]
+        if component.function and producers:
+            component = drop_defaults(component, producers)
         candidate = Placed(component, choices=dict(before.choices) if before else {})
         scope = self._scope(candidate)
         for declared in component.inputs:
@@ -88,6 +93,7 @@ class Registry:
         self.placed[component.name] = candidate
         try:
             task = self.task(component.name)
+            check_contract(task.step)
             if component.inputs_declared:
                 check_resolved(component, task.closure, self.known_names())
             graph.topological_order(self.upstream())
@@ -139,6 +145,7 @@ class Registry:
             if name not in tasks:
                 task = self.task(name, overrides)
                 check_resolved(task.step.component, task.closure, self.known_names())
+                check_sendable(task.step.component, task.closure)
                 tasks[name] = task
                 pending.extend(task.step.upstream)
         order = graph.topological_order({n: tasks[n].step.upstream for n in self.placed if n in tasks})
@@ -157,6 +164,7 @@ class Registry:
             if isinstance(binding, FromNotebook) and read not in placed.choices:
                 value = self.names.namespace.get(read)
                 placed.choices[read] = Choice(None, self.names.generation(read), value)
+        placed.component = step.component
         placed.upstream = step.upstream
         # What is no longer read must not hold the graph, or its kept value, in place.
         placed.choices = {n: c for n, c in placed.choices.items() if n in step.bindings}

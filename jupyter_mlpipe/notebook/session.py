@@ -127,7 +127,7 @@ class Session:
         """Drop the components of cells that the front end says are gone."""
         for cell_id in deleted:
             name = self._cells.get(cell_id)
-            if name in self.registry:
+            if name is not None and name in self.registry:
                 self.remove(name)
 
     def declare_parameters(self, body: str) -> dict[str, Any]:

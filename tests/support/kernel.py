@@ -48,6 +48,10 @@ class Result:
         return "".join(o["text"] for o in self.own if o["type"] == "stream" and o["name"] == "stdout")
 
     @property
+    def printed_error(self) -> str:
+        return "".join(o["text"] for o in self.own if o["type"] == "stream" and o["name"] == "stderr")
+
+    @property
     def result(self) -> str | None:
         """Text of the last expression."""
         found = [o["data"]["text/plain"] for o in self.own if o["type"] == "execute_result"]

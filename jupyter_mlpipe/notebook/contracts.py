@@ -1,0 +1,73 @@
+"""What is refused when a component is registered or a plan is made: reads and writes that do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jupyter_mlpipe.cells.compile import check_changes, first_line
+from jupyter_mlpipe.errors import ContractError, UnknownNameError, close_matches
+from jupyter_mlpipe.keys.closure import Closure
+from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.model.pipeline import Step
+
+
+def check_contract(step: Step) -> None:
+    """Refuse code that does not keep to the signature which its header declares.
+
+    Raises
+    ------
+    ContractError
+        It reads a value, or changes one in place, that the signature does not name.
+    """
+    component = step.component
+    check_changes(component, step.bindings)
+    if not component.inputs_declared:
+        return
+    declared = [i.name for i in component.inputs]
+    for name in component.reads:
+        if name in step.bindings and name not in declared:
+            signature = ", ".join([*declared, name])
+            raise ContractError(
+                f"Component '{component.name}' reads '{name}'{_at_line(component, name)}, which its "
+                f"signature does not name. Add it: {component.name}({signature})."
+            )
+
+
+def check_resolved(component: Component, closure: Closure, known: Iterable[str]) -> None:
+    """Refuse a component that reads a name which nothing provides.
+
+    Raises
+    ------
+    UnknownNameError
+        Names the first such name and close matches among `known`.
+    """
+    if component.star_imports:
+        return
+    for name in closure.unresolved:
+        if name in component.may_read:
+            continue
+        raise UnknownNameError(
+            f"Component '{component.name}' reads '{name}'{_at_line(component, name)}, but no component, "
+            f"parameter or notebook value of that name is known.{close_matches(name, known)} "
+            "Run the cell that makes it first, or put %%component on it."
+        )
+
+
+def check_sendable(component: Component, closure: Closure) -> None:
+    """Refuse a component that reads a value which cannot be sent to another process.
+
+    Raises
+    ------
+    ContractError
+        Names the value, its type and what to do.
+    """
+    for reason in closure.unshippable:
+        raise ContractError(
+            f"Component '{component.name}' reads '{reason.name}'{_at_line(component, reason.name)}, which "
+            f"cannot be sent to the step's process: {reason.detail}. Make it inside the cell."
+        )
+
+
+def _at_line(component: Component, name: str) -> str:
+    line = first_line(component, name)
+    return f" (line {line} of its cell)" if line else ""

@@ -1,0 +1,98 @@
+"""Notebooks bind names again and again: what a component reads is what the kernel would give it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.support.kernel import Kernel
+
+Start = Callable[..., Kernel]
+
+
+def test_a_name_is_replaced_cell_after_cell(kernel: Kernel) -> None:
+    kernel.run("%%component load\ndf = [1, 2, 3]").check()
+    clean = kernel.run("%%component clean\ndf = [v for v in df if v > 1]").check()
+    assert clean.receipt.startswith("clean  df (load) -> df")
+    kernel.run("%%component double\ndf = [v * 2 for v in df]").check()
+    assert kernel.value("df") == [4, 6]
+    # Again, in any order: each reads what it read at first.
+    assert kernel.run("%%component clean\ndf = [v for v in df if v > 1]").check().status_of_step == "reused"
+    assert kernel.value("df") == [2, 3]
+    assert kernel.run("%%component double\ndf = [v * 2 for v in df]").check().status_of_step == "reused"
+    assert kernel.value("df") == [4, 6]
+
+
+def test_a_step_that_replaces_a_notebook_value_reads_the_value_from_before(kernel: Kernel) -> None:
+    kernel.run("n = 1").check()
+    for _ in range(2):
+        kernel.run("%%component grow\nn = n + 1").check()
+        assert kernel.run("n").result == "2"
+    kernel.run("n = 10").check()
+    kernel.run("%%component grow\nn = n + 1").check()
+    assert kernel.run("n").result == "11"
+
+
+def test_a_plain_cell_that_binds_a_name_takes_it_over(kernel: Kernel) -> None:
+    kernel.run("%%component load\ndf = [1, 2, 3]").check()
+    kernel.run("df = df[:1]").check()
+    use = kernel.run("%%component use\nn = len(df)").check()
+    assert use.receipt.startswith("use  df (notebook) -> n")
+    assert kernel.run("n").result == "1"
+
+
+def test_a_plain_cell_that_changes_an_output_takes_it_over(kernel: Kernel) -> None:
+    kernel.run("%%component load\nd = {'a': 1}").check()
+    kernel.run("d['b'] = 2").check()
+    kernel.run("%%component use\nkeys = sorted(d)").check()
+    assert kernel.value("keys") == ["a", "b"]
+
+
+def test_in_place_changes_seen_in_the_code_are_outputs(kernel: Kernel) -> None:
+    kernel.run("%%component load\nd = {'a': 1}\nitems = [1]").check()
+    change = kernel.run("%%component change\nd['b'] = 2\nitems.append(2)").check()
+    assert "-> d, items" in change.receipt
+    assert kernel.value("(d, items)") == ({"a": 1, "b": 2}, [1, 2])
+    # Run again, it starts from what `load` made.
+    assert kernel.run("%%component change\nd['b'] = 2\nitems.append(2)").check().status_of_step == "reused"
+    assert kernel.value("items") == [1, 2]
+
+
+def test_another_producer_can_be_asked_for(kernel: Kernel) -> None:
+    kernel.run("%%component load\ndf = [1, 2, 3]").check()
+    kernel.run("%%component clean\ndf = df[:1]").check()
+    kernel.run("%%component use(df=load.df) -> n\nn = len(df)").check()
+    assert kernel.run("n").result == "3"
+
+
+def test_a_name_deleted_by_a_component_is_gone(kernel: Kernel) -> None:
+    kernel.run("tmp = 1").check()
+    kernel.run("%%component tidy\nkept = tmp + 1\ndel tmp").check()
+    assert kernel.run("tmp").error["ename"] == "NameError"  # type: ignore[index]
+    assert kernel.run("kept").result == "2"
+
+
+def test_a_renamed_cell_retires_its_old_name(kernel: Kernel) -> None:
+    kernel.run("%%component first\nx = 1", cell_id="c1").check()
+    kernel.run("%%component second\nx = 1", cell_id="c1").check()
+    assert kernel.value("__import__('jupyter_mlpipe').current().steps") == ("second",)
+
+
+def test_a_deleted_cell_takes_its_component_along(kernel: Kernel) -> None:
+    kernel.run("%%component first\nx = 1", cell_id="c1").check()
+    kernel.run("y = 2", cell_id="c2", deletedCells=["c1"]).check()
+    assert kernel.value("__import__('jupyter_mlpipe').current().steps") == ()
+
+
+def test_a_cell_turned_into_a_component_provides_its_readers(kernel: Kernel) -> None:
+    kernel.run("df = [1, 2]").check()
+    kernel.run("%%component use\nn = len(df)").check()
+    kernel.run("%%component load\ndf = [1, 2, 3]").check()
+    use = kernel.run("%%component use\nn = len(df)").check()
+    assert use.receipt.startswith("use  df -> n")
+    assert kernel.run("n").result == "3"
+
+
+def test_names_in_strings_and_through_helpers_are_loaded(kernel: Kernel) -> None:
+    kernel.run("%%component make\nlimit = 2\nother = 5").check()
+    kernel.run("def show():\n    return other").check()
+    assert kernel.run("eval('limit'), show()").check().result == "(2, 5)"
