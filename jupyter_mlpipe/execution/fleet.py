@@ -35,6 +35,7 @@ class Fleet:
         self._attempts: dict[str, tuple[Node, int]] = {}
         self._preloaded: set[str] = set()
         self._starting: threading.Thread | None = None
+        self._stop_listening: Callable[[], None] | None = None
         self._closed = False
 
     def start(self, modules: Iterable[str]) -> None:
@@ -104,12 +105,15 @@ class Fleet:
             self._starting.join(_CLOSE_S)
         if self._executor is not None:
             self._executor.close()
+        if self._stop_listening is not None:
+            self._stop_listening()
+            self._stop_listening = None
 
     def _start(self, modules: list[str]) -> None:
         try:
             if self._executor is None:
                 made = self._make_executor()
-                made.listen(self._tell)
+                self._stop_listening = made.listen(self._tell)
                 self._executor = made
             workers = self._executor.start()
             if modules:
