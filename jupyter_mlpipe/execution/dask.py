@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import json
 import logging
 import os
 import threading
@@ -287,7 +288,7 @@ class DaskExecutor:
     async def _on_topic(self, event: tuple[float, Mapping[str, Any]]) -> None:
         _, content = event
         if "token" in content:
-            self._on_message(content["token"], content["message"])
+            self._on_message(content["token"], json.loads(content["message"]))
         elif content.get("action") in ("add-worker", "remove-worker", "offer"):
             try:
                 found = await self._client.scheduler.identity(n_workers=-1)

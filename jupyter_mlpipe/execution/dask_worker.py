@@ -6,6 +6,7 @@ come with the task, and messages go as events of a topic, in order.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import threading
@@ -55,7 +56,11 @@ def run_step(log_event: Callable[[str, Any], None], topic: str, token: str, spec
     server, devices = shared_server()
     with devices.give(n_gpus) as environment:
         server.run(
-            token, spec, lambda message: log_event(topic, {"token": token, "message": message}), environment
+            # As JSON: events turn lists into tuples.
+            token,
+            spec,
+            lambda m: log_event(topic, {"token": token, "message": json.dumps(m)}),
+            environment,
         )
 
 

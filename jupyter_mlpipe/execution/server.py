@@ -23,7 +23,7 @@ import struct
 import sys
 import time
 import warnings
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from jupyter_mlpipe.execution.step import serve, warm_up
 
@@ -80,7 +80,7 @@ class ForkServer:
                 timeout = max(0.0, min(self._linger.values()) - time.monotonic())
             else:
                 timeout = 0.1 if short else 1.0
-            sources = (self._control, self._taken, self._wake)
+            sources: tuple[Any, ...] = (self._control, self._taken, self._wake)
             ready = select.select(sources, (), (), timeout)[0]
             if self._taken in ready:
                 content = os.read(self._taken, 4096)
@@ -199,8 +199,8 @@ class ForkServer:
         for descriptor in (self._hold_generation, self._taken, self._wake, self._waker):
             os.close(descriptor)
         while True:
-            ready = select.select((self._work, self._generation), (), ())[0]
-            if self._work not in ready:
+            ready = select.select([self._work.fileno(), self._generation], (), ())[0]
+            if self._work.fileno() not in ready:
                 os._exit(0)
             try:
                 content, descriptors, _flags, _address = socket.recv_fds(

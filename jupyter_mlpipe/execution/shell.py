@@ -51,7 +51,7 @@ class LazyShell:
         def initialized(_cls: type) -> bool:
             return self._making or self.get() is not None
 
-        module.InteractiveShell.initialized = classmethod(initialized)  # type: ignore[attr-defined]
+        module.InteractiveShell.initialized = classmethod(initialized)
 
     def get(self) -> Any:
         """Return the shell, made at first use."""
@@ -65,9 +65,10 @@ class LazyShell:
 
     def _display(self, *objects: object, **options: Any) -> Any:
         self.get()
-        from IPython.display import display
+        import IPython.display
 
-        return display(*objects, **options)
+        show: Any = IPython.display.display
+        return show(*objects, **options)
 
     def show_result(self, value: object) -> None:
         """Show the value of the last expression."""
@@ -137,7 +138,7 @@ def _make_shell(lazy: LazyShell) -> Any:
 
     capture = lazy.capture
 
-    class StepCompiler(CachingCompiler):  # type: ignore[misc]
+    class StepCompiler(CachingCompiler):
         def format_code_name(self, name: str) -> tuple[str, str] | None:
             title = lazy.titles.get(name)
             if title is None:
@@ -146,11 +147,11 @@ def _make_shell(lazy: LazyShell) -> Any:
             label, _, rest = title.partition(" ")
             return label, rest
 
-    class StepDisplayHook(DisplayHook):  # type: ignore[misc]
+    class StepDisplayHook(DisplayHook):
         def __call__(self, result: object = None) -> None:
             lazy.show_result(result)
 
-    class StepDisplayPublisher(DisplayPublisher):  # type: ignore[misc]
+    class StepDisplayPublisher(DisplayPublisher):
         def publish(
             self,
             data: Mapping[str, Any],
@@ -172,7 +173,7 @@ def _make_shell(lazy: LazyShell) -> Any:
         def clear_output(self, wait: bool = False) -> None:
             capture.show({"output_type": "clear_output", "wait": wait})
 
-    class StepShell(InteractiveShell):  # type: ignore[misc]
+    class StepShell(InteractiveShell):
         compiler_class = Type(StepCompiler)
         displayhook_class = Type(StepDisplayHook)
         display_pub_class = Type(StepDisplayPublisher)

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, TextIO, cast
+from typing import Any
 
 FLUSH_S = 0.05
 FLUSH_CHARS = 8192
@@ -141,10 +141,10 @@ class Capture:
             os.dup2(memory, target, inheritable=True)
             self._tails[target] = Tail(os.open(f"/proc/self/fd/{memory}", os.O_RDWR | os.O_CLOEXEC))
             os.close(memory)
-        sys.stdout = cast(TextIO, StepStream(self, 1))
-        sys.stderr = cast(TextIO, StepStream(self, 2))
-        sys.__stdout__ = sys.stdout  # type: ignore[misc]
-        sys.__stderr__ = sys.stderr  # type: ignore[misc]
+        for descriptor, name in zip((1, 2), _NAMES, strict=True):
+            stream = StepStream(self, descriptor)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
         return self._tails[1].descriptor, self._tails[2].descriptor
 
     def follow(self) -> None:
