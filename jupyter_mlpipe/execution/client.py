@@ -70,6 +70,8 @@ class StepServer:
             fresh = [module for module in preload if module not in self._preloaded]
             self._preloaded.update(dict.fromkeys(fresh))
             if self._server is None or not self._server.is_alive():
+                if self._server is not None:
+                    self._server.close()
                 self._server = _ServerProcess()
                 fresh = list(self._preloaded)
             if fresh:
@@ -115,7 +117,7 @@ class StepServer:
             status, peak = server.wait_for_status(running.pid)
             # What it wrote before its end, such as the last words of a C library.
             for name, tail in zip(("stdout", "stderr"), tails, strict=True):
-                if text := tail.read(final=True):
+                if text := _without_our_frames(tail.read(final=True)):
                     on_message({"type": "output", "output": stream_output(name, text)})
             on_message(_died(_describe_death(status, peak, killed=running.killed), started))
         except ClusterError as error:
@@ -275,6 +277,14 @@ def _environment() -> dict[str, str]:
     # The order of sets must not change what a step gives from one server to the next.
     environment.setdefault("PYTHONHASHSEED", "0")
     return environment
+
+
+def _without_our_frames(text: str) -> str:
+    """Cut our frames out of the traceback that `faulthandler` writes at a crash."""
+    if "(most recent call first):" not in text:
+        return text
+    ours = (f'  File "{os.path.dirname(__file__)}{os.sep}', '  File "<string>"')
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(ours))
 
 
 def _died(why: str, started: float) -> FailedMessage:

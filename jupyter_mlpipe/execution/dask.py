@@ -40,7 +40,6 @@ from jupyter_mlpipe.execution.executor import (
 _log = logging.getLogger(__name__)
 _LOCAL_NAME = "local"
 _N_THREADS = 256  # Each only relays; amounts limit what runs.
-_CONNECT_S = 20
 _CLOSE_S = 10
 _SCATTER_BYTES = 1_000_000
 _CONFIG = {
@@ -66,11 +65,16 @@ class DaskExecutor:
         scheduler file, or a `distributed.Client`, which is not closed by us.
     amounts
         What the worker of our own cluster offers; all of this machine by default.
+    connect_s
+        How long to wait for a scheduler to answer.
     """
 
-    def __init__(self, target: Any = None, *, amounts: Amounts | None = None) -> None:
+    def __init__(
+        self, target: Any = None, *, amounts: Amounts | None = None, connect_s: float = 20.0
+    ) -> None:
         self._target = target
         self._amounts = dict(amounts) if amounts is not None else None
+        self._connect_s = connect_s
         self._topic = f"mlpipe-{uuid.uuid4().hex}"
         self._pid = os.getpid()
         self._lock = threading.RLock()
@@ -152,7 +156,7 @@ class DaskExecutor:
             place = str(self._target)
             where = {"scheduler_file": place} if os.path.exists(place) else {"address": place}
             try:
-                self._client = distributed.Client(**where, timeout=_CONNECT_S, set_as_default=False)
+                self._client = distributed.Client(**where, timeout=self._connect_s, set_as_default=False)
             except Exception as error:
                 raise ClusterError(
                     f"No Dask scheduler answers at '{place}' ({type(error).__name__}: {error}). "

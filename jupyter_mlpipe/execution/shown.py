@@ -163,8 +163,8 @@ class Capture:
                 self._turn = descriptor
 
     def _collect(self, *, final: bool = False) -> None:
-        # First what was written before the streams took turns.
-        for descriptor in (3 - self._turn, self._turn):
+        # The turn began with a write to its stream; only C code and child processes write out of turn.
+        for descriptor in (self._turn, 3 - self._turn):
             text = self._tails[descriptor].read(final=final)
             if not text:
                 continue

@@ -148,7 +148,8 @@ class FileWatch:
                 if not stat.S_ISREG(os.stat(path).st_mode):
                     continue
             except OSError:
-                if real.startswith(os.path.join(os.path.realpath(tempfile.gettempdir()), "")):
+                temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
+                if real.startswith(temporary) and not real.startswith(self._folder):
                     continue  # made and removed by a library or a child process
             found[path] = file_digest(path)
         return dict(sorted(found.items()))

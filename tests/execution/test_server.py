@@ -1,0 +1,179 @@
+"""The fork server: how steps die, what is killed with them, and what is left behind: nothing."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jupyter_mlpipe.errors import ClusterError
+from jupyter_mlpipe.execution.client import StepServer
+from tests.support.steps import Ended, Steps
+
+_PATIENCE_S = 20
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Steps]:
+    running = Steps(tmp_path)
+    yield running
+    running.server.close()
+
+
+def _eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.01)
+
+
+def _gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _in_thread(steps: Steps, token: str, code: str) -> tuple[threading.Thread, Ended]:
+    ended = Ended()
+    spec = steps.spec(code).to_bytes()
+    thread = threading.Thread(target=steps.server.run, args=(token, spec, ended.messages.append))
+    thread.start()
+    return thread, ended
+
+
+def test_exit_without_a_word_is_told_with_its_status(steps: Steps) -> None:
+    ended = steps.run("import os\nprint('last words')\nos._exit(3)")
+    assert ended.error["kind"] == "died"
+    assert ended.error["evalue"] == "Its process exited with status 3 before it was done."
+    assert ended.text == "last words\n"
+
+
+def test_crash_is_told_by_its_signal_with_all_that_was_printed(steps: Steps) -> None:
+    ended = steps.run("import ctypes\nprint('before')\nctypes.string_at(0)")
+    assert (ended.error["kind"], ended.error["ename"]) == ("died", "StepDiedError")
+    assert "SIGSEGV" in ended.error["evalue"]
+    assert ended.text.startswith("before\n")
+    assert 'File "Cell In[5]", line 3' in ended.text
+    assert "jupyter_mlpipe" not in ended.text
+
+
+def test_kill_from_outside_speaks_of_memory(steps: Steps) -> None:
+    ended = steps.run("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    assert "SIGKILL" in ended.error["evalue"]
+    assert "memory" in ended.error["evalue"]
+
+
+def test_kill_takes_the_children_of_the_step_along(steps: Steps) -> None:
+    code = "import subprocess, time\np = subprocess.Popen(['sleep', '1000'])\nprint(p.pid)\ntime.sleep(1000)"
+    thread, ended = _in_thread(steps, "kill", code)
+    _eventually(lambda: ended.text.endswith("\n"))
+    started = time.perf_counter()
+    steps.server.kill("kill")
+    thread.join(_PATIENCE_S)
+    assert time.perf_counter() - started < 2
+    assert ended.error["evalue"] == "Its process was killed on request."
+    _eventually(lambda: _gone(int(ended.text)))
+
+
+def test_kill_reaches_a_step_that_has_not_started(steps: Steps) -> None:
+    steps.server.kill("early")
+    ended = Ended()
+    steps.server.run("early", steps.spec("1").to_bytes(), ended.messages.append)
+    assert [message["type"] for message in ended.messages] == ["ended"]
+    assert "killed" in ended.error["evalue"]
+
+
+def test_background_processes_do_not_outlive_the_step(steps: Steps) -> None:
+    ended = steps.run("import subprocess\nprint(subprocess.Popen(['sleep', '1000']).pid)")
+    assert ended.ended["status"] == "succeeded"
+    _eventually(lambda: _gone(int(ended.text)))
+
+
+def test_more_steps_than_waiting_children_run_at_once(steps: Steps) -> None:
+    folder = steps.folder / "meeting"
+    folder.mkdir()
+    code = """
+import os, time
+open(f"meeting/{os.getpid()}", "w").close()
+while len(os.listdir("meeting")) < 8:
+    time.sleep(0.01)
+"""
+    running = [_in_thread(steps, f"meet{i}", code) for i in range(8)]
+    for thread, ended in running:
+        thread.join(_PATIENCE_S)
+        assert ended.ended["status"] == "succeeded"
+
+
+def test_modules_imported_ahead_are_there_at_once(own: Steps) -> None:
+    own.server.ensure(["decimal", "no_such_module"])
+    code = "import sys\nx = 'decimal' in sys.modules"
+    _eventually(lambda: own.value(own.run(code, outputs=("x",)), "x"))
+
+
+def test_server_that_was_killed_is_started_again(own: Steps) -> None:
+    own.run("1")
+    [server] = [p for p in psutil.Process().children() if "execution.server" in " ".join(p.cmdline())][-1:]
+    waiting = server.children()
+    server.send_signal(signal.SIGKILL)
+    _eventually(lambda: all(_gone(process.pid) for process in waiting))
+    assert own.run("1").ended["status"] == "succeeded"
+
+
+def test_close_leaves_no_process_and_ends_running_steps(tmp_path: Path) -> None:
+    before = set(psutil.Process().children(recursive=True))
+    steps = Steps(tmp_path)
+    thread, ended = _in_thread(steps, "long", "import time\nprint(1)\ntime.sleep(1000)")
+    _eventually(lambda: bool(ended.text))
+    steps.server.close()
+    thread.join(_PATIENCE_S)
+    assert ended.error["kind"] == "died"
+    _eventually(lambda: set(psutil.Process().children(recursive=True)) <= before)
+    with pytest.raises(ClusterError, match="closed"):
+        steps.server.ensure()
+
+
+def test_killed_parent_leaves_nothing_behind(tmp_path: Path) -> None:
+    script = """
+import sys, threading
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from tests.support.steps import Steps
+steps = Steps(Path(sys.argv[1]))
+code = '''
+import os, subprocess, time
+print(os.getpid(), os.getppid(), subprocess.Popen(["sleep", "1000"]).pid)
+time.sleep(1000)
+'''
+def show(message):
+    if message["type"] == "output":
+        print(message["output"]["text"], end="", flush=True)
+steps.server.run("t", steps.spec(code).to_bytes(), show)
+"""
+    root = str(Path(__file__).parents[2])
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path), root], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(pids) == 3
+        waiting = [process.pid for process in psutil.Process(pids[1]).children()]
+        parent.send_signal(signal.SIGKILL)
+    _eventually(lambda: all(map(_gone, [*pids, *waiting])))
+
+
+def test_a_spec_that_cannot_be_read_is_an_error_of_the_step(steps: Steps) -> None:
+    ended = Ended()
+    steps.server.run("bad", b"no pickle", ended.messages.append)
+    assert ended.error["kind"] == "error"
+
+
+def test_step_server_without_work_is_closed_at_once() -> None:
+    StepServer().close()

@@ -1,0 +1,156 @@
+"""What a step shows: order, merging, displays, figures, and text from below Python."""
+
+from __future__ import annotations
+
+import base64
+
+from jupyter_mlpipe.execution.shown import Shown, stream_output
+from tests.support.steps import Ended, Steps
+
+
+def _kinds(ended: Ended) -> list[str]:
+    return [output.get("name") or output["output_type"] for output in ended.outputs]
+
+
+def test_adjacent_text_is_merged_and_clears_and_updates_are_applied() -> None:
+    shown = Shown()
+    shown.add(stream_output("stdout", "a"))
+    shown.add(stream_output("stdout", "b"))
+    shown.add({"output_type": "clear_output", "wait": True})
+    assert shown.to_list() == [stream_output("stdout", "ab")]
+    shown.add(stream_output("stderr", "c"))
+    first = {"output_type": "display_data", "data": {"text/plain": "1"}, "metadata": {}}
+    shown.add({**first, "transient": {"display_id": "bar"}})
+    shown.add(
+        {
+            "output_type": "update_display_data",
+            "data": {"text/plain": "2"},
+            "metadata": {},
+            "transient": {"display_id": "bar"},
+        }
+    )
+    assert shown.to_list() == [stream_output("stderr", "c"), {**first, "data": {"text/plain": "2"}}]
+    shown.add({"output_type": "clear_output", "wait": False})
+    assert shown.to_list() == []
+
+
+def test_text_keeps_its_order_among_displays_child_processes_and_c_code(steps: Steps) -> None:
+    code = """
+import ctypes, os, subprocess, sys
+print("one")
+os.system("echo two")
+print("three", file=sys.stderr)
+subprocess.run(["echo", "four"])
+ctypes.CDLL(None).write(1, b"five\\n", 5)
+display("six")
+sys.stdout.buffer.write(b"seven\\n")
+"eight"
+"""
+    ended = steps.run(code)
+    assert ended.outputs == steps.store.get_shown(ended.record)
+    assert _kinds(ended) == ["stdout", "stderr", "stdout", "display_data", "stdout", "execute_result"]
+    assert ended.text == "one\ntwo\nthree\nfour\nfive\nseven\n"
+    assert ended.outputs[-1] == {
+        "output_type": "execute_result",
+        "execution_count": None,
+        "data": {"text/plain": "'eight'"},
+        "metadata": {},
+    }
+
+
+def test_text_arrives_while_the_step_runs(steps: Steps) -> None:
+    ended = steps.run("import time\nprint('early')\ntime.sleep(0.3)\nprint('late')")
+    texts = [m["output"]["text"] for m in ended.messages if m["type"] == "output"]
+    assert texts == ["early\n", "late\n"]
+
+
+def test_many_lines_arrive_complete_in_few_messages(steps: Steps) -> None:
+    ended = steps.run("for i in range(100_000):\n    print(i)")
+    assert ended.text == "".join(f"{i}\n" for i in range(100_000))
+    assert len(ended.messages) < 1000
+
+
+def test_much_text_does_not_stay_in_memory(steps: Steps) -> None:
+    ended = steps.run("import os\nfor _ in range(1200):\n    os.write(1, b'x' * 65536)")
+    sent = sum(len(m["output"]["text"]) for m in ended.messages if m["type"] == "output")
+    assert sent == 1200 * 65536
+    assert steps.store.get_shown(ended.record)[0]["text"].endswith("[the rest of this text was not kept]\n")
+
+
+def test_semicolon_and_none_show_nothing(steps: Steps) -> None:
+    assert steps.run("5;  # a comment; quiet").outputs == []
+    assert steps.run("None").outputs == []
+    assert steps.run("x = 5").outputs == []
+
+
+def test_a_step_that_shows_nothing_rich_imports_no_ipython(steps: Steps) -> None:
+    code = (
+        "import sys\nprint('text')\nloaded = [m for m in ('IPython', 'pandas', 'dask') if m in sys.modules]"
+    )
+    assert steps.value(steps.run(code, outputs=("loaded",)), "loaded") == []
+
+
+def test_frame_is_shown_as_html_and_text(steps: Steps) -> None:
+    ended = steps.run("import pandas as pd\npd.DataFrame({'a': [1, 2]})")
+    assert set(ended.outputs[0]["data"]) == {"text/plain", "text/html"}
+
+
+def test_figure_comes_as_png_where_the_cell_ends(steps: Steps) -> None:
+    ended = steps.run("import matplotlib.pyplot as plt\nplt.plot([1, 2])\nprint('after')")
+    assert _kinds(ended) == ["stdout", "display_data"]
+    data = ended.outputs[-1]["data"]
+    assert data["text/plain"] == "<Figure size 640x480 with 1 Axes>"
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+
+
+def test_library_that_asks_for_ipython_finds_a_shell(steps: Steps) -> None:
+    code = """
+from IPython.display import HTML, clear_output, display
+from IPython import get_ipython as found
+display("gone")
+clear_output()
+handle = display(HTML("<b>1</b>"), display_id=True)
+handle.update(HTML("<b>2</b>"))
+same = found() is get_ipython()
+"""
+    ended = steps.run(code, outputs=("same",))
+    assert steps.value(ended, "same") is True
+    assert [output["data"]["text/html"] for output in ended.outputs] == ["<b>2</b>"]
+
+
+def test_magics_and_shell_commands_see_the_names_of_the_step(steps: Steps) -> None:
+    code = """
+word = "hello"
+get_ipython().system("echo {word}")
+get_ipython().run_line_magic("time", "y = word.upper()")
+In = 3
+"""
+    ended = steps.run(code, outputs=("y", "In"))
+    assert "hello" in ended.text
+    assert "Wall time" in ended.text
+    assert steps.value(ended, "y") == "HELLO"
+    assert steps.value(ended, "In") == 3
+
+
+def test_forked_processes_print_but_send_nothing_themselves(steps: Steps) -> None:
+    code = """
+import os, sys
+pid = os.fork()
+if pid == 0:
+    print("child")
+    print("child's error", file=sys.stderr)
+    display("not sent")
+    os._exit(0)
+os.waitpid(pid, 0)
+print("parent")
+"""
+    ended = steps.run(code)
+    assert "child\n" in ended.text
+    assert "parent\n" in ended.text
+    assert "child's error\n" in ended.text
+    assert "display_data" not in _kinds(ended)
+
+
+def test_invalid_text_and_surrogates_do_not_fail(steps: Steps) -> None:
+    ended = steps.run("import os\nos.write(1, b'\\xff\\n')\nprint('\\ud800')")
+    assert ended.text == "\ufffd\n\\ud800\n"
