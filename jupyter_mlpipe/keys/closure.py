@@ -226,16 +226,14 @@ class _Walk:
 
     def _take(self, name: str, value: Any) -> None:
         if isinstance(value, types.ModuleType):
-            self.imports[name] = (value.__name__, None)
-            self.digester.reach.modules[value.__name__] = None
+            self._import(name, value.__name__, None)
             return
         if value is os.environ:
-            self.imports[name] = ("os", "environ")
+            self._import(name, "os", "environ")
             return
         is_own = is_definition(value, self.namespace)
         if not is_own and callable(value) and (home := find_home(value)) is not None:
-            self.imports[name] = home
-            self.digester.reach.modules[home[0]] = None
+            self._import(name, *home)
             return
         self.captured[name] = value
         try:
@@ -246,6 +244,14 @@ class _Walk:
                 self.add("value", name, self.digester.digest_value(value), short_value(value))
         except Undigestable as error:
             self.add_problem(name, str(error))
+
+    def _import(self, name: str, module: str, attribute: str | None) -> None:
+        self.imports[name] = (module, attribute)
+        self.digester.reach.modules[module] = None
+        # Which thing the name stands for is said nowhere else: the import is in another cell.
+        self.add(
+            "helper", name, digest("import", module, attribute), f"{module}.{attribute or ''}".rstrip(".")
+        )
 
     def follow_modules(
         self, imports: Iterable[tuple[str, tuple[str, ...]]], modules: LocalModules

@@ -13,49 +13,15 @@ import pickle
 import sys
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from blake3 import blake3
-
 from jupyter_mlpipe.keys.codes import code_reads, digest_code
+from jupyter_mlpipe.keys.libraries import LIBRARIES
+from jupyter_mlpipe.keys.parts import Description, Item, describe_as
 from jupyter_mlpipe.keys.pickles import find_in
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.keys.values import Digester
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """Bytes that stand for themselves."""
-
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A part of a value.
-
-    Parameters
-    ----------
-    step
-        How to get to it from the value, for messages: ``.name``.
-    is_temporary
-        Made for the description only.
-    is_inline
-        A definition to be written out where a name would do.
-    """
-
-    value: Any
-    step: str = ""
-    is_temporary: bool = False
-    is_inline: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    tag: str
-    items: tuple[Item, ...] = ()
 
 
 # Attributes of a class that its definition does not give, or that say where it stands.
@@ -93,7 +59,7 @@ def describe(value: Any, digester: Digester) -> Description:
     """
     if isinstance(value, types.ModuleType):
         digester.reach.modules[value.__name__] = None
-        return _of("module", value.__name__)
+        return describe_as("module", value.__name__)
     if isinstance(value, type) or callable(value):
         named = _by_name(value, digester)
         if named is not None:
@@ -111,7 +77,7 @@ def describe_definition(value: Any, digester: Digester) -> Description:
         return Description("enum", (Item(type(value)), Item(value.name), Item(value._value_, ".value")))
     if (special := _SPECIAL.get(type(value))) is not None:
         return special(value)
-    for module, describer in _LIBRARIES:
+    for module, describer in LIBRARIES:
         if module in sys.modules and (found := describer(value, sys.modules[module])) is not None:
             # Its methods are the library's code.
             digester.reach.modules[module] = None
@@ -167,13 +133,13 @@ def _by_name(value: Any, digester: Digester) -> Description | None:
         if find_in(digester.namespace, name) is not value:
             return None
         digester.reach.names[name.partition(".")[0]] = None
-        return _of("notebook", name)
+        return describe_as("notebook", name)
     found = find_home(value)
     if found is None:
         return None
     if found[0] != "builtins":
         digester.reach.modules[found[0]] = None
-    return _of("global", *found)
+    return describe_as("global", *found)
 
 
 def _describe_function(function: types.FunctionType, digester: Digester) -> Description:
@@ -233,7 +199,7 @@ def _cell(name: str, cell: types.CellType) -> Description:
     try:
         return Description("variable", (Item(name), Item(cell.cell_contents)))
     except ValueError:
-        return _of("empty variable", name)
+        return describe_as("empty variable", name)
 
 
 def _describe_class(cls: type) -> Description:
@@ -262,7 +228,7 @@ def _describe_reduced(value: Any, digester: Digester) -> Description:
             digester.reach.names[reduced] = None
         else:
             digester.reach.modules[module] = None
-        return _of("global", module, reduced)
+        return describe_as("global", module, reduced)
     filled: list[Any] = [*reduced, None, None, None, None]
     make, args, state, items, pairs, setter = filled[:6]
     if isinstance(state, dict) and type(value).__module__.partition(".")[0] == "pandas":
@@ -282,10 +248,6 @@ def _state_item(state: Any) -> Item:
             attributes += [Item(name), Item(value, f".{name}")]
         return Item(Description("attributes", tuple(attributes)))
     return Item(state, "", is_temporary=type(state) in (dict, list, tuple))
-
-
-def _of(tag: str, *values: Any) -> Description:
-    return Description(tag, tuple(map(Item, values)))
 
 
 def _attributes(tag: str, *names: str) -> Callable[[Any], Description]:
@@ -327,10 +289,10 @@ _SPECIAL: dict[type, Callable[[Any], Description]] = {
     types.MethodDescriptorType: _attributes("slot", "__objclass__", "__name__"),
     types.ClassMethodDescriptorType: _attributes("slot", "__objclass__", "__name__"),
     # The class that has it is being written out: only its name matters.
-    types.MemberDescriptorType: lambda value: _of("member", value.__name__),
-    types.GetSetDescriptorType: lambda value: _of("member", value.__name__),
+    types.MemberDescriptorType: lambda value: describe_as("member", value.__name__),
+    types.GetSetDescriptorType: lambda value: describe_as("member", value.__name__),
     types.MappingProxyType: _describe_mapping,
-    types.CodeType: lambda value: _of("code", digest_code(value)),
+    types.CodeType: lambda value: describe_as("code", digest_code(value)),
     types.CellType: lambda value: _cell("", value),
     staticmethod: _attributes("staticmethod", "__func__"),
     classmethod: _attributes("classmethod", "__func__"),
@@ -342,110 +304,3 @@ _SPECIAL: dict[type, Callable[[Any], Description]] = {
     type(functools.lru_cache(lambda: None)): _describe_cached,
     TypeVar: _attributes("type variable", "__name__", "__bound__", "__constraints__"),
 }
-
-
-def _describe_numpy(value: Any, numpy: Any) -> Description | None:
-    if isinstance(value, numpy.generic):
-        array = numpy.asarray(value)
-        if array.dtype.kind in "OV":
-            return None
-        return _of("numpy scalar", array.dtype.str, array.dtype.name, array.tobytes())
-    if type(value) is not numpy.ndarray:
-        return None
-    dtype = value.dtype
-    # The order in memory changes how sums are rounded.
-    order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
-    if dtype.kind in "biufcmMSU" and not dtype.hasobject:
-        flat = value if order == "C" else value.T
-        content: Item = Item(Token(_bytes_digest(numpy.ascontiguousarray(flat))))
-        meta: tuple[Any, ...] = (dtype.str, dtype.name)
-        return Description("array", (Item(meta, "", True), Item(order), Item(value.shape, "", True), content))
-    if dtype.kind in "OT":
-        items = Item(list(value.flat), "", is_temporary=True)
-        return Description("array", (Item(dtype), Item(order), Item(value.shape, "", True), items))
-    return None
-
-
-def _bytes_digest(array: Any) -> bytes:
-    return blake3(array.reshape(-1).view("u1") if array.nbytes else b"").digest()
-
-
-def _describe_pandas(value: Any, pandas: Any) -> Description | None:
-    kind = type(value)
-    if kind is pandas.DataFrame:
-        columns = [Item(value.iloc[:, i].array, f"[{value.columns[i]!r}]") for i in range(value.shape[1])]
-        return Description("frame", (Item(value.columns), Item(value.index), _pandas_extra(value), *columns))
-    if kind is pandas.Series:
-        return Description(
-            "series", (Item(value.name), Item(value.index), _pandas_extra(value), Item(value.array))
-        )
-    if isinstance(value, pandas.Index) and kind.__module__.partition(".")[0] == "pandas":
-        return _describe_index(value, pandas)
-    extensions = pandas.api.extensions.ExtensionArray
-    if isinstance(value, extensions) and kind.__module__.partition(".")[0] == "pandas":
-        return _describe_extension(value)
-    return None
-
-
-def _pandas_extra(value: Any) -> Item:
-    return Item((value.attrs, value.flags.allows_duplicate_labels), "", is_temporary=True)
-
-
-def _describe_index(value: Any, pandas: Any) -> Description:
-    kind = type(value).__name__
-    if kind == "RangeIndex":
-        return _of(kind, value.start, value.stop, value.step, value.name)
-    if kind == "MultiIndex":
-        parts = (list(value.levels), list(map(_as_array, value.codes)), list(value.names))
-        return Description(kind, tuple(Item(part, "", is_temporary=True) for part in parts))
-    freq = getattr(value, "freqstr", None)
-    return Description(kind, (Item(value.name), Item(freq), Item(value.array)))
-
-
-def _as_array(codes: Any) -> Any:
-    return sys.modules["numpy"].asarray(codes)
-
-
-def _describe_extension(value: Any) -> Description | None:
-    kind = type(value).__name__
-    if kind in ("NumpyExtensionArray", "PandasArray"):
-        return Description("column", (Item(value.to_numpy()),))
-    if kind == "Categorical":
-        return Description(kind, (Item(value.codes.copy()), Item(value.categories), Item(value.ordered)))
-    if kind in ("DatetimeArray", "TimedeltaArray", "PeriodArray"):
-        return Description(kind, (Item(str(value.dtype)), Item(value.asi8)))
-    if hasattr(value, "_mask") and hasattr(value, "_data"):
-        # What stands below the mask is left over from earlier operations.
-        content = value._data.copy()
-        content[value._mask] = content.dtype.type()
-        return Description(kind, (Item(value.dtype.name), Item(content), Item(value._mask)))
-    arrow = getattr(value, "_pa_array", None)
-    if arrow is not None:
-        storage, missing = getattr(value.dtype, "storage", ""), repr(getattr(value.dtype, "na_value", ""))
-        return Description(kind, (Item(str(value.dtype)), Item(storage), Item(missing), Item(arrow)))
-    return None
-
-
-def _describe_arrow(value: Any, arrow: Any) -> Description | None:
-    kind = type(value)
-    if isinstance(value, arrow.Array | arrow.ChunkedArray):
-        table = arrow.table({"": value})
-    elif kind is arrow.Table:
-        table = value
-    elif kind is arrow.RecordBatch:
-        table = arrow.Table.from_batches([value])
-    else:
-        return None
-    # As a stream in one piece: how the values are cut into chunks and slices does not count.
-    sink = arrow.BufferOutputStream()
-    with arrow.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table.combine_chunks())
-    name = "Array" if isinstance(value, arrow.Array) else kind.__name__
-    return Description("arrow", (Item(name), Item(Token(blake3(sink.getvalue()).digest()))))
-
-
-_LIBRARIES = (
-    ("numpy", _describe_numpy),
-    ("pandas", _describe_pandas),
-    ("pyarrow", _describe_arrow),
-)

@@ -156,11 +156,10 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return self._reduce_function(obj)
         if isinstance(obj, types.CellType) and id(obj) in self._cells:
             return _make_empty_cell, ()
-        if isinstance(obj, type) and self._by_name:
-            if obj.__module__ == "__main__" and self._names(obj):
-                return _find_definition, (obj.__qualname__,)
-            return _without_tracker(super().reducer_override(obj))
-        return super().reducer_override(obj)
+        if self._by_name and isinstance(obj, type) and obj.__module__ == "__main__" and self._names(obj):
+            return _find_definition, (obj.__qualname__,)
+        reduced = super().reducer_override(obj)
+        return _with_own_tracker(reduced, self._by_name) if isinstance(obj, type) else reduced
 
     def _reduce_function(self, function: types.FunctionType) -> Any:
         if function.__globals__ is self._namespace:
@@ -221,15 +220,17 @@ def _dump(value: object, namespace: Mapping[str, Any]) -> bytes:
     return file.getvalue()
 
 
-def _without_tracker(reduced: Any) -> Any:
-    # cloudpickle gives each class a random id, so that loading it twice gives one class; in an
+def _with_own_tracker(reduced: Any, is_stored: bool) -> Any:
+    # cloudpickle gives each class a random id, by which a process that has the class finds it and
+    # sets it up anew. In the notebook's own process that would change the notebook's class; in an
     # artifact it would make equal values differ.
     if isinstance(reduced, tuple) and reduced[0] in (
         cloudpickle_internals._make_skeleton_class,
         cloudpickle_internals._make_skeleton_enum,
     ):
         make, args, *rest = reduced
-        return (make, (*args[:-2], None, *args[-1:]), *rest)
+        tracker = None if is_stored else f"{args[-2]} in a step"
+        return (make, (*args[:-2], tracker, *args[-1:]), *rest)
     return reduced
 
 

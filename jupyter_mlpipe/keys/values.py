@@ -17,7 +17,8 @@ from blake3 import blake3
 
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.keys import canonical
-from jupyter_mlpipe.keys.describe import Description, Item, Token, describe, describe_definition
+from jupyter_mlpipe.keys.describe import describe, describe_definition
+from jupyter_mlpipe.keys.parts import Description, Item, Token
 
 _MAX_VISITS = 5_000_000
 _FREE = 1 << 60  # a level below all others

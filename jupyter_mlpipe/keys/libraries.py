@@ -1,0 +1,125 @@
+"""Arrays and tables: by their type, shape, names and bytes. Libraries are looked at, never imported."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import Any
+
+from blake3 import blake3
+
+from jupyter_mlpipe.keys.parts import Description, Item, Token, describe_as
+
+
+def _describe_numpy(value: Any, numpy: Any) -> Description | None:
+    if isinstance(value, numpy.generic):
+        array = numpy.asarray(value)
+        if array.dtype.kind in "OV":
+            return None
+        return describe_as("numpy scalar", array.dtype.str, array.dtype.name, array.tobytes())
+    if type(value) is not numpy.ndarray:
+        return None
+    dtype = value.dtype
+    # The order in memory changes how sums are rounded.
+    order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
+    if dtype.kind in "biufcmMSU" and not dtype.hasobject:
+        flat = value if order == "C" else value.T
+        content: Item = Item(Token(_bytes_digest(numpy.ascontiguousarray(flat))))
+        meta: tuple[Any, ...] = (dtype.str, dtype.name)
+        return Description("array", (Item(meta, "", True), Item(order), Item(value.shape, "", True), content))
+    if dtype.kind in "OT":
+        items = Item(list(value.flat), "", is_temporary=True)
+        return Description("array", (Item(dtype), Item(order), Item(value.shape, "", True), items))
+    return None
+
+
+def _bytes_digest(array: Any) -> bytes:
+    return blake3(array.reshape(-1).view("u1") if array.nbytes else b"").digest()
+
+
+def _describe_pandas(value: Any, pandas: Any) -> Description | None:
+    kind = type(value)
+    if kind is pandas.DataFrame:
+        columns = [Item(value.iloc[:, i].array, f"[{value.columns[i]!r}]") for i in range(value.shape[1])]
+        return Description("frame", (Item(value.columns), Item(value.index), _pandas_extra(value), *columns))
+    if kind is pandas.Series:
+        return Description(
+            "series", (Item(value.name), Item(value.index), _pandas_extra(value), Item(value.array))
+        )
+    if isinstance(value, pandas.Index) and kind.__module__.partition(".")[0] == "pandas":
+        return _describe_index(value, pandas)
+    extensions = pandas.api.extensions.ExtensionArray
+    if isinstance(value, extensions) and kind.__module__.partition(".")[0] == "pandas":
+        return _describe_extension(value)
+    return None
+
+
+def _pandas_extra(value: Any) -> Item:
+    return Item((value.attrs, value.flags.allows_duplicate_labels), "", is_temporary=True)
+
+
+def _describe_index(value: Any, pandas: Any) -> Description:
+    kind = type(value).__name__
+    if kind == "RangeIndex":
+        return describe_as(kind, value.start, value.stop, value.step, value.name)
+    if kind == "MultiIndex":
+        parts = (list(value.levels), list(map(_as_array, value.codes)), list(value.names))
+        return Description(kind, tuple(Item(part, "", is_temporary=True) for part in parts))
+    freq = getattr(value, "freqstr", None)
+    return Description(kind, (Item(value.name), Item(freq), Item(value.array)))
+
+
+def _as_array(codes: Any) -> Any:
+    return sys.modules["numpy"].asarray(codes)
+
+
+def _describe_extension(value: Any) -> Description | None:
+    kind = type(value).__name__
+    if kind in ("NumpyExtensionArray", "PandasArray"):
+        return Description("column", (Item(value.to_numpy()),))
+    if kind == "Categorical":
+        return Description(kind, (Item(value.codes.copy()), Item(value.categories), Item(value.ordered)))
+    if kind in ("DatetimeArray", "TimedeltaArray", "PeriodArray"):
+        return Description(kind, (Item(str(value.dtype)), Item(value.asi8)))
+    if hasattr(value, "_mask") and hasattr(value, "_data"):
+        # What stands below the mask is left over from earlier operations.
+        content = value._data.copy()
+        content[value._mask] = content.dtype.type()
+        return Description(kind, (Item(value.dtype.name), Item(content), Item(value._mask)))
+    arrow = getattr(value, "_pa_array", None)
+    if arrow is not None:
+        storage, missing = getattr(value.dtype, "storage", ""), repr(getattr(value.dtype, "na_value", ""))
+        return Description(kind, (Item(str(value.dtype)), Item(storage), Item(missing), Item(arrow)))
+    return None
+
+
+def _describe_arrow(value: Any, arrow: Any) -> Description | None:
+    kind = type(value)
+    if isinstance(value, arrow.Array | arrow.ChunkedArray):
+        table = arrow.table({"": value})
+    elif kind is arrow.Table:
+        table = value
+    elif kind is arrow.RecordBatch:
+        table = arrow.Table.from_batches([value])
+    else:
+        return None
+    # In one piece, and copied: how the values are cut into chunks does not count, nor what a slice hides.
+    with contextlib.suppress(arrow.ArrowException):  # a type that cannot be copied so
+        table = table.take(_positions(table.num_rows, arrow))
+    sink = arrow.BufferOutputStream()
+    with arrow.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    name = "Array" if isinstance(value, arrow.Array) else kind.__name__
+    return Description("arrow", (Item(name), Item(Token(blake3(sink.getvalue()).digest()))))
+
+
+def _positions(n: int, arrow: Any) -> Any:
+    numpy = sys.modules.get("numpy")
+    return arrow.array(range(n) if numpy is None else numpy.arange(n), arrow.int64())
+
+
+LIBRARIES = (
+    ("numpy", _describe_numpy),
+    ("pandas", _describe_pandas),
+    ("pyarrow", _describe_arrow),
+)

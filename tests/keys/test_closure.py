@@ -1,0 +1,560 @@
+"""The change matrix: what must change a key, and what must not."""
+
+import linecache
+import subprocess
+import sys
+import textwrap
+import types
+
+import pytest
+
+from jupyter_mlpipe.keys.closure import ModuleSource
+from jupyter_mlpipe.keys.derive import explain
+from jupyter_mlpipe.keys.pickles import load_closure
+
+# (name, the cells before, the cells after, the step's code)
+CHANGES = [
+    ("own code", "x = 1", "x = 1", ("out = x", "out = x + 0")),
+    ("helper", "def f(): return 1", "def f(): return 2", "out = f()"),
+    (
+        "helper two deep",
+        "def g(): return 1\ndef f(): return g()",
+        "def g(): return 2\ndef f(): return g()",
+        "out = f()",
+    ),
+    (
+        "mutual recursion",
+        "def a(n): return n and b(n - 1)\ndef b(n): return n and a(n - 1)",
+        "def a(n): return n and b(n - 1)\ndef b(n): return n and a(n - 2)",
+        "out = a(3)",
+    ),
+    ("method", "class A:\n  def f(self): return 1", "class A:\n  def f(self): return 2", "out = A().f()"),
+    (
+        "method of an instance",
+        "class A:\n  def f(self): return 1\na = A()",
+        "class A:\n  def f(self): return 2\na = A()",
+        "out = a.f()",
+    ),
+    (
+        "base class",
+        "class A:\n  k = 1\nclass B(A): pass",
+        "class A:\n  k = 2\nclass B(A): pass",
+        "out = B.k",
+    ),
+    (
+        "nested class",
+        "class A:\n  class B:\n    k = 1",
+        "class A:\n  class B:\n    k = 2",
+        "out = A.B.k",
+    ),
+    (
+        "property",
+        "class A:\n  @property\n  def p(self): return 1",
+        "class A:\n  @property\n  def p(self): return 2",
+        "out = A().p",
+    ),
+    (
+        "static method",
+        "class A:\n  @staticmethod\n  def p(): return 1",
+        "class A:\n  @staticmethod\n  def p(): return 2",
+        "out = A.p()",
+    ),
+    (
+        "class method",
+        "class A:\n  @classmethod\n  def p(cls): return 1",
+        "class A:\n  @classmethod\n  def p(cls): return 2",
+        "out = A.p()",
+    ),
+    (
+        "global read by a method",
+        "K = 1\nclass A:\n  def f(self): return K",
+        "K = 2\nclass A:\n  def f(self): return K",
+        "out = A().f()",
+    ),
+    (
+        "metaclass",
+        "class M(type):\n  def k(cls): return 1\nclass A(metaclass=M): pass",
+        "class M(type):\n  def k(cls): return 2\nclass A(metaclass=M): pass",
+        "out = A.k()",
+    ),
+    (
+        "decorator",
+        "def d(f):\n  def w(): return f() + 1\n  return w\n@d\ndef f(): return 1",
+        "def d(f):\n  def w(): return f() + 2\n  return w\n@d\ndef f(): return 1",
+        "out = f()",
+    ),
+    (
+        "decorated function",
+        "import functools\ndef d(f):\n  @functools.wraps(f)\n  def w(): return f() + 1\n  return w\n"
+        "@d\ndef f(): return 1",
+        "import functools\ndef d(f):\n  @functools.wraps(f)\n  def w(): return f() + 1\n  return w\n"
+        "@d\ndef f(): return 2",
+        "out = f()",
+    ),
+    (
+        "closure",
+        "def m(k):\n  def f(): return k\n  return f\nf = m(1)",
+        "def m(k):\n  def f(): return k\n  return f\nf = m(2)",
+        "out = f()",
+    ),
+    (
+        "function in a closure",
+        "def m(k):\n  return lambda: k()\nf = m(lambda: 1)",
+        "def m(k):\n  return lambda: k()\nf = m(lambda: 2)",
+        "out = f()",
+    ),
+    ("default", "k = 1\ndef f(a=k): return a", "k = 2\ndef f(a=k): return a", "out = f()"),
+    ("keyword default", "k = 1\ndef f(*, a=k): return a", "k = 2\ndef f(*, a=k): return a", "out = f()"),
+    ("default's type", "k = 1\ndef f(a=k): return a", "k = 1.0\ndef f(a=k): return a", "out = f()"),
+    ("function attribute", "def f(): return f.k\nf.k = 1", "def f(): return f.k\nf.k = 2", "out = f()"),
+    ("lambda in a dict", "d = {'f': lambda: 1}", "d = {'f': lambda: 2}", "out = d['f']()"),
+    (
+        "one lambda of two on a line",
+        "f, g = lambda: 1, lambda: 3",
+        "f, g = lambda: 2, lambda: 3",
+        "out = f()",
+    ),
+    (
+        "helper read by a lambda in a list",
+        "def h(): return 1\nd = [lambda: h()]",
+        "def h(): return 2\nd = [lambda: h()]",
+        "out = d[0]()",
+    ),
+    (
+        "partial's argument",
+        "import functools\ndef h(a): return a\nf = functools.partial(h, 1)",
+        "import functools\ndef h(a): return a\nf = functools.partial(h, 2)",
+        "out = f()",
+    ),
+    (
+        "partial's function",
+        "import functools\ndef h(a): return a\nf = functools.partial(h, 1)",
+        "import functools\ndef h(a): return -a\nf = functools.partial(h, 1)",
+        "out = f()",
+    ),
+    (
+        "lru_cache",
+        "import functools\n@functools.lru_cache\ndef f(n): return n and f(n - 1)",
+        "import functools\n@functools.lru_cache\ndef f(n): return n and f(n - 2)",
+        "out = f(3)",
+    ),
+    (
+        "bound method",
+        "class A:\n  k = 1\n  def f(self): return self.k\nf = A().f",
+        "class A:\n  k = 2\n  def f(self): return self.k\nf = A().f",
+        "out = f()",
+    ),
+    ("global of a helper", "K = 1\ndef f(): return K", "K = 2\ndef f(): return K", "out = f()"),
+    (
+        "global of an inner function",
+        "K = 1\ndef f(): return (lambda: K)()",
+        "K = 2\ndef f(): return (lambda: K)()",
+        "out = f()",
+    ),
+    (
+        "other function of the same name",
+        "from math import sin as f",
+        "from math import cos as f",
+        "out = f(1)",
+    ),
+    ("enum", "import enum\nclass E(enum.Enum): A = 1", "import enum\nclass E(enum.Enum): A = 2", "out = E.A"),
+    (
+        "dataclass default",
+        "from dataclasses import dataclass\n@dataclass\nclass P:\n  x: int = 1",
+        "from dataclasses import dataclass\n@dataclass\nclass P:\n  x: int = 2",
+        "out = P()",
+    ),
+    (
+        "dataclass order of fields",
+        "from dataclasses import dataclass\n@dataclass\nclass P:\n  x: int = 1\n  y: int = 1",
+        "from dataclasses import dataclass\n@dataclass\nclass P:\n  y: int = 1\n  x: int = 1",
+        "out = P()",
+    ),
+    (
+        "named tuple",
+        "from collections import namedtuple\nP = namedtuple('P', 'x y')",
+        "from collections import namedtuple\nP = namedtuple('P', 'y x')",
+        "out = P(1, 2)",
+    ),
+    ("value", "k = [1, {'a': 2}]", "k = [1, {'a': 3}]", "out = k"),
+    ("value's type", "k = 1", "k = True", "out = k"),
+    ("quiet end", "x = 1", "x = 1", ("x", "x;")),
+    ("generator helper", "def f(): yield 1", "def f(): yield 2", "out = list(f())"),
+    ("async helper", "async def f(): return 1", "async def f(): return 2", "out = f()"),
+    ("class attribute", "class A:\n  k = [1]", "class A:\n  k = [1]\nA.k.append(2)", "out = A.k"),
+    ("slot", "class A:\n  __slots__ = ('a',)", "class A:\n  __slots__ = ('b',)", "out = A()"),
+    ("wrapped import", "import math as m", "import cmath as m", "out = m.sin(1)"),
+]
+
+
+def cases(table):
+    return [pytest.param(*rest, id=name) for name, *rest in table]
+
+
+@pytest.mark.parametrize(("before", "after", "code"), cases(CHANGES))
+@pytest.mark.parametrize("source", ["with source", "without source"])
+def test_a_change_of_what_is_reached_changes_the_key(new_notebook, before, after, code, source):
+    code, changed = code if isinstance(code, tuple) else (code, code)
+    keys = []
+    for cells, text in ((before, code), (after, changed), (before, code)):
+        notebook = new_notebook()
+        (notebook.run if source == "with source" else notebook.run_without_source)(cells)
+        keys.append(notebook.key(text))
+    assert keys[0] != keys[1]
+    assert keys[0] == keys[2]
+
+
+SAME = [
+    ("comments", "def f(): return 1", "# why\ndef f():\n    # how\n    return 1", "out = f()"),
+    ("docstring", "def f():\n  'a'\n  return 1", "def f():\n  return 1", "out = f()"),
+    ("docstring of a class", "class A:\n  'a'\n  k = 1", "class A:\n  k = 1", "out = A"),
+    ("position", "def f(): return 1", "x = 1\n\n\ndef f(): return 1", "out = f()"),
+    ("dict built another way", "d = {'a': 1, 'b': 2}", "d = dict(a=1)\nd['b'] = 2", "out = d"),
+    ("shared and equal", "a = [1]\nd = [a, a]", "d = [[1], [1]]", "out = d"),
+    ("set order", "s = {'a', 'b', 'c'}", "s = {'c', 'b', 'a'}", "out = s"),
+    ("what is not reached", "def g(): return 1\nx = 1", "def g(): return 2\nx = 1", "out = x"),
+    (
+        "a pickled instance",
+        "class A:\n  k = 1\na = A()",
+        "import pickle\nclass A:\n  k = 1\na = A()\nassert a.__reduce_ex__(4)",
+        "out = a",
+    ),
+    (
+        "cache content",
+        "import functools\n@functools.lru_cache\ndef f(n): return n",
+        "import functools\n@functools.lru_cache\ndef f(n): return n\nf(1)",
+        "out = f(2)",
+    ),
+    (
+        "another cell",
+        "def f(): return g()\ndef g(): return 1",
+        "def g(): return 1\ndef f(): return g()",
+        "f()",
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "code"), cases(SAME))
+def test_what_does_not_matter_keeps_the_key(new_notebook, before, after, code):
+    assert new_notebook(before).key(code) == new_notebook(after).key(code)
+
+
+def test_bytecode_tells_docstrings_positions_and_file_names_apart_from_code(new_notebook):
+    keys = {
+        new_notebook().run_without_source(text).key("out = f()")
+        for text in ("def f():\n  'a'\n  return 1", "x = 1\n\ndef f():\n    return 1")
+    }
+    assert len(keys) == 1
+
+
+def test_a_source_that_was_edited_since_does_not_stand_for_the_live_function(folder, new_notebook):
+    notebook = new_notebook("def f(): return 1")
+    before = notebook.key("out = f()")
+    name = notebook.namespace["f"].__code__.co_filename
+    linecache.cache[name] = (1, None, ["def f(): return 2\n"], name)
+    assert notebook.key("out = f()") != before  # by instructions
+    assert notebook.closure("out = f()").ingredients[1].detail == ""
+
+
+LOCAL = [
+    ("constant", {"mod.py": "K = 1"}, {"mod.py": "K = 2"}, "from mod import K\nout = K"),
+    (
+        "function",
+        {"mod.py": "def f(): return 1"},
+        {"mod.py": "def f(): return 2"},
+        "import mod\nout = mod.f()",
+    ),
+    (
+        "re-export",
+        {"mod.py": "from low import f", "low.py": "def f(): return 1"},
+        {"mod.py": "from low import f", "low.py": "def f(): return 2"},
+        "from mod import f\nout = f()",
+    ),
+    (
+        "relative import",
+        {"pkg/__init__.py": "", "pkg/a.py": "from .b import f", "pkg/b.py": "f = 1"},
+        {"pkg/__init__.py": "", "pkg/a.py": "from .b import f", "pkg/b.py": "f = 2"},
+        "from pkg.a import f\nout = f",
+    ),
+    (
+        "relative import of a module",
+        {"pkg/__init__.py": "", "pkg/a.py": "from . import b", "pkg/b.py": "f = 1"},
+        {"pkg/__init__.py": "", "pkg/a.py": "from . import b", "pkg/b.py": "f = 2"},
+        "import pkg.a\nout = pkg.a.b.f",
+    ),
+    (
+        "parent package",
+        {"pkg/__init__.py": "x = 1", "pkg/a.py": "f = 1"},
+        {"pkg/__init__.py": "x = 2", "pkg/a.py": "f = 1"},
+        "from pkg.a import f\nout = f",
+    ),
+    (
+        "import inside a function",
+        {"mod.py": "def f():\n    import low\n    return low.K", "low.py": "K = 1"},
+        {"mod.py": "def f():\n    import low\n    return low.K", "low.py": "K = 2"},
+        "from mod import f\nout = f()",
+    ),
+    (
+        "star",
+        {"mod.py": "from low import *", "low.py": "K = 1"},
+        {"mod.py": "from low import *", "low.py": "K = 2"},
+        "from mod import *\nout = K",
+    ),
+    (
+        "import by call",
+        {"mod.py": "import importlib\nlow = importlib.import_module('low')", "low.py": "K = 1"},
+        {"mod.py": "import importlib\nlow = importlib.import_module('low')", "low.py": "K = 2"},
+        "import mod\nout = mod.low.K",
+    ),
+    (
+        "namespace package",
+        {"space/mod.py": "K = 1"},
+        {"space/mod.py": "K = 2"},
+        "from space.mod import K\nout = K",
+    ),
+    ("appears", {}, {"maybe.py": "K = 1"}, "try:\n    import maybe\nexcept ImportError:\n    pass\nout = 1"),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "code"), cases(LOCAL))
+def test_a_change_of_a_local_module_changes_the_key(folder, notebook, before, after, code):
+    keys = []
+    for files in (before, after):
+        for name, text in files.items():
+            folder.write(name, text)
+        keys.append(notebook.key(code, reads=()))
+    assert keys[0] != keys[1]
+
+
+def test_an_edited_module_counts_as_it_is_on_disk_whatever_was_imported(folder, notebook):
+    folder.write("mod.py", "def f(): return 1")
+    notebook.run("from mod import f")
+    before = notebook.closure("out = f()")
+    folder.write("mod.py", "def f(): return 2  # edited")
+    after = notebook.closure("out = f()")
+    assert notebook.namespace["f"]() == 1
+    assert [(r.kind, r.name) for r in explain(before.ingredients, after.ingredients)] == [("helper", "mod")]
+    source = "def f(): return 2  # edited"
+    assert after.modules == {"mod": ModuleSource(source, str(folder.path / "mod.py"), False)}
+    assert after.imports == {"f": ("mod", "f")}
+
+
+def test_comments_in_a_local_module_do_not_count(folder, notebook):
+    folder.write("mod.py", "K = 1")
+    before = notebook.key("import mod\nout = mod.K")
+    folder.write("mod.py", "# why\nK = 1")
+    assert notebook.key("import mod\nout = mod.K") == before
+
+
+def test_modules_that_instances_and_helpers_use_are_followed(folder, notebook):
+    folder.write("shapes.py", "class Box: pass")
+    folder.write("low.py", "K = 1")
+    notebook.run("from shapes import Box\nbox = Box()\ndef f():\n    from low import K\n    return K")
+    closure = notebook.closure("out = f(), box")
+    assert set(closure.modules) == {"shapes", "low"}
+
+
+def test_a_closure_made_by_a_local_module_lives_in_that_module_again(folder, notebook):
+    folder.write("mod.py", "K = 2\ndef scale(by):\n    def f(x): return x * by * K\n    return f")
+    notebook.run("from mod import scale\nf = scale(3)")
+    closure = notebook.closure("out = f(1)")
+    loaded = load_closure(closure.payload, {})
+    assert loaded["f"](1) == 6
+    assert loaded["f"].__globals__ is vars(sys.modules["mod"])
+
+
+def test_a_module_without_a_file_makes_the_step_not_reusable(notebook, monkeypatch):
+    monkeypatch.setitem(sys.modules, "made_up", types.ModuleType("made_up"))
+    closure = notebook.closure("import made_up\nout = made_up.K")
+    assert [problem.name for problem in closure.problems] == ["made_up"]
+
+
+def test_names_are_sorted_by_where_they_come_from(notebook):
+    notebook.run("import json as j\nfrom math import sin\nK = 3\ndef f(x): return sin(x) + K + len(df)")
+    closure = notebook.closure("out = f(1) + j.x + nothing + print", provided=("df", "unread"))
+    assert closure.provided_reads == ("df",)
+    assert closure.imports == {"j": ("json", None), "sin": ("math", "sin")}
+    assert closure.names == ("f", "K")
+    assert closure.unresolved == ("nothing",)
+    parts = [(i.kind, i.name, i.detail) for i in closure.ingredients if i.kind in ("helper", "value")]
+    assert parts == [
+        ("helper", "f", "def f(x): return sin(x) + K + len(df)"),
+        ("helper", "j", "json"),
+        ("helper", "sin", "math.sin"),
+        ("value", "K", "3"),
+    ]
+    assert "def f(x)" in "".join(closure.sources.values())
+
+
+def test_provided_names_are_not_captured_even_where_the_notebook_has_them(notebook):
+    notebook.run("df = [1]")
+    closure = notebook.closure("out = df", provided=("df",))
+    assert closure.names == ()
+    assert closure.provided_reads == ("df",)
+
+
+def test_submodules_used_through_their_parent_are_imported_too(notebook):
+    notebook.run("import xml.dom.minidom")
+    closure = notebook.closure("out = xml.dom.minidom.parseString('<a/>')")
+    assert closure.imports["xml.dom.minidom"] == ("xml.dom.minidom", None)
+
+
+def test_what_ipython_gives_is_not_captured(notebook):
+    notebook.run("get_ipython = display = exit = quit = print\nIn = Out = {}")
+    closure = notebook.closure("display(get_ipython())\nout = In")
+    assert closure.names == ()
+    assert closure.unresolved == ("In",)
+
+
+def test_what_cannot_be_digested_is_a_problem_and_never_the_same_twice(notebook):
+    notebook.run("import threading\nLOCK = threading.Lock()\ndef f(): return LOCK")
+    first, second = notebook.closure("out = f()"), notebook.closure("out = f()")
+    assert first.ingredients != second.ingredients
+    (problem,) = first.problems
+    assert (problem.kind, problem.name) == ("unhashable", "LOCK")
+    assert "_thread.lock" in problem.detail
+    assert "inside the cell" in problem.detail
+    assert [reason.name for reason in first.unshippable] == ["LOCK"]
+    assert first.names == ("f",)
+
+
+@pytest.mark.parametrize(
+    ("cells", "code", "problem"),
+    [
+        ("import numpy as np", "out = np.random.rand(3)", "numpy.random"),
+        ("import numpy as np", "np.random.seed(1)\nout = np.random.rand(3)", None),
+        ("import numpy as np", "out = np.random.default_rng(1).random()", None),
+        ("from numpy.random import rand", "out = rand(3)", "numpy.random"),
+        ("import random", "out = random.random()", "random"),
+        ("from random import choice", "out = choice([1])", "random"),
+        ("import random", "out = random.Random(1).random()", None),
+        ("import random\ndef f(): return random.random()", "out = f()", "random"),
+        ("import random\ndef f(): return random.random()", "random.seed(1)\nout = f()", None),
+        ("import random\ndef s(): random.seed(1)", "s()\nout = random.random()", None),
+        ("import os", "out = os.environ[name]", "os.environ"),
+        ("import os", "out = dict(os.environ)", "os.environ"),
+        ("import os", "os.environ['A'] = '1'", None),
+        ("x = 1", "import random\nout = random.random()", "random"),
+    ],
+)
+def test_hidden_states_make_a_step_not_reusable_unless_it_sets_them(notebook, cells, code, problem):
+    notebook.run(cells)
+    problems = [reason.name for reason in notebook.closure(code, provided=("name",)).problems]
+    assert problems == ([problem] if problem else [])
+
+
+@pytest.mark.parametrize(
+    ("cells", "code"),
+    [
+        ("import os", "out = os.environ['MLPIPE_TEST']"),
+        ("import os", "out = os.environ.get('MLPIPE_TEST', '')"),
+        ("import os", "out = os.getenv('MLPIPE_TEST')"),
+        ("from os import environ", "out = environ['MLPIPE_TEST']"),
+        ("from os import getenv", "out = getenv('MLPIPE_TEST')"),
+        ("import os\ndef f(): return os.getenv('MLPIPE_TEST')", "out = f()"),
+        ("x = 1", "import os\nout = 'MLPIPE_TEST' in os.environ"),
+    ],
+)
+def test_environment_variables_that_are_read_count(notebook, monkeypatch, cells, code):
+    notebook.run(cells)
+    monkeypatch.setenv("MLPIPE_TEST", "1")
+    before = notebook.closure(code)
+    monkeypatch.setenv("MLPIPE_TEST", "2")
+    (reason,) = explain(before.ingredients, notebook.closure(code).ingredients)
+    assert (reason.kind, reason.name) == ("setting", "env MLPIPE_TEST")
+
+
+def test_a_local_module_that_reads_the_environment_counts(folder, notebook, monkeypatch):
+    folder.write("mod.py", "import os\nK = os.environ.get('MLPIPE_TEST')")
+    monkeypatch.setenv("MLPIPE_TEST", "1")
+    before = notebook.key("import mod\nout = mod.K")
+    monkeypatch.setenv("MLPIPE_TEST", "2")
+    assert notebook.key("import mod\nout = mod.K") != before
+
+
+SCRIPT = """
+import sys, linecache
+import numpy as np
+import pandas as pd
+from jupyter_mlpipe.keys.closure import take_closure
+from jupyter_mlpipe.keys.modules import LocalModules
+from jupyter_mlpipe.model.component import Component
+
+text = '''
+import enum, functools, dataclasses
+class Colour(enum.Enum):
+    RED = "r"
+@dataclasses.dataclass
+class Point:
+    x: int = 1
+    tags: frozenset = frozenset({"a", "b", "c"})
+def helper(x, kinds={"u", "v", "w"}):
+    return x in {"p", "q", "r"} and other(x)
+def other(x):
+    return helper(x)
+def make(k):
+    return lambda x: x + k
+add = make(2)
+table = pd.DataFrame({"a": [1.5, None], "b": ["x", "y"]}, index=pd.Index(["i", "j"]))
+values = {"p": Point(), "c": Colour.RED, "t": (np.arange(3), {"x", "y", "z"})}
+'''
+name = f"<cell {sys.argv[1]}>"
+linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+exec(compile(text, name, "exec"))
+code = "out = helper(1), add(2), table, values, Colour.RED, len"
+component = Component("s", code, code, reads=("helper", "add", "table", "values", "Colour", "len"))
+closure = take_closure(component, globals(), (), modules=LocalModules())
+assert not closure.problems, closure.problems
+for part in closure.ingredients:
+    print(part.kind, part.name, part.digest)
+"""
+
+
+def test_another_process_and_hash_seed_give_the_same_ingredients(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    outputs = []
+    for seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, str(script), seed],
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        outputs.append(done.stdout)
+    assert outputs[0] == outputs[1]
+    assert outputs[0].count("\n") >= 8
+
+
+PACKAGE_SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from jupyter_mlpipe.keys.closure import take_closure
+from jupyter_mlpipe.keys.modules import LocalModules
+from jupyter_mlpipe.model.component import Component
+closure = take_closure(Component("s", "", "import fancy_thing"), globals(), (), modules=LocalModules())
+print(dict(closure.packages), closure.preload, dict(closure.modules))
+"""
+
+
+def test_packages_count_by_version_of_their_distribution(tmp_path):
+    installed = tmp_path / "site-packages"
+    (installed / "fancy_thing").mkdir(parents=True)
+    (installed / "fancy_thing" / "__init__.py").write_text("")
+
+    def seen(version: str) -> str:
+        for old in installed.glob("*.dist-info"):
+            for file in old.iterdir():
+                file.unlink()
+            old.rmdir()
+        info = installed / f"Fancy_Dist-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: Fancy_Dist\nVersion: {version}\n")
+        (info / "RECORD").write_text("fancy_thing/__init__.py,,\n")
+        command = [sys.executable, "-c", textwrap.dedent(PACKAGE_SCRIPT), str(installed)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert seen("3.1.0") == "{'fancy-dist': '3.1.0'} ('fancy_thing',) {}"
+    assert seen("3.1.1") == "{'fancy-dist': '3.1.1'} ('fancy_thing',) {}"

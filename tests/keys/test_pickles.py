@@ -1,0 +1,168 @@
+import pickle
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from jupyter_mlpipe.errors import EncodingError, UnknownNameError
+from jupyter_mlpipe.keys.pickles import dump_artifact, dump_closure, load_artifact, load_closure
+
+
+def round_trip(notebook, *names, **given):
+    stream = dump_closure({name: notebook.namespace[name] for name in names}, notebook.namespace)
+    namespace = {"__name__": "__main__", **given}
+    namespace.update(load_closure(stream, namespace))
+    return namespace
+
+
+def test_functions_see_the_names_of_the_step_and_not_a_copy(notebook):
+    notebook.run("K = 1\ndef f(): return K")
+    step = round_trip(notebook, "f", K=5)
+    assert step["f"]() == 5
+    step["K"] = 6
+    assert step["f"]() == 6
+    assert step["f"].__globals__ is step
+
+
+def test_without_a_given_namespace_globals_are_those_of_main(notebook, new_notebook):
+    notebook.run("f = lambda: K")
+    artifact = dump_artifact([notebook.namespace["f"]], notebook.namespace)
+    step = new_notebook("K = 7")
+    (f,) = load_artifact(artifact.stream)
+    assert f() == 7
+    assert f.__globals__ is step.namespace
+
+
+def test_a_function_keeps_all_that_it_has(notebook):
+    notebook.run("def f(a: int, b=[1], *, c=2) -> str:\n    'doc'\nf.note = 3")
+    before, after = notebook.namespace["f"], round_trip(notebook, "f")["f"]
+    assert after is not before
+    for name in ("__name__", "__qualname__", "__module__", "__defaults__", "__kwdefaults__", "__doc__"):
+        assert getattr(after, name) == getattr(before, name)
+    assert after.__annotations__ == {"a": int, "b": list} or after.__annotations__ == {
+        "a": int,
+        "return": str,
+    }
+    assert after.note == 3
+    assert after.__code__.co_filename == before.__code__.co_filename
+
+
+def test_functions_that_share_a_variable_go_on_sharing_it(notebook):
+    notebook.run(
+        "def make():\n    n = 0\n    def up():\n        nonlocal n\n        n += 1\n    def get():\n"
+        "        return n\n    return up, get\nup, get = make()"
+    )
+    step = round_trip(notebook, "up", "get")
+    step["up"]()
+    assert step["get"]() == 1
+    assert notebook.namespace["get"]() == 0
+
+
+def test_closures_may_hold_themselves_and_empty_cells(notebook):
+    notebook.run(
+        "def make():\n    def f(n): return n and f(n - 1) + 1\n    return f\nf = make()\n"
+        "def half():\n    if False: x = 1\n    return lambda: x\ng = half()"
+    )
+    step = round_trip(notebook, "f", "g")
+    assert step["f"](3) == 3
+    assert step["f"].__closure__[0].cell_contents is step["f"]
+    with pytest.raises(NameError):
+        step["g"]()
+
+
+def test_decorated_and_cached_functions_travel(notebook):
+    notebook.run(
+        "import functools\ndef twice(f):\n  @functools.wraps(f)\n  def w(x): return 2 * f(x)\n  return w\n"
+        "@twice\ndef f(x): return x + K\n@functools.lru_cache\ndef fib(n): return n if n < 2 else "
+        "fib(n - 1) + fib(n - 2)"
+    )
+    step = round_trip(notebook, "f", "fib", K=1)
+    assert step["f"](1) == 4
+    assert step["f"].__wrapped__(1) == 2
+    assert step["fib"](10) == 55
+
+
+def test_classes_travel_by_value_with_methods_that_see_the_step(notebook):
+    notebook.run(
+        "class Base:\n    def k(self): return K\nclass A(Base):\n    def k(self): return super().k() + 1\n"
+        "    @property\n    def p(self): return self.k()\na = A()\na.x = 1"
+    )
+    step = round_trip(notebook, "A", "a", K=5)
+    assert step["A"] is not notebook.namespace["A"]
+    assert isinstance(step["a"], step["A"])
+    assert (step["a"].k(), step["a"].p, step["a"].x) == (6, 6, 1)
+
+
+def test_functions_of_modules_travel_by_name(notebook):
+    import json
+
+    notebook.run("from json import dumps\nimport json")
+    step = round_trip(notebook, "dumps", "json")
+    assert step["dumps"] is json.dumps
+    assert step["json"] is json
+
+
+def test_a_class_of_the_notebook_is_stored_by_name(notebook, new_notebook):
+    notebook.run(
+        "class Point:\n    class Inner: pass\n    def f(self): return 1\nvalue = [Point(), Point.Inner()]"
+    )
+    artifact = dump_artifact(notebook.namespace["value"], notebook.namespace)
+    assert list(artifact.needs) == ["Point"]
+    assert isinstance(load_artifact(artifact.stream)[0], notebook.namespace["Point"])
+
+    other = new_notebook("class Point:\n    class Inner: pass\n    def f(self): return 2")
+    assert isinstance(load_artifact(artifact.stream)[0], other.namespace["Point"])
+    again = dump_artifact([other.namespace["Point"]()], other.namespace)
+    assert again.needs["Point"] != artifact.needs["Point"]
+
+
+def test_what_a_stored_class_reads_counts_in_its_digest(new_notebook):
+    def needed(text):
+        notebook = new_notebook(text)
+        return dict(dump_artifact(notebook.namespace["p"], notebook.namespace).needs)
+
+    first = "class P:\n    def f(self): return g()\ndef g(): return 1\np = P()"
+    assert needed(first) == needed("x = 1\n" + first)
+    assert needed(first) != needed(first.replace("return 1", "return 2"))
+
+
+def test_a_missing_class_is_named_when_an_artifact_is_loaded(notebook, new_notebook):
+    notebook.run("class Point: pass\nvalue = Point()")
+    artifact = dump_artifact(notebook.namespace["value"], notebook.namespace)
+    new_notebook("class Points: pass")
+    with pytest.raises(UnknownNameError, match=r"'Point'.*Run the cell.*Did you mean 'Points'"):
+        load_artifact(artifact.stream)
+
+
+def test_an_artifact_of_a_local_class_has_the_same_bytes_each_time(notebook):
+    notebook.run("def make():\n    class Local:\n        k = 1\n    return Local()\nvalue = make()")
+    first = dump_artifact(notebook.namespace["value"], notebook.namespace)
+    assert first.needs == {}
+    assert first.stream == dump_artifact(notebook.namespace["value"], notebook.namespace).stream
+    assert load_artifact(first.stream).k == 1
+
+
+def test_large_buffers_stay_beside_the_pickle(notebook):
+    large, small = np.arange(100_000), np.arange(3)
+    artifact = dump_artifact({"large": large, "small": small}, notebook.namespace)
+    assert [buffer.nbytes for buffer in artifact.buffers] == [large.nbytes]
+    assert len(artifact.stream) < 10_000
+    loaded = load_artifact(artifact.stream, [bytearray(buffer) for buffer in artifact.buffers])
+    loaded["large"][0] = 5
+    assert large[0] == 0
+
+
+def test_what_cannot_be_pickled_is_named(notebook):
+    notebook.run("class Holder: pass\nheld = Holder()\nfine = 1")
+    notebook.namespace["held"].lock = threading.Lock()
+    with pytest.raises(EncodingError, match=r"'held' cannot be sent to a step: .*_thread\.lock"):
+        dump_closure({"fine": 1, "held": notebook.namespace["held"]}, notebook.namespace)
+    with pytest.raises(EncodingError, match=r"_thread\.lock"):
+        dump_artifact([threading.Lock()], notebook.namespace)
+
+
+def test_a_closure_is_an_ordinary_pickle(notebook):
+    notebook.run("def f(): return 1")
+    stream = dump_closure({"f": notebook.namespace["f"]}, notebook.namespace)
+    assert pickle.loads(stream)["f"].__globals__ is vars(sys.modules["__main__"])
