@@ -77,6 +77,9 @@ def describe_definition(value: Any, digester: Digester) -> Description:
         return Description("enum", (Item(type(value)), Item(value.name), Item(value._value_, ".value")))
     if (special := _SPECIAL.get(type(value))) is not None:
         return special(value)
+    if type(value).__module__ == "pydantic._internal._decorators" and hasattr(value, "cls_ref"):
+        # It also holds the address of its class.
+        return describe_as("pydantic decorator", value.cls_var_name, value.func, value.shim, value.info)
     for module, describer in LIBRARIES:
         if module in sys.modules and (found := describer(value, sys.modules[module])) is not None:
             # Its methods are the library's code.
@@ -170,7 +173,12 @@ def _describe_function(function: types.FunctionType, digester: Digester) -> Desc
         )
     for statement in reads.imports:
         reach.imports[statement] = None
-    cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
+    cells = list(zip(code.co_freevars, function.__closure__ or (), strict=True))
+    own = dict(function.__dict__)
+    if function.__globals__ is vars(functools):
+        # What singledispatch remembers of earlier calls.
+        cells = [(name, cell) for name, cell in cells if name not in ("dispatch_cache", "cache_token")]
+        own.pop("_clear_cache", None)
     return Description(
         "function",
         (
@@ -180,7 +188,7 @@ def _describe_function(function: types.FunctionType, digester: Digester) -> Desc
             Item(function.__defaults__, ".__defaults__"),
             Item(function.__kwdefaults__, ".__kwdefaults__"),
             Item(_annotations(function), ".__annotations__", is_temporary=True),
-            Item(dict(function.__dict__), "", is_temporary=True),
+            Item(own, "", is_temporary=True),
             *(Item(_cell(name, cell), f" variable {name}") for name, cell in cells),
             *globals_,
         ),

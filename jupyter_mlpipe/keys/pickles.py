@@ -15,6 +15,7 @@ import pickle
 import sys
 import threading
 import types
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -158,6 +159,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return _make_empty_cell, ()
         if self._by_name and isinstance(obj, type) and obj.__module__ == "__main__" and self._names(obj):
             return _find_definition, (obj.__qualname__,)
+        if type(obj) is weakref.WeakKeyDictionary:
+            # A function made by singledispatch holds one.
+            return weakref.WeakKeyDictionary, (dict(obj),)
         reduced = super().reducer_override(obj)
         return _with_own_tracker(reduced, self._by_name) if isinstance(obj, type) else reduced
 

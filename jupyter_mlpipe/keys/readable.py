@@ -22,10 +22,15 @@ def shorten(text: str, limit: int = MAX_SOURCE) -> str:
 
 def helper_source(definition: Any) -> str:
     """Return the source of a notebook's function or class, where it is known."""
-    while not isinstance(definition, types.FunctionType | type) and hasattr(definition, "__wrapped__"):
+    while not isinstance(definition, type) and hasattr(definition, "__wrapped__"):
         definition = definition.__wrapped__
     if isinstance(definition, type):
-        methods = [value for value in vars(definition).values() if isinstance(value, types.FunctionType)]
+        # A dataclass, for one, has methods that come from elsewhere.
+        methods = [
+            value
+            for value in vars(definition).values()
+            if isinstance(value, types.FunctionType) and value.__globals__.get("__name__") == "__main__"
+        ]
         texts = [source.text for method in methods if (source := find_source(method.__code__)) is not None]
         return shorten("\n".join([f"class {definition.__name__}:", *texts]))
     source = find_source(definition.__code__) if isinstance(definition, types.FunctionType) else None

@@ -7,6 +7,7 @@ import pytest
 
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError
 from jupyter_mlpipe.keys.pickles import dump_artifact, dump_closure, load_artifact, load_closure
+from jupyter_mlpipe.keys.values import digest_definition
 
 
 def round_trip(notebook, *names, **given):
@@ -166,3 +167,22 @@ def test_a_closure_is_an_ordinary_pickle(notebook):
     notebook.run("def f(): return 1")
     stream = dump_closure({"f": notebook.namespace["f"]}, notebook.namespace)
     assert pickle.loads(stream)["f"].__globals__ is vars(sys.modules["__main__"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class D:\n    k = 1\n    def f(self): return other()\ndef other(): return 1",
+        "from dataclasses import dataclass\n@dataclass\nclass D:\n    x: int = 1\n    y: str = 'a'",
+        "import enum\nclass D(enum.Enum):\n    A = 1\n    B = 2",
+        "import functools\n@functools.lru_cache\ndef D(n, k=[1]): return n",
+        "def make(k):\n    def f(): return k\n    return f\nD = make(2)",
+    ],
+)
+def test_a_definition_has_the_same_digest_in_the_notebook_and_in_a_step(notebook, text):
+    notebook.run(text)
+    names = [name for name in ("D", "other") if name in notebook.namespace]
+    step = round_trip(notebook, *names)
+    assert digest_definition(step["D"], step) == digest_definition(
+        notebook.namespace["D"], notebook.namespace
+    )
