@@ -213,7 +213,9 @@ def _cell(name: str, cell: types.CellType) -> Description:
 def _describe_class(cls: type) -> Description:
     items = [Item(cls.__name__), Item(type(cls), ".__class__")]
     items += [Item(base, ".__bases__") for base in cls.__bases__]
-    for name, value in vars(cls).items():
+    # By name: a class that was sent by value has its attributes in that order. Where an order counts
+    # (fields, members), an attribute of its own holds it.
+    for name, value in sorted(vars(cls).items()):
         if name in _NOT_OF_CLASS or (name.startswith("__pydantic_") and name not in _OF_PYDANTIC):
             continue
         # What was defined inside the class has no other place to be written out.

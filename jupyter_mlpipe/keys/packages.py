@@ -10,10 +10,12 @@ import re
 import site
 import sys
 import sysconfig
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from jupyter_mlpipe.keys.canonical import digest, digest_bytes
+from jupyter_mlpipe.model.status import Ingredient
 
 OURSELVES = "jupyter_mlpipe"
 
@@ -89,6 +91,22 @@ def _installed(name: str) -> Package | None:
 
 def _normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def package_ingredients(tops: Iterable[str]) -> tuple[Ingredient, ...]:
+    """Return ingredients for top-level modules, with what they rest on.
+
+    For what a cell's code does not show: the library whose objects it is given as inputs.
+    """
+    found: dict[str, Package] = {}
+    for top in tops:
+        package = find_package(top)
+        if package is not None:
+            found.update((each.name, each) for each in (package, *find_requirements(package)))
+    return tuple(
+        Ingredient("package", name, package.digest, package.version)
+        for name, package in sorted(found.items())
+    )
 
 
 def is_standard(top: str) -> bool:

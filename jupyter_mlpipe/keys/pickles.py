@@ -9,6 +9,7 @@ are stored by name, so that ``isinstance`` holds in the notebook and in the step
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import io
 import pickle
@@ -128,6 +129,9 @@ def load_artifact(
         return pickle.loads(stream, buffers=buffers)
 
 
+_LRU_CACHE = type(functools.lru_cache(lambda: None))
+
+
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def __init__(
         self, file: io.BytesIO, namespace: Mapping[str, Any], *, by_name: bool, buffer_callback: Any = None
@@ -159,6 +163,12 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return _make_empty_cell, ()
         if self._by_name and isinstance(obj, type) and obj.__module__ == "__main__" and self._names(obj):
             return _find_definition, (obj.__qualname__,)
+        if isinstance(obj, _LRU_CACHE) and getattr(obj, "__module__", None) == "__main__":
+            # By itself it would ask for its name, which nobody has yet when a closure is loaded.
+            if self._by_name and self._names(obj):
+                return _find_definition, (obj.__qualname__,)
+            parameters = obj.cache_parameters()
+            return _make_cached, (obj.__wrapped__, parameters["maxsize"], parameters["typed"])
         if type(obj) is weakref.WeakKeyDictionary:
             # A function made by singledispatch holds one.
             return weakref.WeakKeyDictionary, (dict(obj),)
@@ -278,6 +288,10 @@ def _make_function(
 ) -> types.FunctionType:
     namespace = _notebook_namespace() if home is None else vars(importlib.import_module(home))
     return types.FunctionType(code, namespace, closure=closure)
+
+
+def _make_cached(function: Any, maxsize: int | None, typed: bool) -> Any:
+    return functools.lru_cache(maxsize, typed)(function)
 
 
 def _set_function_state(

@@ -82,6 +82,7 @@ def test_decorated_and_cached_functions_travel(notebook):
     assert step["f"](1) == 4
     assert step["f"].__wrapped__(1) == 2
     assert step["fib"](10) == 55
+    assert step["fib"].__wrapped__.__globals__ is step
 
 
 def test_classes_travel_by_value_with_methods_that_see_the_step(notebook):
@@ -183,6 +184,6 @@ def test_a_definition_has_the_same_digest_in_the_notebook_and_in_a_step(notebook
     notebook.run(text)
     names = [name for name in ("D", "other") if name in notebook.namespace]
     step = round_trip(notebook, *names)
-    assert digest_definition(step["D"], step) == digest_definition(
-        notebook.namespace["D"], notebook.namespace
-    )
+    before, after = notebook.namespace["D"], step["D"]
+    assert after is not before
+    assert digest_definition(after, step) == digest_definition(before, notebook.namespace)
