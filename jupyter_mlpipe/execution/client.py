@@ -21,6 +21,7 @@ from jupyter_mlpipe.errors import ClusterError
 from jupyter_mlpipe.execution.channel import Channel
 from jupyter_mlpipe.execution.executor import FailedMessage, Message
 from jupyter_mlpipe.execution.shown import Tail, stream_output
+from jupyter_mlpipe.execution.spec import THREAD_VARIABLES
 from jupyter_mlpipe.model.resources import describe_bytes
 
 _START_TRIES = 2
@@ -274,6 +275,8 @@ def _command(control: int, work: int) -> list[str]:
 def _environment() -> dict[str, str]:
     environment = dict(os.environ)
     environment["PYTHONUNBUFFERED"] = "1"
+    # The server itself computes nothing; each step sets what it was given.
+    environment.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     # The order of sets must not change what a step gives from one server to the next.
     environment.setdefault("PYTHONHASHSEED", "0")
     return environment

@@ -151,18 +151,20 @@ class DaskExecutor:
     def _attach(self) -> None:
         self._stack.enter_context(silence_logging_cmgr(level=logging.CRITICAL))
         if isinstance(self._target, distributed.Client):
-            self._client = self._target
+            # A client has one handler a topic: ours must not take the place of the user's.
+            place = self._target.scheduler.address
+            where = {"address": place, "security": self._target.security}
         else:
             place = str(self._target)
             where = {"scheduler_file": place} if os.path.exists(place) else {"address": place}
-            try:
-                self._client = distributed.Client(**where, timeout=self._connect_s, set_as_default=False)
-            except Exception as error:
-                raise ClusterError(
-                    f"No Dask scheduler answers at '{place}' ({type(error).__name__}: {error}). "
-                    "Check the address, or start a cluster there."
-                ) from error
-            self._stack.callback(self._client.close, timeout=_CLOSE_S)
+        try:
+            self._client = distributed.Client(**where, timeout=self._connect_s, set_as_default=False)
+        except Exception as error:
+            raise ClusterError(
+                f"No Dask scheduler answers at '{place}' ({type(error).__name__}: {error}). "
+                "Check the address, or start a cluster there."
+            ) from error
+        self._stack.callback(self._client.close, timeout=_CLOSE_S)
         self._check_workers()
         self._client.register_plugin(_OfferPlugin(self._topic), name=self._topic)
         self._stack.callback(self._unregister)

@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     from jupyter_mlpipe.keys.closure import ModuleSource
     from jupyter_mlpipe.store.records import Artifact
 
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "POLARS_MAX_THREADS",
+    "RAYON_NUM_THREADS",
+    "LOKY_MAX_CPU_COUNT",
+)
+"""Environment variables from which libraries take their number of threads when they are loaded."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prelude:

@@ -35,7 +35,7 @@ from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.shell import LazyShell
 from jupyter_mlpipe.execution.shown import Capture
-from jupyter_mlpipe.execution.spec import StepSpec
+from jupyter_mlpipe.execution.spec import THREAD_VARIABLES, StepSpec
 from jupyter_mlpipe.execution.tracebacks import describe_error
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.store.codecs import choose
@@ -44,16 +44,6 @@ from jupyter_mlpipe.store.store import Store, open_store
 
 _EXIT_S = 5
 _thread_pools: Any = None
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "POLARS_MAX_THREADS",
-    "RAYON_NUM_THREADS",
-    "LOKY_MAX_CPU_COUNT",
-)
 
 
 def serve(connection: socket.socket) -> None:
@@ -169,7 +159,7 @@ class StepProcess:
 
 def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(_n_threads(spec))))
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(_n_threads(spec))))
     os.environ.update(spec.environment)
     if spec.folder:
         try:
@@ -250,13 +240,17 @@ def warm_up() -> None:
 
 
 def _limit_threads(spec: StepSpec) -> None:
-    # Libraries that are loaded later read the environment; those loaded already have their pools.
+    # Libraries that are loaded later read the environment; those of the fork server have one thread. To set
+    # one again would start those of OpenBLAS, which spin for a while.
+    n_threads = _n_threads(spec)
+    if n_threads == 1:
+        return
     if _thread_pools is not None:
-        _thread_pools.limit(limits=_n_threads(spec))
+        _thread_pools.limit(limits=n_threads)
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(_n_threads(spec))
+        sys.modules["torch"].set_num_threads(n_threads)
     if "pyarrow" in sys.modules:
-        sys.modules["pyarrow"].set_cpu_count(_n_threads(spec))
+        sys.modules["pyarrow"].set_cpu_count(n_threads)
 
 
 class _Hasher:

@@ -299,3 +299,27 @@ sys.stdin.readline()
     while any(psutil.pid_exists(pid) for pid in pids):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_worker_without_our_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['jupyter_mlpipe'] = None\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    cluster = ForeignCluster(tmp_path)
+    try:
+        executor = DaskExecutor(cluster.address)
+        with pytest.raises(
+            ClusterError, match=r"Worker tcp://.* cannot run steps[\s\S]*Install jupyter-mlpipe"
+        ):
+            executor.start()
+        executor.close()
+    finally:
+        cluster.close()
+
+
+def test_a_client_that_was_given_stays_open(cluster: ForeignCluster, tmp_path: Path) -> None:
+    with distributed.Client(cluster.address, set_as_default=False) as client:
+        followed = Followed(DaskExecutor(client), tmp_path)
+        followed.submit("given", "print(1)")
+        assert followed.wait("given").text == "1\n"
+        followed.executor.close()
+        assert client.submit(sum, [1, 2]).result() == 3
