@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from jupyter_mlpipe.execution.run import Run
+from jupyter_mlpipe.execution.run import Run, RunStep
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.notebook.output import CellOutput, Shown
@@ -35,6 +35,8 @@ class CellView:
         self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._run: Run | None = None
         self._last: dict[str, Any] | None = None
+        self._status = ""
+        self._n_shown = 0
 
     def listen(self, kind: str, step: str, payload: Any) -> None:
         """Take an event from the runner's thread."""
@@ -43,11 +45,9 @@ class CellView:
 
     def begin(self, run: Run) -> None:
         self._run = run
-        step = run.steps[self._receipt.name]
+        step = self._step
         self._output.display(self._bundle(), display_id=self._display_id)
-        if step.status == "reused":
-            for shown in step.shown:
-                self._show(shown)
+        self._take_status(step.status)
 
     def wait(self) -> Shown | None:
         """Show what comes until the run ends; an interrupt cancels the run."""
@@ -69,10 +69,10 @@ class CellView:
             self._pump()
             if self._last is not None:
                 self._output.replay(self._last)
-            step = self._run.steps[self._receipt.name] if self._run else None
-            if step is not None and step.status == "failed" and step.error is not None:
+            error = self._step.error
+            if self._step.status == "failed" and error is not None:
                 # The cell has long returned: its error is shown below it all the same.
-                self._output.error(step.error)
+                self._output.error(error)
 
         threading.Thread(target=show, name="mlpipe-cell", daemon=True).start()
 
@@ -87,14 +87,37 @@ class CellView:
                 continue
             if kind == "output":
                 self._show(payload)
+            elif kind == "status":
+                self._take_status(payload)
             elif kind == "end":
                 break
         self._finish()
+
+    def _take_status(self, status: str) -> None:
+        if status == self._status:
+            return
+        if status == "running" and self._n_shown:
+            # A retry shows it all again; the cell holds nothing but what this view put there.
+            self._output.clear(wait=False)
+            self._n_shown, self._last = 0, None
+            self._output.display(self._bundle(), display_id=self._display_id)
+        elif status == "running":
+            self._finish()
+        elif status == "reused":
+            for shown in self._step.shown:
+                self._show(shown)
+        self._status = status
+
+    @property
+    def _step(self) -> RunStep:
+        assert self._run is not None
+        return self._run.steps[self._receipt.name]
 
     def _finish(self) -> None:
         self._output.update(self._bundle(), display_id=self._display_id)
 
     def _show(self, shown: Mapping[str, Any]) -> None:
+        self._n_shown += 1
         # The last expression is handed to IPython as the cell's own, so that Out[n] shows it.
         if shown["output_type"] == "execute_result":
             self._last = dict(shown)
@@ -102,8 +125,7 @@ class CellView:
             self._output.replay(shown)
 
     def _bundle(self) -> dict[str, Any]:
-        assert self._run is not None
-        step = self._run.steps[self._receipt.name]
+        step = self._step
         why = describe_reasons(step.reasons)
         notes = list(self._notes)
         if step.record is not None:

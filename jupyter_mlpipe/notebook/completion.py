@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -24,9 +25,9 @@ def make_matcher(session: Session) -> Callable[[Any], dict[str, Any]]:
         lines = context.full_text.splitlines() or [""]
         line = lines[context.cursor_line] if context.cursor_line < len(lines) else ""
         text = line[: context.cursor_position]
-        words = text.split()
-        # The part after the last space is what Tab completes; the words before it say where we are.
-        fragment = "" if not text or text[-1].isspace() else words.pop()
+        # What stands right before the cursor is completed; the words before it say where we are.
+        fragment = re.search(r"(?:--?[\w-]*|\w*)$", text)[0]  # type: ignore[index]
+        words = text[: len(text) - len(fragment)].split()
         if not words:
             return {"completions": []}
         found = None

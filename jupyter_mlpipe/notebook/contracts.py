@@ -8,7 +8,7 @@ from jupyter_mlpipe.cells.compile import check_changes, first_line
 from jupyter_mlpipe.errors import ContractError, UnknownNameError, close_matches
 from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.model.component import Component
-from jupyter_mlpipe.model.pipeline import Step
+from jupyter_mlpipe.model.pipeline import FromNotebook, Step
 
 
 def check_contract(step: Step) -> None:
@@ -25,7 +25,10 @@ def check_contract(step: Step) -> None:
         return
     declared = [i.name for i in component.inputs]
     for name in component.reads:
-        if name in step.bindings and name not in declared:
+        if name in declared or name not in step.bindings:
+            continue
+        # A function may read constants of its module or notebook, as any function does.
+        if not (component.function and isinstance(step.bindings[name], FromNotebook)):
             signature = ", ".join([*declared, name])
             raise ContractError(
                 f"Component '{component.name}' reads '{name}'{_at_line(component, name)}, which its "

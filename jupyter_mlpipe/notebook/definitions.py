@@ -56,7 +56,7 @@ class Definitions:
             if definition is None or name in namespace:
                 continue
             self.bring(other for other in self.names_in(definition.source) if other != name)
-            self._names.load(self._names.names_in(definition.source))
+            self._names.prepare(definition.source, definition.source)
             source = "\n" * (definition.line - 1) + textwrap.dedent(definition.source)
             # Through IPython's cache, so that tracebacks and `inspect` find the text.
             filename = self._shell.compile.cache(source, raw_code=source)

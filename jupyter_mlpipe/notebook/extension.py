@@ -60,13 +60,14 @@ class Extension:
         session.cell_id = metadata.get("cellId") or getattr(info, "cell_id", None)
         text = info.raw_cell or ""
         ours = text.lstrip().startswith(_OURS)
-        self._plain_cell = "" if ours else (getattr(info, "transformed_cell", None) or text)
+        code = getattr(info, "transformed_cell", None) or text
+        self._plain_cell = "" if ours else code
         self._rejection = None
         try:
             if ours:
                 session.collect()
             else:
-                session.before_cell(text)
+                session.before_cell(text, code)
         except MLPipeError as error:
             self._rejection = _reject(error)
         except KeyboardInterrupt:

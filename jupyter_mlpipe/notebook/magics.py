@@ -13,7 +13,7 @@ from jupyter_mlpipe.errors import MLPipeError, UsageError
 from jupyter_mlpipe.notebook.commands import help_text, run_command
 from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.session import Session
-from jupyter_mlpipe.notebook.tracebacks import for_notebook
+from jupyter_mlpipe.notebook.tracebacks import for_notebook, syntax_error
 
 
 @magics_class
@@ -83,6 +83,8 @@ def _said_in_a_cell(act: Callable[[], Any]) -> Any:
         return act()
     except UsageError as error:
         raise IPythonUsageError(str(error)) from None
+    except SyntaxError as error:
+        raise syntax_error(error) from None
     except MLPipeError as error:
         raise for_notebook(error) from None
 

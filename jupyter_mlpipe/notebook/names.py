@@ -6,16 +6,24 @@ is the user's own: what a plain cell binds anew or changes is the user's from th
 
 from __future__ import annotations
 
+import ast
+import dis
+import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
+
+from jupyter_mlpipe.errors import MLPipeError
 
 PARAMETERS = "%%parameters"
 """The owner of names that a parameters cell declared; no component can have this name."""
 
 _WORD = re.compile(r"[^\W\d]\w*")
+_EVALUATE = frozenset({"eval", "exec", "query", "run_cell_magic", "run_line_magic"})
+_LISTS = frozenset({"globals", "locals", "vars", "who", "whos", "who_ls"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +36,14 @@ class Pending:
         Digest of the artifact, or None while the step may still run.
     load
         Returns the value; waits for the step where it still runs; raises its error where it failed.
+    is_ready
+        Tells whether `load` would return at once.
     """
 
     component: str
     version: str | None
     load: Callable[[], Any]
+    is_ready: Callable[[], bool]
 
 
 class Names:
@@ -98,34 +109,56 @@ class Names:
         self._release(name)
         self.namespace.pop(name, None)
 
-    def names_in(self, text: str) -> list[str]:
-        """Return the pending names that code may read: in its text, or through functions that it names.
+    def prepare(self, text: str, code: str) -> None:
+        """Load what a cell may read, before it runs.
 
-        Any word of the text counts, also within strings (``df.query("@limit")``, ``eval``): loading
-        one name too many costs time, one too few would be an error.
+        Names that its code reads, itself or through the notebook's functions, must be there: a step
+        that still runs is waited for, and one that failed is an error. Any other word of its text
+        (in a string: ``df.query("@limit")``) is loaded where that can be done at once; where
+        the cell evaluates text, it is waited for.
+
+        Parameters
+        ----------
+        text, code
+            The cell as typed, and as plain Python.
+
+        Raises
+        ------
+        StepError
+            A step that makes a name which the code reads failed.
         """
         if not self.pending:
-            return []
+            return
         words = set(_WORD.findall(text))
-        if words & {"globals", "locals", "vars", "eval", "exec", "run_line_magic", "run_cell_magic"}:
-            return list(self.pending)
+        certain = self.reached_from(_names_read(code))
+        self.load(name for name in list(self.pending) if name in certain)
+        waits = bool(words & _EVALUATE)
+        for name in [name for name in self.pending if name in words or words & _LISTS]:
+            if waits or self.pending[name].is_ready():
+                # A word in a text is no reading: where it cannot be had, the cell may not need it.
+                with suppress(MLPipeError):
+                    self.load([name])
+
+    def reached_from(self, names: Iterable[str]) -> set[str]:
+        """Return `names` and the global names that the notebook's functions of these names read."""
+        reached = set(names)
         seen: set[int] = set()
-        stack = [self.namespace[word] for word in words if word in self.namespace]
+        stack = [self.namespace[name] for name in reached if name in self.namespace]
         while stack:
             value = stack.pop()
             if id(value) in seen:
                 continue
             seen.add(id(value))
-            function = getattr(value, "__wrapped__", value)
-            functions = [function] if isinstance(function, FunctionType) else []
             if isinstance(value, type) and value.__module__ == "__main__":
-                functions = [f for f in vars(value).values() if isinstance(f, FunctionType)]
-            for found in functions:
-                if found.__globals__ is self.namespace:
-                    reached = _code_names(found.__code__)
-                    stack.extend(self.namespace[n] for n in reached - words if n in self.namespace)
-                    words |= reached
-        return [name for name in self.pending if name in words]
+                functions = [inspect.unwrap(f) for f in vars(value).values() if callable(f)]
+            else:
+                functions = [inspect.unwrap(value)] if callable(value) else []
+            for function in functions:
+                if isinstance(function, FunctionType) and function.__globals__ is self.namespace:
+                    found = _globals_read(function.__code__) - reached
+                    stack.extend(self.namespace[name] for name in found if name in self.namespace)
+                    reached |= found
+        return reached
 
     def load(self, names: Iterable[str]) -> None:
         """Bind pending outputs.
@@ -168,10 +201,6 @@ class Names:
         for name in [name for name in self.pending if name in self.namespace]:
             self._release(name)
 
-    def values(self) -> Mapping[str, Any]:
-        """Return the namespace for reading."""
-        return self.namespace
-
     def _release(self, name: str) -> None:
         self._owner.pop(name, None)
         self._bound.pop(name, None)
@@ -180,10 +209,19 @@ class Names:
         self._generation[name] = self._generation.get(name, 0) + 1
 
 
-def _code_names(code: CodeType) -> set[str]:
-    """Return every global or attribute name in a code object; more than it reads, never fewer."""
-    names = set(code.co_names)
+def _names_read(code: str) -> set[str]:
+    """Return the names that stand in code as names; none where it is no Python."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:
+        return set()
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def _globals_read(code: CodeType) -> set[str]:
+    """Return the global names that a code object, or one inside of it, loads."""
+    found = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            names |= _code_names(constant)
-    return names
+            found |= _globals_read(constant)
+    return found

@@ -33,6 +33,9 @@ from jupyter_mlpipe.store.history import History
 from jupyter_mlpipe.store.store import Store, open_store
 
 
+_MADE = frozenset({"succeeded", "reused"})
+
+
 class Session:
     """What the magics and the Python API act on.
 
@@ -197,8 +200,6 @@ class Session:
             tasks, targets=targets, force={*force, *asked}, pipeline=self.name, listener=listener
         )
         self.last_run = run
-        for name in run.steps:
-            self._last_runs[name] = run
         self.headless.watch(run)
         return run
 
@@ -207,7 +208,7 @@ class Session:
         for run in list(self._live):
             for name, step in run.steps.items():
                 if name in self.registry:
-                    self._note_state(step)
+                    self._note_state(run, step)
                     self._offer(run, name, claim=False)
             if run.status != "running":
                 self._live.remove(run)
@@ -282,11 +283,11 @@ class Session:
                 )
         self.names.load(names)
 
-    def before_cell(self, text: str) -> None:
+    def before_cell(self, text: str, code: str) -> None:
         """Make what a plain cell is about to read ready: definitions, then outputs of steps."""
         self.collect()
         self.definitions.bring(self.definitions.names_in(text))
-        self.names.load(self.names.names_in(text))
+        self.names.prepare(text, code)
 
     def _offer(self, run: Run, name: str, *, claim: bool) -> None:
         """Let the outputs of a step be read from a run."""
@@ -296,12 +297,14 @@ class Session:
         for out in dict.fromkeys((*self.registry.placed[name].component.outputs, *left_out)):
             artifact = made.get(out)
             version = artifact.digest if artifact is not None else None
-            self.names.offer(out, Pending(name, version, _loader(run, name, out)), claim=claim)
+            pending = Pending(name, version, _loader(run, name, out), lambda: step.status in _MADE)
+            self.names.offer(out, pending, claim=claim)
 
     def _claim_unmade(self, task: StepTask) -> None:
         """Let the outputs of a component that was only registered come from the store, when read."""
         for out in task.step.component.outputs:
-            self.names.offer(out, Pending(task.name, None, self._restorer(task.name, out)), claim=True)
+            pending = Pending(task.name, None, self._restorer(task.name, out), lambda: False)
+            self.names.offer(out, pending, claim=True)
 
     def _restorer(self, name: str, out: str) -> Callable[[], Any]:
         def restore() -> Any:
@@ -316,7 +319,7 @@ class Session:
 
         return restore
 
-    def _note_state(self, step: RunStep) -> None:
+    def _note_state(self, run: Run, step: RunStep) -> None:
         before = self.states.get(step.name)
         made_here = (
             before is not None and before.status == "succeeded" and self._keys.get(step.name) == step.key
@@ -325,6 +328,7 @@ class Session:
             # A step that ran in this session stays "succeeded" when a later cell reuses it.
             self.states[step.name] = step.snapshot()
             self._keys[step.name] = step.key
+            self._last_runs[step.name] = run
 
     def _registered_state(self, task: StepTask) -> StepSnapshot:
         component = task.step.component

@@ -34,3 +34,18 @@ def for_notebook(error: MLPipeError) -> MLPipeError:
         return raised
     error._render_traceback_ = lambda: render(error)  # type: ignore[attr-defined]
     return error
+
+
+def syntax_error(error: SyntaxError) -> MLPipeError:
+    """Return a cell's syntax error as IPython shows one, with the line of the cell."""
+    lines = [f"  {error.filename}, line {error.lineno}"]
+    if error.text:
+        text = error.text.rstrip("\n")
+        indent = len(text) - len(text.lstrip())
+        lines.append(f"    {text.lstrip()}")
+        if error.offset:
+            lines.append("    " + " " * max(error.offset - 1 - indent, 0) + "^")
+    lines.append(f"{_RED}{type(error).__name__}{_PLAIN}: {error.msg}")
+    named = type(type(error).__name__, (MLPipeError,), {"_render_traceback_": lambda self: lines})
+    raised: MLPipeError = named(str(error))
+    return raised

@@ -142,7 +142,7 @@ def test_a_step_that_dies_names_the_signal(started: Kernel) -> None:
 
 
 def test_a_step_past_its_timeout(started: Kernel) -> None:
-    fails(started, "%%component bad --timeout 1s\nimport time\ntime.sleep(60)\ny = 1", "1 s", "bad")
+    fails(started, "%%component bad --timeout 1s\nimport time\ntime.sleep(60)\ny = 1", "--timeout of 1.0 s", "bad")
 
 
 def test_another_cell_magic_below_ours(started: Kernel) -> None:

@@ -111,7 +111,7 @@ def test_only_refuses_where_something_above_would_run(notebook: Kernel) -> None:
     notebook.run("only = %pipeline run --only both\nonly.wait()").check()
     assert notebook.run("only.status").result == "'succeeded'"
     notebook.run("%%component load --no-run\nrows = [3, 1, 9]").check()
-    assert "load" in notebook.run("%pipeline run --only both").traceback
+    assert "load" in notebook.run("%pipeline run --only both").printed_error
 
 
 def test_from_runs_a_step_and_those_below(notebook: Kernel) -> None:
@@ -135,7 +135,7 @@ def test_cancel_stops_what_runs(notebook: Kernel) -> None:
     notebook.run("run = %pipeline run slow").check()
     notebook.run("%pipeline cancel").check()
     assert notebook.run("run.wait(20).status").check().result == "'cancelled'"
-    assert "Nothing is running" in notebook.run("%pipeline cancel").check().printed_error
+    assert "Nothing is running" in notebook.run("%pipeline cancel").printed_error
 
 
 def test_cluster_shows_what_workers_offer(notebook: Kernel) -> None:
