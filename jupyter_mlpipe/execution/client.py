@@ -20,6 +20,7 @@ from typing import IO
 from jupyter_mlpipe.errors import ClusterError
 from jupyter_mlpipe.execution.channel import Channel
 from jupyter_mlpipe.execution.executor import FailedMessage, Message
+from jupyter_mlpipe.execution.shell import INLINE_BACKEND
 from jupyter_mlpipe.execution.shown import Tail, stream_output
 from jupyter_mlpipe.execution.spec import THREAD_VARIABLES
 from jupyter_mlpipe.model.resources import describe_bytes
@@ -277,6 +278,8 @@ def _environment() -> dict[str, str]:
     environment["PYTHONUNBUFFERED"] = "1"
     # The server itself computes nothing; each step sets what it was given.
     environment.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    # Matplotlib reads it when it is imported, which may be here, ahead of the step.
+    environment.setdefault("MPLBACKEND", INLINE_BACKEND)
     # The order of sets must not change what a step gives from one server to the next.
     environment.setdefault("PYTHONHASHSEED", "0")
     return environment

@@ -25,7 +25,7 @@ import time
 import warnings
 from typing import Any, NoReturn
 
-from jupyter_mlpipe.execution.step import serve, warm_up
+from jupyter_mlpipe.execution.step import rehearse, serve, warm_up
 
 N_WAITING = 3
 _GRACE_S = 0.5
@@ -198,6 +198,7 @@ class ForkServer:
         self._control.close()
         for descriptor in (self._hold_generation, self._taken, self._wake, self._waker):
             os.close(descriptor)
+        rehearse()
         while True:
             ready = select.select([self._work.fileno(), self._generation], (), ())[0]
             if self._work.fileno() not in ready:

@@ -15,6 +15,7 @@ from typing import Any
 
 from jupyter_mlpipe.execution.shown import Capture, Output
 
+INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
 _SHELL_MODULE = "IPython.core.interactiveshell"
 
 
@@ -38,7 +39,7 @@ class LazyShell:
         """Make displays and figures arrive as in a kernel, whoever asks for them."""
         builtins.get_ipython = self.get  # type: ignore[attr-defined]
         builtins.display = self._display  # type: ignore[attr-defined]
-        os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+        os.environ.setdefault("MPLBACKEND", INLINE_BACKEND)
         # Preloaded, it would have found no shell to tie itself to.
         sys.modules.pop("matplotlib_inline.backend_inline", None)
         if _SHELL_MODULE in sys.modules:

@@ -6,6 +6,7 @@ import atexit
 import builtins
 import contextlib
 import faulthandler
+import functools
 import getpass
 import importlib
 import os
@@ -40,6 +41,7 @@ from jupyter_mlpipe.execution.tracebacks import describe_error
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.records import Artifact, Record
+from jupyter_mlpipe.store.records import to_bytes as record_to_bytes
 from jupyter_mlpipe.store.store import Store, open_store
 
 _EXIT_S = 5
@@ -225,6 +227,7 @@ def warm_up() -> None:
     """Do in the fork server, once, what every step would do again for the libraries loaded there."""
     global _thread_pools
     watch.excluded_folders()
+    _user()
     samples: list[object] = [1, {1}]
     if "numpy" in sys.modules:
         import threadpoolctl
@@ -237,6 +240,18 @@ def warm_up() -> None:
         # Codecs are imported at first use. What is wrong with one is told by the step that needs it.
         with contextlib.suppress(Exception):
             choose(sample, {})
+
+
+def rehearse() -> None:
+    """Go through the motions of a step in a child that waits for one.
+
+    After a fork each page of memory costs a fault when it is first written: better now than in the step.
+    """
+    spec = StepSpec.from_bytes(StepSpec(step="", key="", code="x = 1\nx", outputs=("x",)).to_bytes())
+    namespace: dict[str, Any] = {"__builtins__": builtins}
+    Body(spec.code, "<rehearsal>").run(namespace, lambda _value: None)
+    _fingerprint(namespace["x"])
+    record_to_bytes(Record(key="", shown=None, host=socket.gethostname(), user=_user()))
 
 
 def _limit_threads(spec: StepSpec) -> None:
@@ -333,6 +348,7 @@ def _unbound(name: str, spec: StepSpec, results: Mapping[str, object]) -> str:
     return f"Declared output '{name}' was never bound; bound: {listed}.{close_matches(name, bound)}"
 
 
+@functools.cache
 def _user() -> str:
     try:
         return getpass.getuser()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 from jupyter_mlpipe.execution.shown import Shown, stream_output
 from tests.support.steps import Ended, Steps
@@ -154,3 +155,23 @@ print("parent")
 def test_invalid_text_and_surrogates_do_not_fail(steps: Steps) -> None:
     ended = steps.run("import os\nos.write(1, b'\\xff\\n')\nprint('\\ud800')")
     assert ended.text == "\ufffd\n\\ud800\n"
+
+
+def test_libraries_imported_ahead_show_figures_and_displays_all_the_same(tmp_path: Path) -> None:
+    steps = Steps(tmp_path)
+    try:
+        ahead = ["IPython.core.interactiveshell", "matplotlib.pyplot", "matplotlib_inline.backend_inline"]
+        steps.server.ensure(ahead)
+        code = "import sys\nahead = 'matplotlib_inline' in sys.modules"
+        while not steps.value(steps.run(code, outputs=("ahead",)), "ahead"):
+            pass
+        ended = steps.run(
+            "import matplotlib.pyplot as plt\nfrom IPython.display import display\ndisplay(1)\nplt.plot([1]);"
+        )
+        assert [sorted(output["data"]) for output in ended.outputs] == [
+            ["text/plain"],
+            ["image/png", "text/plain"],
+        ]
+        assert steps.run("1 / 0").error["ename"] == "ZeroDivisionError"
+    finally:
+        steps.server.close()
