@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import time
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.execution.watch import MISSING, file_digest
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.derive import derive_key, explain
+from jupyter_mlpipe.keys.packages import is_standard, package_ingredients
 from jupyter_mlpipe.model.graph import topological_order
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import Ingredient, Reason, StepPlan
@@ -152,7 +154,7 @@ def decide(
     """
     name, component, options = task.name, task.step.component, task.options
     key, ingredients = derive_key(
-        task.closure.ingredients,
+        (*task.closure.ingredients, *_input_packages(task, inputs)),
         task.parameters,
         {read: artifact.digest for read, artifact in inputs.items()},
         component.outputs,
@@ -173,6 +175,19 @@ def decide(
     seconds = before.seconds if before is not None else None
     reasons = reasons or _what_changed(before, key, ingredients, task, ran)
     return Decided(StepPlan(name, "run", reasons, key, seconds), ingredients)
+
+
+def _input_packages(task: StepTask, inputs: Mapping[str, Artifact]) -> list[Ingredient]:
+    """Return the libraries whose objects a step is given, where its own code does not show them."""
+    tops = {artifact.type.partition(".")[0] for artifact in inputs.values()}
+    shown = {i.name for i in task.closure.ingredients if i.kind == "package"}
+    return [i for i in _packages_of(frozenset(tops)) if i.name not in shown]
+
+
+@functools.lru_cache(maxsize=256)
+def _packages_of(tops: frozenset[str]) -> tuple[Ingredient, ...]:
+    # Installed packages do not change under a running process that has imported them.
+    return package_ingredients(sorted(top for top in tops if not is_standard(top)))
 
 
 def must_run(task: StepTask, *, forced: bool) -> tuple[Reason, ...]:

@@ -29,7 +29,12 @@ class _Provided:
 
 
 def place(
-    component: Component, namespace: Mapping[str, object], choose: Choose, *, modules: LocalModules
+    component: Component,
+    namespace: Mapping[str, object],
+    choose: Choose,
+    *,
+    modules: LocalModules,
+    kept: Mapping[str, object] | None = None,
 ) -> tuple[Step, Closure]:
     """Resolve every name that a component and its helpers read.
 
@@ -37,12 +42,14 @@ def place(
     ----------
     choose
         Says which step or parameter provides a name; None leaves it to the namespace.
+    kept
+        Values that stand for those of the namespace.
 
     """
     # In function form the arguments are no free names of the code.
     required = tuple(i.name for i in component.inputs if i.name not in component.reads)
     reader = replace(component, reads=(*component.reads, *required)) if required else component
-    closure = take_closure(reader, namespace, _Provided(choose), modules=modules)
+    closure = take_closure(reader, namespace, _Provided(choose), modules=modules, kept=kept)
     captured = {i.name for i in closure.ingredients if i.kind == "value"}
     bindings: dict[str, Binding] = {}
     for name in (*reader.reads, *closure.provided_reads):

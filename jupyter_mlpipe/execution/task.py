@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -109,8 +110,15 @@ def make_spec(
         cpus=task.options.resources.cpus,
         gpus=task.options.resources.gpus,
         preload=closure.preload,
+        environment=_environment(ingredients),
         notebook=notebook,
     )
+
+
+def _environment(ingredients: Iterable[Ingredient]) -> dict[str, str]:
+    """Return the environment variables that are part of the key, as they are in this process."""
+    names = [i.name.removeprefix("env ") for i in ingredients if i.kind == "setting"]
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def _givers(task: StepTask, needed: Iterable[str], tasks: Mapping[str, StepTask]) -> list[StepTask]:

@@ -112,6 +112,7 @@ def take_closure(
     provided: Container[str],
     *,
     modules: LocalModules,
+    kept: Mapping[str, Any] | None = None,
 ) -> Closure:
     """Resolve all that a component's code reaches, digest it, and pickle what must be sent.
 
@@ -121,9 +122,11 @@ def take_closure(
         The ``__dict__`` itself of the notebook's module, not a copy: its functions are told by it.
     provided
         Names that steps and parameters provide; they go before the namespace.
+    kept
+        Values that stand for those of the namespace: what a name held before a step replaced it.
     """
     cell = _read_cell(component.code)
-    walk = _Walk(namespace, provided)
+    walk = _Walk(namespace, provided, kept or {})
     walk.attributes |= cell.attributes
     walk.follow(component.reads)
     reached = walk.follow_modules(
@@ -175,9 +178,12 @@ def _scan_node(node: ast.AST) -> tuple[Settings, tuple[tuple[str, tuple[str, ...
 class _Walk:
     """The state of one walk from a cell's names to all that they reach."""
 
-    def __init__(self, namespace: Mapping[str, Any], provided: Container[str]) -> None:
+    def __init__(
+        self, namespace: Mapping[str, Any], provided: Container[str], kept: Mapping[str, Any]
+    ) -> None:
         self.namespace = namespace
         self.provided = provided
+        self.kept = kept
         self.digester = Digester(namespace)
         self.captured: dict[str, Any] = {}
         self.imports: dict[str, tuple[str, str | None]] = {}
@@ -216,6 +222,8 @@ class _Walk:
     def _resolve(self, name: str) -> None:
         if name in self.provided:
             self.provided_reads[name] = None
+        elif name in self.kept:
+            self._take(name, self.kept[name])
         elif name in _GIVEN or (self._is_ipython and name in _GIVEN_BY_IPYTHON):
             pass
         elif name not in self.namespace or (self._is_ipython and name in _HISTORY):

@@ -47,8 +47,8 @@ def derive_key(
     if salt:
         ingredients.append(Ingredient("salt", "", digest("salt", salt), salt))
     ingredients.sort(key=_identity)
-    # The order of outputs is not part of what they are; the names are.
-    key = digest("step key", list(map(_identity, ingredients)), sorted(outputs))
+    # In order: in function form it says which part of what is returned is which output.
+    key = digest("step key", list(map(_identity, ingredients)), list(outputs))
     return key, tuple(ingredients)
 
 

@@ -84,7 +84,7 @@ class Registry:
         if component.function and producers:
             component = drop_defaults(component, producers)
         candidate = Placed(component, choices=dict(before.choices) if before else {})
-        scope = self._scope(candidate)
+        scope = ChainMap(self._kept(candidate), self.names.namespace)
         for declared in component.inputs:
             if declared.default is not None and not self._is_producer(declared.default, declared.producer):
                 candidate.declared[declared.name] = declare(declared, scope)
@@ -156,9 +156,10 @@ class Registry:
         placed = self.placed[name]
         step, closure = place(
             placed.component,
-            self._scope(placed),
+            self.names.namespace,
             lambda read: self._choose(placed, read),
             modules=self.modules,
+            kept=self._kept(placed),
         )
         for read, binding in step.bindings.items():
             if isinstance(binding, FromNotebook) and read not in placed.choices:
@@ -206,17 +207,16 @@ class Registry:
             names.update(f"{step}.{name}" for name in placed.declared)
         return names
 
-    def _scope(self, placed: Placed) -> Mapping[str, Any]:
-        """Return the namespace as this component sees it: kept values before the present ones."""
+    def _kept(self, placed: Placed) -> dict[str, Any]:
+        """Return the notebook's values that this component read before a step replaced them."""
         names = self.names
-        kept = {
+        return {
             read: choice.value
             for read, choice in placed.choices.items()
             if choice.binding is None
             and names.owner(read) is not None
             and names.generation(read) == choice.generation
         }
-        return ChainMap(kept, names.namespace) if kept else names.namespace
 
     def _choose(self, placed: Placed, read: str) -> FromStep | FromParameter | None:
         """Return the choice for a read, making it where there is none yet."""
