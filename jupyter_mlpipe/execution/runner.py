@@ -240,7 +240,7 @@ class Runner:
                 return self._derive(node)
             case StartCluster():
                 tasks = [task for active in list(self._runs.values()) for task in active.tasks.values()]
-                self._fleet.start(module for task in tasks for module in task.closure.preload)
+                self._fleet.start(module for task in tasks for module in task.preload)
             case Submit(node, attempt, worker, amounts):
                 return self._submit(node, attempt, worker, amounts)
             case Kill(node, attempt):
@@ -338,7 +338,7 @@ class Runner:
             step.error = MLPipeError(f"Step '{node.step}' cannot be sent to a worker: {error}")
             return StepFailed(node, attempt, "key", str(step.error))
         step.worker = worker
-        sent = self._fleet.submit(node, attempt, worker, spec, amounts, task.closure.preload)
+        sent = self._fleet.submit(node, attempt, worker, spec, amounts, task.preload)
         return None if sent else StepLost(node, attempt)
 
     def _change(self, changed: Changed) -> None:

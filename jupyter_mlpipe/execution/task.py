@@ -49,6 +49,12 @@ class StepTask:
         return self.step.component.options
 
     @property
+    def preload(self) -> tuple[str, ...]:
+        """Modules worth importing ahead: with IPython's formatters where the cell displays something."""
+        shows = ("IPython.core.interactiveshell",) if self.step.component.shows else ()
+        return (*self.closure.preload, *shows)
+
+    @property
     def inputs(self) -> dict[str, FromStep]:
         """What it reads from other steps, by the name that the code reads."""
         return {name: b for name, b in self.step.bindings.items() if isinstance(b, FromStep)}
@@ -109,7 +115,7 @@ def make_spec(
         shows=component.shows,
         cpus=task.options.resources.cpus,
         gpus=task.options.resources.gpus,
-        preload=closure.preload,
+        preload=task.preload,
         environment=_environment(ingredients),
         notebook=notebook,
     )

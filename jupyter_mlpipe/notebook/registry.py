@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import ChainMap
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,10 +59,17 @@ class Placed:
 
 
 class Registry:
-    """All components of a notebook, in the order in which they were first registered."""
+    """All components of a notebook, in the order in which they were first registered.
 
-    def __init__(self, names: Names) -> None:
+    Parameters
+    ----------
+    title_of
+        Gives what tracebacks call a file name of the notebook's code: ``Cell In[3]``.
+    """
+
+    def __init__(self, names: Names, title_of: Callable[[str], str]) -> None:
         self.names = names
+        self._title_of = title_of
         self.placed: dict[str, Placed] = {}
         self.parameters: dict[str, Declared] = {}
         self.overrides: dict[str, Any] = {}
@@ -181,6 +188,7 @@ class Registry:
             title=placed.component.title,
             folder=os.getcwd(),
             sys_path=tuple(sys.path),
+            titles={name: self._title_of(name) for name in closure.sources},
         )
 
     def known_names(self) -> set[str]:

@@ -49,7 +49,7 @@ class Session:
         self.shell = shell
         self.config = MLPipe(parent=shell)
         self.names = Names(shell.user_ns)
-        self.registry = Registry(self.names)
+        self.registry = Registry(self.names, self._title_of)
         self.headless = Headless.from_environment()
         self.registry.overrides.update(self.headless.parameters)
         self.mode: str = self.headless.mode or self.config.mode
@@ -318,6 +318,10 @@ class Session:
             )
 
         return restore
+
+    def _title_of(self, file_name: str) -> str:
+        found = self.shell.compile.format_code_name(file_name)
+        return " ".join(found) if found else file_name
 
     def _note_state(self, run: Run, step: RunStep) -> None:
         before = self.states.get(step.name)
