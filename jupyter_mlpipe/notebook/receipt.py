@@ -43,7 +43,9 @@ def describe_reasons(reasons: Sequence[Reason], *, limit: int = 3) -> str:
 
 def describe_reason(reason: Reason) -> str:
     """Return one reason as people read it."""
-    named = {"new": "new", "forced": "forced", "reuse": "", "unhashable": "not reusable:"}
+    if reason.kind == "new":
+        return "new"
+    named = {"reuse": "", "unhashable": "not reusable:"}
     kind = named.get(reason.kind, reason.kind)
     return " ".join(part for part in (kind, reason.name, reason.detail) if part)
 
