@@ -17,7 +17,7 @@ from jupyter_mlpipe.notebook.live import LiveGraph
 from jupyter_mlpipe.notebook.output import MIME, CellOutput
 from jupyter_mlpipe.notebook.parameters import check_known, parse_overrides
 from jupyter_mlpipe.notebook.session import Session
-from jupyter_mlpipe.notebook.views import graph_bundle, plan_bundle, status_bundle, table_bundle, why_bundle
+from jupyter_mlpipe.notebook.views import plan_bundle, status_bundle, table_bundle, why_bundle
 
 HELP = {
     "show": "draw the pipeline with the state of each step",
@@ -78,7 +78,10 @@ def _show(session: Session, parser: _Parser, words: list[str]) -> None:
         raise UsageError("There is no pipeline yet: put %%component NAME on top of a cell and run it.")
     snapshot = session.snapshot()
     if not asked.output:
-        CellOutput(session.shell).display(graph_bundle(snapshot))
+        live = LiveGraph(CellOutput(session.shell))
+        for run in session.live:
+            run.subscribe(live.listen)
+        live.begin(session.live, snapshot)
         return
     target = Path(asked.output)
     kind = target.suffix.lstrip(".")
@@ -94,6 +97,7 @@ def _show(session: Session, parser: _Parser, words: list[str]) -> None:
 def _plan(session: Session, parser: _Parser, words: list[str]) -> Any:
     _add_run_options(parser)
     asked = parser.parse_args(words)
+    session.settle()
     plan = session.plan(
         _targets(session, asked), params=_overrides(session, asked.param), force=asked.force or ()
     )
@@ -109,12 +113,13 @@ def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
         _check_only(session, asked.only, params)
     live = LiveGraph(CellOutput(session.shell))
     run = session.start(targets, params=params, force=asked.force or (), listener=live.listen)
-    live.begin(run)
+    live.begin([run])
     return run
 
 
 def _status(session: Session, parser: _Parser, words: list[str]) -> None:
     parser.parse_args(words)
+    session.settle()
     CellOutput(session.shell).display(status_bundle(session.snapshot(plan=False)))
 
 
@@ -122,6 +127,7 @@ def _why(session: Session, parser: _Parser, words: list[str]) -> None:
     parser.add_argument("step")
     name = parser.parse_args(words).step
     session.registry.check(name)
+    session.settle()
     run = session.last_run_of(name)
     if run is not None:
         step = run.steps[name]

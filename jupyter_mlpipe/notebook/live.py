@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from jupyter_mlpipe.execution.run import Run
+from jupyter_mlpipe.model.status import RunSnapshot
 from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.views import graph_bundle
 
@@ -30,17 +33,37 @@ class LiveGraph:
         if kind != "output":
             self._changed.set()
 
-    def begin(self, run: Run) -> None:
-        """Draw the run as it stands, and go on until it ends."""
-        self._output.display(graph_bundle(run.snapshot()), display_id=self._display_id)
-        if run.status != "running" or not self._output.is_kernel:
-            return
-        threading.Thread(target=self._follow, args=(run,), name="mlpipe-graph", daemon=True).start()
+    def begin(self, runs: Sequence[Run], base: RunSnapshot | None = None) -> None:
+        """Draw the runs as they stand, and go on until they have ended.
 
-    def _follow(self, run: Run) -> None:
-        while run.status == "running":
+        Parameters
+        ----------
+        base
+            The pipeline that the runs are part of; by default, what they ran.
+        """
+        self._output.display(self._draw(runs, base), display_id=self._display_id)
+        if self._output.is_kernel and any(run.status == "running" for run in runs):
+            threading.Thread(target=self._follow, args=(runs, base), name="mlpipe-graph", daemon=True).start()
+
+    def _follow(self, runs: Sequence[Run], base: RunSnapshot | None) -> None:
+        while any(run.status == "running" for run in runs):
             self._changed.wait(1.0)
             self._changed.clear()
-            self._output.update(graph_bundle(run.snapshot()), display_id=self._display_id)
+            self._output.update(self._draw(runs, base), display_id=self._display_id)
             self._ended.wait(_PAUSE_S)
-        self._output.update(graph_bundle(run.snapshot()), display_id=self._display_id)
+        self._output.update(self._draw(runs, base), display_id=self._display_id)
+
+    def _draw(self, runs: Sequence[Run], base: RunSnapshot | None) -> dict[str, Any]:
+        return graph_bundle(runs[-1].snapshot() if base is None else overlay(base, runs))
+
+
+def overlay(base: RunSnapshot, runs: Sequence[Run]) -> RunSnapshot:
+    """Return a pipeline with the states that runs have brought its steps to."""
+    steps = {step.name: step for step in base.steps}
+    for run in runs:
+        for step in run.snapshot().steps:
+            before = steps.get(step.name)
+            # A step that ran is not called reused because the run of a later cell found it done.
+            if before is not None and not (step.status == "reused" and before.status == "succeeded"):
+                steps[step.name] = replace(step, reads=before.reads)
+    return replace(base, steps=tuple(steps.values()))

@@ -255,6 +255,19 @@ class Session:
             run.wait()
         self.collect()
 
+    def settle(self) -> None:
+        """Wait for what runs where no user looks on: a notebook on the command line.
+
+        There the cells run in the background, but were written for a notebook in which they block.
+        """
+        if self.headless.active:
+            self.wait()
+
+    @property
+    def live(self) -> list[Run]:
+        """The runs that have not ended, in the order in which they were started."""
+        return list(self._live)
+
     def cancel(self) -> bool:
         """Cancel what runs; tells whether anything did."""
         running = [run for run in self._live if run.status == "running"]
