@@ -1,0 +1,21 @@
+"""What the package exports, exactly: a change here is a change for users."""
+
+from __future__ import annotations
+
+import jupyter_mlpipe
+
+
+def test_the_exported_names_are_these() -> None:
+    assert sorted(jupyter_mlpipe.__all__) == [
+        "Pipeline",
+        "Run",
+        "__version__",
+        "component",
+        "current",
+        "load_ipython_extension",
+    ]
+
+
+def test_each_exported_name_is_there() -> None:
+    for name in jupyter_mlpipe.__all__:
+        assert getattr(jupyter_mlpipe, name) is not None
