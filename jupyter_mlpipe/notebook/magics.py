@@ -53,7 +53,7 @@ class PipelineMagics(Magics):
         # The docstring is what `%pipeline?` shows; it is set below from the table of subcommands.
         return _said_in_a_cell(lambda: run_command(self.session, line))
 
-    def _component(self, line: str, cell: str) -> Any:
+    def _component(self, line: str, cell: str) -> None:
         session = self.session
         header = parse_header(line)
         output = CellOutput(self._shell)
@@ -62,9 +62,9 @@ class PipelineMagics(Magics):
             f"%%component {line}\n{cell}",
             self._to_python(cell),
             cell_id=session.cell_id,
-            title=f"Cell In[{self._shell.execution_count}]",
+            title=f"Cell In[{self._shell.displayhook.prompt_count}]",
         )
-        return session.run_cell(component, output)
+        session.run_cell(component, output)
 
     def _to_python(self, cell: str) -> str:
         """Turn ``!command`` and ``%magic`` lines into Python, as IPython would."""

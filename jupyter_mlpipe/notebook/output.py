@@ -21,12 +21,13 @@ class CellOutput:
     """
 
     def __init__(self, shell: Any) -> None:
+        self._shell = shell
         publisher = shell.display_pub
         self._publisher = publisher
         self._session = getattr(publisher, "session", None)
         self._socket = getattr(publisher, "pub_socket", None)
         self._parent = getattr(publisher, "parent_header", None)
-        self._execution_count: int = shell.execution_count
+        self._execution_count: int = shell.displayhook.prompt_count
         sys.stdout.flush()
         sys.stderr.flush()
 
@@ -68,6 +69,10 @@ class CellOutput:
             self._send("error", content, b"error")
         else:
             self.stream("stderr", "\n".join(render(error)) + "\n")
+
+    def result(self, output: Mapping[str, Any]) -> None:
+        """Show a last expression as the running cell's own; for the thread that runs the cell."""
+        self._shell.displayhook(Shown(output["data"], output.get("metadata")))
 
     def replay(self, output: Mapping[str, Any]) -> None:
         """Show one output of a step as the step showed it (nbformat's words)."""

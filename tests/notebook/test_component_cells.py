@@ -118,7 +118,7 @@ def test_a_failed_step_shows_the_users_traceback_with_the_line_of_the_cell(kerne
     assert result.status == "error"
     assert result.error is not None
     assert (result.error["ename"], result.error["evalue"]) == ("ZeroDivisionError", "division by zero")
-    assert "line 3" in result.traceback
+    assert "Cell In[2], line 3" in result.traceback
     assert "y = x / 0" in result.traceback
     assert "jupyter_mlpipe" not in result.traceback
 
