@@ -59,7 +59,7 @@ def decided_error(task: StepTask, kind: FailureKind, why: str, reported: MLPipeE
         case "missing":
             message = (
                 f"Step '{task.name}' could not read its inputs: {why}. "
-                "Look at the disk of the store with 'jupyter mlpipe cache verify'."
+                "What the store holds comes back with other bytes than were written: look at its disk."
             )
             return StepError(message, step=task.name, cell_id=cell_id, ename="ArtifactCorruptError")
         case "error" | "output" | "died" | "key":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import builtins
+import importlib
 import importlib.abc
 import importlib.machinery
 import os
@@ -66,6 +67,7 @@ class LazyShell:
 
     def _display(self, *objects: object, **options: Any) -> Any:
         self.get()
+        _make_figures_showable()
         import IPython.display
 
         show: Any = IPython.display.display
@@ -75,7 +77,9 @@ class LazyShell:
         """Show the value of the last expression."""
         if value is None:
             return
-        formats, metadata = self.get().display_formatter.format(value)
+        shell = self.get()
+        _make_figures_showable()
+        formats, metadata = shell.display_formatter.format(value)
         if formats:
             self.capture.show(
                 {
@@ -91,6 +95,12 @@ class LazyShell:
         if self._shell is not None:
             self._shell.events.trigger("post_execute")
             self._shell.events.trigger("post_run_cell", None)
+
+
+def _make_figures_showable() -> None:
+    """Tell IPython how to draw figures, where one came with an input and nothing imported pyplot."""
+    if "matplotlib.figure" in sys.modules and "matplotlib.pyplot" not in sys.modules:
+        importlib.import_module("matplotlib.pyplot").switch_backend(os.environ["MPLBACKEND"])
 
 
 class _ArmAtImport(importlib.abc.MetaPathFinder):

@@ -185,16 +185,20 @@ def _fill(namespace: dict[str, Any], spec: StepSpec, store: Store) -> dict[str, 
     """Bind all that the code may read; return inputs, parameters and captured values by name."""
     for name, (module_name, attribute) in spec.imports.items():
         namespace[name] = _import(module_name, attribute)
-    for prelude in spec.preludes:
-        if prelude.payload:
-            namespace.update(load_closure(prelude.payload, namespace))
-        if prelude.source:
-            quote(prelude.title, prelude.source)
-            exec(compile(prelude.source, prelude.title, "exec", dont_inherit=True), namespace)
     values: dict[str, object] = {}
     if spec.payload:
         values.update(load_closure(spec.payload, namespace))
         namespace.update(values)
+    if spec.preludes:
+        # They rest on the names of the code itself where both have them, and never replace these.
+        own = dict(namespace)
+        for prelude in spec.preludes:
+            if prelude.payload:
+                namespace.update(load_closure(prelude.payload, namespace) | own)
+            if prelude.source:
+                quote(prelude.title, prelude.source)
+                exec(compile(prelude.source, prelude.title, "exec", dont_inherit=True), namespace)
+                namespace.update(own)
     for name, artifact in spec.inputs.items():
         try:
             values[name] = store.get_value(artifact)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jupyter_mlpipe.execution.spec import Prelude, StepSpec
@@ -104,7 +104,7 @@ def make_spec(
         inputs=dict(inputs),
         imports=closure.imports,
         payload=closure.payload,
-        preludes=tuple(prelude for giver in givers for prelude in _preludes(giver)),
+        preludes=tuple(prelude for giver in givers for prelude in _preludes(giver, known)),
         sources=closure.sources,
         titles=task.titles,
         modules=modules,
@@ -149,8 +149,11 @@ def _givers(task: StepTask, needed: Iterable[str], tasks: Mapping[str, StepTask]
     return givers[::-1]
 
 
-def _preludes(giver: StepTask) -> Iterator[Prelude]:
-    """Give what the definitions of a task rest on, then the definitions themselves."""
+def _preludes(giver: StepTask, known: Container[str]) -> Iterator[Prelude]:
+    """Give what the definitions of a task rest on, then the definitions themselves.
+
+    Without those that the reader's own closure binds: a class made twice is two classes.
+    """
     closure, component = giver.closure, giver.step.component
     if closure.imports:
         lines = (_import_line(name, *source) for name, source in closure.imports.items())
@@ -158,7 +161,7 @@ def _preludes(giver: StepTask) -> Iterator[Prelude]:
     if closure.payload:
         yield Prelude(payload=closure.payload)
     # Several names may share one statement.
-    statements = dict.fromkeys(definition.source for definition in component.definitions)
+    statements = dict.fromkeys(d.source for d in component.definitions if d.name not in known)
     if statements:
         yield Prelude(source="\n".join(statements), title=f"<definitions of {giver.name}>")
 

@@ -49,10 +49,16 @@ def check_resolved(component: Component, closure: Closure, known: Iterable[str])
     for name in closure.unresolved:
         if name in component.may_read:
             continue
+        remedy = "Run the cell that makes it first, or put %%component on it."
+        if component.function and name in [i.name for i in component.inputs]:
+            remedy += (
+                f" A cell with one function and nothing else is a step that calls it: where '"
+                f"{component.function}' is a helper of other cells, leave this one without %%component."
+            )
         raise UnknownNameError(
             f"Component '{component.name}' reads '{name}'{_at_line(component, name)}, but no component, "
-            f"parameter or notebook value of that name is known.{close_matches(name, known)} "
-            "Run the cell that makes it first, or put %%component on it."
+            f"parameter or notebook value of that name is known.{close_matches(name, {*known} - {name})} "
+            f"{remedy}"
         )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import textwrap
 from collections.abc import Iterable
+from contextlib import suppress
+from types import CodeType
 from typing import Any
 
 from jupyter_mlpipe.model.component import Component, Definition
@@ -34,6 +37,10 @@ class Definitions:
                 # As without us, running the cell binds the name anew.
                 del namespace[name]
             self._brought.pop(name, None)
+        for module in component.star_imports:
+            # Which names it binds only the import itself can say. Where it fails, the step says so.
+            with suppress(Exception):
+                exec(f"from {module} import *", namespace)
 
     def observe(self, bound: Iterable[str]) -> None:
         """Note the names that a plain cell bound: they are the notebook's own from then on."""
@@ -49,18 +56,33 @@ class Definitions:
 
     def bring(self, names: Iterable[str]) -> bool:
         """Run the statements that define `names`, and those that they use; tell whether any ran."""
+        return self._bring(names, set())
+
+    def _bring(self, names: Iterable[str], begun: set[str]) -> bool:
+        # Two functions may use one another, and the names of one import share their statement.
         namespace = self._names.namespace
         ran = False
         for name in names:
             definition = self._known.get(name)
-            if definition is None or name in namespace:
+            if definition is None or name in namespace or name in begun:
                 continue
-            self.bring(other for other in self.names_in(definition.source) if other != name)
-            self._names.prepare(definition.source, definition.source)
+            begun.add(name)
+            self._bring(self.names_in(definition.source), begun)
             source = "\n" * (definition.line - 1) + textwrap.dedent(definition.source)
             # Through IPython's cache, so that tracebacks and `inspect` find the text.
             filename = self._shell.compile.cache(source, raw_code=source)
-            exec(compile(source, filename, "exec"), namespace)
+            code = compile(source, filename, "exec")
+            self._names.load(_read_at_once(code))
+            exec(code, namespace)
             self._brought[name] = namespace.get(name)
             ran = True
         return ran
+
+
+def _read_at_once(code: CodeType) -> set[str]:
+    """Return the names that a definition reads when it is run, and not only when it is called."""
+    read = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType) and not constant.co_flags & inspect.CO_OPTIMIZED:
+            read |= _read_at_once(constant)  # the body of a class
+    return read

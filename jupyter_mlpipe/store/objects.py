@@ -310,8 +310,8 @@ def explain(error: OSError, path: str | Path, needed_bytes: int = 0) -> StoreErr
         }.get(error.errno or 0, "no space is left")
         return StoreFullError(
             f"The store at {path} cannot take {describe_bytes(needed_bytes)} more: {cause} ({free} free). "
-            "Remove what is no longer used with '%pipeline cache prune', free space on that disk, "
-            "or put the store elsewhere with MLPIPE_STORE."
+            "Free space on that disk, or put the store elsewhere with MLPIPE_STORE, and run it again: "
+            "what is stored already is reused."
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         why = "the file system is read-only" if error.errno == errno.EROFS else "permission is denied"
