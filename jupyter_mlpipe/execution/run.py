@@ -317,7 +317,7 @@ class Run:
             return record.outputs[output]
         if output in record.left_out:
             raise UnknownNameError(
-                f"Output '{output}' of step '{step}' is not kept: {record.left_out[output]}."
+                f"Output '{output}' of step '{step}' is not kept: {record.left_out[output].rstrip('.')}."
             )
         raise UnknownNameError(
             f"Step '{step}' did not bind '{output}'.{close_matches(output, record.outputs)} "

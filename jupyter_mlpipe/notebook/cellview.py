@@ -11,7 +11,7 @@ from typing import Any
 from jupyter_mlpipe.execution.run import Run, RunStep
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.resources import describe_seconds
-from jupyter_mlpipe.notebook.output import CellOutput, Shown
+from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.receipt import Receipt, describe_reasons
 
 _display_ids = itertools.count()
@@ -34,7 +34,7 @@ class CellView:
         self._facts = facts
         self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._run: Run | None = None
-        self._last: dict[str, Any] | None = None
+        self._in_cell = True
         self._status = ""
         self._n_shown = 0
 
@@ -49,7 +49,7 @@ class CellView:
         self._output.display(self._bundle(), display_id=self._display_id)
         self._take_status(step.status)
 
-    def wait(self) -> Shown | None:
+    def wait(self) -> None:
         """Show what comes until the run ends; an interrupt cancels the run."""
         assert self._run is not None
         try:
@@ -59,16 +59,14 @@ class CellView:
             self._run.wait(10)
             self._finish()
             raise
-        last = self._last
-        return Shown(last["data"], last.get("metadata")) if last else None
 
     def follow(self) -> None:
         """Show what comes from a thread of its own, while the notebook goes on."""
 
+        self._in_cell = False
+
         def show() -> None:
             self._pump()
-            if self._last is not None:
-                self._output.replay(self._last)
             error = self._step.error
             if self._step.status == "failed" and error is not None:
                 # The cell has long returned: its error is shown below it all the same.
@@ -99,7 +97,7 @@ class CellView:
         if status == "running" and self._n_shown:
             # A retry shows it all again; the cell holds nothing but what this view put there.
             self._output.clear(wait=False)
-            self._n_shown, self._last = 0, None
+            self._n_shown = 0
             self._output.display(self._bundle(), display_id=self._display_id)
         elif status == "running":
             self._finish()
@@ -118,9 +116,10 @@ class CellView:
 
     def _show(self, shown: Mapping[str, Any]) -> None:
         self._n_shown += 1
-        # The last expression is handed to IPython as the cell's own, so that Out[n] shows it.
-        if shown["output_type"] == "execute_result":
-            self._last = dict(shown)
+        # The last expression is handed to IPython as the cell's own, so that Out[n] shows it. At once:
+        # figures left open come after it.
+        if shown["output_type"] == "execute_result" and self._in_cell:
+            self._output.result(shown)
         else:
             self._output.replay(shown)
 

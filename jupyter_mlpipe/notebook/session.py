@@ -213,8 +213,8 @@ class Session:
             if run.status != "running":
                 self._live.remove(run)
 
-    def run_cell(self, component: Component, output: CellOutput) -> Any:
-        """Register a cell's component and do what the mode says; returns what the cell displays last."""
+    def run_cell(self, component: Component, output: CellOutput) -> None:
+        """Register a cell's component and do what the mode says."""
         task = self.register(component)
         options = component.options
         receipt = Receipt(
@@ -225,7 +225,7 @@ class Session:
         if not options.run or self.mode == "register":
             output.display(receipt.bundle("registered", notes=notes, facts=facts))
             self._claim_unmade(task)
-            return None
+            return
         # The plan comes before the display: a name that nothing provides is an error, not a receipt.
         tasks = self.registry.tasks([component.name])
         view = CellView(receipt, output, notes, facts)
@@ -237,9 +237,9 @@ class Session:
             self.names.drop(name)
         if options.background or self.mode == "background":
             view.follow()
-            return None
+            return
         try:
-            shown = view.wait()
+            view.wait()
         finally:
             self.collect()
         step = run.steps[component.name]
@@ -247,7 +247,6 @@ class Session:
             raise KeyboardInterrupt
         if step.status not in ("succeeded", "reused"):
             raise run.failure(component.name)
-        return shown
 
     def wait(self) -> None:
         """Wait until nothing runs any more; an interrupt cancels what runs."""
@@ -310,8 +309,17 @@ class Session:
         for out in dict.fromkeys((*self.registry.placed[name].component.outputs, *left_out)):
             artifact = made.get(out)
             version = artifact.digest if artifact is not None else None
-            pending = Pending(name, version, _loader(run, name, out), lambda: step.status in _MADE)
+            pending = Pending(name, version, self._loader(run, name, out), lambda: step.status in _MADE)
             self.names.offer(out, pending, claim=claim)
+
+    def _loader(self, run: Run, step: str, out: str) -> Callable[[], Any]:
+        def load() -> Any:
+            name = f"{step}.{out}"
+            # What a class of a component's cell made needs the class, though the reader may not name it.
+            self.definitions.bring(run.artifact(name).needs)
+            return run[name]
+
+        return load
 
     def _claim_unmade(self, task: StepTask) -> None:
         """Let the outputs of a component that was only registered come from the store, when read."""
@@ -322,7 +330,7 @@ class Session:
     def _restorer(self, name: str, out: str) -> Callable[[], Any]:
         def restore() -> Any:
             if self.headless.runs_on_read or self.plan([name])[name].decision == "reuse":
-                return self.start([name]).wait()[f"{name}.{out}"]
+                return self._loader(self.start([name]), name, out)()
             raise StepError(
                 f"'{out}' is made by step '{name}', which has not run. "
                 f"Run it with %pipeline run {name}, or run its cell after %pipeline mode run.",
@@ -373,7 +381,3 @@ class Session:
         if mode not in MODES:
             raise UsageError(f"%pipeline mode takes one of {', '.join(MODES)}, but found '{mode}'.")
         self.mode = mode
-
-
-def _loader(run: Run, step: str, out: str) -> Callable[[], Any]:
-    return lambda: run[f"{step}.{out}"]
