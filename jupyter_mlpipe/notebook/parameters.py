@@ -6,10 +6,13 @@ import ast
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jupyter_mlpipe.errors import ParameterError, UsageError, close_matches
+from jupyter_mlpipe.errors import ContractError, ParameterError, UsageError, close_matches
 from jupyter_mlpipe.model.component import Input
+
+if TYPE_CHECKING:
+    import pydantic
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,30 @@ def convert(parameter: Declared, given: Any) -> Any:
     return value
 
 
+def check_type(component: str, declared: Input, value: Any, namespace: Mapping[str, Any]) -> None:
+    """Refuse a notebook value that is not of the type which a signature gives its input.
+
+    Raises
+    ------
+    ContractError
+        Says what was declared and what was found.
+    """
+    import pydantic
+
+    if declared.annotation is None:
+        return
+    scope = {**vars(typing), **dict(namespace)}
+    annotation = _evaluate(declared.name, "annotation", declared.annotation, scope)
+    try:
+        _adapter(annotation).validate_python(value, strict=True)
+    except pydantic.ValidationError:
+        raise ContractError(
+            f"Component '{component}' declares its input '{declared.name}' as {declared.annotation}, "
+            f"but the notebook's '{declared.name}' is of type {type(value).__qualname__}. "
+            "Correct the signature, or the cell that makes it."
+        ) from None
+
+
 _WORDS: dict[str, Any] = {"true": True, "false": False, "none": None, "null": None}
 
 
@@ -107,18 +134,21 @@ def _evaluate(name: str, what: str, source: str, scope: dict[str, Any]) -> Any:
         ) from None
 
 
-def _validate(parameter: Declared, value: Any) -> Any:
+def _adapter(annotation: Any) -> pydantic.TypeAdapter[Any]:
     import pydantic  # slow to import, and needed only where something is annotated
 
     try:
-        adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(
-            parameter.annotation, config=pydantic.ConfigDict(arbitrary_types_allowed=True)
-        )
+        return pydantic.TypeAdapter(annotation, config=pydantic.ConfigDict(arbitrary_types_allowed=True))
     except pydantic.PydanticUserError:
         # Types with a configuration of their own (models, dataclasses) refuse another one.
-        adapter = pydantic.TypeAdapter(parameter.annotation)
+        return pydantic.TypeAdapter(annotation)
+
+
+def _validate(parameter: Declared, value: Any) -> Any:
+    import pydantic
+
     try:
-        return adapter.validate_python(value)
+        return _adapter(parameter.annotation).validate_python(value)
     except pydantic.ValidationError as error:
         details = "; ".join(
             f"{'.'.join(map(str, e['loc']))}: {e['msg']}" if e["loc"] else e["msg"] for e in error.errors()

@@ -17,13 +17,14 @@ from jupyter_mlpipe.cells.compile import drop_defaults
 from jupyter_mlpipe.errors import MLPipeError, UnknownNameError, UnknownStepError, close_matches
 from jupyter_mlpipe.execution.resolve import place
 from jupyter_mlpipe.execution.task import StepTask
-from jupyter_mlpipe.keys.modules import LocalModules
+from jupyter_mlpipe.keys.closure import Closures
+from jupyter_mlpipe.keys.modules import LocalModules, Modules, ModulesOnce
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromNotebook, FromParameter, FromStep
 from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
 from jupyter_mlpipe.notebook.names import PARAMETERS, Names
-from jupyter_mlpipe.notebook.parameters import Declared, convert, declare
+from jupyter_mlpipe.notebook.parameters import Declared, check_type, convert, declare
 
 _INTERACTIVE = frozenset({"In", "Out", "_", "__", "___", "_dh", "_ih", "_oh", "exit", "quit"})
 
@@ -58,6 +59,15 @@ class Placed:
     upstream: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all steps that are looked at in one go have around them."""
+
+    folder: str
+    sys_path: tuple[str, ...]
+    modules: Modules
+
+
 class Registry:
     """All components of a notebook, in the order in which they were first registered.
 
@@ -73,7 +83,8 @@ class Registry:
         self.placed: dict[str, Placed] = {}
         self.parameters: dict[str, Declared] = {}
         self.overrides: dict[str, Any] = {}
-        self.modules = LocalModules()
+        self._modules = LocalModules()
+        self._closures = Closures()
 
     def __contains__(self, name: str) -> bool:
         return name in self.placed
@@ -101,6 +112,9 @@ class Registry:
         try:
             task = self.task(component.name)
             check_contract(task.step)
+            for declared in component.inputs:
+                if isinstance(task.step.bindings.get(declared.name), FromNotebook):
+                    check_type(component.name, declared, scope.get(declared.name), scope)
             if component.inputs_declared:
                 check_resolved(component, task.closure, self.known_names())
             graph.topological_order(self.upstream())
@@ -147,25 +161,34 @@ class Registry:
         pending = list(self.placed if targets is None else targets)
         self.check(*pending)
         tasks: dict[str, StepTask] = {}
+        surroundings = self._surroundings()
         while pending:
             name = pending.pop()
             if name not in tasks:
-                task = self.task(name, overrides)
-                check_resolved(task.step.component, task.closure, self.known_names())
+                task = self.task(name, overrides, surroundings)
+                if task.closure.unresolved:
+                    check_resolved(task.step.component, task.closure, self.known_names())
                 check_sendable(task.step.component, task.closure)
                 tasks[name] = task
                 pending.extend(task.step.upstream)
         order = graph.topological_order({n: tasks[n].step.upstream for n in self.placed if n in tasks})
         return {name: tasks[name] for name in order}
 
-    def task(self, name: str, overrides: Mapping[str, Any] | None = None) -> StepTask:
+    def task(
+        self,
+        name: str,
+        overrides: Mapping[str, Any] | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> StepTask:
         """Return one step with all that it reaches, as the notebook stands."""
         placed = self.placed[name]
+        around = surroundings or self._surroundings()
         step, closure = place(
             placed.component,
             self.names.namespace,
             lambda read: self._choose(placed, read),
-            modules=self.modules,
+            modules=around.modules,
+            closures=self._closures,
             kept=self._kept(placed),
         )
         for read, binding in step.bindings.items():
@@ -176,8 +199,9 @@ class Registry:
         placed.upstream = step.upstream
         # What is no longer read must not hold the graph, or its kept value, in place.
         placed.choices = {n: c for n, c in placed.choices.items() if n in step.bindings}
+        chosen = {**self.overrides, **(overrides or {})}
         values = {
-            read: self._parameter(placed, binding.name, {**self.overrides, **(overrides or {})})
+            read: self._parameter(placed, binding.name, chosen)
             for read, binding in step.bindings.items()
             if isinstance(binding, FromParameter)
         }
@@ -186,10 +210,13 @@ class Registry:
             closure=closure,
             parameters=values,
             title=placed.component.title,
-            folder=os.getcwd(),
-            sys_path=tuple(sys.path),
+            folder=around.folder,
+            sys_path=around.sys_path,
             titles={name: self._title_of(name) for name in closure.sources},
         )
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(os.getcwd(), tuple(sys.path), ModulesOnce(self._modules))
 
     def known_names(self) -> set[str]:
         """Return every name that a component could read, for close matches."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 from jupyter_mlpipe.cells.compile import compile_cell
 from jupyter_mlpipe.cells.header import Header
 from jupyter_mlpipe.cells.parameters import parse_parameters
-from jupyter_mlpipe.errors import StepError, UnknownNameError, UsageError, close_matches
+from jupyter_mlpipe.errors import MLPipeError, StepError, UnknownNameError, UsageError, close_matches
 from jupyter_mlpipe.execution.executor import Workers
 from jupyter_mlpipe.execution.plan import Plan, plan_steps
 from jupyter_mlpipe.execution.run import Run, RunStep
@@ -32,7 +33,6 @@ from jupyter_mlpipe.notebook.registry import Registry
 from jupyter_mlpipe.store.history import History
 from jupyter_mlpipe.store.store import Store, open_store
 
-
 _MADE = frozenset({"succeeded", "reused"})
 
 
@@ -48,6 +48,7 @@ class Session:
     def __init__(self, shell: Any) -> None:
         self.shell = shell
         self.config = MLPipe(parent=shell)
+        self.config.observe(lambda change: self._reopen(), "store")
         self.names = Names(shell.user_ns)
         self.registry = Registry(self.names, self._title_of)
         self.headless = Headless.from_environment()
@@ -63,6 +64,7 @@ class Session:
         self._cells: dict[str, str] = {}  # cell id -> component
         self.definitions = Definitions(shell, self.names)
         self._live: list[Run] = []
+        self.followers: list[threading.Thread] = []  # they show what background runs do
         self._store: Store | None = None
         self._runner: Runner | None = None
 
@@ -96,6 +98,11 @@ class Session:
         if self._runner is not None:
             self._runner.close()
             self._runner = None
+
+    def _reopen(self) -> None:
+        """Go on with another store: what runs is cancelled, what is in the old one stays there."""
+        self.close()
+        self._store = None
 
     # -- registering -----------------------------------------------------------------------------
 
@@ -222,7 +229,8 @@ class Session:
         )
         notes = recorded_options(component)
         facts = {"cell_id": component.cell_id}
-        if not options.run or self.mode == "register":
+        mode = "background" if component.name in self.headless.targets else self.mode
+        if not options.run or mode == "register":
             output.display(receipt.bundle("registered", notes=notes, facts=facts))
             self._claim_unmade(task)
             return
@@ -235,8 +243,8 @@ class Session:
         self._offer(run, component.name, claim=True)
         for name in component.deletes:
             self.names.drop(name)
-        if options.background or self.mode == "background":
-            view.follow()
+        if options.background or mode == "background":
+            self.followers.append(view.follow())
             return
         try:
             view.wait()
@@ -249,9 +257,12 @@ class Session:
             raise run.failure(component.name)
 
     def wait(self) -> None:
-        """Wait until nothing runs any more; an interrupt cancels what runs."""
+        """Wait until nothing runs any more and all is shown; an interrupt cancels what runs."""
         for run in list(self._live):
             run.wait()
+        for follower in self.followers:
+            follower.join()
+        self.followers.clear()
         self.collect()
 
     def settle(self) -> None:
@@ -277,6 +288,11 @@ class Session:
     def last_run_of(self, name: str) -> Run | None:
         """Return the latest run that had this step."""
         return self._last_runs.get(name)
+
+    def errors(self) -> dict[str, MLPipeError]:
+        """Return the errors of the steps that failed when they were last run."""
+        found = {name: run.steps[name].error for name, run in self._last_runs.items()}
+        return {name: error for name, error in found.items() if error is not None}
 
     def workers(self) -> Workers:
         """Return what each worker offers; nothing before the cluster has started."""

@@ -51,6 +51,11 @@ def test_an_undeclared_read(started: Kernel) -> None:
     fails(started, "%%component bad(a) -> y\ny = a + b", "'b'", "line 2", "bad(a, b)")
 
 
+def test_an_input_of_the_wrong_type(started: Kernel) -> None:
+    started.run("rows = (1, 2)").check()
+    fails(started, "%%component bad(rows: list) -> n\nn = len(rows)", "'rows'", "list", "tuple")
+
+
 def test_a_cycle(started: Kernel) -> None:
     started.run("%%component p --no-run\nu = 1").check()
     started.run("%%component q --no-run\nv = u").check()

@@ -216,3 +216,11 @@ def test_help_lists_every_option(kernel: Kernel) -> None:
     text = reply["content"]["data"]["text/plain"]
     for option in ("--cpus", "--memory", "--timeout", "--no-reuse", "--background"):
         assert option in text
+
+
+def test_the_store_can_be_chosen_by_configuration(kernel: Kernel) -> None:
+    other = kernel.folder / "elsewhere"
+    kernel.run("%%component make\nx = 1").check()
+    kernel.run(f"%config MLPipe.store = {str(other)!r}").check()
+    assert kernel.run("%%component make\nx = 1").check().status_of_step == "succeeded"
+    assert (other / "records").is_dir()
