@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from jupyter_mlpipe.keys.closure import Closure, take_closure
-from jupyter_mlpipe.keys.modules import LocalModules
+from jupyter_mlpipe.keys.closure import Closure, Closures
+from jupyter_mlpipe.keys.modules import Modules
+from jupyter_mlpipe.keys.witness import Scope
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import Binding, FromNotebook, FromParameter, FromStep, Step
 
@@ -33,7 +34,8 @@ def place(
     namespace: Mapping[str, object],
     choose: Choose,
     *,
-    modules: LocalModules,
+    modules: Modules,
+    closures: Closures,
     kept: Mapping[str, object] | None = None,
 ) -> tuple[Step, Closure]:
     """Resolve every name that a component and its helpers read.
@@ -42,14 +44,15 @@ def place(
     ----------
     choose
         Says which step or parameter provides a name; None leaves it to the namespace.
+    closures
+        Keeps what was taken, for the next time that nothing has changed.
     kept
         Values that stand for those of the namespace.
-
     """
     # In function form the arguments are no free names of the code.
     required = tuple(i.name for i in component.inputs if i.name not in component.reads)
     reader = replace(component, reads=(*component.reads, *required)) if required else component
-    closure = take_closure(reader, namespace, _Provided(choose), modules=modules, kept=kept)
+    closure = closures.take(reader, Scope(namespace, _Provided(choose), kept or {}), modules)
     captured = {i.name for i in closure.ingredients if i.kind == "value"}
     bindings: dict[str, Binding] = {}
     for name in (*reader.reads, *closure.provided_reads):
@@ -61,9 +64,7 @@ def place(
     return Step(_without_modules(component, bindings, closure), bindings), closure
 
 
-def _without_modules(
-    component: Component, bindings: Mapping[str, Binding], closure: Closure
-) -> Component:
+def _without_modules(component: Component, bindings: Mapping[str, Binding], closure: Closure) -> Component:
     """Drop the outputs that are no data: ``plt.plot(...)`` changes `plt`, which is a module."""
     if component.outputs_declared:
         return component

@@ -44,6 +44,15 @@ def encode(value: object) -> bytes:
     return b"".join(parts)
 
 
+class Encoded:
+    """What `encode` gave for a value, to stand for the value inside others."""
+
+    __slots__ = ("content",)
+
+    def __init__(self, value: object) -> None:
+        self.content = encode(value)
+
+
 def digest(kind: str, *parts: object) -> str:
     """Return 64 hex digits over the scheme's number, a record kind and plain `parts`."""
     return blake3(_HEADER + encode((kind, *parts))).hexdigest()
@@ -152,6 +161,7 @@ _WRITERS: dict[type, Callable[[Any, Callable[[bytes], None]], None]] = {
     range: _write_range,
     slice: _write_slice,
     type(Ellipsis): lambda value, put: put(b"."),
+    Encoded: lambda value, put: put(value.content),
 }
 
 SCALARS: frozenset[type] = frozenset(

@@ -21,7 +21,7 @@ from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.codes import CodeReads, code_reads, find_source
 from jupyter_mlpipe.keys.describe import find_home
 from jupyter_mlpipe.keys.modules import (
-    LocalModules,
+    Modules,
     ModuleSource,
     ReachedModules,
     imports_in,
@@ -37,27 +37,11 @@ from jupyter_mlpipe.keys.settings import (
 )
 from jupyter_mlpipe.keys.syntax import ends_quietly, syntax_digest
 from jupyter_mlpipe.keys.values import Digester, Undigestable, is_definition
+from jupyter_mlpipe.keys.witness import GIVEN, MISSING, PROVIDED, Scope, Witness, look
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.status import Ingredient, Reason, ReasonKind
 
-__all__ = ["Closure", "ModuleSource", "take_closure"]
-
-# What a step has of its own, and what IPython keeps for its prompt: never captured.
-_GIVEN = frozenset(
-    {
-        "__annotations__",
-        "__builtin__",
-        "__builtins__",
-        "__doc__",
-        "__file__",
-        "__loader__",
-        "__name__",
-        "__package__",
-        "__spec__",
-    }
-)
-_GIVEN_BY_IPYTHON = frozenset({"display", "exit", "get_ipython", "open", "quit"})
-_HISTORY = frozenset({"In", "Out", "_dh", "_ih", "_oh"})
+__all__ = ["Closure", "Closures", "ModuleSource", "take_closure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +90,31 @@ class Closure:
     unshippable: tuple[Reason, ...] = ()
 
 
+class Closures:
+    """Takes closures, and gives those taken before where nothing that they hold has changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Component, Witness, Closure]] = {}
+
+    def take(self, component: Component, scope: Scope, modules: Modules) -> Closure:
+        """Return the closure of a component; see `take_closure`."""
+        known = self._known.get(component.name)
+        if known is not None and known[0] == component and known[1].holds(scope, modules):
+            return known[2]
+        closure, witness = _take(component, scope, modules)
+        if witness.is_complete and not closure.problems and not closure.unshippable:
+            self._known[component.name] = (component, witness, closure)
+        else:
+            self._known.pop(component.name, None)
+        return closure
+
+
 def take_closure(
     component: Component,
     namespace: Mapping[str, Any],
     provided: Container[str],
     *,
-    modules: LocalModules,
+    modules: Modules,
     kept: Mapping[str, Any] | None = None,
 ) -> Closure:
     """Resolve all that a component's code reaches, digest it, and pickle what must be sent.
@@ -125,8 +128,13 @@ def take_closure(
     kept
         Values that stand for those of the namespace: what a name held before a step replaced it.
     """
+    return _take(component, Scope(namespace, provided, kept or {}), modules)[0]
+
+
+def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure, Witness]:
+    namespace = scope.namespace
     cell = _read_cell(component.code)
-    walk = _Walk(namespace, provided, kept or {})
+    walk = _Walk(scope)
     walk.attributes |= cell.attributes
     walk.follow(component.reads)
     reached = walk.follow_modules(
@@ -136,7 +144,7 @@ def take_closure(
     walk.add_settings(cell.settings, reached)
     walk.add("python", "", digest("python", *sys.version_info[:2]), "{}.{}".format(*sys.version_info))
     payload, names, unshippable = _pickle(walk.captured, namespace)
-    return Closure(
+    closure = Closure(
         provided_reads=tuple(walk.provided_reads),
         imports=walk.imports,
         payload=payload,
@@ -150,6 +158,7 @@ def take_closure(
         problems=tuple(dict.fromkeys(walk.problems)),
         unshippable=unshippable,
     )
+    return closure, walk.witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +187,11 @@ def _scan_node(node: ast.AST) -> tuple[Settings, tuple[tuple[str, tuple[str, ...
 class _Walk:
     """The state of one walk from a cell's names to all that they reach."""
 
-    def __init__(
-        self, namespace: Mapping[str, Any], provided: Container[str], kept: Mapping[str, Any]
-    ) -> None:
-        self.namespace = namespace
-        self.provided = provided
-        self.kept = kept
-        self.digester = Digester(namespace)
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.namespace = scope.namespace
+        self.witness = Witness()
+        self.digester = Digester(scope.namespace)
         self.captured: dict[str, Any] = {}
         self.imports: dict[str, tuple[str, str | None]] = {}
         self.provided_reads: dict[str, None] = {}
@@ -192,7 +199,6 @@ class _Walk:
         self.ingredients: list[Ingredient] = []
         self.problems: list[Reason] = []
         self.attributes: set[str] = set()
-        self._is_ipython = "get_ipython" in namespace
 
     def add(self, kind: ReasonKind, name: str, content: str, detail: str = "") -> None:
         self.ingredients.append(Ingredient(kind, name, content, detail))
@@ -220,17 +226,16 @@ class _Walk:
             n_reached += len(pending)
 
     def _resolve(self, name: str) -> None:
-        if name in self.provided:
+        # Before it is used: what changes in between is told by the next look.
+        self.witness.names[name] = look(name, self.scope)
+        value = self.scope.find(name)
+        if value is PROVIDED:
             self.provided_reads[name] = None
-        elif name in self.kept:
-            self._take(name, self.kept[name])
-        elif name in _GIVEN or (self._is_ipython and name in _GIVEN_BY_IPYTHON):
-            pass
-        elif name not in self.namespace or (self._is_ipython and name in _HISTORY):
+        elif value is MISSING:
             if not hasattr(builtins, name):
                 self.unresolved[name] = None
-        else:
-            self._take(name, self.namespace[name])
+        elif value is not GIVEN:
+            self._take(name, value)
 
     def _take(self, name: str, value: Any) -> None:
         if isinstance(value, types.ModuleType):
@@ -262,7 +267,7 @@ class _Walk:
         )
 
     def follow_modules(
-        self, imports: Iterable[tuple[str, tuple[str, ...]]], modules: LocalModules
+        self, imports: Iterable[tuple[str, tuple[str, ...]]], modules: Modules
     ) -> ReachedModules:
         """Add what imports of the cell and its helpers, and modules that values name, lead to."""
         reach = self.digester.reach
@@ -276,6 +281,7 @@ class _Walk:
         self._import_submodules(self.attributes | reach.attributes)
         wanted += [(module, ()) for module, _ in self.imports.values()]
         reached = modules.reach(wanted)
+        self.witness.wanted, self.witness.reached = tuple(wanted), reached
         for name, module in reached.local.items():
             detail = shorten(module.source.source) if module.source is not None else ""
             self.add("helper", name, module.digest, detail)
@@ -297,7 +303,9 @@ class _Walk:
             parent = pending.pop()
             for attribute in sorted(attributes):
                 name = f"{parent}.{attribute}"
-                if name in sys.modules and name not in self.imports:
+                if name not in sys.modules:
+                    self.witness.absent.add(name)
+                elif name not in self.imports:
                     self.imports[name] = (name, None)
                     pending.append(name)
 
@@ -322,7 +330,7 @@ class _Walk:
                         state.partition(".seed")[0].partition(".manual")[0] for state in states
                     )
         for variable in sorted(found.variables):
-            value = os.environ.get(variable)
+            value = self.witness.variables[variable] = os.environ.get(variable)
             self.add("setting", f"env {variable}", digest("environment", variable, value), "")
         if found.reads_any_variable:
             self.add_problem(
@@ -337,11 +345,9 @@ class _Walk:
 
     def _root(self, name: str) -> str:
         """Return the module or module's attribute that a name of the namespace stands for."""
-        value = self.namespace.get(name)
-        if isinstance(value, types.ModuleType):
-            return value.__name__
-        if value is os.environ:
-            return "os.environ"
+        value = self.witness.roots[name] = self.scope.module_named(name)
+        if value is not None:
+            return "os.environ" if value is os.environ else str(value.__name__)
         home = self.imports.get(name)
         if home is None or home[1] is None:
             return name

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 
-from jupyter_mlpipe.keys.canonical import digest
+from jupyter_mlpipe.keys.canonical import Encoded, digest
 from jupyter_mlpipe.keys.readable import short_value
 from jupyter_mlpipe.keys.values import digest_value
 from jupyter_mlpipe.model.status import Ingredient, Reason
@@ -48,7 +49,7 @@ def derive_key(
         ingredients.append(Ingredient("salt", "", digest("salt", salt), salt))
     ingredients.sort(key=_identity)
     # In order: in function form it says which part of what is returned is which output.
-    key = digest("step key", list(map(_identity, ingredients)), list(outputs))
+    key = digest("step key", [_encoded(*_identity(part)) for part in ingredients], list(outputs))
     return key, tuple(ingredients)
 
 
@@ -66,6 +67,12 @@ def explain(before: Iterable[Ingredient], now: Iterable[Ingredient]) -> tuple[Re
 
 def _identity(part: Ingredient) -> tuple[str, str, str]:
     return (part.kind, part.name, part.digest)
+
+
+@functools.lru_cache(maxsize=20_000)
+def _encoded(kind: str, name: str, content: str) -> Encoded:
+    # A notebook's steps share most of their ingredients, and are looked at with every cell that runs.
+    return Encoded((kind, name, content))
 
 
 def _difference(old: Ingredient | None, new: Ingredient | None) -> str:

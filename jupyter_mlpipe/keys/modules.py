@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from jupyter_mlpipe.keys.canonical import digest, digest_bytes
 from jupyter_mlpipe.keys.packages import (
@@ -87,6 +88,27 @@ class ReachedModules:
 
 
 _Stamp = tuple[int, int, int, int]
+
+
+class Modules(Protocol):
+    """Follows imports; see `LocalModules.reach`."""
+
+    def reach(self, imports: Iterable[tuple[str, tuple[str, ...]]]) -> ReachedModules: ...
+
+
+class ModulesOnce:
+    """The modules as they are at one moment: the same imports are followed once."""
+
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+        self._reached: dict[tuple[tuple[str, tuple[str, ...]], ...], ReachedModules] = {}
+
+    def reach(self, imports: Iterable[tuple[str, tuple[str, ...]]]) -> ReachedModules:
+        wanted = tuple(imports)
+        found = self._reached.get(wanted)
+        if found is None:
+            found = self._reached[wanted] = self._modules.reach(wanted)
+        return found
 
 
 class LocalModules:

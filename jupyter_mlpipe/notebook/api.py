@@ -13,6 +13,7 @@ from jupyter_mlpipe.execution.resolve import place
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.keys.closure import Closures
 from jupyter_mlpipe.keys.modules import LocalModules
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
@@ -98,6 +99,7 @@ class Pipeline(PlannedPipeline):
                 raise PipelineError(f"Two components are named '{component.name}'. Rename one.")
             self._placements[component.name] = (component, getattr(given, "__globals__", {}))
         self._modules = LocalModules()
+        self._closures = Closures()
         super().__init__(name, self._tasks, _shared_runner())
         self._tasks({})
 
@@ -136,7 +138,7 @@ class Pipeline(PlannedPipeline):
                 )
             return FromStep(makers[0], read) if makers else None
 
-        step, closure = place(component, namespace, choose, modules=self._modules)
+        step, closure = place(component, namespace, choose, modules=self._modules, closures=self._closures)
         outputs = {out for c, _ in self._placements.values() for out in c.outputs}
         check_contract(step)
         check_resolved(component, closure, {*outputs, *namespace})
