@@ -7,12 +7,13 @@ import builtins
 import importlib
 import importlib.abc
 import importlib.machinery
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from jupyter_mlpipe.execution.shown import Capture, Output
 
@@ -40,6 +41,8 @@ class LazyShell:
         """Make displays and figures arrive as in a kernel, whoever asks for them."""
         builtins.get_ipython = self.get  # type: ignore[attr-defined]
         builtins.display = self._display  # type: ignore[attr-defined]
+        sys.stdin = NoInput()
+        sys.breakpointhook = _refuse_input
         os.environ.setdefault("MPLBACKEND", INLINE_BACKEND)
         # Preloaded, it would have found no shell to tie itself to.
         sys.modules.pop("matplotlib_inline.backend_inline", None)
@@ -95,6 +98,38 @@ class LazyShell:
         if self._shell is not None:
             self._shell.events.trigger("post_execute")
             self._shell.events.trigger("post_run_cell", None)
+
+
+class StdinNotImplementedError(NotImplementedError):
+    """What a kernel raises too where nobody can be asked."""
+
+
+def _refuse_input(*_arguments: object, **_options: object) -> NoReturn:
+    raise StdinNotImplementedError(
+        "A step cannot ask for input: input(), breakpoint() and the like have nobody to talk to, for the "
+        "step runs in a process of its own, or is reused without being run. Declare the value in a "
+        "%%parameters cell, or leave this cell without %%component."
+    )
+
+
+class NoInput(io.TextIOBase):
+    """`sys.stdin` of a step: reading it is an error, at once."""
+
+    name = "<stdin>"
+    encoding = "utf-8"  # type: ignore[assignment]
+    errors = "strict"  # type: ignore[assignment]
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 0
+
+    def read(self, size: int | None = -1, /) -> str:
+        _refuse_input()
+
+    def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
+        _refuse_input()
 
 
 def _make_figures_showable() -> None:

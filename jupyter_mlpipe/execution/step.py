@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +27,7 @@ from jupyter_mlpipe.errors import (
     ArtifactCorruptError,
     ClusterError,
     EncodingError,
+    MLPipeError,
     StepOutputError,
     close_matches,
 )
@@ -80,6 +82,11 @@ def _leave(channel: Channel) -> None:
     os._exit(0)
 
 
+def _came_from_user_code(error: BaseException) -> bool:
+    main = vars(sys.modules["__main__"])
+    return any(frame.f_globals is main for frame, _line in traceback.walk_tb(error.__traceback__))
+
+
 class StepProcess:
     """The state of one step while it runs."""
 
@@ -89,8 +96,10 @@ class StepProcess:
 
     def describe(self, error: BaseException) -> StepFailure:
         kind: ErrorKind = "output" if isinstance(error, StepOutputError) else "error"
-        if kind == "output":
+        if isinstance(error, MLPipeError) and not _came_from_user_code(error):
+            # The message says it all: the frames, and the error below it, are ours.
             error = error.with_traceback(None)
+            error.__cause__, error.__suppress_context__ = None, True
         failure = describe_error(error, kind, self._shell)
         if isinstance(error, SystemExit):
             failure["evalue"] = f"the code asked to exit with {error.code!r}"

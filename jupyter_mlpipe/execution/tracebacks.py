@@ -39,9 +39,25 @@ def _cut(trace: TracebackType | None) -> TracebackType | None:
         file_name = trace.tb_frame.f_code.co_filename
         # Between our frames and the user's stand those of an import, or of asyncio for a top-level await.
         if os.path.dirname(file_name) not in _OURS and not file_name.startswith("<frozen importlib"):
-            return trace
+            return _without_end(trace)
         trace = trace.tb_next
     return None
+
+
+def _without_end(trace: TracebackType) -> TracebackType:
+    """Drop the frames of ours in which an error of ours was raised, such as that of `input()`."""
+    kept, n_kept = [trace], 1
+    while (following := kept[-1].tb_next) is not None:
+        kept.append(following)
+        if os.path.dirname(following.tb_frame.f_code.co_filename) != _OURS[0]:
+            n_kept = len(kept)
+    if n_kept == len(kept):
+        return trace
+    shorter: TracebackType | None = None
+    for part in reversed(kept[:n_kept]):
+        shorter = TracebackType(shorter, part.tb_frame, part.tb_lasti, part.tb_lineno)
+    assert shorter is not None
+    return shorter
 
 
 def _render(error: BaseException, trace: TracebackType | None, shell: LazyShell | None) -> list[str]:
