@@ -368,7 +368,10 @@ def _scan_names(reads: CodeReads) -> Settings:
     """Take code without a source by the names in it: rather once too often."""
     attributes = reads.attributes
     reads_environment = attributes & {"environ", "environb", "getenv", "getenvb"}
-    environment = (("os.environ", None),) if reads_environment else ()
+    # Under whatever name: `from os import environ as settings`.
+    environment: tuple[tuple[str, str | None], ...] = tuple((name, None) for name in reads.names)
+    if reads_environment:
+        environment += (("os.environ", None),)
     dotted = frozenset(f"{name}.random.{attribute}" for name in reads.names for attribute in attributes)
     plain = frozenset(f"{name}.{attribute}" for name in reads.names for attribute in attributes)
     return Settings(dotted | plain | frozenset(reads.names), environment, (), attributes)

@@ -10,6 +10,7 @@ import __future__
 import ast
 import dis
 import functools
+import itertools
 import linecache
 import types
 from collections.abc import Iterator
@@ -153,17 +154,14 @@ def _compile(
     """Return the functions of a text by name and first line, as code and as syntax."""
     try:
         tree = ast.parse(text)
-        whole = compile(
-            tree,
-            "<source>",
-            "exec",
-            flags=flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
-            dont_inherit=True,
-        )
+        # IPython compiles each statement of a cell by itself, and what a cell imports is called by
+        # other instructions where the import was compiled along.
+        parts = [tree, *(ast.Module([statement], []) for statement in tree.body if len(tree.body) > 1)]
+        compiled = [_compile_part(part, flags) for part in parts]
     except (SyntaxError, ValueError, RecursionError):
         return None
     codes: dict[_Place, list[types.CodeType]] = {}
-    for code in nested_codes(whole):
+    for code in itertools.chain.from_iterable(map(nested_codes, compiled)):
         codes.setdefault((code.co_name, code.co_firstlineno), []).append(code)
     nodes: dict[_Place, list[FunctionNode]] = {}
     for node in ast.walk(tree):
@@ -173,6 +171,13 @@ def _compile(
         elif isinstance(node, ast.Lambda):
             nodes.setdefault(("<lambda>", node.lineno), []).append(node)
     return codes, nodes
+
+
+def _compile_part(part: ast.Module, flags: int) -> types.CodeType:
+    code: types.CodeType = compile(
+        part, "<source>", "exec", flags=flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
+    )
+    return code
 
 
 def _extent(node: FunctionNode) -> tuple[int, int]:

@@ -7,7 +7,8 @@ what counts; names are resolved by the imports of the code, else by the namespac
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 # Prefix of the functions of a global random state -> its functions that do not draw from it.
@@ -61,6 +62,7 @@ REMEDIES: dict[str, str] = {
     "random": "call random.seed(...) in this cell or use random.Random(seed)",
     "torch": "call torch.manual_seed(...) in this cell or pass a generator",
 }
+_SHELL_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
 _ENVIRONMENT = frozenset({"os.environ", "os.environb"})
 _READERS = frozenset({"os.getenv", "os.getenvb"})
 
@@ -97,12 +99,13 @@ class FoundSettings:
 
 def scan_settings(tree: ast.AST) -> Settings:
     """Collect what may be a setting; what the names mean is said by `resolve_settings`."""
-    imported = _imported_names(tree)
+    nodes = list(ast.walk(tree))
+    imported = _imported_names(nodes)
     dotted: set[str] = set()
     environment: list[tuple[str, str | None]] = []
     called: set[str] = set()
     covered: set[int] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call):
             name = _dotted(node.func, imported)
             if name is not None:
@@ -110,6 +113,9 @@ def scan_settings(tree: ast.AST) -> Settings:
                 if name.rpartition(".")[2] in ("getenv", "getenvb", "get", "pop", "setdefault"):
                     environment.append((name, _literal(node.args)))
                     covered.update(map(id, _chain(node.func)))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # For a shell: `!echo $HOME`. Where it is no variable, it never changes either.
+            environment += [("os.environ", name) for name in _SHELL_VARIABLE.findall(node.value)]
         elif isinstance(node, ast.Subscript):
             name = _dotted(node.value, imported)
             if name is not None and name.rpartition(".")[2] in ("environ", "environb"):
@@ -121,7 +127,7 @@ def scan_settings(tree: ast.AST) -> Settings:
             if name is not None and name.rpartition(".")[2] in ("environ", "environb"):
                 environment.append((name, _literal([node.left])))
                 covered.update(map(id, _chain(node.comparators[0])))
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute | ast.Name):
             name = _dotted(node, imported)
             if name is not None:
@@ -129,7 +135,7 @@ def scan_settings(tree: ast.AST) -> Settings:
                 if name.rpartition(".")[2] in ("environ", "environb") and id(node) not in covered:
                     environment.append((name, None))
     seeding = []
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             names = set(_dotted_names(node, imported))
             states = frozenset(state for state, seeders in SEEDERS.items() if names & seeders)
@@ -176,9 +182,9 @@ def _resolved(name: str, resolve: Callable[[str], str]) -> str:
     return resolve(root) + dot + rest
 
 
-def _imported_names(tree: ast.AST) -> dict[str, str]:
+def _imported_names(nodes: Iterable[ast.AST]) -> dict[str, str]:
     names: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 top = alias.name.partition(".")[0]

@@ -210,12 +210,18 @@ class Names:
 
 
 def _names_read(code: str) -> set[str]:
-    """Return the names that stand in code as names; none where it is no Python."""
+    """Return the names that code reads; none where it is no Python."""
     try:
         tree = ast.parse(code)
     except SyntaxError:
         return set()
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    changed = {id(node.target) for node in ast.walk(tree) if isinstance(node, ast.AugAssign)}
+    return {
+        node.id
+        for node in ast.walk(tree)
+        # What is bound anew need not be there, and what is deleted must be.
+        if isinstance(node, ast.Name) and (not isinstance(node.ctx, ast.Store) or id(node) in changed)
+    }
 
 
 def _globals_read(code: CodeType) -> set[str]:

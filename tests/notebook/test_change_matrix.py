@@ -1,0 +1,1001 @@
+"""What a change makes run again, and what it must not: one table, two kernels.
+
+The first version of every notebook runs in one kernel, the second in a fresh one with another hash
+seed and the same store. Values are those that a kernel without components gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.kernel import Kernel
+from tests.support.matrix import Outcome, Row, as_value, expected, run_version
+
+_ENUM = "import enum\nclass Color§(enum.Enum):\n    RED = {}\n    BLUE = 5\n---\n"
+
+
+def reads_value(value: str) -> str:
+    """Return cells whose component reads a notebook value."""
+    return (
+        f"import numpy as np, pandas as pd, datetime, re\nv§ = {value}\n---\n%%component s§\ny§ = repr(v§)\n"
+    )
+
+
+def calls(helpers: str, call: str = "h§()") -> str:
+    """Return cells whose component calls helpers."""
+    return f"{helpers}\n---\n%%component s§\ny§ = {call}\n"
+
+
+CODE = [
+    Row("its own code", "%%component s§\ny§ = «1|2»", ran="s§"),
+    Row("an operator", "%%component s§\ny§ = 7 «//|%» 2", ran="s§"),
+    Row(
+        "the order of statements", "%%component s§\na = 1\n«a += 1\na *= 3|a *= 3\na += 1»\ny§ = a", ran="s§"
+    ),
+    Row("a constant of another type", "%%component s§\ny§ = «1|1.0»", ran="s§"),
+    Row("a constant that is equal", "%%component s§\ny§ = «True|1»", ran="s§"),
+    Row("the sign of zero", "%%component s§\ny§ = «0.0|-0.0»", ran="s§"),
+    Row("an f-string's format", "%%component s§\ny§ = f'{3.14159:.«2|3»f}'", ran="s§"),
+    Row("a keyword", "%%component s§\ny§ = sorted([1, 2], reverse=«True|False»)", ran="s§"),
+    Row("indentation", "%%component s§\ny§ = 0\nfor i in range(3):\n    y§ += 1\n«    |»y§ += 10", ran="s§"),
+    Row("a string that is no docstring", "%%component s§\ny§ = «'a'|'b'»", ran="s§"),
+    Row("a shell command", "%%component s§\ny§ = !echo «1|2»\ny§ = list(y§)", ran="s§"),
+    Row("a semicolon after the last value", "%%component s§\ny§ = 1\ny§«;|»", ran="s§"),
+    Row("names of outputs", "%%component s§ -> «y§|z§»\ny§ = z§ = 1", ran="s§", shows="«y§|z§»"),
+    Row(
+        "the order of a function's outputs",
+        "%%component s§ -> «y§, z§|z§, y§»\ndef make§():\n    return 1, 2\n---\n"
+        "# plain\n«y§, z§|z§, y§» = make§()",
+        ran="s§",
+        shows="(y§, z§)",
+    ),
+    Row(
+        "a function's body",
+        "%%component s§ -> y§\ndef make§(k=2):\n    return k * «1|3»\n---\n# plain\ny§ = make§()",
+        ran="s§",
+    ),
+    Row(
+        "a function's default",
+        "%%component s§ -> y§\ndef make§(k=«2|3»):\n    return k\n---\n# plain\ny§ = make§()",
+        ran="s§",
+    ),
+    Row("the salt", "%%component s§ --salt «a|b»\ny§ = 1", ran="s§"),
+]
+
+HELPERS = [
+    Row("a helper", calls("def h§(): return «1|2»"), ran="s§"),
+    Row("a helper's helper", calls("def g§(): return «1|2»\ndef h§(): return g§()"), ran="s§"),
+    Row(
+        "a helper at depth three",
+        calls("def f§(): return «1|2»\ndef g§(): return f§()\ndef h§(): return g§()"),
+        ran="s§",
+    ),
+    Row(
+        "a helper that calls itself",
+        calls("def h§(n=3): return «1|2» if n == 0 else n + h§(n - 1)"),
+        ran="s§",
+    ),
+    Row(
+        "helpers that call each other",
+        calls("def g§(n): return «1|2» if n <= 0 else h§(n - 1)\ndef h§(n=4): return g§(n - 1) + 1"),
+        ran="s§",
+    ),
+    Row("a method", calls("class A§:\n    def get(self): return «1|2»", "A§().get()"), ran="s§"),
+    Row(
+        "a base class",
+        calls("class B§:\n    def get(self): return «1|2»\nclass A§(B§): pass", "A§().get()"),
+        ran="s§",
+    ),
+    Row("a property", calls("class A§:\n    @property\n    def x(self): return «1|2»", "A§().x"), ran="s§"),
+    Row(
+        "a classmethod",
+        calls("class A§:\n    @classmethod\n    def x(cls): return «1|2»", "A§.x()"),
+        ran="s§",
+    ),
+    Row(
+        "a staticmethod", calls("class A§:\n    @staticmethod\n    def x(): return «1|2»", "A§.x()"), ran="s§"
+    ),
+    Row("a class attribute", calls("class A§:\n    x = «1|2»", "A§.x"), ran="s§"),
+    Row("a class attribute set later", calls("class A§:\n    x = 1\nA§.x = «1|2»", "A§.x"), ran="s§"),
+    Row(
+        "a method set later",
+        calls("class A§:\n    pass\ndef g§(self): return «1|2»\nA§.x = g§", "A§().x()"),
+        ran="s§",
+    ),
+    Row(
+        "a metaclass",
+        calls("class M§(type):\n    def x(cls): return «1|2»\nclass A§(metaclass=M§): pass", "A§.x()"),
+        ran="s§",
+    ),
+    Row("a special method", calls("class A§:\n    def __add__(self, o): return «1|2»", "A§() + 1"), ran="s§"),
+    Row(
+        "a descriptor",
+        calls("class D§:\n    def __get__(self, o, k): return «1|2»\nclass A§:\n    x = D§()", "A§().x"),
+        ran="s§",
+    ),
+    Row(
+        "an inner class",
+        calls("class A§:\n    class B:\n        def x(self): return «1|2»", "A§.B().x()"),
+        ran="s§",
+    ),
+    Row(
+        "a decorator",
+        calls("def d§(f): return lambda: f() + «1|2»\n@d§\ndef h§(): return 1"),
+        ran="s§",
+    ),
+    Row(
+        "a decorator's argument",
+        calls(
+            "def d§(n):\n    def deco(f):\n        return lambda: f() + n\n    return deco\n@d§(«1|2»)\ndef h§(): return 1"
+        ),
+        ran="s§",
+    ),
+    Row(
+        "which decorator",
+        calls(
+            "def a§(f): return lambda: f() + 1\ndef b§(f): return lambda: f() + 2\n@«a|b»§\ndef h§(): return 1"
+        ),
+        ran="s§",
+    ),
+    Row(
+        "a wrapped function",
+        calls(
+            "import functools\ndef d§(f):\n    @functools.wraps(f)\n    def w(): return f()\n    return w\n"
+            "@d§\ndef h§(): return «1|2»"
+        ),
+        ran="s§",
+    ),
+    Row(
+        "a closure's variable",
+        calls("def make§(n):\n    def h(): return n\n    return h\nh§ = make§(«1|2»)"),
+        ran="s§",
+    ),
+    Row(
+        "a closure's mutable variable",
+        calls(
+            "def make§():\n    seen = []\n    def h(n=None):\n        if n is not None: seen.append(n)\n"
+            "        return list(seen)\n    return h\nh§ = make§()\n_ = h§(«1|2»)"
+        ),
+        ran="s§",
+    ),
+    Row("a default argument", calls("def h§(n=«1|2»): return n"), ran="s§"),
+    Row("a keyword-only default", calls("def h§(*, n=«1|2»): return n"), ran="s§"),
+    Row("a default that is a function", calls("def g§(): return «1|2»\ndef h§(n=g§): return n()"), ran="s§"),
+    Row(
+        "a default that changed in place",
+        calls("def h§(n=[]): return list(n)\nh§.__defaults__[0].append(«1|2»)"),
+        ran="s§",
+    ),
+    Row("a function's attribute", calls("def h§(): return h§.n\nh§.n = «1|2»"), ran="s§"),
+    Row("a lambda in a dict", calls("t§ = {'a': lambda: «1|2», 'b': lambda: 3}", "t§['a']()"), ran="s§"),
+    Row(
+        "a lambda in a list in a dict", calls("t§ = {'a': [lambda x: x + «1|2»]}", "t§['a'][0](1)"), ran="s§"
+    ),
+    Row(
+        "two lambdas that swap places on one line",
+        calls("t§ = [«lambda: 1, lambda: 2|lambda: 2, lambda: 1»]", "t§[0]()"),
+        ran="s§",
+    ),
+    Row(
+        "a partial's argument",
+        calls("import functools\ndef g§(n): return n\nh§ = functools.partial(g§, «1|2»)"),
+        ran="s§",
+    ),
+    Row(
+        "a partial's function",
+        calls("import functools\ndef g§(n): return n + «1|2»\nh§ = functools.partial(g§, 1)"),
+        ran="s§",
+    ),
+    Row(
+        "a partial of a builtin", calls("import functools\nh§ = functools.partial(«min|max», 1, 2)"), ran="s§"
+    ),
+    Row(
+        "a function behind lru_cache",
+        calls("import functools\n@functools.lru_cache\ndef h§(): return «1|2»"),
+        ran="s§",
+    ),
+    Row(
+        "what lru_cache wraps reads",
+        calls("import functools\nk§ = «1|2»\n@functools.cache\ndef h§(): return k§"),
+        ran="s§",
+    ),
+    Row(
+        "a case of singledispatch",
+        calls(
+            "import functools\n@functools.singledispatch\ndef h§(x): return 0\n@h§.register\ndef _(x: int): return «1|2»",
+            "h§(3)",
+        ),
+        ran="s§",
+    ),
+    Row(
+        "a bound method",
+        calls(
+            "class A§:\n    def __init__(self, n): self.n = n\n    def x(self): return self.n\nh§ = A§(«1|2»).x"
+        ),
+        ran="s§",
+    ),
+    Row("a callable object", calls("class A§:\n    def __call__(self): return «1|2»\nh§ = A§()"), ran="s§"),
+    Row("a generator function", calls("def h§():\n    yield «1|2»", "list(h§())"), ran="s§"),
+    Row("an alias of a helper", calls("def a§(): return 1\ndef b§(): return 2\nh§ = «a|b»§"), ran="s§"),
+    Row(
+        "an alias of a library's function", calls("import math\nh§ = math.«floor|ceil»", "h§(1.5)"), ran="s§"
+    ),
+    Row("a module's alias", calls("import «math|cmath» as m§", "m§.sqrt(4)"), ran="s§"),
+    Row("a name imported elsewhere", calls("from math import «floor|ceil» as f§", "f§(1.5)"), ran="s§"),
+    Row("a global that a helper reads", calls("k§ = «1|2»\ndef h§(): return k§"), ran="s§"),
+    Row(
+        "a global that an inner function reads",
+        calls("k§ = «1|2»\ndef h§(): return [(lambda: k§)() for _ in 'a']"),
+        ran="s§",
+    ),
+    Row(
+        "a global that a method reads",
+        calls("k§ = «1|2»\nclass A§:\n    def x(self): return k§", "A§().x()"),
+        ran="s§",
+    ),
+    Row("a global in a class body", calls("k§ = «1|2»\nclass A§:\n    x = k§", "A§.x"), ran="s§"),
+    Row("a global that a default reads", calls("k§ = «1|2»\ndef h§(n=k§): return n"), ran="s§"),
+    Row("a helper made by exec", calls("exec('def h§(): return «1|2»')"), ran="s§"),
+    Row("a helper's global by globals()", calls("k§ = «1|2»\ndef h§(): return globals()['k§']"), ran="s§"),
+    Row("a helper's text for eval", calls("k§ = «1|2»\ndef h§(): return eval('k§')"), ran="s§"),
+    Row(
+        "an operator of a captured enum",
+        calls("import enum\nclass E§(enum.Enum):\n    A = 1\n    def x(self): return «1|2»", "E§.A.x()"),
+        ran="s§",
+    ),
+    Row(
+        "a member of an enum",
+        calls("import enum\nclass E§(enum.Enum):\n    A = «1|2»", "E§.A.value"),
+        ran="s§",
+    ),
+    Row(
+        "a field's default",
+        calls("import dataclasses\n@dataclasses.dataclass\nclass D§:\n    n: int = «1|2»", "D§().n"),
+        ran="s§",
+    ),
+    Row(
+        "a field's default factory",
+        calls(
+            "import dataclasses\n@dataclasses.dataclass\nclass D§:\n    n: list = dataclasses.field(default_factory=lambda: [«1|2»])",
+            "D§().n",
+        ),
+        ran="s§",
+    ),
+    Row(
+        "a named tuple's defaults",
+        calls(
+            "import collections\nP§ = collections.namedtuple('P§', 'a b', defaults=[«1|2»])", "tuple(P§(0))"
+        ),
+        ran="s§",
+    ),
+    Row(
+        "a context manager",
+        calls(
+            "import contextlib\n@contextlib.contextmanager\ndef c§():\n    yield «1|2»\ndef h§():\n    with c§() as n: return n"
+        ),
+        ran="s§",
+    ),
+    Row(
+        "a default of typing",
+        calls("import typing\nclass T§(typing.NamedTuple):\n    a: int = «1|2»", "T§().a"),
+        ran="s§",
+    ),
+]
+
+OTHER_CELLS = [
+    Row(
+        "a helper reads a component's output",
+        "%%component a§\nk§ = «1|2»\n---\ndef h§(): return k§\n---\n%%component s§\ny§ = h§()",
+        ran="a§ s§",
+    ),
+    Row(
+        "a helper's helper reads a component's output",
+        "%%component a§\nk§ = «1|2»\n---\ndef g§(): return k§\ndef h§(): return g§()\n---\n%%component s§\ny§ = h§()",
+        ran="a§ s§",
+    ),
+    Row(
+        "a method reads a component's output",
+        "%%component a§\nk§ = «1|2»\n---\nclass A§:\n    def x(self): return k§\n---\n%%component s§\ny§ = A§().x()",
+        ran="a§ s§",
+    ),
+    Row(
+        "a definition in another component's cell",
+        "%%component a§\ndef h§(): return «1|2»\nk§ = 5\n---\n%%component s§\ny§ = h§()",
+        ran="a§ s§",
+    ),
+    Row(
+        "a definition in another component's cell, through a helper",
+        "%%component a§\ndef g§(): return «1|2»\nk§ = 5\n---\ndef h§(): return g§()\n---\n%%component s§\ny§ = h§()",
+        ran="a§ s§",
+    ),
+    Row(
+        "an import in another component's cell",
+        "%%component a§\nfrom math import «floor|ceil» as r§\nk§ = 5\n---\n%%component s§\ny§ = r§(1.5)",
+        ran="a§ s§",
+    ),
+    Row(
+        "the method of a class whose instance flows between steps",
+        "class A§:\n    def __init__(self): self.n = 1\n    def x(self): return «1|2»\n---\n"
+        "%%component a§\no§ = A§()\n---\n%%component s§\ny§ = o§.x()",
+        ran="a§ s§",
+    ),
+    Row(
+        "the method of a class that a producer's cell defines",
+        "%%component a§\nclass A§:\n    def x(self): return «1|2»\no§ = A§()\n---\n%%component s§\ny§ = o§.x()",
+        ran="a§ s§",
+    ),
+    Row(
+        "what a method of an instance that flows between steps reads",
+        "k§ = «1|2»\nclass A§:\n    def x(self): return k§\n---\n"
+        "%%component a§\no§ = A§()\n---\n%%component s§\ny§ = o§.x()",
+        ran="a§ s§",
+    ),
+    Row(
+        "a helper that a method of an instance in a list calls",
+        "def g§(): return «1|2»\nclass A§:\n    def x(self): return g§()\n---\n"
+        "%%component a§\no§ = [A§()]\n---\n%%component s§\ny§ = o§[0].x()",
+        ran="a§ s§",
+    ),
+    Row(
+        "a function that flows between steps",
+        "%%component a§\nf§ = lambda x: x + «1|2»\n---\n%%component s§\ny§ = f§(1)",
+        ran="a§ s§",
+    ),
+    Row(
+        "a closure's variable that flows between steps",
+        "def make§(n):\n    def h(): return n\n    return h\n---\n%%component a§\nf§ = make§(«1|2»)\n---\n%%component s§\ny§ = f§()",
+        ran="a§ s§",
+    ),
+    Row(
+        "another producer by df=load.df",
+        "%%component a§ -> d§\nd§ = 1\n---\n%%component b§ -> d§\nd§ = 2\n---\n"
+        "# ours\n%%component s§(d§=«a|b»§.d§) -> y§\ny§ = d§ * 10\n---\n# plain\ny§ = «10|20»",
+        ran="s§",
+        reused="a§ b§",
+        shows="y§",
+    ),
+    Row(
+        "a chain of names",
+        "%%component a§\nd§ = [3, 1, 2]\n---\n%%component b§\nd§ = sorted(d§, reverse=«True|False»)\n---\n%%component s§\ny§ = d§[0]",
+        ran="b§ s§",
+        reused="a§",
+    ),
+    Row(
+        "a change in place above",
+        "%%component a§\nd§ = {}\n---\n%%component b§\nd§['k'] = «1|2»\n---\n%%component s§\ny§ = dict(d§)",
+        ran="b§ s§",
+        reused="a§",
+    ),
+    Row(
+        "a plain cell's change of an output",
+        "%%component a§\nd§ = {}\n---\nd§['k'] = «1|2»\n---\n%%component s§\ny§ = dict(d§)",
+        ran="s§",
+        reused="a§",
+    ),
+    Row(
+        "a plain cell's change of an output through a helper",
+        "%%component a§\nd§ = {}\n---\ndef put§(d): d['k'] = «1|2»\nput§(d§)\n---\n%%component s§\ny§ = dict(d§)",
+        ran="s§",
+        reused="a§",
+    ),
+    Row(
+        "a plain cell's change of an output through another name",
+        "%%component a§\nd§ = {}\n---\ne§ = d§\n---\ne§['k'] = «1|2»\n---\n%%component s§\ny§ = dict(d§)",
+        ran="s§",
+        reused="a§",
+    ),
+    Row(
+        "a table's column changed by a plain cell through another name",
+        "import pandas as pd\n---\n%%component a§\nd§ = pd.DataFrame({'a': [1]})\n---\ne§ = d§\n---\ne§['b'] = «1|2»\n---\n"
+        "%%component s§\ny§ = d§.to_dict()",
+        ran="s§",
+        reused="a§",
+    ),
+    Row(
+        "a notebook value changed in place between cells",
+        "d§ = [1]\n---\n%%component a§\nu§ = sum(d§)\n---\nd§.append(«1|2»)\n---\n%%component s§\ny§ = sum(d§)",
+        ran="s§",
+        reused="a§",
+    ),
+]
+
+MODULES = [
+    Row(
+        "a local module imported at the top",
+        "import lm§\n---\n%%component s§\ny§ = lm§.f()",
+        ran="s§",
+        files={"lm§.py": "def f(): return «1|2»"},
+    ),
+    Row(
+        "a local module imported in a helper",
+        calls("def h§():\n    import lm§\n    return lm§.f()"),
+        ran="s§",
+        files={"lm§.py": "def f(): return «1|2»"},
+    ),
+    Row(
+        "a local module imported in the cell",
+        "%%component s§\nimport lm§\ny§ = lm§.f()",
+        ran="s§",
+        files={"lm§.py": "def f(): return «1|2»"},
+    ),
+    Row(
+        "a relative import in a package",
+        "from pk§.a import f as f§\n---\n%%component s§\ny§ = f§()",
+        ran="s§",
+        files={
+            "pk§/__init__.py": "",
+            "pk§/a.py": "from .b import g\ndef f(): return g()",
+            "pk§/b.py": "def g(): return «1|2»",
+        },
+    ),
+    Row(
+        "a package's __init__",
+        "from pk§.a import f as f§\n---\n%%component s§\ny§ = f§()",
+        ran="s§",
+        files={"pk§/__init__.py": "K = «1|2»", "pk§/a.py": "from . import K\ndef f(): return K"},
+    ),
+    Row(
+        "a local module's alias",
+        "import lm§ as q§\n---\n%%component s§\ny§ = q§.f()",
+        ran="s§",
+        files={"lm§.py": "def f(): return «1|2»"},
+    ),
+    Row(
+        "a star import",
+        "from lm§ import *\n---\n%%component s§\ny§ = f§()",
+        ran="s§",
+        files={"lm§.py": "def f§(): return «1|2»"},
+    ),
+    Row(
+        "a star import in the cell",
+        "%%component s§\nfrom lm§ import *\ny§ = f§()",
+        ran="s§",
+        files={"lm§.py": "def f§(): return «1|2»"},
+    ),
+    Row(
+        "a local module's constant",
+        "from lm§ import K as k§\n---\n%%component s§\ny§ = k§",
+        ran="s§",
+        files={"lm§.py": "K = «1|2»"},
+    ),
+    Row(
+        "a re-export",
+        "from lm§ import f as f§\n---\n%%component s§\ny§ = f§()",
+        ran="s§",
+        files={"lm§.py": "from inner§ import f", "inner§.py": "def f(): return «1|2»"},
+    ),
+    Row(
+        "a class of a local module",
+        "from lm§ import A as A§\n---\n%%component s§\ny§ = A§().x()",
+        ran="s§",
+        files={"lm§.py": "class A:\n    def x(self): return «1|2»"},
+    ),
+    Row(
+        "an instance of a local module's class",
+        "import lm§\no§ = lm§.A()\n---\n%%component s§\ny§ = o§.x()",
+        ran="s§",
+        files={"lm§.py": "class A:\n    def x(self): return «1|2»"},
+    ),
+    Row(
+        "a decorator of a local module",
+        "from lm§ import d as d§\n@d§\ndef h§(): return 1\n---\n%%component s§\ny§ = h§()",
+        ran="s§",
+        files={"lm§.py": "def d(f): return lambda: f() + «1|2»"},
+    ),
+    Row(
+        "a base class in a local module",
+        "import lm§\nclass A§(lm§.B): pass\n---\n%%component s§\ny§ = A§().x()",
+        ran="s§",
+        files={"lm§.py": "class B:\n    def x(self): return «1|2»"},
+    ),
+    Row(
+        "an instance of a local module's class that flows between steps",
+        "%%component a§\nimport lm§\no§ = lm§.A()\n---\n%%component s§\ny§ = o§.x()",
+        ran="a§ s§",
+        files={"lm§.py": "class A:\n    def x(self): return «1|2»"},
+    ),
+    Row(
+        "a module imported by its name",
+        "%%component s§\nimport importlib\ny§ = importlib.import_module('lm§').f()",
+        ran="s§",
+        files={"lm§.py": "def f(): return «1|2»"},
+    ),
+    Row(
+        "a module imported by a name from a variable",
+        "n§ = 'lm§'\n---\n%%component s§\nimport importlib\ny§ = importlib.import_module(n§).f()",
+        ran="s§",
+        files={"lm§.py": "def f(): return «1|2»"},
+    ),
+    Row(
+        "a script run by %run",
+        "%%component s§\n%run -n sc§.py\ny§ = locals()['k§']",
+        ran="s§",
+        files={"sc§.py": "k§ = «1|2»"},
+    ),
+    Row(
+        "a script run as a child",
+        "%%component s§\n!python sc§.py > out§.txt\ny§ = open('out§.txt').read()",
+        ran="s§",
+        files={"sc§.py": "print(«1|2»)"},
+    ),
+]
+
+VALUES = [
+    *(
+        Row(f"a value: {name}", reads_value(f"«{before}|{after}»"), ran="s§")
+        for name, before, after in [
+            ("another number", "1", "2"),
+            ("int and float", "1", "1.0"),
+            ("int and bool", "1", "True"),
+            ("int and text", "1", "'1'"),
+            ("text and bytes", "'1'", "b'1'"),
+            ("None and text", "None", "'None'"),
+            ("the sign of zero", "0.0", "-0.0"),
+            ("zero in a list", "[0.0]", "[-0.0]"),
+            ("list and tuple", "[1]", "(1,)"),
+            ("a comma in a text", "['a,b']", "['a', 'b']"),
+            ("nested", "{'a': [1, {'b': (2, 3)}]}", "{'a': [1, {'b': (2, 4)}]}"),
+            ("deep", "[[[[[[[[[1]]]]]]]]]", "[[[[[[[[[2]]]]]]]]]"),
+            ("the order of a dict", "{'a': 1, 'b': 2}", "{'b': 2, 'a': 1}"),
+            ("a key's type", "{1: 0}", "{'1': 0}"),
+            ("a set's member", "{'a', 'b'}", "{'a', 'c'}"),
+            ("set and frozenset", "{1}", "frozenset({1})"),
+            ("a big number", "10**40", "10**40 + 1"),
+            ("nan", "float('nan')", "float('inf')"),
+            ("an array's element", "np.array([1, 2])", "np.array([1, 3])"),
+            ("an array's shape", "np.zeros((2, 3))", "np.zeros((3, 2))"),
+            ("an array's dtype", "np.array([1, 2], dtype='i4')", "np.array([1, 2], dtype='i8')"),
+            ("an array's byte order", "np.array([1], dtype='<i4')", "np.array([16777216], dtype='>i4')"),
+            ("an array of objects", "np.array([1, 'a'], dtype=object)", "np.array([1, 'b'], dtype=object)"),
+            ("a number of numpy's", "np.float32(1)", "np.float64(1)"),
+            ("a masked array", "np.ma.array([1, 2], mask=[0, 1])", "np.ma.array([1, 2], mask=[1, 0])"),
+            ("a record array", "np.array([(1, 2.0)], dtype='i4,f8')", "np.array([(1, 3.0)], dtype='i4,f8')"),
+            ("a table's value", "pd.DataFrame({'a': [1, 2]})", "pd.DataFrame({'a': [1, 3]})"),
+            ("a table's name", "pd.DataFrame({'a': [1]})", "pd.DataFrame({'b': [1]})"),
+            ("a table's dtype", "pd.DataFrame({'a': [1]}).dtypes", "pd.DataFrame({'a': [1.0]}).dtypes"),
+            ("a table's index", "pd.DataFrame({'a': [1]}, index=[0])", "pd.DataFrame({'a': [1]}, index=[1])"),
+            (
+                "a table's index name",
+                "pd.Series([1], pd.Index([0], name='i'))",
+                "pd.Series([1], pd.Index([0], name='j'))",
+            ),
+            (
+                "a table's order of columns",
+                "pd.DataFrame({'a': [1], 'b': [2]})",
+                "pd.DataFrame({'b': [2], 'a': [1]})",
+            ),
+            (
+                "a category",
+                "pd.Series(['a'], dtype='category')",
+                "pd.Series(['a'], dtype=pd.CategoricalDtype(['a', 'b']))",
+            ),
+            ("missing or not", "pd.Series([1, None], dtype='Int64')", "pd.Series([1, 0], dtype='Int64')"),
+            ("a time stamp", "pd.Timestamp('2024-01-01')", "pd.Timestamp('2024-01-02')"),
+            (
+                "a time zone",
+                "pd.Timestamp('2024-01-01', tz='UTC')",
+                "pd.Timestamp('2024-01-01', tz='Europe/Paris')",
+            ),
+            ("a date", "datetime.date(2024, 1, 1)", "datetime.datetime(2024, 1, 1)"),
+            ("a duration", "datetime.timedelta(1)", "datetime.timedelta(2)"),
+            ("a pattern", "re.compile('a')", "re.compile('b')"),
+            ("a pattern's flags", "re.compile('a')", "re.compile('a', re.I)"),
+            ("a slice", "slice(1)", "slice(2)"),
+            ("a range", "range(3)", "range(4)"),
+            ("a type", "int", "float"),
+        ]
+    ),
+    Row(
+        "a member of an enum as a value",
+        _ENUM.format("1") + "v§ = Color§.«RED|BLUE»\n---\n%%component s§\ny§ = v§.name",
+        ran="s§",
+    ),
+    Row(
+        "the value of an enum's member",
+        _ENUM.format("«1|2»") + "v§ = Color§.RED\n---\n%%component s§\ny§ = v§.value",
+        ran="s§",
+    ),
+    Row(
+        "a dataclass",
+        "import dataclasses\n@dataclasses.dataclass\nclass D§:\n    n: int\nv§ = D§(«1|2»)\n---\n%%component s§\ny§ = v§.n",
+        ran="s§",
+    ),
+    Row(
+        "a plain object",
+        "class A§: pass\nv§ = A§()\nv§.n = [«1|2»]\n---\n%%component s§\ny§ = v§.n",
+        ran="s§",
+    ),
+    Row(
+        "a slotted object",
+        "class A§:\n    __slots__ = ('n',)\nv§ = A§()\nv§.n = «1|2»\n---\n%%component s§\ny§ = v§.n",
+        ran="s§",
+    ),
+    Row(
+        "the method of a captured object's class",
+        "class A§:\n    def x(self): return «1|2»\nv§ = A§()\n---\n%%component s§\ny§ = v§.x()",
+        ran="s§",
+    ),
+    Row(
+        "the class of a list's members",
+        "class A§:\n    def x(self): return «1|2»\nv§ = [A§()]\n---\n%%component s§\ny§ = v§[0].x()",
+        ran="s§",
+    ),
+    Row(
+        "a fitted model",
+        "from sklearn.linear_model import LinearRegression\nimport numpy as np\n"
+        "v§ = LinearRegression().fit(np.array([[1.0], [2.0]]), [«1.0|3.0», 2.0])\n---\n%%component s§\ny§ = v§.coef_.round(6).tolist()",
+        ran="s§",
+    ),
+    Row(
+        "a fitted model that flows between steps",
+        "from sklearn.tree import DecisionTreeClassifier\n---\n%%component a§\n"
+        "m§ = DecisionTreeClassifier(random_state=0).fit([[0], [1]], [«0|1», 1])\n---\n%%component s§\ny§ = m§.predict([[0]]).tolist()",
+        ran="a§ s§",
+    ),
+]
+
+PARAMETERS = [
+    Row("a parameter", "%%parameters\np§ = «1|2»\n---\n%%component s§\ny§ = p§", ran="s§"),
+    Row("a parameter's type", "%%parameters\np§ = «1|1.0»\n---\n%%component s§\ny§ = p§", ran="s§"),
+    Row(
+        "a parameter with an annotation",
+        "%%parameters\np§: float = «1.5|2.5»\n---\n%%component s§\ny§ = p§",
+        ran="s§",
+    ),
+    Row(
+        "a parameter that a helper reads",
+        "%%parameters\np§ = «1|2»\n---\ndef h§(): return p§\n---\n%%component s§\ny§ = h§()",
+        ran="s§",
+    ),
+    Row(
+        "a signature's default",
+        "# plain\np§ = «1|2»\n---\n%%component s§(p§=«1|2») -> y§\ny§ = p§ * 10",
+        ran="s§",
+    ),
+    Row(
+        "a signature's default by a notebook value",
+        "k§ = «1|2»\n---\n# plain\np§ = k§\n---\n%%component s§(p§=k§) -> y§\ny§ = p§ * 10",
+        ran="s§",
+    ),
+    Row(
+        "a parameter given for a run",
+        "# ours\nimport jupyter_mlpipe as mlpipe\n---\n%%parameters\np§ = 1\n---\n# ours\n%%component s§ --no-run\ny§ = p§\n---\n"
+        "# ours\nrun§ = mlpipe.current().run(['s§'], params={'p§': «5|6»}).wait()\n"
+        "print('status s§', run§.steps['s§'].status)\ny§ = run§['y§']\n---\n# plain\ny§ = «5|6»",
+        ran="s§",
+    ),
+    Row(
+        "a parameter bound anew by a plain cell",
+        "%%parameters\np§ = 1\n---\np§ = «5|6»\n---\n%%component s§\ny§ = p§",
+        ran="s§",
+    ),
+]
+
+FILES = [
+    Row(
+        "a file read by open",
+        "%%component s§\ny§ = open('in§.txt').read()",
+        ran="s§",
+        files={"in§.txt": "«1|2»"},
+    ),
+    Row(
+        "a file read by a helper",
+        calls("def h§(): return open('in§.txt').read()"),
+        ran="s§",
+        files={"in§.txt": "«1|2»"},
+    ),
+    Row(
+        "a file read by pathlib",
+        "%%component s§\nfrom pathlib import Path\ny§ = Path('in§.txt').read_text()",
+        ran="s§",
+        files={"in§.txt": "«1|2»"},
+    ),
+    Row(
+        "a table read by pandas",
+        "import pandas as pd\n---\n%%component s§\ny§ = pd.read_csv('in§.csv').to_dict()",
+        ran="s§",
+        files={"in§.csv": "a\n«1|2»\n"},
+    ),
+    Row(
+        "a file that a module reads",
+        "%%component s§\nimport lm§\ny§ = lm§.f()",
+        ran="s§",
+        files={"lm§.py": "def f(): return open('in§.txt').read()", "in§.txt": "«1|2»"},
+    ),
+    Row(
+        "a table read by pyarrow",
+        "%%component s§\nimport pyarrow.csv as ac\ny§ = ac.read_csv('in§.csv').to_pydict()",
+        ran="s§",
+        files={"in§.csv": "a\n«1|2»\n"},
+    ),
+    Row(
+        "a table read by pyarrow, its path a value",
+        "p§ = 'in§.csv'\n---\n%%component s§\nimport pyarrow.csv as ac\ny§ = ac.read_csv(p§).to_pydict()",
+        ran="s§",
+        files={"in§.csv": "a\n«1|2»\n"},
+    ),
+    Row(
+        "a table read by pyarrow, its path a parameter",
+        "%%parameters\np§ = 'in§.csv'\n---\n%%component s§\nimport pyarrow.csv as ac\ny§ = ac.read_csv(p§).to_pydict()",
+        ran="s§",
+        files={"in§.csv": "a\n«1|2»\n"},
+    ),
+    Row(
+        "a table read by pyarrow, its path in a helper",
+        "F§ = {'d': ['in§.csv']}\ndef h§():\n    import pyarrow.csv as ac\n    return ac.read_csv(F§['d'][0]).to_pydict()\n---\n%%component s§\ny§ = h§()",
+        ran="s§",
+        files={"in§.csv": "a\n«1|2»\n"},
+    ),
+    Row(
+        "a table read by pyarrow, its path put together",
+        "from pathlib import Path\nD§ = Path('dir§')\n---\n%%component s§\nimport pyarrow.csv as ac\ny§ = ac.read_csv(D§ / 'in§.csv').to_pydict()",
+        ran="s§",
+        files={"dir§/in§.csv": "a\n«1|2»\n"},
+    ),
+    Row(
+        "a folder of tables read by pyarrow",
+        "%%component s§\nimport pyarrow.dataset as ds\ny§ = ds.dataset('dir§', format='csv').to_table().to_pydict()",
+        ran="s§",
+        files={"dir§/in.csv": "a\n«1|2»\n"},
+    ),
+    Row(
+        "a file's list",
+        "%%component s§\nimport os\ny§ = sorted(os.listdir('dir§'))",
+        ran="s§",
+        files={"dir§/«a|b».txt": "x"},
+    ),
+    Row(
+        "files found by glob",
+        "%%component s§\nfrom pathlib import Path\ny§ = sorted(p.read_text() for p in Path('dir§').glob('*.txt'))",
+        ran="s§",
+        files={"dir§/«a|b».txt": "«1|2»"},
+    ),
+    Row(
+        "a file read by a child",
+        "%%component s§\ny§ = !cat in§.txt\ny§ = list(y§)",
+        ran="s§",
+        files={"in§.txt": "«1|2»\n"},
+    ),
+    Row(
+        "a file that was missing",
+        "%%component s§\nimport os\ny§ = os.path.exists('in§.txt')",
+        ran="s§",
+        files={"«other|in»§.txt": "x"},
+    ),
+    Row("a file touched", "%%component s§\ny§ = open('in§.txt').read()", reused="s§", files={"in§.txt": "1"}),
+    Row(
+        "a file that it wrote before reading",
+        "%%component s§\nopen('out§.txt', 'w').write('1')\ny§ = open('out§.txt').read()",
+        reused="s§",
+    ),
+    Row(
+        "an environment variable",
+        "%%component s§\nimport os\ny§ = os.environ['V§']",
+        ran="s§",
+        environment={"V§": "«1|2»"},
+    ),
+    Row(
+        "an environment variable by getenv",
+        "import os\n---\n%%component s§\ny§ = os.getenv('V§')",
+        ran="s§",
+        environment={"V§": "«1|2»"},
+    ),
+    Row(
+        "an environment variable in a helper",
+        "from os import environ as E§\ndef h§(): return E§.get('V§')\n---\n%%component s§\ny§ = h§()",
+        ran="s§",
+        environment={"V§": "«1|2»"},
+    ),
+    Row(
+        "an environment variable in a local module",
+        "%%component s§\nfrom lm§ import f\ny§ = f()",
+        ran="s§",
+        files={"lm§.py": "import os\ndef f(): return os.environ['V§']"},
+        environment={"V§": "«1|2»"},
+    ),
+    Row(
+        "an environment variable for a child",
+        "%%component s§\ny§ = !echo $V§\ny§ = list(y§)",
+        ran="s§",
+        environment={"V§": "«1|2»"},
+    ),
+]
+
+REUSED = [
+    Row("a comment", "%%component s§\ny§ = 1«|  # one»", reused="s§"),
+    Row("a docstring", calls("def h§():\n    'Give «one|1».'\n    return 1"), reused="s§"),
+    Row("formatting", "%%component s§\ny§ = «[1,2]|[\n    1, 2,\n]»", reused="s§"),
+    Row("quotes", "%%component s§\ny§ = «'a'|\"a\"»", reused="s§"),
+    Row(
+        "formatting of a helper",
+        calls("«def h§(): return (1+2)|\n\ndef h§():\n    # three\n    return 1 + 2»"),
+        reused="s§",
+    ),
+    Row("the component's name", "%%component «s|t»§\ny§ = 1", reused="", shows="y§"),
+    Row(
+        "the place of a cell",
+        "k§ = 1\n---\n«%%component s§\ny§ = k§\n---\nz§ = 5|z§ = 5\n---\n%%component s§\ny§ = k§»",
+        reused="s§",
+    ),
+    Row(
+        "the order of definitions",
+        calls("«def g§(): return 1\ndef h§(): return g§()|def h§(): return g§()\ndef g§(): return 1»"),
+        reused="s§",
+    ),
+    Row(
+        "a definition in another cell",
+        calls("def g§(): return 1\n«|---\n»def h§(): return g§()"),
+        reused="s§",
+    ),
+    Row(
+        "another folder",
+        "import os\nhome§ = os.getcwd()\nos.makedirs('«a|b»§', exist_ok=True)\nos.chdir('«a|b»§')\n---\n"
+        "%%component s§\ny§ = 1\n---\nos.chdir(home§)",
+        reused="s§",
+    ),
+    Row("resources", "%%component s§ --cpus «1|2» --memory «1|2»MB\ny§ = 1", reused="s§"),
+    Row("a timeout", "%%component s§ --timeout «1m|2m»\ny§ = 1", reused="s§"),
+    Row("retries", "%%component s§ --retries «0|1»\ny§ = 1", reused="s§"),
+    Row("a declared interface", "%%component s§«| -> y§»\ny§ = 1", reused="s§"),
+    Row("an equal value built otherwise", reads_value("«[1, 2, 3]|sorted([3, 2] + [1])»"), reused="s§"),
+    Row("an equal text built otherwise", reads_value("«'abcabc'|''.join(['abc'] * 2)»"), reused="s§"),
+    Row("equal objects that are shared", reads_value("«[[1], [1]]|[[1]] * 2»"), reused="s§"),
+    Row("an equal array built otherwise", reads_value("«np.arange(4)|np.arange(8)[:4]»"), reused="s§"),
+    Row("an equal array with strides", reads_value("«np.array([0, 2])|np.arange(4)[::2]»"), reused="s§"),
+    Row(
+        "an equal table built otherwise",
+        reads_value(
+            "«pd.DataFrame({'a': [1, 2], 'b': ['x', 'y']})|pd.DataFrame({'a': [1, 2]}).assign(b=['x', 'y'])»"
+        ),
+        reused="s§",
+    ),
+    Row(
+        "an equal table from a larger one",
+        reads_value("«pd.DataFrame({'a': [1, 2]})|pd.DataFrame({'a': [1, 2, 3]}).iloc[:2]»"),
+        reused="s§",
+    ),
+    Row("an equal dict", reads_value("«{'a': 1, 'b': 2}|dict(a=1, b=2)»"), reused="s§"),
+    Row("a set of texts", calls("S§ = {'a', 'b', 'c', 'dd', 'eee'}", "sorted(S§)"), reused="s§"),
+    Row(
+        "a set in the code",
+        "%%component s§\ny§ = sorted(w for w in ['a', 'x', 'q'] if w in {'a', 'b', 'x', 'yy'})",
+        reused="s§",
+    ),
+    Row("a set in a helper", calls("def h§(): return 'a' in {'a', 'b', 'x', 'yy'}"), reused="s§"),
+    Row(
+        "a set in a class",
+        calls(
+            "class A§:\n    words = frozenset({'a', 'b', 'cc'})\n    def x(self): return len(self.words)",
+            "A§().x()",
+        ),
+        reused="s§",
+    ),
+    Row(
+        "a set that flows between steps",
+        "%%component a§\nt§ = {'a', 'b', 'cc', 'ddd'}\n---\n%%component s§\ny§ = sorted(t§)",
+        reused="a§ s§",
+    ),
+    Row(
+        "an object that flows between steps",
+        "class A§:\n    def __init__(self): self.n = {'a', 'bb', 'c'}\n---\n%%component a§\no§ = A§()\n---\n%%component s§\ny§ = sorted(o§.n)",
+        reused="a§ s§",
+    ),
+    Row("nothing, with a helper's helper", calls("def g§(): return 1\ndef h§(): return g§()"), reused="s§"),
+    Row("nothing, with a lambda in a dict", calls("t§ = {'a': lambda: 1}", "t§['a']()"), reused="s§"),
+    Row(
+        "nothing, with a closure",
+        calls("def make§(n):\n    def h(): return n\n    return h\nh§ = make§(1)"),
+        reused="s§",
+    ),
+    Row(
+        "nothing, with a decorator",
+        calls(
+            "import functools\ndef d§(f):\n    @functools.wraps(f)\n    def w(): return f()\n    return w\n@d§\ndef h§(): return 1"
+        ),
+        reused="s§",
+    ),
+    Row(
+        "nothing, with a dataclass",
+        "import dataclasses\n@dataclasses.dataclass\nclass D§:\n    n: int\nv§ = D§(1)\n---\n%%component s§\ny§ = v§.n",
+        reused="s§",
+    ),
+    Row(
+        "nothing, with an enum",
+        _ENUM.format("1") + "v§ = Color§.RED\n---\n%%component s§\ny§ = v§.name",
+        reused="s§",
+    ),
+    Row(
+        "nothing, with a model",
+        "from sklearn.linear_model import LinearRegression\nv§ = LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0])\n---\n%%component s§\ny§ = round(v§.score([[1.0], [2.0]], [1.0, 2.0]), 6)",
+        reused="s§",
+    ),
+    Row(
+        "nothing, with a model between steps",
+        "from sklearn.tree import DecisionTreeClassifier\n---\n%%component a§\nm§ = DecisionTreeClassifier(random_state=0).fit([[0], [1]], [0, 1])\n---\n%%component s§\ny§ = m§.predict([[0]]).tolist()",
+        reused="a§ s§",
+    ),
+    Row("nothing, with a pattern", reads_value("re.compile('a')"), reused="s§"),
+    Row(
+        "nothing, with a local module",
+        "import lm§\n---\n%%component s§\ny§ = lm§.f()",
+        reused="s§",
+        files={"lm§.py": "def f(): return 1«|  # one»"},
+    ),
+    Row(
+        "a function of a local module beside the one read",
+        "import os\n---\n%%component s§\ny§ = 1",
+        reused="s§",
+        files={"lm§.py": "def f(): return «1|2»"},
+    ),
+    Row(
+        "a helper that is not reached", "def other§(): return «1|2»\n---\n%%component s§\ny§ = 1", reused="s§"
+    ),
+    Row("a value that is not read", "k§ = «1|2»\n---\n%%component s§\ny§ = 1", reused="s§"),
+    Row(
+        "an early cutoff",
+        "%%component a§\nk§ = abs(«-1|1»)\n---\n%%component s§\ny§ = k§ + 1",
+        ran="a§",
+        reused="s§",
+    ),
+    Row(
+        "an early cutoff of a table",
+        "import pandas as pd\n---\n%%component a§\nk§ = pd.DataFrame({'a': [1, 2]})«|.copy()»\n---\n%%component s§\ny§ = k§['a'].sum().item()",
+        ran="a§",
+        reused="s§",
+    ),
+    Row(
+        "an early cutoff behind an instance",
+        "class A§:\n    def x(self): return 1\n---\n%%component a§\n«u = 1|u = 2»\no§ = A§()\n---\n%%component s§\ny§ = o§.x()",
+        ran="a§",
+        reused="s§",
+    ),
+    Row("a comment as a header", "«%%component s§|#| component: s§»\ny§ = 1", reused="s§"),
+    Row(
+        "a parameter by its default or by a run",
+        "%%parameters\np§ = 3\n---\n%%component s§\ny§ = p§",
+        reused="s§",
+    ),
+    Row(
+        "an environment variable that is not read",
+        "%%component s§\nimport os\ny§ = os.environ['V§']",
+        reused="s§",
+        environment={"V§": "1", "W§": "«1|2»"},
+    ),
+]
+
+ROWS = [*CODE, *HELPERS, *OTHER_CELLS, *MODULES, *VALUES, *PARAMETERS, *FILES, *REUSED]
+NUMBERS = {row.name: number for number, row in enumerate(ROWS)}
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Outcome, Outcome]]]:
+    """Both versions of all rows, run once."""
+    assert len(NUMBERS) == len(ROWS), "two rows have one name"
+    folder = tmp_path_factory.mktemp("matrix")
+
+    def start(where: Path, *, load: bool = True, **environment: str) -> Kernel:
+        kernel = Kernel(where, environment)
+        if load:
+            kernel.run("%load_ext jupyter_mlpipe").check()
+        return kernel
+
+    before = run_version(ROWS, 1, folder, start, PYTHONHASHSEED="1")
+    after = run_version(ROWS, 2, folder, start, PYTHONHASHSEED="2")
+    yield {row.name: (before[row.name], after[row.name]) for row in ROWS}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_a_change_runs_what_it_reaches_and_nothing_else(
+    row: Row, outcomes: dict[str, tuple[Outcome, Outcome]]
+) -> None:
+    before, after = outcomes[row.name]
+    assert before.error == after.error == ""
+    number = NUMBERS[row.name]
+    first, second = expected(row, number, first=True), expected(row, number, first=False)
+    assert {name: before.statuses.get(name) for name in first} == first
+    assert {name: after.statuses.get(name) for name in second} == second
+    assert as_value(before.value) == as_value(before.plain_value)
+    assert as_value(after.value) == as_value(after.plain_value)
