@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.machinery
 import importlib.metadata
+import inspect
 import os
 import re
 import site
@@ -18,6 +19,7 @@ from jupyter_mlpipe.keys.canonical import digest, digest_bytes
 from jupyter_mlpipe.model.status import Ingredient
 
 OURSELVES = "jupyter_mlpipe"
+_FIRST_PART = re.compile(r'^"?([^/,"\n]+)([/,])', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +155,14 @@ def _look_up(top: str) -> Package | None:
         named = None
     if named is not None and (top == OURSELVES or _provides(named, top)):
         return _package(named)
-    names = _modules_by_package().get(top, [])
-    if not names:
-        return None
     # Several distributions may share a namespace: all their versions count.
-    found = [_package(importlib.metadata.distribution(name)) for name in sorted(set(names))]
-    if len(found) == 1:
-        return found[0]
+    by_name: dict[str, Package] = {}
+    for distribution in _modules_by_package().get(top, ()):
+        package = _package(distribution)
+        by_name.setdefault(package.name, package)
+    found = [by_name[name] for name in sorted(by_name)]
+    if len(found) <= 1:
+        return found[0] if found else None
     return Package(
         " ".join(package.name for package in found), " ".join(package.version for package in found)
     )
@@ -175,8 +178,32 @@ def _provides(distribution: importlib.metadata.Distribution, top: str) -> bool:
 
 
 @functools.cache
-def _modules_by_package() -> dict[str, list[str]]:
-    return {name: list(found) for name, found in importlib.metadata.packages_distributions().items()}
+def _modules_by_package() -> dict[str, list[importlib.metadata.Distribution]]:
+    # As importlib.metadata.packages_distributions, which takes a second with some hundred packages.
+    found: dict[str, list[importlib.metadata.Distribution]] = {}
+    for distribution in importlib.metadata.distributions():
+        for top in _top_levels(distribution):
+            found.setdefault(top, []).append(distribution)
+    return found
+
+
+def _top_levels(distribution: importlib.metadata.Distribution) -> set[str]:
+    """Return the top-level modules that a distribution provides."""
+    listed = (distribution.read_text("top_level.txt") or "").split()
+    if listed:
+        return set(listed)
+    record = distribution.read_text("RECORD")
+    if record is None:
+        paths = [str(file) for file in distribution.files or ()]
+        places = [(head, "/" if slash else ",") for head, slash, _ in (path.partition("/") for path in paths)]
+    else:
+        places = _FIRST_PART.findall(record)
+    found = set()
+    for name, end in set(places):
+        top = name if end == "/" else inspect.getmodulename(name)
+        if top and "." not in top:
+            found.add(top)
+    return found
 
 
 def _package(distribution: importlib.metadata.Distribution) -> Package:

@@ -13,8 +13,6 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
-from graphviz import Digraph
-
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
@@ -40,6 +38,9 @@ _LOOK = {  # status or plan -> sign, word, fill, stroke
 
 def pipeline_dot(snapshot: RunSnapshot) -> str:
     """Return the DOT source of a pipeline: its steps, its parameters, and what flows between them."""
+    # Here, as every notebook imports this module, and few draw a graph.
+    from graphviz import Digraph
+
     dot = Digraph(
         "pipeline",
         graph_attr={"rankdir": "TB", "nodesep": "0.3", "ranksep": "0.42", "bgcolor": "transparent"},

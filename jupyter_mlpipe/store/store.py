@@ -21,6 +21,8 @@ from jupyter_mlpipe.store.refusals import qualified_name
 
 _SHOWN_INLINE_BYTES = 4096
 _DIGEST = re.compile(r"[0-9a-f]{8,128}")
+_MAX_KNOWN = 5000
+_Stamp = tuple[int, int, int, int]
 
 
 def open_store(path: str | os.PathLike[str]) -> Store:
@@ -53,23 +55,35 @@ class Store:
         self.root = root
         self.objects = Objects(root)
         self._records = os.path.join(root, "records")
+        # Every cell that runs asks for the records of all steps above it: files are read when they change.
+        self._known: dict[str, tuple[_Stamp, Record]] = {}
 
     def get_record(self, key: str) -> Record | None:
         """Return what the key gave; None where that is not known, or its file is torn or foreign."""
         if not _DIGEST.fullmatch(key):
             return None
+        path = self._record_path(key)
         try:
-            fd = os.open(self._record_path(key), os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            known = self._known.get(key)
+            if known is not None and known[0] == _stamp(os.stat(path)):
+                return known[1]
+            fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except OSError:
             return None
         try:
-            content = os.read(fd, os.fstat(fd).st_size + 1)
+            status = os.fstat(fd)
+            content = os.read(fd, status.st_size + 1)
         except OSError:
             return None
         finally:
             os.close(fd)
         record = records.from_bytes(content)
-        return record if record is not None and record.key == key else None
+        if record is None or record.key != key:
+            return None
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        self._known[key] = (_stamp(status), record)
+        return record
 
     def put_record(self, record: Record) -> None:
         """Keep a record, replacing an earlier one of its key. The artifacts must be stored before."""
@@ -201,6 +215,10 @@ class Store:
 
     def _create_temporary(self) -> tuple[int, str]:
         return self.objects.create_temporary()
+
+
+def _stamp(status: os.stat_result) -> _Stamp:
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _names(folder: str) -> list[str]:

@@ -1,5 +1,6 @@
 import importlib.metadata
 import os
+import re
 
 from jupyter_mlpipe.keys.modules import LocalModules
 from jupyter_mlpipe.keys.packages import find_package, is_installed, package_ingredients
@@ -9,6 +10,13 @@ def test_a_module_is_found_under_the_name_of_its_distribution():
     package = find_package("sklearn")
     assert package is not None
     assert (package.name, package.version) == ("scikit-learn", importlib.metadata.version("scikit-learn"))
+
+
+def test_every_imported_distribution_is_found_as_the_standard_library_finds_it():
+    for top, names in importlib.metadata.packages_distributions().items():
+        package = find_package(top) if top.isidentifier() and not top.startswith("_") else None
+        if package is not None and package.folder:
+            assert package.name in {re.sub(r"[-_.]+", "-", name).lower() for name in names}
 
 
 def test_standard_library_and_unknown_modules_have_no_distribution():

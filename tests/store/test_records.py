@@ -49,6 +49,19 @@ def test_records_come_back(store: Store) -> None:
     assert store.get_record(KEY) is None
 
 
+def test_a_record_damaged_or_gone_after_it_was_read_counts_as_unknown(store: Store) -> None:
+    store.put_record(RECORD)
+    assert store.get_record(KEY) is store.get_record(KEY)
+    (path,) = store.root.glob(f"**/{KEY}")
+    content = path.read_bytes()
+    path.write_bytes(content[:-9])
+    assert store.get_record(KEY) is None
+    path.write_bytes(content)
+    assert store.get_record(KEY) == RECORD
+    path.unlink()
+    assert store.get_record(KEY) is None
+
+
 def test_a_later_record_replaces_the_earlier(store: Store) -> None:
     store.put_record(Record(KEY))
     store.put_record(RECORD)
