@@ -116,8 +116,8 @@ class NoInput(io.TextIOBase):
     """`sys.stdin` of a step: reading it is an error, at once."""
 
     name = "<stdin>"
-    encoding = "utf-8"  # type: ignore[assignment]
-    errors = "strict"  # type: ignore[assignment]
+    encoding = "utf-8"
+    errors = "strict"
 
     def readable(self) -> bool:
         return True

@@ -64,6 +64,7 @@ class Session:
         self._cells: dict[str, str] = {}  # cell id -> component
         self.definitions = Definitions(shell, self.names)
         self._live: list[Run] = []
+        self._newest: dict[str, Run] = {}  # by step, of those whose results are the notebook's
         self.followers: list[threading.Thread] = []  # they show what background runs do
         self._store: Store | None = None
         self._runner: Runner | None = None
@@ -190,7 +191,7 @@ class Session:
         run = self._launch(tasks, targets, force, listener)
         if not params:
             # Results for other parameters belong to their run, not to the notebook's variables.
-            self._live.append(run)
+            self._take_up(run)
             self.collect()
         return run
 
@@ -210,11 +211,18 @@ class Session:
         self.headless.watch(run)
         return run
 
+    def _take_up(self, run: Run) -> None:
+        """Let the notebook's names follow a run, rather than earlier ones of the same steps."""
+        self._live.append(run)
+        self._newest.update(dict.fromkeys(run.steps, run))
+
     def collect(self) -> None:
         """Take over what runs have made: on the main thread, between cells."""
         for run in list(self._live):
             for name, step in run.steps.items():
-                if name in self.registry:
+                newest = self._newest[name]
+                # An earlier run may end later. Only what it makes of the same code is still wanted.
+                if name in self.registry and (run is newest or step.key == newest.steps[name].key):
                     self._note_state(run, step)
                     self._offer(run, name, claim=False)
             if run.status != "running":
@@ -238,7 +246,7 @@ class Session:
         tasks = self.registry.tasks([component.name])
         view = CellView(receipt, output, notes, facts)
         run = self._launch(tasks, [component.name], (), view.listen)
-        self._live.append(run)
+        self._take_up(run)
         view.begin(run)
         self._offer(run, component.name, claim=True)
         for name in component.deletes:
