@@ -179,7 +179,9 @@ def decide(
 
 def _input_packages(task: StepTask, inputs: Mapping[str, Artifact]) -> list[Ingredient]:
     """Return the libraries whose objects a step is given, where its own code does not show them."""
-    tops = {artifact.type.partition(".")[0] for artifact in inputs.values()}
+    # Types of Python itself have no module in their name.
+    tops = {artifact.type.partition(".")[0] for artifact in inputs.values() if "." in artifact.type}
+    tops.update(top for artifact in inputs.values() for top in artifact.modules)
     shown = {i.name for i in task.closure.ingredients if i.kind == "package"}
     return [i for i in _packages_of(frozenset(tops)) if i.name not in shown]
 
@@ -212,7 +214,7 @@ def take_inputs(task: StepTask, records: Mapping[str, Record | None]) -> dict[st
         found = record.outputs.get(source.output) if record is not None else None
         if found is None:
             left_out = record.left_out.get(source.output) if record is not None else None
-            why = f"it could not be stored: {left_out}" if left_out else "that step did not make it"
+            why = f"it could not be stored: {left_out.rstrip('.')}" if left_out else "that step did not make it"
             raise UnknownNameError(
                 f"Step '{task.name}' reads '{source.output}' of step '{source.step}', but {why}. "
                 f"Make '{source.output}' in '{task.name}' itself, or have '{source.step}' make something "

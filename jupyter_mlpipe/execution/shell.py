@@ -224,6 +224,9 @@ def _make_shell(lazy: LazyShell) -> Any:
         displayhook_class = Type(StepDisplayHook)
         display_pub_class = Type(StepDisplayPublisher)
 
+        def enable_gui(self, gui: str | None = None) -> None:
+            """Do as a kernel with inline figures: ``%matplotlib inline`` has no windows to serve."""
+
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "neutral"

@@ -1,0 +1,738 @@
+"""Short notebooks, cell by cell, that must come out the same with ``%%component`` on their cells.
+
+``# %%`` begins a cell, ``# %% plain`` one that never gets the line.
+"""
+
+from __future__ import annotations
+
+NOTEBOOKS: dict[str, str] = {
+    "printed text": r"""
+# %%
+import sys
+print("one")
+print("two", end="")
+print("three", file=sys.stderr)
+sys.stdout.write("four\n");
+# %%
+print("ünïcode ✓ 日本", "\ttab", "a" * 3000)
+""",
+    "displays": r"""
+# %%
+from IPython.display import display, HTML, Markdown, Latex, JSON, SVG
+display(HTML("<b>x</b>"), Markdown("*y*"))
+display({"text/plain": "plain", "text/html": "<i>z</i>"}, raw=True)
+display(Latex("$x$"), JSON({"a": [1, 2]}), metadata={"k": {"v": 1}})
+display(1, "two", [3])
+HTML("<p>last</p>")
+""",
+    "last expressions": r"""
+# %%
+None
+# %%
+"text with 'quotes'\nand lines"
+# %%
+42
+# %%
+1.5
+# %%
+[1, "a", None, {"k": (1, 2)}]
+# %%
+{"b": 1, "a": [1, 2, 3], 3: {4, 5}}
+# %%
+list(range(1200))
+# %%
+{f"key number {i}": "some text here" for i in range(12)}
+# %%
+b"bytes"
+# %%
+int
+# %%
+len
+# %%
+...
+# %%
+True
+# %%
+lambda: 1
+# %%
+x = 3
+x; x + 1
+""",
+    "tables and arrays": r"""
+# %% plain
+import numpy as np, pandas as pd
+# %%
+df = pd.DataFrame({"a": [1, 2, 3], "b": list("xyz"), "c": pd.date_range("2024-01-01", periods=3)})
+df
+# %%
+df["a"]
+# %%
+df.describe()
+# %%
+np.arange(12).reshape(3, 4)
+# %%
+np.float64(1.25)
+# %%
+df.groupby("b")["a"].sum()
+# %%
+df.style.hide(axis="index").set_uuid("u")
+# %%
+df.info()
+# %%
+df.dtypes
+# %%
+df.index, df.columns
+""",
+    "an object with its own html": r"""
+# %%
+class Card:
+    def __init__(self, text):
+        self.text = text
+    def _repr_html_(self):
+        return f"<b>{self.text}</b>"
+    def __repr__(self):
+        return f"Card({self.text!r})"
+Card("a")
+# %%
+card = Card("b")
+card
+# %% plain
+card
+# %% plain
+isinstance(card, Card), card.text
+# %%
+isinstance(card, Card), Card("c")
+""",
+    "a semicolon hides the result": r"""
+# %%
+1 + 1;
+# %%
+1 + 1;  # a comment; with one
+# %%
+"a;b"
+# %%
+x = 1; x
+# %%
+print("x"); 5;
+""",
+    "figures": r"""
+# %% plain
+import matplotlib.pyplot as plt
+# %%
+plt.plot([1, 2, 3])
+# %%
+plt.plot([1, 2, 3])
+plt.show()
+# %%
+plt.plot([1, 2, 3]);
+# %%
+for k in range(2):
+    plt.figure(figsize=(2, 2))
+    plt.plot([k, 1])
+    print("after", k)
+# %%
+for k in range(2):
+    plt.figure(figsize=(2, 2))
+    plt.plot([k, 1])
+    plt.show()
+    print("after", k)
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(3, 2))
+axes[0].bar([1, 2], [3, 4])
+figure
+# %%
+plt.figure(figsize=(2, 2))
+plt.title("t")
+"done"
+""",
+    "a figure built over two cells": r"""
+# %% plain
+import matplotlib.pyplot as plt
+# %%
+figure, axes = plt.subplots(figsize=(2, 2))
+axes.plot([1, 2])
+plt.close(figure)
+# %%
+figure.axes[0].set_title("later")
+figure
+""",
+    "warnings": r"""
+# %%
+import warnings
+warnings.warn("careful")
+warnings.warn("older", DeprecationWarning)
+# %%
+for _ in range(3):
+    warnings.warn("once")
+1
+""",
+    "logging": r"""
+# %%
+import logging
+logging.warning("to stderr")
+logging.getLogger("mine").error("an error %s", 1)
+logging.info("not shown")
+""",
+    "progress bars": r"""
+# %%
+from tqdm import tqdm
+import sys
+for _ in tqdm(range(3), bar_format="{desc}{n}/{total}", file=sys.stdout, mininterval=0):
+    pass
+print("end")
+""",
+    "cleared and updated output": r"""
+# %%
+from IPython.display import clear_output, display, update_display
+print("gone")
+clear_output()
+print("kept")
+# %%
+print("gone later")
+clear_output(wait=True)
+print("kept too")
+# %%
+handle = display("first", display_id="an-id")
+update_display("second", display_id="an-id")
+print("x")
+# %%
+from IPython.display import DisplayHandle
+h = DisplayHandle("other")
+h.display("1")
+h.update("2")
+""",
+    "built-in errors": r"""
+# %%
+print("before")
+1 / 0
+# %%
+{}["missing"]
+# %%
+int("x")
+# %%
+[].nothing
+# %%
+open("no such file")
+# %%
+assert 1 == 2, "not equal"
+# %%
+assert False
+# %%
+raise StopIteration
+# %%
+raise ValueError("a", 2)
+# %%
+import no_such_module_xyz
+# %%
+from os import no_such_name_xyz
+# %%
+b"\xff".decode()
+# %%
+raise RuntimeError("with unicode ✓")
+""",
+    "errors of one's own": r"""
+# %% plain
+class PlainError(Exception):
+    def __init__(self, code, text):
+        super().__init__(text)
+        self.code = code
+# %%
+class StepError(ValueError):
+    pass
+raise StepError("mine")
+# %%
+raise PlainError(3, "theirs")
+# %%
+try:
+    {}["k"]
+except KeyError as error:
+    raise PlainError(4, "with a cause") from error
+# %%
+class Odd(Exception):
+    def __str__(self):
+        return "odd text"
+raise Odd
+""",
+    "syntax errors": r"""
+# %%
+x = = 1
+# %%
+def f(:
+    pass
+# %%
+if True:
+print("x")
+# %%
+return 5
+# %%
+print("never closed
+""",
+    "assignments of every kind": r"""
+# %%
+if (n := 10) > 5: print(n)
+a, *b, (c, d) = 1, 2, 3, (4, 5)
+e = f = 6
+g: int = 7
+h: "list[int]"
+(i := 3)
+for j, k in enumerate("ab"): pass
+with open("w.txt", "w") as _l: l = _l.write("x")
+try: raise KeyError("m")
+except KeyError as m: pass
+import os.path as o, json
+from math import pi as p, e as euler
+q = [r for r in range(3)]
+s = {t: u for t, u in zip("ab", [1, 2])}
+match [1, 2, 3]:
+    case [v, *w]: pass
+class Y: z = 1
+x, = [9]
+aa = bb = []
+aa += [1]
+# %%
+a += 1
+b.append(9)
+q[0] = "changed"
+del c
+d
+""",
+    "scopes": r"""
+# %%
+factor = 3
+def scale(x):
+    return x * factor
+total = 0
+def bump():
+    global total, made
+    total += 1
+    made = "by a function"
+    return total
+bump(); bump()
+[scale(v) for v in range(3)], total, made
+# %%
+def outer():
+    k = 0
+    def inner():
+        nonlocal k
+        k += 1
+        return k
+    inner()
+    return inner()
+outer(), (lambda y=factor: y)()
+# %%
+factor = 5
+scale(1)
+# %% plain
+scale(2), bump()
+# %%
+scale(2), total
+""",
+    "classes": r"""
+# %%
+class Base:
+    kind = "base"
+    def hello(self):
+        return f"{self.kind} of {type(self).__name__}"
+class Child(Base):
+    kind = "child"
+    def hello(self):
+        return super().hello() + "!"
+    @property
+    def size(self): return 3
+    @staticmethod
+    def make(): return Child()
+    @classmethod
+    def named(cls): return cls.__name__
+child = Child.make()
+print(child.hello(), child.size, Child.named(), Child.__module__)
+# %%
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+@dataclass
+class Point:
+    x: int
+    y: list = field(default_factory=list)
+class Color(Enum):
+    RED = 1
+class Pair(NamedTuple):
+    a: int
+    b: int = 2
+p, c, n = Point(1, [2]), Color.RED, Pair(1)
+p
+# %% plain
+p, c, n, p == Point(1, [2]), c is Color.RED, isinstance(n, Pair), child.hello(), isinstance(child, Base)
+# %%
+p.y.append(3)
+print(p, c, n, c is Color.RED, isinstance(child, Base))
+# %% plain
+p
+""",
+    "decorators and generators": r"""
+# %%
+import functools, contextlib, itertools
+def twice(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        return function(function(*args, **kwargs))
+    return wrapper
+@twice
+def add(x, /, *, by=1):
+    "Adds."
+    return x + by
+@functools.lru_cache
+def fib(n):
+    return n if n < 2 else fib(n - 1) + fib(n - 2)
+@contextlib.contextmanager
+def tagged(name):
+    print("<", name); yield name; print(">", name)
+def count():
+    yield from range(3)
+with tagged("t") as t:
+    print(add(1), fib(20), list(count()), sum(x for x in count()))
+# %%
+with tagged("u"):
+    print(add(5, by=2), fib(10))
+# %% plain
+add(1), fib(5), list(count()), add.__doc__, add.__name__
+""",
+    "await": r"""
+# %%
+import asyncio
+await asyncio.sleep(0)
+async def double(x):
+    await asyncio.sleep(0)
+    return 2 * x
+y = await double(4)
+async def numbers():
+    for i in range(3): yield i
+z = [i async for i in numbers()]
+y
+# %%
+await asyncio.gather(*(double(i) for i in range(3)))
+# %% plain
+await double(5)
+""",
+    "imports of a step, later": r"""
+# %%
+import math
+import os.path
+import numpy as np
+from collections import Counter as C, defaultdict
+from math import *
+root = sqrt(16)
+# %%
+math.pi, np.arange(2), C("aab"), os.path.join("a", "b"), floor(2.5)
+# %% plain
+math.pi, np.arange(2), C("aab"), os.path.join("a", "b")
+# %% plain
+sqrt(4), defaultdict(int)["x"]
+""",
+    "names bound again and again": r"""
+# %%
+x = 1
+# %%
+x = x + 1
+# %%
+x = x * 10
+x
+# %% plain
+x = x + 1
+# %%
+x = x + 1
+x
+# %%
+x += 5
+# %% plain
+x
+# %%
+y = x; x = "other"; y
+# %% plain
+x, y
+""",
+    "changes in place": r"""
+# %% plain
+import numpy as np, pandas as pd
+# %%
+items, table, array, frame = [1], {"a": 1}, np.zeros(4), pd.DataFrame({"a": [1, 2, 3]})
+seen = set()
+# %%
+items.append(2)
+items.extend([5, 4])
+items.sort()
+seen.add(3)
+# %%
+table.update(b=2)
+table["c"] = 3
+table.setdefault("d", []).append(1)
+# %%
+array[1:3] = 7
+array += 1
+# %%
+frame["b"] = frame["a"] * 2
+frame.loc[0, "a"] = 100
+frame
+# %%
+frame.drop(columns="b", inplace=True)
+frame.rename(columns={"a": "z"}, inplace=True)
+# %%
+frame.columns = ["q"]
+del table["a"]
+items.pop()
+# %% plain
+items, table, array, frame, seen
+# %%
+def push(list_, value):
+    list_.append(value)
+push(items, 99)
+alias = items
+alias.append(100)
+# %% plain
+items, alias
+""",
+    "values of the notebook changed in place": r"""
+# %% plain
+items = [1]; table = {}
+import numpy as np
+array = np.zeros(2)
+# %%
+items.append(2)
+table["k"] = 1
+array[0] = 5
+# %% plain
+items, table, array
+# %%
+items.append(3)
+# %% plain
+items
+""",
+    "an estimator of another cell": r"""
+# %% plain
+import numpy as np
+from sklearn.linear_model import LinearRegression
+X = np.arange(6.0).reshape(-1, 1); y = 2 * X.ravel() + 1
+# %%
+model = LinearRegression()
+# %%
+model.fit(X, y)
+# %%
+model.predict(np.array([[10.0]])).round(6)
+# %% plain
+model.coef_.round(6), type(model).__name__
+""",
+    "an estimator of a plain cell": r"""
+# %% plain
+import numpy as np
+from sklearn.linear_model import LinearRegression
+X = np.arange(6.0).reshape(-1, 1); y = 2 * X.ravel() + 1
+model = LinearRegression()
+# %%
+model.fit(X, y)
+# %% plain
+model.coef_.round(6)
+""",
+    "random generators passed on": r"""
+# %% plain
+import random
+import numpy as np
+# %%
+rng = np.random.default_rng(3)
+own = random.Random(4)
+# %%
+a = rng.random(2); b = own.random()
+# %%
+c = rng.random(2); d = own.random()
+# %% plain
+a.round(6), b, c.round(6), d, rng.random(1).round(6)
+""",
+    "random state seeded in the cell": r"""
+# %%
+import random
+import numpy as np
+random.seed(1); np.random.seed(2)
+a = random.random(), np.random.rand()
+a
+""",
+    "results by number": r"""
+# %%
+40 + 2
+# %% plain
+_
+# %%
+"text"
+# %% plain
+_
+""",
+    "shell commands and magics": r"""
+# %%
+!echo out
+!echo err >&2
+# %%
+files = !printf 'a\nb\n'
+files
+# %%
+name = "world"
+!echo hello {name} $name
+# %%
+%timeit -n1 -r1 -q pass
+# %%
+%env MLPIPE_TEST_VARIABLE=five
+# %%
+%cd -q .
+""",
+    "environment and folder set in plain cells": r"""
+# %% plain
+import os
+os.environ["MLPIPE_TEST_WORD"] = "from the notebook"
+# %%
+os.environ["MLPIPE_TEST_WORD"], os.environ.get("MLPIPE_TEST_NOTHING")
+# %% plain
+os.environ["MLPIPE_TEST_WORD"] = "changed"
+# %%
+os.getenv("MLPIPE_TEST_WORD")
+# %% plain
+os.makedirs("below", exist_ok=True); os.chdir("below")
+# %%
+os.path.basename(os.getcwd())
+# %%
+with open("note.txt", "w") as _f:
+    _f.write("written here")
+# %% plain
+open("note.txt").read()
+# %%
+open("note.txt").read()
+# %%
+import pandas as pd
+pd.DataFrame({"a": [1]}).to_csv("t.csv", index=False)
+# %%
+pd.read_csv("t.csv")
+# %% plain
+os.path.exists("../note.txt")
+""",
+    "files left open": r"""
+# %%
+_stream = open("left.txt", "w")
+_stream.write("text")
+# %%
+len("x")
+""",
+    "help": r"""
+# %%
+def documented(a, b=2):
+    "What it does."
+help(documented)
+""",
+    "odd cells": r"""
+# %%
+# only a comment
+# %%
+import json
+# %%
+text = '''
+%% not a magic
+#| not a header
+%timeit no
+!no
+'''
+text
+# %%
+very_long = ["""
+    + ", ".join(str(i) for i in range(3000))
+    + r"""]
+len(very_long)
+# %%
+pass
+# %%
+'''A docstring only.'''
+# %%
+x = \
+    5
+x
+# %%
+if True:
+	y = "tabs"
+y
+# %%
+
+z = 1
+
+# trailing comment
+# %% plain
+text, z
+""",
+    "definitions only": r"""
+# %%
+def area(width, height=2):
+    return width * height
+def double(x):
+    return 2 * area(x)
+# %%
+area(3), double(1)
+# %% plain
+area(4), double(2)
+""",
+    "classes of a plain cell": r"""
+# %% plain
+class Base:
+    pass
+class Child(Base):
+    pass
+# %%
+child = Child()
+# %%
+isinstance(child, Base), isinstance(Child(), Base), type(child) is Child
+# %% plain
+isinstance(child, Base), type(child) is Child
+""",
+    "a loop variable and other leftovers": r"""
+# %%
+for i in range(3):
+    square = i ** 2
+# %%
+for i in range(5):
+    pass
+# %% plain
+i, square
+# %%
+i, square
+""",
+    "lambdas and partials": r"""
+# %%
+import functools, operator
+double = lambda v: 2 * v
+add3 = functools.partial(operator.add, 3)
+compose = lambda f, g: lambda v: f(g(v))
+both = compose(double, add3)
+both(1)
+# %% plain
+double(4), add3(4), both(2)
+# %%
+double(5), both(5)
+""",
+    "a deleted name": r"""
+# %%
+x = 1; y = 2
+# %%
+del x
+# %% plain
+"x" in globals(), y
+# %% plain
+x
+""",
+    "display of many kinds": r"""
+# %% plain
+import pandas as pd, numpy as np
+# %%
+pd.set_option("display.max_rows", 4)
+pd.DataFrame({"a": range(10)})
+# %%
+np.set_printoptions(precision=2)
+np.array([1.23456])
+# %%
+from fractions import Fraction
+from decimal import Decimal
+from datetime import date, timedelta
+from pathlib import Path
+Fraction(1, 3), Decimal("1.1"), date(2024, 1, 1), timedelta(1), Path("a/b"), complex(1, 2), range(3), slice(1)
+""",
+}
