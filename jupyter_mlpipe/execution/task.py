@@ -80,7 +80,7 @@ def make_spec(
         The tasks of the run, from which definitions are taken that the inputs' pickles refer to.
     """
     component, closure = task.step.component, task.closure
-    known = set(closure.names)
+    known = {*closure.names, *closure.imports, *inputs}
     needed = [name for artifact in inputs.values() for name in artifact.needs if name not in known]
     givers = _givers(task, needed, above or {})
     modules: dict[str, ModuleSource] = {}
@@ -139,7 +139,7 @@ def _givers(task: StepTask, needed: Iterable[str], tasks: Mapping[str, StepTask]
         seen.add(name)
         pending.extend(giver.step.upstream)
         defined = {definition.name for definition in giver.step.component.definitions}
-        captured = set() if giver is task else set(giver.closure.names)
+        captured = set() if giver is task else {*giver.closure.names, *giver.closure.imports}
         given = [need for need in missing if need in defined or need in captured]
         for need in given:
             del missing[need]

@@ -25,6 +25,7 @@ import cloudpickle
 from cloudpickle import cloudpickle as cloudpickle_internals
 
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
+from jupyter_mlpipe.keys.codes import code_reads
 
 OUT_OF_BAND_BYTES = 64 * 1024
 """Buffers from this size on are kept beside the pickle, not copied into it."""
@@ -37,12 +38,16 @@ class ArtifactPickle:
     Parameters
     ----------
     needs
-        For each class or function that is referred to by its name in the notebook: its digest.
+        For each name of the notebook by which a class or function is referred to, or which a
+        function that is part of the pickle reads: a digest of what it stands for.
+    modules
+        Top-level modules of all classes and functions that are referred to by name.
     """
 
     stream: bytes
     buffers: tuple[memoryview, ...] = ()
     needs: Mapping[str, str] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
 
 
 def dump_closure(objects: Mapping[str, object], namespace: Mapping[str, Any]) -> bytes:
@@ -88,7 +93,7 @@ def dump_artifact(value: object, namespace: Mapping[str, Any]) -> ArtifactPickle
         Names the type that cannot be pickled, and why.
     """
     # Not at the top: most artifacts refer to no definition.
-    from jupyter_mlpipe.keys.values import digest_definition
+    from jupyter_mlpipe.keys.values import digest_named
 
     buffers: list[memoryview] = []
 
@@ -102,8 +107,10 @@ def dump_artifact(value: object, namespace: Mapping[str, Any]) -> ArtifactPickle
     file = io.BytesIO()
     pickler = _Pickler(file, namespace, by_name=True, buffer_callback=keep)
     pickler.dump_or_explain(value)
-    needs = {name: digest_definition(obj, namespace) for name, obj in sorted(pickler.named.items())}
-    return ArtifactPickle(file.getvalue(), tuple(buffers), needs)
+    # What functions sent by value read must be there too when they are called.
+    named = {*pickler.named, *(name for name in pickler.read if name in namespace)}
+    needs = {name: digest_named(name, namespace) for name in sorted(named)}
+    return ArtifactPickle(file.getvalue(), tuple(buffers), needs, tuple(sorted(pickler.modules)))
 
 
 def load_artifact(
@@ -129,6 +136,8 @@ def load_artifact(
         return pickle.loads(stream, buffers=buffers)
 
 
+_REFERRED_TO = (type, types.FunctionType, types.BuiltinFunctionType)
+_OF_PYTHON = frozenset({"__main__", "jupyter_mlpipe", "cloudpickle"} | sys.stdlib_module_names)
 _LRU_CACHE = type(functools.lru_cache(lambda: None))
 
 
@@ -144,6 +153,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._cells: dict[int, types.CellType] = {}
         self._last: object = None
         self.named: dict[str, object] = {}
+        self.modules: set[str] = set()
+        self.read: set[str] = set()
 
     def dump_or_explain(self, value: object) -> None:
         try:
@@ -157,6 +168,10 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def reducer_override(self, obj: Any) -> Any:
         self._last = obj
+        if isinstance(obj, _REFERRED_TO) and isinstance(obj.__module__, str):
+            top = obj.__module__.partition(".")[0]
+            if top not in _OF_PYTHON:
+                self.modules.add(top)
         if isinstance(obj, types.FunctionType):
             return self._reduce_function(obj)
         if isinstance(obj, types.CellType) and id(obj) in self._cells:
@@ -179,6 +194,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if function.__globals__ is self._namespace:
             if self._by_name and self._names(function):
                 return _find_definition, (function.__qualname__,)
+            if self._by_name:
+                self.read.update(code_reads(function.__code__).names)
             home = None
         else:
             if cloudpickle_internals._should_pickle_by_reference(function):

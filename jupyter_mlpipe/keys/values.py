@@ -7,6 +7,7 @@ Never a constant, never a sample: what cannot be digested is refused with the wa
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from blake3 import blake3
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.keys import canonical
 from jupyter_mlpipe.keys.describe import describe, describe_definition
+from jupyter_mlpipe.keys.loaded import digest_loaded
 from jupyter_mlpipe.keys.parts import Description, Item, Token
 
 _MAX_VISITS = 5_000_000
@@ -234,12 +236,16 @@ def digest_value(value: object, digester: Digester | None = None) -> str:
 
 
 def digest_definition(definition: object, namespace: Mapping[str, Any]) -> str:
-    """Return the digest of a notebook's function or class with all definitions that it reads, in turn.
-
-    Values that it reads as globals are not part of it: they differ between a notebook and its steps.
-    """
+    """Return the digest of a notebook's function or class with all that it reads, in turn."""
     digester = Digester(namespace)
     own = digester.digest_definition(definition)
+    return canonical.digest("definitions", own, _reached_definitions(digester))
+
+
+def digest_named(name: str, namespace: Mapping[str, Any]) -> str:
+    """Return the digest of whatever a name of the notebook stands for, with all that it reads, in turn."""
+    digester = Digester(namespace)
+    own = _digest_reached(namespace[name], digester)
     return canonical.digest("definitions", own, _reached_definitions(digester))
 
 
@@ -258,16 +264,29 @@ def is_definition(value: object, namespace: Mapping[str, Any]) -> bool:
 
 
 def _reached_definitions(digester: Digester) -> list[tuple[str, str]]:
-    namespace, names = digester.namespace, digester.reach.names
+    """Return a digest for each name that definitions met so far read, in turn, and for their modules."""
+    namespace, reach = digester.namespace, digester.reach
     found: dict[str, str] = {}
-    pending = list(names)
+    pending = list(reach.names)
     while pending:
         name = pending.pop()
-        if name in found or name not in namespace or not is_definition(namespace[name], namespace):
+        if name in found or name not in namespace:
             continue
-        found[name] = digester.digest_definition(namespace[name])
-        pending.extend(reached for reached in list(names) if reached not in found)
+        found[name] = _digest_reached(namespace[name], digester)
+        pending.extend(reached for reached in list(reach.names) if reached not in found)
+    modules = [*reach.modules, *(module for module, level, _ in reach.imports if level == 0)]
+    found.update((f"module {name}", content) for name, content in digest_loaded(modules).items())
     return sorted(found.items())
+
+
+def _digest_reached(value: object, digester: Digester) -> str:
+    if is_definition(value, digester.namespace):
+        return digester.digest_definition(value)
+    try:
+        return digester.digest_value(value)
+    except Undigestable:
+        # Such as a lock: nothing says that it is the same, so it never is.
+        return os.urandom(32).hex()
 
 
 def _hashed(tag: bytes, parts: list[bytes]) -> bytes:

@@ -23,12 +23,15 @@ class Encoding:
         Called once, with the place to write to.
     n_bytes
         About how much that will be.
+    needs, modules
+        As in `jupyter_mlpipe.store.records.Artifact`.
     """
 
     write: Callable[[Sink], None]
     preview: str
     n_bytes: int = 0
     needs: Mapping[str, str] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

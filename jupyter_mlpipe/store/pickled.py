@@ -55,7 +55,8 @@ def encode(value: Any, namespace: Mapping[str, object]) -> Encoding:
             position += out.write(buffer)
 
     kind = type(value)
-    return Encoding(write, kind.__name__, len(head) + len(pickled.stream) + sum(sizes), pickled.needs)
+    n_bytes = len(head) + len(pickled.stream) + sum(sizes)
+    return Encoding(write, kind.__name__, n_bytes, pickled.needs, pickled.modules)
 
 
 def decode(view: memoryview, namespace: dict[str, Any] | None) -> Any:

@@ -37,6 +37,8 @@ class Artifact:
         For people: ``336,776 × 19``.
     needs
         Digests of the classes and functions of ``__main__`` by name, without which it cannot be decoded.
+    modules
+        Top-level modules whose classes and functions are inside: what it does depends on them.
     """
 
     digest: str
@@ -46,6 +48,7 @@ class Artifact:
     preview: str
     blob: Blob
     needs: Mapping[str, str] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -155,6 +158,8 @@ def artifact_to_json(artifact: Artifact) -> dict[str, Any]:
     }
     if artifact.needs:
         entry["needs"] = dict(artifact.needs)
+    if artifact.modules:
+        entry["modules"] = list(artifact.modules)
     return entry
 
 
@@ -167,6 +172,7 @@ def artifact_from_json(entry: Mapping[str, Any]) -> Artifact:
         preview=entry["preview"],
         blob=_blob_from_json(entry),
         needs=entry.get("needs", {}),
+        modules=tuple(entry.get("modules", ())),
     )
 
 

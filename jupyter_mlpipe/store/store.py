@@ -150,6 +150,7 @@ class Store:
             preview=encoding.preview,
             blob=blob,
             needs=needs,
+            modules=encoding.modules,
         )
 
     def get_value(self, artifact: Artifact, namespace: dict[str, Any] | None = None) -> Any:

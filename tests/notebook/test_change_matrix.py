@@ -4,9 +4,10 @@ The first version of every notebook runs in one kernel, the second in a fresh on
 seed and the same store. Values are those that a kernel without components gives.
 """
 
+# ruff: noqa: E501 - a notebook on one line is easier to compare with its neighbours
+
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -347,6 +348,35 @@ OTHER_CELLS = [
     Row(
         "a closure's variable that flows between steps",
         "def make§(n):\n    def h(): return n\n    return h\n---\n%%component a§\nf§ = make§(«1|2»)\n---\n%%component s§\ny§ = f§()",
+        ran="a§ s§",
+    ),
+    Row(
+        "what a function that flows between steps reads",
+        "k§ = «1|2»\n---\n%%component a§\nf§ = lambda x: x + k§\n---\n%%component s§\ny§ = f§(1)",
+        ran="a§ s§",
+    ),
+    Row(
+        "which module a function that flows between steps reads",
+        "import «math|cmath» as m§\n---\n%%component a§\nf§ = [lambda x: m§.sqrt(x)]\n---\n%%component s§\ny§ = f§[0](4)",
+        ran="a§ s§",
+    ),
+    Row(
+        "a local module that a method of an instance that flows between steps reads",
+        "import lm§\nclass A§:\n    def x(self): return lm§.f()\n---\n"
+        "%%component a§\no§ = [A§()]\n---\n%%component s§\ny§ = o§[0].x()",
+        ran="a§ s§",
+        files={"lm§.py": "from inner§ import f", "inner§.py": "def f(): return «1|2»"},
+    ),
+    Row(
+        "a local module's class in a list that flows between steps",
+        "import lm§\n---\n%%component a§\no§ = [lm§.A()]\n---\n%%component s§\ny§ = o§[0].x()",
+        ran="a§ s§",
+        files={"lm§.py": "class A:\n    def x(self): return «1|2»"},
+    ),
+    Row(
+        "a helper of a base class of an instance that flows between steps",
+        "def g§(): return «1|2»\nclass B§:\n    def x(self): return g§()\nclass A§(B§): pass\n---\n"
+        "%%component a§\no§ = {'a': A§()}\n---\n%%component s§\ny§ = o§['a'].x()",
         ran="a§ s§",
     ),
     Row(
@@ -971,7 +1001,7 @@ NUMBERS = {row.name: number for number, row in enumerate(ROWS)}
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Outcome, Outcome]]]:
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Outcome, Outcome]]:
     """Both versions of all rows, run once."""
     assert len(NUMBERS) == len(ROWS), "two rows have one name"
     folder = tmp_path_factory.mktemp("matrix")
@@ -984,7 +1014,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tup
 
     before = run_version(ROWS, 1, folder, start, PYTHONHASHSEED="1")
     after = run_version(ROWS, 2, folder, start, PYTHONHASHSEED="2")
-    yield {row.name: (before[row.name], after[row.name]) for row in ROWS}
+    return {row.name: (before[row.name], after[row.name]) for row in ROWS}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
