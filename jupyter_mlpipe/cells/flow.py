@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from jupyter_mlpipe.cells.expressions import ExpressionFlow, State, join
+from jupyter_mlpipe.cells.mutation import items_of
 from jupyter_mlpipe.cells.scopes import (
     Free,
     Position,
@@ -22,6 +23,7 @@ from jupyter_mlpipe.cells.scopes import (
     type_parameter_expressions,
     type_parameters,
 )
+from jupyter_mlpipe.cells.source import made_class
 
 Loop = ast.For | ast.AsyncFor | ast.While
 Try = ast.Try | ast.TryStar
@@ -62,7 +64,8 @@ class Flow(ExpressionFlow):
             self.visit(target)
             if source is not None and isinstance(target, ast.Name) and target.id != source:
                 self.alias(target.id, source)
-        if isinstance(node.value, ast.Constant) and node.value.value is None:
+        is_none = isinstance(node.value, ast.Constant) and node.value.value is None
+        if is_none or made_class(node) is not None:
             # `except ImportError: cupy = None` leaves the name an import.
             self.values.difference_update(set(names) - values_before)
 
@@ -171,6 +174,8 @@ class Flow(ExpressionFlow):
         self.bound_around.append(bound_in(node.body))
         if not isinstance(node, ast.While):
             self.visit(node.target)
+            for name, source in items_of(node.target, node.iter):
+                self.alias(name, source)
         self.follow(node.body)
         self.bound_around.pop()
         self.loops.pop()

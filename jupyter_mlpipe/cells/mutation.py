@@ -60,3 +60,27 @@ def changed_by_call(call: ast.Call) -> Iterator[tuple[str, bool]]:
     function = call.func.attr if isinstance(call.func, ast.Attribute) else root_name(call.func)
     if function in MUTATING_FUNCTIONS and call.args and (first := root_name(call.args[0])) is not None:
         yield first, False
+
+
+def items_of(target: ast.expr, source: ast.expr) -> Iterator[tuple[str, str]]:
+    """Yield the names that a loop binds to items of an object, each with the name of that object."""
+    parts = target.elts if isinstance(target, ast.Tuple | ast.List) else []
+    if isinstance(source, ast.Call):
+        call, arguments = source.func, source.args
+        if isinstance(call, ast.Attribute) and not arguments:
+            if call.attr == "values":
+                yield from items_of(target, call.value)
+            elif call.attr == "items" and len(parts) == 2:
+                yield from items_of(parts[1], call.value)
+        elif isinstance(call, ast.Name) and arguments:
+            if call.id == "enumerate" and len(parts) == 2:
+                yield from items_of(parts[1], arguments[0])
+            elif call.id == "zip" and len(parts) == len(arguments):
+                for part, argument in zip(parts, arguments, strict=True):
+                    yield from items_of(part, argument)
+            elif call.id in ("reversed", "sorted", "list", "tuple"):
+                yield from items_of(target, arguments[0])
+    elif (root := root_name(source)) is not None:
+        for node in ast.walk(target):
+            if isinstance(node, ast.Name) and node.id != root:
+                yield node.id, root

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
@@ -69,3 +70,33 @@ def _end(node: ast.expr | ast.stmt) -> tuple[int, int]:
     assert node.end_lineno is not None
     assert node.end_col_offset is not None
     return node.end_lineno, node.end_col_offset
+
+
+_CLASS_MAKERS = {
+    *("namedtuple", "NamedTuple", "TypedDict", "make_dataclass", "create_model", "NewType", "type"),
+    *("Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"),
+}
+
+
+def made_class(node: ast.stmt) -> str | None:
+    """Return the name of a class that an assignment makes: ``Point = namedtuple("Point", "x y")``.
+
+    What it made refers to it by this name, so it must be known by its source as other classes are.
+    That can be run anywhere only where it is made of nothing but literals and built-in names.
+    """
+    if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)):
+        return None
+    target, call = node.targets[0], node.value
+    maker = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if (
+        len(node.targets) != 1
+        or not isinstance(target, ast.Name)
+        or maker not in _CLASS_MAKERS
+        or not call.args
+    ):
+        return None
+    if not (isinstance(call.args[0], ast.Constant) and call.args[0].value == target.id):
+        return None
+    parts = [part for given in (*call.args, *call.keywords) for part in ast.walk(given)]
+    is_plain = all(hasattr(builtins, part.id) for part in parts if isinstance(part, ast.Name))
+    return target.id if is_plain else None

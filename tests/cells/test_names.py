@@ -405,3 +405,50 @@ def test_a_cell_of_thirty_lines_takes_milliseconds() -> None:
         times.append(perf_counter() - started)
     # Well under it on an idle machine; the best of ten, as others may use the same cores.
     assert min(times) < 0.02
+
+
+def test_a_class_that_a_call_makes_is_a_definition() -> None:
+    code = (
+        "Pair = namedtuple('Pair', ['a', 'b'])\n"
+        "Data = dataclasses.make_dataclass('Data', [('x', int)])\n"
+        "Kind = type('Kind', (), {})\n"
+    )
+    names = analyse(code)
+    assert [(d.name, d.kind) for d in names.definitions] == [
+        ("Pair", "class"),
+        ("Data", "class"),
+        ("Kind", "class"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "Pair = namedtuple('Other', 'a b')",
+        "Pair = namedtuple('Pair', fields)",
+        "Pair = make('Pair', 'a')",
+        "t = type(5)",
+    ],
+)
+def test_what_other_calls_make_is_a_value(code: str) -> None:
+    assert analyse(code).definitions == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "changed"),
+    [
+        ("for row in rows: row['b'] = 1", ("rows",)),
+        ("for i, row in enumerate(rows): row.b = i", ("rows",)),
+        ("for key, row in table.items(): row['b'] = key", ("table",)),
+        ("for row in table.values(): row['b'] = 1", ("table",)),
+        ("for a, b in zip(ones, others): b[0] = a", ("others",)),
+        ("for row in reversed(rows.part): row[0] = 1", ("rows",)),
+        ("for row in rows:\n    row = dict(row)\n    row['b'] = 1", ()),
+        ("for row in rows: total[row] = 1", ("total",)),
+        ("for row in make(rows): row['b'] = 1", ()),
+    ],
+)
+def test_a_change_of_an_item_in_a_loop_changes_what_is_gone_through(
+    code: str, changed: tuple[str, ...]
+) -> None:
+    assert analyse(code).changes == changed

@@ -368,6 +368,22 @@ print(p, c, n, c is Color.RED, isinstance(child, Base))
 # %% plain
 p
 """,
+    "classes that calls make": r"""
+# %%
+from collections import namedtuple
+from enum import Enum
+Pair = namedtuple("Pair", "a b")
+Color = Enum("Color", "RED BLUE")
+Other = type("Other", (), {"v": 1})
+pair, color = Pair(1, 2), Color.RED
+# %% plain
+pair, color, type(pair) is Pair, color is Color.RED, Pair(3, 4), Other.v
+# %%
+more = Pair(5, pair.a)
+print(type(more) is type(pair), color is Color.RED, more, Other().v)
+# %% plain
+more, type(more) is Pair
+""",
     "decorators and generators": r"""
 # %%
 import functools, contextlib, itertools
@@ -505,6 +521,31 @@ items, table, array
 items.append(3)
 # %% plain
 items
+""",
+    "changes in place in a loop": r"""
+# %% plain
+rows = [{"a": 1}, {"a": 2}]
+table = {"k": [1], "l": [2]}
+lists, more = [[1], [2]], [[3], [4]]
+numbers = [1, 2]
+# %%
+for row in rows:
+    row["b"] = row["a"]
+# %%
+for name, values in table.items():
+    values.append(name)
+for values in table.values():
+    values.append(0)
+# %%
+for i, one in enumerate(lists):
+    one.append(i)
+for one, other in zip(lists, reversed(more)):
+    other.extend(one)
+# %%
+for number in numbers:
+    number += 1
+# %% plain
+rows, table, lists, more, numbers
 """,
     "an estimator of another cell": r"""
 # %% plain
