@@ -7,6 +7,7 @@ kernel, and in a new one: reused. The cells at the end show whether the cost gro
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
 import tempfile
@@ -16,6 +17,42 @@ from support import TimedKernel, kernel, ms, percentile, print_table
 
 SETUP = "import pandas as pd\nimport numpy as np\nrate = 0.5\ndef clean(n):\n    return n + 1\n"
 WARM_CELLS = 5
+
+PARTS = {
+    "hooks before and after the cell": ["Extension.before_cell", "Extension.after_cell"],
+    "text to component": ["PipelineMagics._to_python", "Session.component"],
+    "registering": ["Session.register"],
+    "closures of the steps above": ["Registry.tasks"],
+    "plan; reused steps": ["Session._launch"],
+    "receipt": ["CellView.begin"],
+    "step: Dask, process, body, store": ["CellView.wait"],
+    "outputs as variables": ["Session.collect"],
+}
+"""What is timed in the kernel: none of these calls another of them, but for `collect`, which is short."""
+
+TIMERS = """
+def _install(names):
+    import importlib, time
+    places = {
+        "Extension": "extension", "PipelineMagics": "magics", "Session": "session",
+        "Registry": "registry", "CellView": "cellview",
+    }
+    spent = {name: 0.0 for name in names}
+    def timed(name, function):
+        def wrapper(*args, **kwargs):
+            started = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                spent[name] += time.perf_counter() - started
+        return wrapper
+    for name in names:
+        owner, attribute = name.split(".")
+        cls = getattr(importlib.import_module("jupyter_mlpipe.notebook." + places[owner]), owner)
+        setattr(cls, attribute, timed(name, getattr(cls, attribute)))
+    return spent
+_spent = _install({names})
+"""
 
 
 def make_cells(n_cells: int) -> list[tuple[str, str]]:
@@ -28,6 +65,25 @@ def make_cells(n_cells: int) -> list[tuple[str, str]]:
 def run_all(kernel_: TimedKernel, cells: list[tuple[str, str]], *, plain: bool) -> list[float]:
     kernel_.run(SETUP)
     return [kernel_.run(body if plain else f"%%component {name}\n{body}") for name, body in cells]
+
+
+def time_parts(folder: Path, cells: list[tuple[str, str]]) -> dict[str, dict[str, float]]:
+    """Return for a first and a second Run All the mean seconds a cell spent in each part."""
+    names = [name for part in PARTS.values() for name in part]
+    found = {}
+    for label in ("first time", "again, new kernel"):
+        with kernel(folder, folder / "parts") as opened:
+            # Before the extension is loaded, which keeps references to some of these.
+            opened.run(TIMERS.replace("{names}", repr(names)))
+            opened.run("%load_ext jupyter_mlpipe")
+            run_all(opened, cells[:WARM_CELLS], plain=False)
+            opened.run("for _name in _spent: _spent[_name] = 0.0")
+            for name, body in cells[WARM_CELLS:]:
+                opened.run(f"%%component {name}\n{body}")
+            spent = json.loads(opened.run_and_read("import json\nprint(json.dumps(_spent))")[1])
+        n_timed = len(cells) - WARM_CELLS
+        found[label] = {part: sum(spent[name] for name in names) / n_timed for part, names in PARTS.items()}
+    return found
 
 
 def main() -> None:
@@ -46,6 +102,7 @@ def main() -> None:
                     seconds[again] = run_all(opened, cells, plain=False)
                 loaded = opened.run_and_read(f"print(x{n_cells - 1})")[1]
                 assert float(loaded) == n_cells * 2 - 1, loaded
+        parts = time_parts(folder, cells)
     plain = statistics.median(seconds["plain"])
     rows = []
     for label, found in seconds.items():
@@ -65,6 +122,9 @@ def main() -> None:
     print_table(
         ("Run All", "all, s", "above plain, median", "95th percentile", "6th to 15th cell", "last ten"), rows
     )
+    print("By part, in the kernel: milliseconds a cell, mean\n")
+    rows = [(part, *(ms(found[part]) for found in parts.values())) for part in PARTS]
+    print_table(("part", *parts), rows)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import uuid
 from pathlib import Path
 
 import distributed
+from support import print_table
 
 from jupyter_mlpipe.execution.dask import DaskExecutor
 from jupyter_mlpipe.execution.executor import Event, StepMessage
@@ -68,7 +69,7 @@ def time_steps(executor: DaskExecutor, events: queue.SimpleQueue[Event], folder:
 
 
 def main() -> None:
-    print(f"{'imported ahead':<32}{'steps, ms':>12}{'bare, ms':>12}{'ratio':>8}")
+    rows = []
     for modules in ((), ("numpy", "pandas"), ("numpy", "pandas", "pyarrow", "sklearn.ensemble")):
         ratios, steps, bares = [], [], []
         with tempfile.TemporaryDirectory() as name:
@@ -91,7 +92,9 @@ def main() -> None:
             executor.close()
         middle = (statistics.median(values) for values in (steps, bares, ratios))
         step, bare, ratio = middle
-        print(f"{', '.join(modules) or 'nothing':<32}{step:>12.1f}{bare:>12.1f}{ratio:>8.2f}")
+        rows.append((", ".join(modules) or "nothing", f"{step:.1f}", f"{bare:.1f}", f"{ratio:.2f}"))
+    print(f"{N_STEPS} steps in a row, milliseconds a step: median of {N_REPEATS}\n")
+    print_table(("imported ahead", "steps", "client.submit", "ratio"), rows)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ second one reuses what is on disk and nothing else. Arguments go to ``jupyter ml
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from support import environment, print_table
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "flights.ipynb"
 
@@ -33,9 +34,7 @@ class Measured:
 def measure(store: Path, arguments: list[str]) -> Measured:
     command = [sys.executable, "-m", "jupyter", "mlpipe", "run", str(NOTEBOOK), "--json", *arguments]
     started = time.perf_counter()
-    done = subprocess.run(
-        command, env={**os.environ, "MLPIPE_STORE": str(store)}, stdout=subprocess.PIPE, text=True
-    )
+    done = subprocess.run(command, env=environment(store), stdout=subprocess.PIPE, text=True)
     wall_s = time.perf_counter() - started
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)} ended with exit status {done.returncode}:\n{done.stdout}")
@@ -48,22 +47,30 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         first, second = (measure(Path(folder, "store"), arguments) for _ in range(2))
 
-    print(f"{'step':<12} {'first':>20} {'second':>20}")
-    for name, step in first.steps.items():
-        again = second.steps[name]
-        print(
-            f"{name:<12} {step['status']:>11} {step['seconds']:6.2f} s"
-            f" {again['status']:>11} {again['seconds']:6.2f} s"
-        )
-    print()
-    print(f"{'':<12} {'first':>9} {'second':>9} {'ratio':>7}")
-    for label, before, after in (
-        ("run", first.run_s, second.run_s),
-        ("process", first.wall_s, second.wall_s),
-    ):
-        print(f"{label:<12} {before:7.2f} s {after:7.2f} s {before / after:6.1f}x")
-    for status in ("succeeded", "reused"):
-        print(f"{status:<12} {first.statuses[status]:>9} {second.statuses[status]:>9}")
+    assert not set(second.statuses) - {"reused"}, second.statuses
+    print_table(
+        ("", "first run, s", "second run, s", "ratio"),
+        [
+            (label, f"{before:.2f}", f"{after:.2f}", f"{before / after:.1f}")
+            for label, before, after in (
+                ("the run", first.run_s, second.run_s),
+                ("the whole command", first.wall_s, second.wall_s),
+            )
+        ],
+    )
+    print_table(
+        ("step", "first run", "s", "second run", "s"),
+        [
+            (
+                name,
+                step["status"],
+                f"{step['seconds']:.2f}",
+                second.steps[name]["status"],
+                f"{second.steps[name]['seconds']:.2f}",
+            )
+            for name, step in first.steps.items()
+        ],
+    )
 
 
 if __name__ == "__main__":

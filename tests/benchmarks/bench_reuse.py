@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from support import ms, print_table
+
 from jupyter_mlpipe.execution.plan import plan_steps
 from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.execution.task import StepTask
@@ -69,11 +71,10 @@ def main() -> None:
         store, history = open_store(folder), History(Path(folder) / "history.db")
         record_all(tasks, store)
         runner = Runner(store, no_cluster, history)
-        print(f"{n_steps} reused steps, best of {ROUNDS}, milliseconds a step")
         plan_s = best_seconds(lambda: plan_steps(tasks, store, history, pipeline="bench"))
         run_s = best_seconds(lambda: runner.start(tasks, pipeline="bench"))
-        print(f"  plan  {plan_s / n_steps * 1000:.3f}")
-        print(f"  run   {run_s / n_steps * 1000:.3f}")
+        print(f"{n_steps} reused steps, milliseconds a step: minimum of {ROUNDS}\n")
+        print_table(("", "ms"), [("plan", ms(plan_s / n_steps)), ("run", ms(run_s / n_steps))])
         history.close()
 
 
