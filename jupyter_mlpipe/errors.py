@@ -137,6 +137,14 @@ class StepError(MLPipeError):
         )
 
 
+def describe_error(error: BaseException) -> str:
+    """Return an error in one line: with its class's name where that is the user's (``ValueError: no``)."""
+    message = str(error).strip().partition("\n")[0]
+    if isinstance(error, StepError) and error.ename != type(error).__name__:
+        return f"{error.ename}: {message}" if message else error.ename
+    return message or type(error).__name__
+
+
 class StepTimeoutError(StepError):
     """A step ran longer than its --timeout."""
 

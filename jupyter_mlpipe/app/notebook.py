@@ -6,48 +6,28 @@ they show comes later, and is matched to its cell by the message that it answers
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import queue
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import KernelManager
-from nbformat.v4 import output_from_msg
 
-from jupyter_mlpipe.app.outline import header_of
+from jupyter_mlpipe.app.document import Cell, Notebook, code_cells, output_of
+from jupyter_mlpipe.app.interrupts import Interrupts
 from jupyter_mlpipe.errors import MLPipeError, UsageError
 from jupyter_mlpipe.model.headless import VARIABLE
 
 _START_S = 60
-
-
-def read_notebook(path: Path) -> Any:
-    """Read a notebook that has components.
-
-    Raises
-    ------
-    UsageError
-        It is not there, is no notebook, or has no component.
-    """
-    if not path.is_file():
-        raise UsageError(f"There is no notebook '{path}'.")
-    try:
-        notebook = nbformat.read(path, as_version=4)
-    except (ValueError, UnicodeDecodeError, nbformat.ValidationError) as error:
-        reason = str(error).partition("\n")[0][:200]
-        raise UsageError(f"'{path}' is not a notebook that can be read: {reason}") from None
-    if not any(cell.cell_type == "code" and header_of(cell.source) for cell in notebook.cells):
-        raise UsageError(
-            f"'{path}' has no component: put %%component NAME on top of a cell, "
-            "and %load_ext jupyter_mlpipe in a cell above."
-        )
-    return notebook
+_LONGEST_SOCKET_NAME = 100  # Unix allows 104 to 108 bytes
+_ANSWERS = "__import__('jupyter_mlpipe.notebook.answers', fromlist=['answers'])"
 
 
 class CellError(Exception):
@@ -56,6 +36,7 @@ class CellError(Exception):
     def __init__(self, ename: str, evalue: str, traceback: list[str]) -> None:
         super().__init__(f"{ename}: {evalue}")
         self.ename = ename
+        self.evalue = evalue
         self.traceback = traceback
 
 
@@ -71,51 +52,100 @@ class NotebookKernel:
     """
 
     def __init__(
-        self, notebook: Any, path: Path, asked: Mapping[str, Any], on_run: Callable[[dict[str, Any]], None]
+        self,
+        notebook: Notebook,
+        path: Path,
+        asked: Mapping[str, Any],
+        interrupts: Interrupts,
+        on_run: Callable[[dict[str, Any]], None] = lambda snapshot: None,
     ) -> None:
         self._notebook = notebook
         self._path = path.absolute()
         self._asked = asked
+        self._interrupts = interrupts
         self._on_run = on_run
         self._cells: dict[str, Any] = {}  # message id -> cell
         self._displays: dict[str, list[Any]] = {}  # display id -> outputs
-        self._clear_next: set[str] = set()
+        self._clear_next: set[str] = set()  # message ids
         self._idle: set[str] = set()
 
     def __enter__(self) -> NotebookKernel:
-        name = self._notebook.metadata.get("kernelspec", {}).get("name", "python3")
-        self._manager = KernelManager(kernel_name=name)
+        name = self._notebook["metadata"].get("kernelspec", {}).get("name", "python3")
+        self._folder = tempfile.TemporaryDirectory(prefix="mlpipe-")
+        folder = Path(self._folder.name)
+        self._manager = KernelManager(kernel_name=name, **_connection(folder))
+        self._client: Any = None
         environment = {
             **os.environ,
             VARIABLE: json.dumps(dict(self._asked)),
             "MLPIPE_NOTEBOOK": str(self._path),
         }
-        # The kernel may be started with -B or the like; its cells must see what a notebook's see.
         try:
-            self._manager.start_kernel(cwd=str(self._path.parent), env=environment)
+            # What its process says past its cells (and a copy of what programs started by them print)
+            # is of interest only where it dies.
+            with (folder / "log").open("wb") as log:
+                self._manager.start_kernel(
+                    cwd=str(self._path.parent), env=environment, stdout=log, stderr=log
+                )
+            self._client = self._manager.blocking_client()
+            self._client.start_channels(stdin=False, hb=False)
+            self._greet(name)
         except NoSuchKernel:
+            self._folder.cleanup()
             raise UsageError(
                 f"The notebook asks for the kernel '{name}', which is not installed here. "
                 "See: jupyter kernelspec list"
             ) from None
-        self._client = self._manager.blocking_client()
-        self._client.start_channels()
-        try:
-            self._client.wait_for_ready(timeout=_START_S)
-        except RuntimeError as error:
-            self.__exit__()
-            raise MLPipeError(f"The kernel '{name}' did not start: {error}") from None
+        except BaseException:
+            self._close(now=True)
+            raise
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self._client.stop_channels()
-        self._manager.shutdown_kernel(now=False)
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        self._close(now=kind is not None)
 
-    def interrupt(self) -> None:
-        """Interrupt what the kernel runs."""
+    def _close(self, *, now: bool) -> None:
+        try:
+            if self._client is not None:
+                self._client.stop_channels()
+            if self._manager.has_kernel:
+                self._manager.shutdown_kernel(now=now)
+            self._manager.cleanup_resources()
+        finally:
+            self._folder.cleanup()
+
+    def _greet(self, name: str) -> None:
+        """Wait until the kernel answers, on the channel of its outputs too."""
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            message = self._client.session.msg("kernel_info_request")
+            self._client.shell_channel.send(message)
+            again = time.monotonic() + 1
+            while time.monotonic() < again:
+                self._take_output(timeout=0.1)
+                if message["header"]["msg_id"] in self._idle:
+                    return
+                self._interrupts.check()
+                if not self._manager.is_alive():
+                    raise MLPipeError(f"The kernel '{name}' ended while it started.{self._last_words()}")
+        raise MLPipeError(f"The kernel '{name}' did not answer for {_START_S} s.{self._last_words()}")
+
+    def _last_words(self) -> str:
+        """Return the end of what the kernel's process said."""
+        said = (Path(self._folder.name) / "log").read_text(encoding="utf-8", errors="replace").strip()
+        return "\n" + "\n".join(said.splitlines()[-15:]) if said else ""
+
+    def code_cells(self) -> list[Cell]:
+        """Return the cells to run."""
+        return code_cells(self._notebook)
+
+    def cancel(self) -> dict[str, Any]:
+        """Interrupt what the kernel runs and cancel its steps; returns what became of them."""
         self._manager.interrupt_kernel()
+        answer: dict[str, Any] = self.ask("cancel")
+        return answer
 
-    def run(self, cell: Any) -> None:
+    def run(self, cell: Cell) -> None:
         """Run one cell, as JupyterLab would.
 
         Raises
@@ -123,21 +153,19 @@ class NotebookKernel:
         CellError
             It raised.
         """
-        cell.outputs = []
-        self._execute(cell.source, cell)
+        self._execute(cell["source"], cell)
 
-    def ask(self, expression: str) -> Any:
-        """Return the value of an expression in the kernel that gives JSON text."""
+    def ask(self, question: str, *words: Sequence[str]) -> Any:
+        """Return the kernel's answer to a question; see `jupyter_mlpipe.notebook.answers`."""
+        expression = f"{_ANSWERS}.{question}({', '.join(repr(list(w)) for w in words)})"
         reply = self._execute("", None, expressions={"answer": expression})
         answer = reply["user_expressions"]["answer"]
         if answer["status"] != "ok":
-            raise CellError(answer["ename"], answer["evalue"], answer["traceback"])
-        import ast
-
+            raise MLPipeError(answer["evalue"])
         return json.loads(ast.literal_eval(answer["data"]["text/plain"]))
 
     def _execute(
-        self, source: str, cell: Any, *, expressions: Mapping[str, str] | None = None
+        self, source: str, cell: Cell | None, *, expressions: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         content = {
             "code": source,
@@ -145,7 +173,8 @@ class NotebookKernel:
             "store_history": cell is not None,
             "user_expressions": dict(expressions or {}),
             "allow_stdin": False,
-            "stop_on_error": True,
+            # Cells are sent one by one, so none waits that an error should stop; but a question may.
+            "stop_on_error": False,
         }
         message = self._client.session.msg("execute_request", content)
         if cell is not None:
@@ -155,7 +184,7 @@ class NotebookKernel:
         self._client.shell_channel.send(message)
         reply = self._wait_for_reply(message_id)
         if cell is not None:
-            cell.execution_count = reply.get("execution_count")
+            cell["execution_count"] = reply.get("execution_count")
         if reply["status"] != "ok":
             raise CellError(
                 reply.get("ename", "Aborted"), reply.get("evalue", ""), reply.get("traceback") or []
@@ -171,9 +200,11 @@ class NotebookKernel:
                     reply = self._client.get_shell_msg(timeout=0)
                     if reply["parent_header"].get("msg_id") == message_id:
                         content = dict(reply["content"])
+            self._interrupts.check()
             if not self._manager.is_alive():
                 raise MLPipeError(
                     "The kernel died. What was finished is kept: run the command again to go on from there."
+                    + self._last_words()
                 )
         return content
 
@@ -196,29 +227,37 @@ class NotebookKernel:
                 if content.get("data", {}).get("kind") == "run":
                     self._on_run(content["data"]["snapshot"])
             elif self._cells.get(parent) is not None:
-                self._place(kind, message, self._cells[parent])
+                self._place(kind, message, parent)
 
-    def _place(self, kind: str, message: dict[str, Any], cell: Any) -> None:
+    def _place(self, kind: str, message: dict[str, Any], parent: str) -> None:
         content = message["content"]
+        cell = self._cells[parent]
         if kind == "clear_output":
             if content["wait"]:
-                self._clear_next.add(cell.id)
+                self._clear_next.add(parent)
             else:
-                cell.outputs = []
+                cell["outputs"] = []
         elif kind == "update_display_data":
             for output in self._displays.get(content["transient"].get("display_id", ""), ()):
-                output.data = nbformat.from_dict(content["data"])
-                output.metadata = nbformat.from_dict(content["metadata"])
+                output["data"], output["metadata"] = content["data"], content["metadata"]
         elif kind in ("stream", "display_data", "execute_result", "error"):
-            if cell.id in self._clear_next:
-                self._clear_next.discard(cell.id)
-                cell.outputs = []
-            output = output_from_msg(message)
-            last = cell.outputs[-1] if cell.outputs else None
-            if kind == "stream" and last is not None and last.get("name") == output.name:
-                last.text += output.text
+            if parent in self._clear_next:
+                self._clear_next.discard(parent)
+                cell["outputs"] = []
+            output = output_of(kind, content)
+            last = cell["outputs"][-1] if cell["outputs"] else {}
+            if kind == "stream" and last.get("name") == output["name"]:
+                last["text"] += output["text"]
                 return
-            cell.outputs.append(output)
+            cell["outputs"].append(output)
             display_id = content.get("transient", {}).get("display_id")
             if display_id:
                 self._displays.setdefault(display_id, []).append(output)
+
+
+def _connection(folder: Path) -> dict[str, Any]:
+    """Return how to reach the kernel: by files that only this user can open, else by loopback."""
+    file = folder / "kernel.json"
+    if os.name != "posix" or len(f"{file}-ipc-1") > _LONGEST_SOCKET_NAME:
+        return {}
+    return {"transport": "ipc", "connection_file": str(file)}

@@ -6,7 +6,7 @@ cannot be parsed without IPython) is left to the kernel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jupyter_mlpipe.cells.compile import compile_cell
@@ -28,6 +28,45 @@ def header_of(source: str) -> tuple[str, str] | None:
     return (" ".join(found[0].split()), body) if found else None
 
 
+def step_of(source: str) -> str | None:
+    """Return the name of the step that a cell makes; None where it makes none, or cannot be read."""
+    found = header_of(source)
+    if found is None:
+        return None
+    try:
+        return parse_header(found[0]).name
+    except MLPipeError:
+        return None
+
+
+def steps_of(notebook: Any) -> list[str]:
+    """Return the names of the notebook's steps, as far as its text shows them."""
+    found = (step_of(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
+    return [name for name in found if name]
+
+
+def is_tolerated(cell: Any) -> bool:
+    """Tell whether the cell says that it may raise."""
+    return "raises-exception" in cell["metadata"].get("tags", ())
+
+
+def read_parameters(pairs: Sequence[str]) -> dict[str, str]:
+    """Read the ``NAME=VALUE`` words of ``-p``; what a value means is settled in the kernel.
+
+    Raises
+    ------
+    UsageError
+        A word is not of this form.
+    """
+    parameters = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not all(part.isidentifier() for part in name.split(".")):
+            raise UsageError(f"-p expects NAME=VALUE, but found {pair!r}. Example: -p seed=8")
+        parameters[name] = value
+    return parameters
+
+
 def check_words(
     notebook: Any, *, targets: Iterable[str], force: Iterable[str], parameters: Iterable[str]
 ) -> None:
@@ -41,17 +80,17 @@ def check_words(
     steps: list[str] = []
     known: set[str] = set()
     complete = True
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
+    for cell in notebook["cells"]:
+        if cell["cell_type"] != "code":
             continue
         try:
-            component = _component(cell.source)
+            component = _component(cell["source"])
             if component is not None:
                 steps.append(component.name)
                 names = [i.name for i in component.inputs if i.default is not None]
                 known.update(names, (f"{component.name}.{name}" for name in names))
-            elif cell.source.lstrip().startswith("%%parameters"):
-                known.update(i.name for i in parse_parameters(cell.source.lstrip().partition("\n")[2]))
+            elif cell["source"].lstrip().startswith("%%parameters"):
+                known.update(i.name for i in parse_parameters(cell["source"].lstrip().partition("\n")[2]))
         except (MLPipeError, SyntaxError):
             complete = False
     if not complete:

@@ -13,6 +13,7 @@ from jupyter_mlpipe.errors import (
     UnknownNameError,
     UnknownStepError,
     close_matches,
+    describe_error,
 )
 from jupyter_mlpipe.execution.state import Listener, RunState, StepState
 from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep
@@ -110,7 +111,7 @@ class RunStep:
             reasons=state.reasons,
             worker=state.worker,
             cell_id=component.cell_id,
-            error=str(state.error) if state.error is not None else None,
+            error=describe_error(state.error) if state.error is not None else None,
             previews={name: artifact.preview for name, artifact in made.items()},
         )
 
@@ -268,7 +269,7 @@ class Run:
             took = describe_seconds(step.seconds) if step.seconds else ""
             if step.saved_seconds:
                 took = f"saved {describe_seconds(step.saved_seconds)}"
-            note = str(step.error).partition("\n")[0] if step.error is not None else step.why
+            note = describe_error(step.error) if step.error is not None else step.why
             lines.append(f"{step.name:<{width}}  {step.status:<9}  {took:<12}  {note}".rstrip())
         return "\n".join(lines)
 

@@ -1,7 +1,7 @@
 """How the command line and the kernel that it starts speak to each other: names of both sides."""
 
 VARIABLE = "MLPIPE_HEADLESS"
-"""Environment variable with what is asked: JSON with ``mode``, ``parameters``, ``force``, ``runs_on_read``."""
+"""Environment variable with what is asked: JSON with ``mode``, ``parameters``, ``force`` and so on."""
 
 COMM_TARGET = "mlpipe-headless"
 """Target of the comm over which the kernel tells of its runs."""

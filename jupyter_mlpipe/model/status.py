@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -59,6 +59,31 @@ class Reason:
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.kind, self.name, self.detail) if part)
+
+
+def describe_reasons(reasons: Sequence[Reason], *, limit: int = 3) -> str:
+    """Return reasons as people read them: ``helper clean changed, parameter seed 7 -> 8``."""
+    return shorten([describe_reason(reason) for reason in reasons], limit=limit)
+
+
+def shorten(words: Sequence[str], *, limit: int = 3) -> str:
+    """Return the first of several words, and how many more there are."""
+    more = [f"{len(words) - limit} more"] if len(words) > limit else []
+    return ", ".join([*words[:limit], *more])
+
+
+def describe_reason(reason: Reason) -> str:
+    """Return one reason as people read it."""
+    if reason.kind == "new":
+        return "new"
+    named = {"reuse": "", "unhashable": "not reusable:"}
+    kind = named.get(reason.kind, reason.kind)
+    return " ".join(part for part in (kind, reason.name, reason.detail) if part)
+
+
+def reasons_json(reasons: Sequence[Reason]) -> list[dict[str, str]]:
+    """Return reasons as plain values, with the words that people read."""
+    return [{"kind": r.kind, "name": r.name, "detail": r.detail, "text": describe_reason(r)} for r in reasons]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +160,7 @@ def _step_json(step: StepSnapshot) -> dict[str, Any]:
         "outputs": list(step.outputs),
         "seconds": step.seconds,
         "saved_seconds": step.saved_seconds,
-        "reasons": [{"kind": r.kind, "name": r.name, "detail": r.detail} for r in step.reasons],
+        "reasons": reasons_json(step.reasons),
         "worker": step.worker,
         "cell_id": step.cell_id,
         "error": step.error,

@@ -8,16 +8,32 @@ from collections.abc import Sequence
 from jupyter_mlpipe.notebook.drawing import pipeline_dot, pipeline_svg
 from jupyter_mlpipe.notebook.extension import current_session
 from jupyter_mlpipe.notebook.output import MIME
+from jupyter_mlpipe.notebook.session import Session
+from jupyter_mlpipe.notebook.tracebacks import render
 from jupyter_mlpipe.notebook.views import plan_bundle
 
 
 def finish(targets: Sequence[str]) -> str:
     """Reach the targets, if any were asked for, and wait for everything that runs."""
     session = current_session()
-    if targets:
-        session.start(targets)
+    missing = [name for name in targets if session.last_run_of(name) is None]
+    if missing:
+        session.start(missing)
     session.wait()
-    return json.dumps(session.snapshot(plan=False).to_json())
+    return _state(session)
+
+
+def cancel() -> str:
+    """Cancel what runs, and wait until it is gone."""
+    session = current_session()
+    session.cancel()
+    session.wait()
+    return _state(session)
+
+
+def _state(session: Session) -> str:
+    tracebacks = {name: render(error) for name, error in session.errors().items()}
+    return json.dumps({**session.snapshot(plan=False).to_json(), "tracebacks": tracebacks})
 
 
 def plan(targets: Sequence[str], force: Sequence[str]) -> str:

@@ -8,11 +8,13 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from jupyter_mlpipe.errors import describe_error
 from jupyter_mlpipe.execution.run import Run, RunStep
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.resources import describe_seconds
+from jupyter_mlpipe.model.status import describe_reasons
 from jupyter_mlpipe.notebook.output import CellOutput
-from jupyter_mlpipe.notebook.receipt import Receipt, describe_reasons
+from jupyter_mlpipe.notebook.receipt import Receipt
 
 _display_ids = itertools.count()
 
@@ -60,8 +62,8 @@ class CellView:
             self._finish()
             raise
 
-    def follow(self) -> None:
-        """Show what comes from a thread of its own, while the notebook goes on."""
+    def follow(self) -> threading.Thread:
+        """Show what comes from a thread of its own, while the notebook goes on; returns the thread."""
 
         self._in_cell = False
 
@@ -72,7 +74,9 @@ class CellView:
                 # The cell has long returned: its error is shown below it all the same.
                 self._output.error(error)
 
-        threading.Thread(target=show, name="mlpipe-cell", daemon=True).start()
+        thread = threading.Thread(target=show, name="mlpipe-cell", daemon=True)
+        thread.start()
+        return thread
 
     def _pump(self) -> None:
         assert self._run is not None
@@ -137,7 +141,7 @@ class CellView:
             state = f"ran {describe_seconds(step.seconds or 0.0)}: {why}"
         elif step.status in ("failed", "skipped", "cancelled"):
             error = step.error
-            first = str(error).partition("\n")[0] if error is not None else step.why
+            first = describe_error(error) if error is not None else step.why
             state = step.status + (f": {first}" if first else "")
         else:
             state = f"runs: {why}" if why else "runs"

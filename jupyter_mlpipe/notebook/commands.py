@@ -81,7 +81,7 @@ def _show(session: Session, parser: _Parser, words: list[str]) -> None:
         live = LiveGraph(CellOutput(session.shell))
         for run in session.live:
             run.subscribe(live.listen)
-        live.begin(session.live, snapshot)
+        session.followers += live.begin(session.live, snapshot)
         return
     target = Path(asked.output)
     kind = target.suffix.lstrip(".")
@@ -113,7 +113,7 @@ def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
         _check_only(session, asked.only, params)
     live = LiveGraph(CellOutput(session.shell))
     run = session.start(targets, params=params, force=asked.force or (), listener=live.listen)
-    live.begin([run])
+    session.followers += live.begin([run])
     return run
 
 

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Headless:
-    """What `VARIABLE` asks for: JSON with ``mode``, ``parameters``, ``force`` and ``runs_on_read``.
+    """What `VARIABLE` asks for, as JSON.
 
     Parameters
     ----------
     runs_on_read
         Reading an output of a step that was only registered runs that step.
+    targets
+        Steps that run in the background whatever the mode: those that the user wants.
     """
 
     active: bool = False
@@ -29,6 +31,7 @@ class Headless:
     parameters: dict[str, Text] = field(default_factory=dict)
     force: set[str] = field(default_factory=set)
     runs_on_read: bool = False
+    targets: frozenset[str] = frozenset()
     _comm: Any = None
 
     @classmethod
@@ -44,6 +47,7 @@ class Headless:
             parameters={name: Text(value) for name, value in asked.get("parameters", {}).items()},
             force=set(asked.get("force", ())),
             runs_on_read=bool(asked.get("runs_on_read")),
+            targets=frozenset(asked.get("targets", ())),
         )
 
     def watch(self, run: Run) -> None:

@@ -33,8 +33,8 @@ class LiveGraph:
         if kind != "output":
             self._changed.set()
 
-    def begin(self, runs: Sequence[Run], base: RunSnapshot | None = None) -> None:
-        """Draw the runs as they stand, and go on until they have ended.
+    def begin(self, runs: Sequence[Run], base: RunSnapshot | None = None) -> list[threading.Thread]:
+        """Draw the runs as they stand, and go on until they have ended, in the thread returned.
 
         Parameters
         ----------
@@ -43,7 +43,12 @@ class LiveGraph:
         """
         self._output.display(self._draw(runs, base), display_id=self._display_id)
         if self._output.is_kernel and any(run.status == "running" for run in runs):
-            threading.Thread(target=self._follow, args=(runs, base), name="mlpipe-graph", daemon=True).start()
+            thread = threading.Thread(
+                target=self._follow, args=(runs, base), name="mlpipe-graph", daemon=True
+            )
+            thread.start()
+            return [thread]
+        return []
 
     def _follow(self, runs: Sequence[Run], base: RunSnapshot | None) -> None:
         while any(run.status == "running" for run in runs):

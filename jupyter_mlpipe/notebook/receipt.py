@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jupyter_mlpipe.model.pipeline import FromParameter, FromStep, Step
-from jupyter_mlpipe.model.status import Reason
 from jupyter_mlpipe.notebook.output import MIME
 
 
@@ -31,23 +30,6 @@ def describe_interface(step: Step, parameters: Mapping[str, Any], shared: frozen
             reads.append(f"{name} (notebook)")
     writes = ", ".join(step.component.outputs)
     return " ".join(part for part in (", ".join(reads), f"-> {writes}" if writes else "") if part)
-
-
-def describe_reasons(reasons: Sequence[Reason], *, limit: int = 3) -> str:
-    """Return reasons as people read them: ``helper clean changed, parameter seed 7 -> 8``."""
-    words = [describe_reason(reason) for reason in reasons[:limit]]
-    if len(reasons) > limit:
-        words.append(f"{len(reasons) - limit} more")
-    return ", ".join(words)
-
-
-def describe_reason(reason: Reason) -> str:
-    """Return one reason as people read it."""
-    if reason.kind == "new":
-        return "new"
-    named = {"reuse": "", "unhashable": "not reusable:"}
-    kind = named.get(reason.kind, reason.kind)
-    return " ".join(part for part in (kind, reason.name, reason.detail) if part)
 
 
 class Receipt:

@@ -64,6 +64,7 @@ class Session:
         self._cells: dict[str, str] = {}  # cell id -> component
         self.definitions = Definitions(shell, self.names)
         self._live: list[Run] = []
+        self._forced: dict[str, Run] = {}  # step -> the run that the command line forced it in
         self._newest: dict[str, Run] = {}  # by step, of those whose results are the notebook's
         self.followers: list[threading.Thread] = []  # they show what background runs do
         self._store: Store | None = None
@@ -204,9 +205,13 @@ class Session:
     ) -> Run:
         asked = self.headless.force & tasks.keys()
         self.headless.force -= asked  # what the command line forces runs once, not at every cell below it
+        for name in self._forced.keys() & tasks.keys():
+            # Its earlier record would be found at once, though what runs may replace it.
+            self._forced[name].wait()
         run = self.runner.start(
             tasks, targets=targets, force={*force, *asked}, pipeline=self.name, listener=listener
         )
+        self._forced.update(dict.fromkeys(asked, run))
         self.last_run = run
         self.headless.watch(run)
         return run

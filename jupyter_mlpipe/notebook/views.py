@@ -7,10 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jupyter_mlpipe.model.resources import describe_seconds
-from jupyter_mlpipe.model.status import Reason, RunSnapshot, StepPlan, StepSnapshot
+from jupyter_mlpipe.model.status import (
+    Reason,
+    RunSnapshot,
+    StepPlan,
+    StepSnapshot,
+    describe_reasons,
+    reasons_json,
+)
 from jupyter_mlpipe.notebook.drawing import describe_pipeline, pipeline_svg
 from jupyter_mlpipe.notebook.output import MIME
-from jupyter_mlpipe.notebook.receipt import describe_reason, describe_reasons
 
 Bundle = dict[str, Any]
 
@@ -78,11 +84,6 @@ def why_bundle(step: str, head: str, reasons: Sequence[Reason]) -> Bundle:
     rows = [(reason.kind, reason.name, reason.detail) for reason in reasons]
     facts = {"kind": "why", "step": step, "reasons": reasons_json(reasons)}
     return table_bundle(head, ("kind", "name", "detail"), rows, facts)
-
-
-def reasons_json(reasons: Sequence[Reason]) -> list[dict[str, str]]:
-    """Return reasons as plain values, with the words that people read."""
-    return [{"kind": r.kind, "name": r.name, "detail": r.detail, "text": describe_reason(r)} for r in reasons]
 
 
 def table_bundle(

@@ -1,0 +1,26 @@
+"""What the commands print: errors with their traceback, and JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+
+def print_traceback(console: Console, head: str, traceback: Sequence[str]) -> None:
+    """Print a traceback as a notebook shows it, below a line that says whose it is."""
+    console.print()
+    console.print(Text(head, style="bold red"), soft_wrap=True)
+    console.print(Text.from_ansi("\n".join(traceback).strip("\n")), soft_wrap=True)
+    console.print()
+
+
+def print_json(answer: dict[str, Any]) -> None:
+    """Print the one JSON object of ``--json``."""
+    json.dump(answer, sys.stdout)
+    sys.stdout.write("\n")
+    sys.stdout.flush()
