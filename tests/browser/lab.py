@@ -1,0 +1,183 @@
+"""A real JupyterLab, driven through Chromium as a user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Browser, Locator, Page, expect
+
+TOKEN = "a-token-for-tests"
+_START_S = 60
+_WAIT_MS = 60_000
+_NUMBER = re.compile(r"\[\d+\]:")
+
+
+def find_chromium() -> str:
+    """Return where Chromium is, or fail saying how to get it."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found:
+            return found
+    raise AssertionError("Chromium is not installed. Debian: apt-get install chromium")
+
+
+class Lab:
+    """A JupyterLab server over one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = _free_port()
+        environment = {**os.environ, "MLPIPE_STORE": str(folder / ".mlpipe")}
+        _quiet_settings(folder / "lab-settings")
+        environment["JUPYTERLAB_SETTINGS_DIR"] = str(folder / "lab-settings")
+        self._log = (folder / "lab.log").open("wb")
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "jupyterlab",
+                "--no-browser",
+                "--ip=127.0.0.1",
+                f"--port={self.port}",
+                "--ServerApp.port_retries=0",
+                f"--IdentityProvider.token={TOKEN}",
+                f"--ServerApp.root_dir={folder}",
+                "--allow-root",
+            ],
+            env=environment,
+            cwd=folder,
+            stdout=self._log,
+            stderr=self._log,
+        )
+        self._wait()
+
+    def write(self, name: str, cells: Sequence[str]) -> str:
+        """Write a notebook; returns its name."""
+        notebook = nbformat.v4.new_notebook(
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        )
+        notebook.cells = [nbformat.v4.new_code_cell(cell, id=f"c{i}") for i, cell in enumerate(cells)]
+        nbformat.write(notebook, self.folder / name)
+        return name
+
+    def wait_for_kernel(self, name: str) -> None:
+        """Wait until the page is connected to the idle kernel of a notebook."""
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            for session in self._ask("GET", "api/sessions"):
+                kernel = session["kernel"]
+                ready = kernel["execution_state"] == "idle" and kernel["connections"]
+                if session["path"] == name and ready:
+                    return
+            time.sleep(0.1)
+        raise AssertionError(f"no kernel for {name} in {_START_S} s")
+
+    def end_sessions(self) -> None:
+        """End every kernel, so that the next test gets a fresh one."""
+        for session in self._ask("GET", "api/sessions"):
+            self._ask("DELETE", f"api/sessions/{session['id']}")
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+        self._log.close()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _START_S
+        while True:
+            try:
+                self._ask("GET", "api/status")
+                return
+            except (urllib.error.URLError, ConnectionError):
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise AssertionError((self.folder / "lab.log").read_text()) from None
+                time.sleep(0.1)
+
+    def _ask(self, method: str, path: str) -> Any:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/{path}",
+            method=method,
+            headers={"Authorization": f"token {TOKEN}"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            content = answer.read()
+        return json.loads(content) if content else None
+
+
+class Notebook:
+    """One open notebook."""
+
+    def __init__(self, browser: Browser, lab: Lab, name: str) -> None:
+        self._context = browser.new_context(viewport={"width": 1200, "height": 1000})
+        self.page: Page = self._context.new_page()
+        self.page.goto(f"http://127.0.0.1:{lab.port}/lab/tree/{name}?token={TOKEN}&reset")
+        expect(self.page.locator(".jp-Notebook .jp-CodeCell").first).to_be_visible(timeout=_WAIT_MS)
+        # The page says "idle" before the first kernel is there as well: only the server knows.
+        lab.wait_for_kernel(name)
+        indicator = self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        expect(indicator.first).to_be_visible(timeout=_WAIT_MS)
+
+    def cell(self, index: int) -> Locator:
+        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(index)
+
+    def outputs(self, index: int) -> Locator:
+        return self.cell(index).locator(".jp-OutputArea-output")
+
+    def prompt(self, index: int) -> Locator:
+        return self.cell(index).locator(".jp-InputArea-prompt")
+
+    def command(self, label: str) -> None:
+        """Run a command from the palette."""
+        self.page.keyboard.press("Control+Shift+C")
+        field = self.page.locator(".lm-CommandPalette-input")
+        field.fill(label)
+        found = self.page.locator(".lm-CommandPalette-itemLabel").get_by_text(label, exact=True)
+        found.first.click()
+
+    def run_all(self) -> None:
+        self.command("Run All Cells")
+
+    def restart_and_run_all(self) -> None:
+        self.command("Restart Kernel and Run All Cells…")
+        self.page.locator(".jp-Dialog button.jp-mod-accept").click()
+
+    def wait_until_run(self, index: int) -> None:
+        """Wait until a cell has ended: its prompt holds a number."""
+        expect(self.prompt(index)).to_have_text(_NUMBER, timeout=_WAIT_MS)
+
+    def receipt(self, index: int, status: str) -> Locator:
+        """Wait for a cell's receipt with a status."""
+        found = self.cell(index).locator(f"[data-mlpipe-step][data-mlpipe-status={status}]")
+        expect(found.first).to_be_visible(timeout=_WAIT_MS)
+        return found.first
+
+    def close(self) -> None:
+        self._context.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _quiet_settings(folder: Path) -> None:
+    """No news and no questions, which would cover what a test looks at."""
+    settings = folder / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text(
+        json.dumps({"fetchNews": "false", "checkForUpdates": False})
+    )
