@@ -146,6 +146,12 @@ def find_definitions(tree: ast.Module, code: str) -> Iterator[Definition]:
             names = [imported_name(alias) for alias in node.names if alias.name != "*"]
             for name in names:
                 yield Definition(name, "import", statement_text(node, lines), node.lineno)
+        elif isinstance(node, ast.Try) and _chooses_import(node):
+            # As a whole: where the import fails, the name stands for what the handler says.
+            parts = [*node.body, *(part for handler in node.handlers for part in handler.body)]
+            found = [definition.name for definition in find_definitions(ast.Module(parts, []), code)]
+            for name in dict.fromkeys(found):
+                yield Definition(name, "import", statement_text(node, lines), node.lineno)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield Definition(node.name, "function", statement_text(node, lines), first_line(node))
         elif isinstance(node, ast.ClassDef):
@@ -154,10 +160,22 @@ def find_definitions(tree: ast.Module, code: str) -> Iterator[Definition]:
             yield Definition(made, "class", statement_text(node, lines), node.lineno)
 
 
+def _chooses_import(node: ast.Try) -> bool:
+    """Tell whether a statement only tries imports, with constants for what is not there."""
+    parts = [*node.body, *(s for handler in node.handlers for s in handler.body), *node.orelse]
+    return not node.finalbody and all(
+        isinstance(part, ast.Import | ast.ImportFrom | ast.Pass)
+        or (isinstance(part, ast.Assign) and isinstance(part.value, ast.Constant))
+        for part in parts
+    )
+
+
 def _top_level(statements: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
     for statement in statements:
         yield statement
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        if isinstance(statement, ast.Try) and _chooses_import(statement):
             continue
         for part in ("body", "orelse", "finalbody"):
             yield from _top_level(getattr(statement, part, []))
@@ -174,7 +192,8 @@ def _settle_functions(flow: Flow) -> None:
         flow.note_read(name, position, certain=name not in flow.ever_bound and not flow.star_imports)
     for name, position in flow.pending.reads.items():
         if name not in flow.ever_bound:
-            flow.note_read(name, position, certain=not flow.star_imports)
+            # By functions that the cell itself does not use: what is not there yet may come before they are.
+            flow.note_read(name, position, certain=False)
     for found in (flow.pending.changes, flow.pending.may_change):
         for name, position in found.items():
             if name not in flow.ever_bound:

@@ -73,7 +73,10 @@ class Definitions:
             filename = self._shell.compile.cache(source, raw_code=source)
             code = compile(source, filename, "exec")
             self._names.load(_read_at_once(code))
-            exec(code, namespace)
+            try:
+                exec(code, namespace)
+            except Exception:
+                continue  # it stays unbound, which whoever needs it is told
             self._brought[name] = namespace.get(name)
             ran = True
         return ran

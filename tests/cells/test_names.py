@@ -452,3 +452,15 @@ def test_a_change_of_an_item_in_a_loop_changes_what_is_gone_through(
     code: str, changed: tuple[str, ...]
 ) -> None:
     assert analyse(code).changes == changed
+
+
+def test_what_a_function_reads_that_the_cell_does_not_use_may_come_later() -> None:
+    names = analyse("def later(): return not_there\ndef now(): return needed\nx = now()")
+    assert set(names.reads) == {"not_there", "needed"}
+    assert names.may_read == ("not_there",)
+
+
+def test_an_import_with_a_way_out_is_one_definition() -> None:
+    code = "try:\n    import cupy as np\nexcept ImportError:\n    np = None"
+    (definition,) = analyse(code).definitions
+    assert (definition.name, definition.source) == ("np", code)

@@ -444,6 +444,34 @@ math.pi, np.arange(2), C("aab"), os.path.join("a", "b")
 # %% plain
 sqrt(4), defaultdict(int)["x"]
 """,
+    "imports of what may not be there": r"""
+# %%
+try:
+    import no_such_module_xyz as gone
+except ImportError:
+    gone = None
+try:
+    from math import no_such_name as root
+except ImportError:
+    from math import sqrt as root
+there = gone is not None
+# %% plain
+gone, there, root(4)
+# %%
+print(gone, root(9))
+""",
+    "a function before what it reads": r"""
+# %%
+made = 1
+def later():
+    return not_there_yet + made
+# %% plain
+not_there_yet = 5
+# %%
+later()
+# %% plain
+later()
+""",
     "names bound again and again": r"""
 # %%
 x = 1
