@@ -1,0 +1,118 @@
+"""Words that cannot be understood, and the questions that run no step."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jupyter_mlpipe.app.main import main
+from tests.app.conftest import CommandLine
+
+LOAD = "%%component load\nrows = [3, 1, 2]"
+LOW = "%%component low\nlowest = min(rows)"
+BELOW = "%%component below\ntwice = lowest * 2"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run", "missing.ipynb"), "There is no notebook 'missing.ipynb'."),
+        (("run", "text.ipynb"), "is not a notebook"),
+        (("run", "json.ipynb"), "is not a notebook"),
+        (("run", "."), "There is no notebook '.'."),
+        (("run", "plain.ipynb"), "has no component: put %%component NAME on top of a cell"),
+        (("run", "notebook.ipynb", "--target", "lod"), "There is no step 'lod'. Did you mean 'load'?"),
+        (("run", "notebook.ipynb", "--force", "lod"), "There is no step 'lod'. Did you mean 'load'?"),
+        (("run", "notebook.ipynb", "-p", "sede=1"), "There is no parameter 'sede'."),
+        (("run", "notebook.ipynb", "-p", "seed"), "-p expects NAME=VALUE, but found 'seed'"),
+        (("run", "notebook.ipynb", "--fast"), "unrecognized arguments: --fast"),
+        (("run", "notebook.ipynb", "--output", "no/out.ipynb"), "there is no folder"),
+        (("run",), "the following arguments are required: NOTEBOOK"),
+        (("plan", "notebook.ipynb", "--target", "lod"), "There is no step 'lod'"),
+        (("fly", "notebook.ipynb"), "invalid choice: 'fly'"),
+        ((), "the following arguments are required: COMMAND"),
+    ],
+)
+def test_what_cannot_be_understood_is_a_usage_error(
+    cli: CommandLine,
+    words: tuple[str, ...],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(cli.folder)
+    cli.write(LOAD)
+    (cli.folder / "text.ipynb").write_text("not a notebook")
+    (cli.folder / "json.ipynb").write_text('{"a": 1}')
+    cli.write("print(1)", name="plain.ipynb")
+    assert main([*words, "--json"]) == 2
+    said = capsys.readouterr()
+    assert message in said.err.replace("\n", " ")
+    assert "usage error: " in said.err
+    answer = json.loads(said.out)
+    assert message in answer.pop("error").replace("\n", " ")
+    assert answer == {"status": "failed", "seconds": 0.0, "steps": {}}
+
+
+def test_a_kernel_that_is_not_installed_is_named(cli: CommandLine) -> None:
+    import nbformat
+
+    notebook = nbformat.read(cli.write(LOAD), as_version=4)
+    notebook.metadata["kernelspec"] = {"name": "no-such-kernel", "display_name": "None"}
+    nbformat.write(notebook, cli.folder / "notebook.ipynb")
+    done = cli("run", "notebook.ipynb")
+    assert done.status == 2
+    assert "asks for the kernel 'no-such-kernel'" in done.err
+
+
+def test_plan_says_what_would_run_before_and_after_an_edit(cli: CommandLine) -> None:
+    notebook = str(cli.write(LOAD, LOW, BELOW, "print(twice)"))
+    before = cli("plan", notebook, "--json")
+    assert before.status == 0, before.err
+    assert {n: s["decision"] for n, s in before.json["steps"].items()} == {
+        "load": "run",
+        "low": "undecided",
+        "below": "undecided",
+    }
+    cli("run", notebook)
+    done = cli("plan", notebook, "--json").json["steps"]
+    assert {step["decision"] for step in done.values()} == {"reuse"}
+    cli.write(LOAD, LOW.replace("min", "sum"), BELOW)
+    after = cli("plan", notebook, "--json").json["steps"]
+    assert {n: s["decision"] for n, s in after.items()} == {
+        "load": "reuse",
+        "low": "run",
+        "below": "undecided",
+    }
+    assert after["low"]["reasons"][0]["kind"] == "code"
+    text = cli("plan", notebook, "--target", "low").out
+    assert [line.split()[:2] for line in text.splitlines()] == [["reuse", "load"], ["run", "low"]]
+
+
+def test_a_cell_that_fails_ends_the_plan_with_its_traceback(cli: CommandLine) -> None:
+    done = cli("plan", str(cli.write(LOAD, "oops()")), "--json")
+    assert done.status == 1
+    assert "oops()" in done.err
+    assert "NameError" in done.json["error"]
+
+
+def test_graph_is_written_as_svg_or_dot(cli: CommandLine) -> None:
+    notebook = str(cli.write(LOAD, LOW))
+    printed = cli("graph", notebook)
+    assert printed.status == 0, printed.err
+    assert printed.out.startswith("digraph pipeline {")
+    cli("graph", notebook, "--output", "graph.dot")
+    assert (cli.folder / "graph.dot").read_text().strip() == printed.out.strip()
+    cli("graph", notebook, "--output", "graph.svg")
+    svg = (cli.folder / "graph.svg").read_text()
+    assert svg.startswith("<svg ")
+    assert 'data-mlpipe-step="low" data-mlpipe-plan="undecided"' in svg
+    assert cli("graph", notebook, "--output", "graph.png").status == 2
+
+
+def test_help_and_version(cli: CommandLine) -> None:
+    import jupyter_mlpipe
+
+    assert cli("--version").out.strip() == jupyter_mlpipe.__version__
+    assert "--target STEP" in cli("run", "--help").out
