@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from jupyter_mlpipe.errors import UnknownNameError, UnknownStepError, close_matches
 from jupyter_mlpipe.execution.task import StepTask
-from jupyter_mlpipe.execution.watch import MISSING, file_digest
+from jupyter_mlpipe.execution.watch import MISSING, digest_as_before
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.derive import derive_key, explain
 from jupyter_mlpipe.keys.packages import is_standard, package_ingredients
@@ -259,7 +259,7 @@ def _why_not(record: Record, task: StepTask, store: Store, now: float) -> tuple[
     if record.shown is not None and not store.objects.has(record.shown):
         reasons.append(Reason("missing", "", "what it showed is no longer in the store"))
     for path, before in record.files.items():
-        found = file_digest(path)
+        found = digest_as_before(path, before)
         if found != before:
             reasons.append(Reason("file", path, "no longer there" if found == MISSING else "changed"))
     return tuple(reasons)

@@ -21,8 +21,6 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from blake3 import blake3
-
 from jupyter_mlpipe.errors import (
     ArtifactCorruptError,
     ClusterError,
@@ -36,12 +34,14 @@ from jupyter_mlpipe.execution.body import Body, ReturnedWrongly, call_function, 
 from jupyter_mlpipe.execution.channel import Channel
 from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.local_modules import install_modules, quote
+from jupyter_mlpipe.execution.mentions import Mentions
 from jupyter_mlpipe.execution.shell import LazyShell
 from jupyter_mlpipe.execution.shown import Capture
 from jupyter_mlpipe.execution.spec import THREAD_VARIABLES, StepSpec
 from jupyter_mlpipe.execution.tracebacks import describe_error
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.store.codecs import choose
+from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.records import to_bytes as record_to_bytes
 from jupyter_mlpipe.store.store import Store, open_store
@@ -130,6 +130,8 @@ class StepProcess:
             results = self._run_body(spec, body, namespace, values)
         finally:
             shell.end_cell()
+        file_watch.stop()
+        file_watch.mention(_mentions(spec, values, namespace))
         files = file_watch.files()
         _check_unchanged(spec, values, before, store)
         outputs, left_out = _store_outputs(spec, results, namespace, store)
@@ -232,6 +234,14 @@ def _import(module_name: str, attribute: str | None) -> object:
         raise ImportError(f"cannot import name '{attribute}' from '{module_name}'.{hint}") from None
 
 
+def _mentions(spec: StepSpec, values: Mapping[str, object], namespace: Mapping[str, object]) -> Mentions:
+    mentions = Mentions()
+    for code in (spec.code, *(m.source for name, m in spec.modules.items() if name in sys.modules)):
+        mentions.add_code(code)
+    mentions.add_values((*values.values(), *namespace.values()))
+    return mentions
+
+
 def _n_threads(spec: StepSpec) -> int:
     return max(1, int(spec.cpus))
 
@@ -281,30 +291,8 @@ def _limit_threads(spec: StepSpec) -> None:
         sys.modules["pyarrow"].set_cpu_count(n_threads)
 
 
-class _Hasher:
-    """Takes the bytes of an encoding without keeping them."""
-
-    def __init__(self) -> None:
-        self._hasher = blake3()
-
-    def write(self, data: Any, /) -> int:
-        view = memoryview(data).cast("B")
-        self._hasher.update(view)
-        return view.nbytes
-
-    def hexdigest(self) -> str:
-        return self._hasher.hexdigest()
-
-
 def _fingerprint(value: object) -> tuple[str, str] | None:
-    """Return what tells a value's content; None where it cannot be encoded."""
-    try:
-        codec, encoding = choose(value, vars(sys.modules["__main__"]))
-        hasher = _Hasher()
-        encoding.write(hasher)
-    except EncodingError:
-        return None
-    return codec.id, hasher.hexdigest()
+    return content_of(value, vars(sys.modules["__main__"]))
 
 
 def _check_unchanged(

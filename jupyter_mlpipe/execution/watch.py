@@ -2,8 +2,9 @@
 
 Before the result is reused, their digests are taken again.
 
-Only what Python itself opens is seen. Libraries that open files in C++ or Rust are not; what they
-read has to be declared.
+Only what Python itself opens and lists is seen, and the files on the command lines of programs that
+it starts. For libraries that open files in C++ or Rust, files that the code or its values name count
+as read (`jupyter_mlpipe.execution.mentions`) unless they were changed while the step ran.
 """
 
 from __future__ import annotations
@@ -11,18 +12,28 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import re
+import shlex
 import stat
 import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from types import FrameType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from blake3 import blake3
 
+from jupyter_mlpipe.execution.mentions import Mentions
+
 MISSING = "missing"
+_CHANGED = "changed while it was read"  # never the digest of anything
+_NAMES = "names "
+_STATES = "states "
+_MAX_FOLDER_FILES = 1000
+_MAX_FOLDER_BYTES = 256 << 20
 _SYSTEM = (
     "/proc",
     "/sys",
@@ -40,6 +51,48 @@ _SYSTEM = (
 _IN_HOME = (".cache", ".config", ".ipython", ".jupyter", ".local", ".matplotlib", ".nv", ".dask")
 _WRITES = os.O_WRONLY | os.O_TRUNC | os.O_CREAT | os.O_EXCL
 _known: dict[tuple[str, int, int, int, int], str] = {}
+
+
+def digest_as_before(path: str, before: str) -> str:
+    """Return what is to be compared with `before`: of a folder, its names or its files' states."""
+    if before.startswith(_NAMES):
+        return _names_digest(path)
+    if before.startswith(_STATES):
+        return _states_digest(path)
+    return file_digest(path)
+
+
+def _names_digest(folder: str) -> str:
+    try:
+        names = sorted(name for name in os.listdir(folder) if _counts(name))
+    except OSError:
+        return MISSING
+    return _NAMES + blake3("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _states_digest(folder: str) -> str:
+    """Return a digest of which files a folder holds and when they were written; for large folders."""
+    states = [(path, found.st_size, found.st_mtime_ns) for path, found in _files_in(folder)]
+    return _STATES + blake3(repr(states).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _files_in(folder: str) -> list[tuple[str, os.stat_result]]:
+    found = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(filter(_counts, folders))
+        for name in sorted(filter(_counts, names)):
+            path = os.path.join(root, name)
+            try:
+                status = os.stat(path)
+            except OSError:
+                continue
+            if stat.S_ISREG(status.st_mode):
+                found.append((path, status))
+    return found
+
+
+def _counts(name: str) -> bool:
+    return not name.startswith(".") and name != "__pycache__"
 
 
 def file_digest(path: str) -> str:
@@ -68,6 +121,51 @@ def _is_settled(found: os.stat_result) -> bool:
     return time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > 2_000_000_000
 
 
+_State = tuple[int, int, int]
+_MAX_FRAMES = 12
+_IMPORTERS = re.compile(r"^<frozen importlib|/importlib/|/pkgutil\.py$|/pkg_resources/")
+_FILE_NAME = re.compile(r"^[^\s*?<>|]+\.[A-Za-z]\w{0,9}$")
+_WORD_ENDS = re.compile(r"[=<>|;&()]+")
+
+
+def _state(path: str) -> _State | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Tell whether a folder is looked through for modules or for installed packages."""
+    for _ in range(_MAX_FRAMES):
+        if frame is None:
+            return False
+        if _IMPORTERS.search(frame.f_code.co_filename):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _command_of(frame: FrameType | None) -> object:
+    for _ in range(_MAX_FRAMES):
+        if frame is None:
+            return None
+        if frame.f_code.co_name == "system" and "cmd" in frame.f_locals:
+            return frame.f_locals["cmd"]
+        frame = frame.f_back
+    return None
+
+
+def _absolute(path: Any) -> str | None:
+    try:
+        text = os.fsdecode(path)
+        os.fsencode(text)  # text of the code that no path can hold
+        return None if "\0" in text else os.path.abspath(text)
+    except (TypeError, ValueError, OSError):
+        return None
+
+
 class FileWatch:
     """Notes the files that this process opens from `start` on. The hook stays for the process's life.
 
@@ -82,12 +180,18 @@ class FileWatch:
     def __init__(self, folder: str, ignored: Iterable[str] = ()) -> None:
         self._folder = os.path.join(os.path.realpath(folder), "")
         self._ignored = tuple(os.path.join(os.path.realpath(path), "") for path in ignored)
-        self._read: dict[str, None] = {}
+        # With what it was like when it was first opened: None where it was not there.
+        self._read: dict[str, _State | None] = {}
         self._written: set[str] = set()
+        self._listed: dict[str, str] = {}
+        self._mentioned: dict[str, bool] = {}
+        self._asked_for: set[str] = set()
         self._active = False
+        self._started_ns = 0
 
     def start(self) -> None:
         self._active = True
+        self._started_ns = time.time_ns()
         sys.addaudithook(self._hook)
 
     def stop(self) -> None:
@@ -106,20 +210,33 @@ class FileWatch:
                 self._note(path, self._written)
             else:
                 self._note(path, self._read)
-        elif event == "sqlite3.connect" and self._active:
+        elif not self._active:
+            return
+        elif event == "sqlite3.connect":
             self._note_database(args[0])
+        elif event in ("os.listdir", "os.scandir"):
+            if not _imports(sys._getframe(1)):
+                self._note_listing(args[0])
+        elif event == "subprocess.Popen":
+            self._note_command(args[1], args[2])
+        elif event == "os.system":
+            self._note_command(args[0], None)
+        elif event == "os.posix_spawn":
+            self._note_command(args[1], None)
+        elif event == "os.forkpty":
+            # What the child is to run is told in the child only: a `!command` line comes this way.
+            self._note_command(_command_of(sys._getframe(1)), None)
 
-    def _note(self, path: Any, seen: dict[str, None] | set[str]) -> None:
-        try:
-            absolute = os.path.abspath(os.fsdecode(path))
-        except (TypeError, ValueError, OSError):
+    def _note(self, path: Any, seen: dict[str, _State | None] | set[str]) -> None:
+        absolute = _absolute(path)
+        if absolute is None:
             return
         if isinstance(seen, set):
             # What is made anew is no input; what was read before stays one.
             if absolute not in self._read:
                 seen.add(absolute)
-        elif absolute not in self._written:
-            seen[absolute] = None
+        elif absolute not in self._written and absolute not in seen:
+            seen[absolute] = _state(absolute)
 
     def _note_database(self, name: Any) -> None:
         try:
@@ -130,17 +247,54 @@ class FileWatch:
             path = unquote(urlsplit(path).path)
         if path and path != ":memory:" and os.path.exists(path):
             self._note(path, self._read)
+            # Its file changes when the step writes to it.
+            self._written.add(os.path.abspath(path))
+
+    def _note_listing(self, folder: Any) -> None:
+        absolute = _absolute("." if folder is None else folder)
+        if absolute is None or absolute in self._listed:
+            return
+        self._active = False
+        try:
+            self._listed[absolute] = _names_digest(absolute)
+        finally:
+            self._active = True
+
+    def _note_command(self, command: Any, folder: Any) -> None:
+        parts = [command] if isinstance(command, str | bytes | os.PathLike) else list(command or ())
+        base = _absolute("." if folder is None else folder) or os.getcwd()
+        for part in parts:
+            try:
+                text = os.fsdecode(part)
+                words = shlex.split(text, comments=False)
+            except (TypeError, ValueError):
+                continue
+            for word in {text, *words, *(piece for w in words for piece in _WORD_ENDS.split(w))}:
+                path = os.path.join(base, os.path.expanduser(word))
+                if word and os.path.isfile(path):
+                    self._note(path, self._read)
+
+    def mention(self, mentions: Mentions) -> None:
+        """Count files as read that the code or its values name, if they were there all the time."""
+        for path, may_be_folder in mentions.paths.items():
+            absolute = _absolute(os.path.expanduser(path))
+            if absolute is None:
+                continue
+            self._mentioned[absolute] = self._mentioned.get(absolute, False) or may_be_folder
+            if mentions.asks and _FILE_NAME.search(path):
+                self._asked_for.add(absolute)
 
     def files(self) -> dict[str, str]:
-        """Return the digests of the files read, by path."""
+        """Return the digests of the files read, by path; folders that were listed end with a slash."""
         self.stop()
         found: dict[str, str] = {}
-        for path in self._read:
+        for path, before in self._read.items():
             if os.path.basename(os.path.dirname(path)) == "__pycache__" and path.endswith(".pyc"):
                 try:
                     path = importlib.util.source_from_cache(path)
                 except ValueError:
                     continue
+                before = _state(path)
             real = os.path.realpath(path)
             if self._is_excluded(real):
                 continue
@@ -148,11 +302,65 @@ class FileWatch:
                 if not stat.S_ISREG(os.stat(path).st_mode):
                     continue
             except OSError:
-                temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
-                if real.startswith(temporary) and not real.startswith(self._folder):
+                if self._is_temporary(real):
                     continue  # made and removed by a library or a child process
-            found[path] = file_digest(path)
+            is_same = path in self._written or _state(path) == before
+            found[path] = file_digest(path) if is_same else _CHANGED
+        found.update(self._listings())
+        for path, may_be_folder in self._mentioned.items():
+            if path not in found and path not in self._written:
+                found.update(self._named(path, may_be_folder))
         return dict(sorted(found.items()))
+
+    def _is_temporary(self, real: str) -> bool:
+        temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
+        return real.startswith(temporary) and not real.startswith(self._folder)
+
+    def _listings(self) -> Iterator[tuple[str, str]]:
+        for folder, before in self._listed.items():
+            real = os.path.join(os.path.realpath(folder), "")
+            if self._is_excluded(real) or (self._is_temporary(real) and before == MISSING):
+                continue
+            after = _names_digest(folder)
+            if after == MISSING:
+                continue  # made and removed again
+            wrote = any(os.path.dirname(path) == folder for path in self._written)
+            yield os.path.join(folder, ""), after if after == before or wrote else _CHANGED
+
+    def _named(self, path: str, may_be_folder: bool) -> Iterator[tuple[str, str]]:
+        real = os.path.realpath(path)
+        if self._is_excluded(real):
+            return
+        try:
+            status = os.stat(path)
+        except OSError:
+            if path in self._asked_for and not self._is_temporary(real):
+                yield path, MISSING
+            return
+        if stat.S_ISREG(status.st_mode):
+            if self._is_old(status):
+                yield path, file_digest(path)
+            return
+        # A folder above the notebook's holds more than a step means.
+        if not may_be_folder or not stat.S_ISDIR(status.st_mode) or self._folder.startswith(real + os.sep):
+            return
+        held = _files_in(path)
+        # A folder that the step writes to is for its results.
+        if not all(self._is_old(found) for _, found in held) or any(
+            written.startswith(path + os.sep) for written in self._written
+        ):
+            return
+        if len(held) > _MAX_FOLDER_FILES or sum(s.st_size for _, s in held) > _MAX_FOLDER_BYTES:
+            yield path, _states_digest(path)
+            return
+        for file, _ in held:
+            yield file, file_digest(file)
+        if held:
+            yield os.path.join(path, ""), _names_digest(path)
+
+    def _is_old(self, found: os.stat_result) -> bool:
+        # Both times: a file that was moved there keeps the first.
+        return max(found.st_mtime_ns, found.st_ctime_ns) < self._started_ns
 
     def _is_excluded(self, real: str) -> bool:
         if "/site-packages/" in real or "/dist-packages/" in real:

@@ -21,6 +21,7 @@ from jupyter_mlpipe.errors import MLPipeError
 PARAMETERS = "%%parameters"
 """The owner of names that a parameters cell declared; no component can have this name."""
 
+_UNCHANGING = frozenset({int, float, complex, bool, str, bytes, type(None)})
 _WORD = re.compile(r"[^\W\d]\w*")
 _EVALUATE = frozenset({"eval", "exec", "query", "run_cell_magic", "run_line_magic"})
 _LISTS = frozenset({"globals", "locals", "vars", "who", "whos", "who_ls"})
@@ -47,10 +48,20 @@ class Pending:
 
 
 class Names:
-    """The namespace as components see it."""
+    """The namespace as components see it.
 
-    def __init__(self, namespace: dict[str, Any]) -> None:
+    Parameters
+    ----------
+    is_as_loaded
+        Tells whether the value that an output was loaded to still is what the store has.
+    """
+
+    def __init__(
+        self, namespace: dict[str, Any], is_as_loaded: Callable[[str, Any], bool] = lambda name, value: True
+    ) -> None:
         self.namespace = namespace
+        self._is_as_loaded = is_as_loaded
+        self._unchecked: set[str] = set()  # loaded, and plain cells have run since they were last compared
         self.pending: dict[str, Pending] = {}
         self._owner: dict[str, str] = {}
         self._bound: dict[str, Any] = {}  # what we put there, to tell when the user puts something else
@@ -82,6 +93,7 @@ class Names:
             The component's own cell was run: it is the last to have bound the name. Without it
             (a step above ran again), nothing changes where somebody else has bound the name since.
         """
+        self.settle(name)
         if not claim and self._owner.get(name) != pending.component:
             return
         unchanged = (
@@ -108,6 +120,18 @@ class Names:
         """Remove a name that a step deleted."""
         self._release(name)
         self.namespace.pop(name, None)
+
+    def settle(self, name: str) -> None:
+        """Hand a loaded output over to the user where a plain cell has changed it in place.
+
+        A helper or another name of the same object may have done so, which no code shows: its content
+        is compared with the store's.
+        """
+        if name in self._unchecked:
+            self._unchecked.discard(name)
+            value = self.namespace.get(name)
+            if name in self._bound and type(value) not in _UNCHANGING and not self._is_as_loaded(name, value):
+                self._release(name)
 
     def prepare(self, text: str, code: str) -> None:
         """Load what a cell may read, before it runs.
@@ -177,6 +201,8 @@ class Names:
             self.namespace[name] = value
             self._bound[name] = value
             self._version[name] = pending.version
+            # The cell that reads it is about to run.
+            self._unchecked.add(name)
 
     def mark_version(self, name: str, version: str) -> None:
         """Note which artifact a loaded value came from, once that is known."""
@@ -200,6 +226,7 @@ class Names:
                 self._release(name)
         for name in [name for name in self.pending if name in self.namespace]:
             self._release(name)
+        self._unchecked = {name for name in self._bound if self._owner.get(name) != PARAMETERS}
 
     def _release(self, name: str) -> None:
         self._owner.pop(name, None)

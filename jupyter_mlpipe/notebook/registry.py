@@ -275,6 +275,7 @@ class Registry:
         return choice.binding
 
     def _fresh(self, placed: Placed, read: str) -> Choice:
+        self.names.settle(read)
         owner = self.names.owner(read)
         generation = self.names.generation(read)
         if owner == PARAMETERS:
@@ -286,6 +287,7 @@ class Registry:
     def _renew(self, placed: Placed, read: str) -> Choice:
         """Return the choice for a component whose cell is run again."""
         kept = placed.choices[read]
+        self.names.settle(read)
         if self.names.generation(read) != kept.generation:
             return self._fresh(placed, read)  # a plain cell has bound the name anew since
         owner = self.names.owner(read)

@@ -30,7 +30,9 @@ from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.parameters import check_known, convert, declare
 from jupyter_mlpipe.notebook.receipt import Receipt, describe_interface
 from jupyter_mlpipe.notebook.registry import Registry
+from jupyter_mlpipe.store.comparing import holds
 from jupyter_mlpipe.store.history import History
+from jupyter_mlpipe.store.records import Artifact
 from jupyter_mlpipe.store.store import Store, open_store
 
 _MADE = frozenset({"succeeded", "reused"})
@@ -49,7 +51,8 @@ class Session:
         self.shell = shell
         self.config = MLPipe(parent=shell)
         self.config.observe(lambda change: self._reopen(), "store")
-        self.names = Names(shell.user_ns)
+        self.names = Names(shell.user_ns, self._is_as_loaded)
+        self._loaded: dict[str, Artifact] = {}
         self.registry = Registry(self.names, self._title_of)
         self.headless = Headless.from_environment()
         self.registry.overrides.update(self.headless.parameters)
@@ -345,10 +348,15 @@ class Session:
         def load() -> Any:
             name = f"{step}.{out}"
             # What a class of a component's cell made needs the class, though the reader may not name it.
-            self.definitions.bring(run.artifact(name).needs)
+            artifact = self._loaded[out] = run.artifact(name)
+            self.definitions.bring(artifact.needs)
             return run[name]
 
         return load
+
+    def _is_as_loaded(self, name: str, value: Any) -> bool:
+        artifact = self._loaded.get(name)
+        return artifact is None or holds(self.store, artifact, value, self.shell.user_ns)
 
     def _claim_unmade(self, task: StepTask) -> None:
         """Let the outputs of a component that was only registered come from the store, when read."""

@@ -425,6 +425,26 @@ OTHER_CELLS = [
         reused="a§",
     ),
     Row(
+        "a helper that is given a table",
+        "import pandas as pd\ndef h§(d): return d['a'].sum().item() + «1|2»\n---\n%%component a§\n"
+        "d§ = pd.DataFrame({'a': [1, 2]})\n---\n%%component s§\ny§ = h§(d§)",
+        ran="s§",
+        reused="a§",
+    ),
+    Row(
+        "a table that is only looked at in between",
+        "import pandas as pd\ndef look(d): return d.describe()\n---\n%%component a§\n"
+        "d§ = pd.DataFrame({'a': [1, 2]})\n---\ne§ = d§\nlook(e§); e§.head()\n---\n%%component s§\ny§ = d§['a'].sum().item()",
+        reused="a§ s§",
+    ),
+    Row(
+        "a model that is only used in between",
+        "from sklearn.tree import DecisionTreeClassifier\n---\n%%component a§\n"
+        "m§ = DecisionTreeClassifier(random_state=0).fit([[0], [1]], [0, 1])\n---\np§ = m§.predict([[1]])\n---\n"
+        "%%component s§\ny§ = m§.predict([[0]]).tolist()",
+        reused="a§ s§",
+    ),
+    Row(
         "a notebook value changed in place between cells",
         "d§ = [1]\n---\n%%component a§\nu§ = sum(d§)\n---\nd§.append(«1|2»)\n---\n%%component s§\ny§ = sum(d§)",
         ran="s§",
@@ -693,7 +713,7 @@ PARAMETERS = [
     Row(
         "a parameter given for a run",
         "# ours\nimport jupyter_mlpipe as mlpipe\n---\n%%parameters\np§ = 1\n---\n# ours\n%%component s§ --no-run\ny§ = p§\n---\n"
-        "# ours\nrun§ = mlpipe.current().run(['s§'], params={'p§': «5|6»}).wait()\n"
+        "# ours\nrun§ = mlpipe.current().run(targets=['s§'], params={'p§': «5|6»}).wait()\n"
         "print('status s§', run§.steps['s§'].status)\ny§ = run§['y§']\n---\n# plain\ny§ = «5|6»",
         ran="s§",
     ),

@@ -1,0 +1,112 @@
+"""Which files a step's code and values name.
+
+Libraries that open files in C++ or Rust (Arrow, Polars, OpenCV) do so unseen by Python. What they
+read is mostly named: by a text in the code, or by a path among the values that the code has.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+from jupyter_mlpipe.keys.codes import find_source, nested_codes
+
+_MAX_DEPTH = 4
+_MAX_TEXTS = 5000
+_MAX_LENGTH = 1024
+_QUESTIONS = frozenset({"exists", "isfile", "isdir", "is_file", "is_dir"})
+
+
+@dataclass(slots=True)
+class Mentions:
+    """Texts that may be paths.
+
+    Parameters
+    ----------
+    paths
+        Each with whether it may stand for all files of a folder.
+    asks
+        Whether the code asks if files are there: Python tells nobody about that either.
+    """
+
+    paths: dict[str, bool] = field(default_factory=dict)
+    asks: bool = False
+
+    def add_code(self, code: str) -> None:
+        try:
+            self._add_tree(ast.parse(code))
+        except (SyntaxError, ValueError, RecursionError):
+            return
+
+    def add_values(self, values: Iterable[object]) -> None:
+        """Take texts and paths among values; functions and classes stand for their code."""
+        for value in values:
+            self._add_value(value, _MAX_DEPTH)
+
+    def _add(self, text: str, may_be_folder: bool) -> None:
+        if not 0 < len(text) <= _MAX_LENGTH or "\n" in text or "\0" in text or "://" in text:
+            return
+        # These name folders all right, but are far more often something else.
+        if text.strip("./~ ") and (text in self.paths or len(self.paths) < _MAX_TEXTS):
+            self.paths[text] = self.paths.get(text, False) or may_be_folder
+
+    def _add_tree(self, tree: ast.AST) -> None:
+        arguments: set[int] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                arguments.update(map(id, node.args))
+                arguments.update(id(keyword.value) for keyword in node.keywords)
+            elif isinstance(node, ast.JoinedStr) and node.values:
+                first = node.values[0]
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    # f"data/{month}.parquet" names a file in that folder.
+                    self._add(os.path.dirname(first.value), True)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                self._add(node.value, id(node) in arguments or os.sep in node.value)
+            elif isinstance(node, ast.Attribute | ast.Name):
+                name = node.attr if isinstance(node, ast.Attribute) else node.id
+                self.asks = self.asks or name in _QUESTIONS
+
+    def _add_value(self, value: object, depth: int) -> None:
+        kind = type(value)
+        if isinstance(value, str):
+            if kind is str:
+                self._add(value, True)
+        elif isinstance(value, PurePath):
+            self._add(os.fspath(value), True)
+        elif isinstance(value, types.FunctionType):
+            self._add_function(value)
+        elif not depth:
+            return
+        elif isinstance(value, list | tuple | set | frozenset):
+            if kind in (list, tuple, set, frozenset):
+                for item in value:
+                    self._add_value(item, depth - 1)
+        elif isinstance(value, dict):
+            if kind is dict:
+                for item in value.values():
+                    self._add_value(item, depth - 1)
+        elif isinstance(value, staticmethod | classmethod):
+            self._add_value(value.__func__, depth - 1)
+        elif isinstance(value, type):
+            if value.__module__ == "__main__":
+                self._add_value(dict(vars(value)), depth)
+        elif kind.__module__ == "__main__" or kind is types.SimpleNamespace:
+            self._add_value(dict(getattr(value, "__dict__", {})), depth)
+
+    def _add_function(self, function: types.FunctionType) -> None:
+        if function.__module__ != "__main__":
+            return
+        source = find_source(function.__code__)
+        if source is not None:
+            self._add_tree(source.node)
+            return
+        for code in nested_codes(function.__code__):
+            self.asks = self.asks or not _QUESTIONS.isdisjoint(code.co_names)
+            for constant in code.co_consts:
+                if isinstance(constant, str):
+                    self._add(constant, os.sep in constant)
