@@ -18,7 +18,7 @@ from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
-from jupyter_mlpipe.keys.codes import CodeReads, code_reads, find_source
+from jupyter_mlpipe.keys.codes import CodeReads, code_reads, find_source, words_in
 from jupyter_mlpipe.keys.describe import find_home
 from jupyter_mlpipe.keys.modules import (
     Modules,
@@ -136,6 +136,7 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
     cell = _read_cell(component.code)
     walk = _Walk(scope)
     walk.attributes |= cell.attributes
+    walk.digester.reach.words.update(dict.fromkeys(cell.words))
     walk.follow(component.reads)
     reached = walk.follow_modules(
         [*cell.imports, *((name, ("*",)) for name in component.star_imports)], modules
@@ -170,13 +171,28 @@ class _Cell:
     imports: tuple[tuple[str, tuple[str, ...]], ...]
     settings: Settings
     attributes: frozenset[str]
+    words: tuple[str, ...]
 
 
 @functools.lru_cache(maxsize=4096)
 def _read_cell(code: str) -> _Cell:
     tree = ast.parse(code)
-    attributes = frozenset(node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute))
-    return _Cell(syntax_digest(tree), ends_quietly(code), imports_in(tree), scan_settings(tree), attributes)
+    attributes, names, texts = set(), set(), []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            attributes.add(node.attr)
+        elif isinstance(node, ast.Name):
+            names.add(node.id)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.append(node.value)
+    return _Cell(
+        syntax_digest(tree),
+        ends_quietly(code),
+        imports_in(tree),
+        scan_settings(tree),
+        frozenset(attributes),
+        words_in(texts, attributes | names),
+    )
 
 
 @functools.lru_cache(maxsize=4096)
@@ -213,17 +229,27 @@ class _Walk:
     def follow(self, names: Iterable[str]) -> None:
         """Resolve names, and the names that what they stand for reads in turn."""
         pending = list(names)
-        reached = self.digester.reach.names
+        reach = self.digester.reach
         seen: set[str] = set()
-        n_reached = 0
-        while pending:
+        n_reached = n_words = 0
+        while pending or len(reach.words) > n_words:
             for name in pending:
                 if name not in seen:
                     seen.add(name)
                     self._resolve(name)
             # A dict only grows at its end.
-            pending = list(reached)[n_reached:]
+            for word in list(reach.words)[n_words:]:
+                n_words += 1
+                if word not in seen and not self._is_nothing(word):
+                    seen.add(word)
+                    self._resolve(word)
+            pending = list(reach.names)[n_reached:]
             n_reached += len(pending)
+
+    def _is_nothing(self, word: str) -> bool:
+        """Tell whether the notebook has nothing of that name."""
+        self.witness.names[word] = look(word, self.scope)
+        return self.scope.find(word) is MISSING
 
     def _resolve(self, name: str) -> None:
         # Before it is used: what changes in between is told by the next look.

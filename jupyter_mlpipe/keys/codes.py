@@ -11,9 +11,11 @@ import ast
 import dis
 import functools
 import itertools
+import keyword
 import linecache
+import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,11 +44,14 @@ class CodeReads:
         (module, level, names) of each import statement.
     attributes
         Every attribute and global named.
+    words
+        Names in texts, where the code evaluates texts: ``df.query("delay > @limit")``.
     """
 
     names: tuple[str, ...]
     imports: tuple[tuple[str, int, tuple[str, ...]], ...]
     attributes: frozenset[str]
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +226,20 @@ def _collect_reads(code: types.CodeType) -> CodeReads:
                 ] = None
             if operation in ("LOAD_CONST", "LOAD_SMALL_INT"):
                 constants.append(argument)
-    return CodeReads(tuple(names), tuple(imports), frozenset(attributes))
+    texts = (text for part in nested_codes(code) for text in part.co_consts if isinstance(text, str))
+    return CodeReads(tuple(names), tuple(imports), frozenset(attributes), words_in(texts, attributes))
+
+
+def words_in(texts: Iterable[str], attributes: Iterable[str]) -> tuple[str, ...]:
+    """Return the names in texts where the code, by what it calls, may look them up."""
+    if _EVALUATE.isdisjoint(attributes):
+        return ()
+    words = dict.fromkeys(word for text in texts for word in _WORD.findall(text))
+    return tuple(word for word in words if not keyword.iskeyword(word))
+
+
+_EVALUATE = frozenset({"eval", "exec", "query", "globals", "locals", "vars"})
+_WORD = re.compile(r"[^\W\d]\w*")
 
 
 _READS_GLOBAL = frozenset(

@@ -153,6 +153,8 @@ def _describe_function(function: types.FunctionType, digester: Digester) -> Desc
     if function.__globals__ is digester.namespace:
         for name in reads.names:
             reach.names[name] = None
+        for word in reads.words:
+            reach.words[word] = None
         reach.codes[id(code)] = code
         reach.attributes |= reads.attributes
         place = "notebook"

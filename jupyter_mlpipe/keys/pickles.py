@@ -195,7 +195,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             if self._by_name and self._names(function):
                 return _find_definition, (function.__qualname__,)
             if self._by_name:
-                self.read.update(code_reads(function.__code__).names)
+                reads = code_reads(function.__code__)
+                self.read.update(reads.names, reads.words)
             home = None
         else:
             if cloudpickle_internals._should_pickle_by_reference(function):

@@ -74,6 +74,8 @@ class Reach:
         The code of each function of the notebook met, by identity.
     attributes
         All attribute and global names in that code.
+    words
+        Names in texts that it may evaluate: read where the notebook has them.
     """
 
     names: dict[str, None] = field(default_factory=dict)
@@ -81,6 +83,7 @@ class Reach:
     imports: dict[tuple[str, int, tuple[str, ...]], None] = field(default_factory=dict)
     codes: dict[int, CodeType] = field(default_factory=dict)
     attributes: set[str] = field(default_factory=set)
+    words: dict[str, None] = field(default_factory=dict)
 
 
 class Digester:
@@ -267,13 +270,13 @@ def _reached_definitions(digester: Digester) -> list[tuple[str, str]]:
     """Return a digest for each name that definitions met so far read, in turn, and for their modules."""
     namespace, reach = digester.namespace, digester.reach
     found: dict[str, str] = {}
-    pending = list(reach.names)
+    pending = [*reach.names, *reach.words]
     while pending:
         name = pending.pop()
         if name in found or name not in namespace:
             continue
         found[name] = _digest_reached(namespace[name], digester)
-        pending.extend(reached for reached in list(reach.names) if reached not in found)
+        pending.extend(reached for reached in (*reach.names, *reach.words) if reached not in found)
     modules = [*reach.modules, *(module for module, level, _ in reach.imports if level == 0)]
     found.update((f"module {name}", content) for name, content in digest_loaded(modules).items())
     return sorted(found.items())

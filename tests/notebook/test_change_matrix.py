@@ -241,6 +241,29 @@ HELPERS = [
     Row("a global that a default reads", calls("k§ = «1|2»\ndef h§(n=k§): return n"), ran="s§"),
     Row("a helper made by exec", calls("exec('def h§(): return «1|2»')"), ran="s§"),
     Row("a helper's global by globals()", calls("k§ = «1|2»\ndef h§(): return globals()['k§']"), ran="s§"),
+    Row(
+        "a name in a query",
+        "import pandas as pd\nk§ = «1|2»\n---\n%%component s§\n"
+        "y§ = pd.DataFrame({'a': [1, 2, 3]}).query('a > @k§')['a'].tolist()",
+        ran="s§",
+    ),
+    Row(
+        "a name in a helper's query",
+        "import pandas as pd\nk§ = «1|2»\ndef h§(d): return d.query('a > @k§')['a'].tolist()\n---\n%%component s§\n"
+        "y§ = h§(pd.DataFrame({'a': [1, 2, 3]}))",
+        ran="s§",
+    ),
+    Row(
+        "an output in a query",
+        "import pandas as pd\n---\n%%component a§\nk§ = «1|2»\n---\n%%component s§\n"
+        "y§ = pd.DataFrame({'a': [1, 2, 3]}).query('a > @k§')['a'].tolist()",
+        ran="a§ s§",
+    ),
+    Row(
+        "a parameter in an evaluated text",
+        "%%parameters\nk§ = «1|2»\n---\n%%component s§\ny§ = eval('k§ + 1')",
+        ran="s§",
+    ),
     Row("a helper's text for eval", calls("k§ = «1|2»\ndef h§(): return eval('k§')"), ran="s§"),
     Row(
         "an operator of a captured enum",
