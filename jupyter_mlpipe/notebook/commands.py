@@ -78,7 +78,7 @@ def _show(session: Session, parser: _Parser, words: list[str]) -> None:
         raise UsageError("There is no pipeline yet: put %%component NAME on top of a cell and run it.")
     snapshot = session.snapshot()
     if not asked.output:
-        live = LiveGraph(CellOutput(session.shell))
+        live = LiveGraph(CellOutput(session.shell), saved=session.headless.active)
         for run in session.live:
             run.subscribe(live.listen)
         session.followers += live.begin(session.live, snapshot)
@@ -111,7 +111,7 @@ def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
     params = _overrides(session, asked.param)
     if asked.only:
         _check_only(session, asked.only, params)
-    live = LiveGraph(CellOutput(session.shell))
+    live = LiveGraph(CellOutput(session.shell), saved=session.headless.active)
     run = session.start(targets, params=params, force=asked.force or (), listener=live.listen)
     session.followers += live.begin([run])
     return run

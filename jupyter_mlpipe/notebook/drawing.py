@@ -15,82 +15,69 @@ from pathlib import Path
 
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.model.resources import describe_seconds
-from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
+from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reason, shorten
+from jupyter_mlpipe.notebook.look import FAINT, FAINT_STYLE, TEXT_STYLE, look_of
 
 _SLOT = "state of %s"
 _WIDTH = 20
-
-_LOOK = {  # status or plan -> sign, word, fill, stroke
-    "succeeded": ("✓", "ran", "#e3f4e6", "#2e7d32"),
-    "reused": ("↻", "reused", "#e3f0fa", "#1565c0"),
-    "running": ("▶", "running", "#fff6d6", "#b28704"),
-    "queued": ("…", "queued", "#fffbea", "#b28704"),
-    "waiting": ("…", "waiting", "#f5f5f5", "#757575"),
-    "failed": ("✗", "failed", "#fbe4e4", "#c62828"),
-    "skipped": ("–", "skipped", "#f5f5f5", "#9e9e9e"),
-    "cancelled": ("■", "cancelled", "#f3ece4", "#8d6e63"),
-    "reuse": ("↻", "would be reused", "#ffffff", "#1565c0"),
-    "run": ("▷", "would run", "#ffffff", "#b28704"),
-    "undecided": ("?", "undecided", "#ffffff", "#757575"),
-    "": ("·", "registered", "#ffffff", "#757575"),
-}
+_FONT = "Helvetica"  # its metrics are known to all layout programs
+_STROKE = "#757575"
+_EDGE = "#9e9e9e"
 
 
 def pipeline_dot(snapshot: RunSnapshot) -> str:
-    """Return the DOT source of a pipeline: its steps, its parameters, and what flows between them."""
-    # Here, as every notebook imports this module, and few draw a graph.
-    from graphviz import Digraph
+    """Return the DOT source of a pipeline: its steps and what flows between them.
+
+    Parameters and notebook values stand in the nodes that read them: as nodes of their own they
+    would cover the graph with edges.
+    """
+    from graphviz import Digraph  # every notebook imports this module, few draw
 
     dot = Digraph(
         "pipeline",
-        graph_attr={"rankdir": "TB", "nodesep": "0.3", "ranksep": "0.42", "bgcolor": "transparent"},
+        graph_attr={
+            "rankdir": "TB",
+            "nodesep": "0.35",
+            "ranksep": "0.45",
+            "bgcolor": "transparent",
+            "pad": "0.25,0.05",
+        },
         node_attr={
             "shape": "box",
             "style": "rounded,filled",
             "fillcolor": "white",
-            "color": "#757575",
-            "fontname": "Helvetica",
+            "color": _STROKE,
+            "fontname": _FONT,
             "fontsize": "12",
-            "margin": "0.16,0.09",
+            "margin": "0.14,0.08",
         },
         edge_attr={
-            "fontname": "Helvetica",
+            "fontname": _FONT,
             "fontsize": "10",
-            "color": "#9e9e9e",
-            "fontcolor": "#616161",
+            "color": _EDGE,
+            "fontcolor": FAINT,
             "arrowsize": "0.7",
         },
     )
     names = {step.name for step in snapshot.steps}
     for step in snapshot.steps:
         slot = (_SLOT % _number(snapshot, step)).center(_WIDTH, "_")
-        dot.node(f"step {step.name}", label=f"{step.name}\n{slot}", id=f"step-{step.name}")
-    sources: dict[tuple[str, str], list[str]] = {}
+        lines = [f"<B>{html.escape(step.name)}</B>", f'<FONT POINT-SIZE="11">{slot}</FONT>']
+        others = shorten(
+            [name for name, source in step.reads.items() if source == "parameter"]
+            + [name for name, source in step.reads.items() if source not in (*names, "parameter")]
+        )
+        if others:
+            lines.append(f'<FONT POINT-SIZE="10.5" COLOR="{FAINT}">{html.escape(others)}</FONT>')
+        dot.node(f"step {step.name}", label=f"<{'<BR/>'.join(lines)}>", id=f"step-{step.name}")
     for step in snapshot.steps:
         flows: dict[str, list[str]] = {}
         for name, source in step.reads.items():
             if source in names:
                 flows.setdefault(source, []).append(name)
-            else:
-                sources.setdefault((source, name), []).append(step.name)
         for source, read in flows.items():
-            dot.edge(f"step {source}", f"step {step.name}", label=" " + ", ".join(read), weight="6")
-    for (source, name), readers in sources.items():
-        node = f"{source} {name}"
-        shape = "ellipse" if source == "parameter" else "note"
-        dot.node(
-            node,
-            label=name,
-            shape=shape,
-            style="filled",
-            fillcolor="#fafafa",
-            fontsize="10",
-            height="0.3",
-            margin="0.08,0.03",
-            id=f"{source}-{name}",
-        )
-        for reader in readers:
-            dot.edge(node, f"step {reader}", style="dashed", arrowsize="0.5")
+            # Flush left: a font wider than the layout's then grows away from the edge, not over it.
+            dot.edge(f"step {source}", f"step {step.name}", label=f" {shorten(read)}\\l")
     return str(dot.source)
 
 
@@ -127,13 +114,19 @@ def layout(dot: str, kind: str = "svg") -> str:
 def paint(snapshot: RunSnapshot, svg: str) -> str:
     """Fill a laid out picture with the state of each step."""
     for step in snapshot.steps:
-        sign, word, fill, stroke = _LOOK[step.status or step.plan or ""]
-        state = f"{sign} {word}{_time(step)}"
+        state = f"{look_of(step.status, step.plan).sign} {_state(step)}"
         slot = (_SLOT % _number(snapshot, step)).center(_WIDTH, "_")
         svg = svg.replace(slot, html.escape(state))
-        svg = _paint_node(svg, step, fill, stroke)
+        svg = _paint_node(svg, step)
     label = html.escape(_describe(snapshot), quote=True)
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" class="mlpipe-graph" ', 1)
+    svg = re.sub(r'font-family="[^"]*"', 'font-family="Helvetica,Arial,sans-serif"', svg)
+    # Styles follow the front end's theme; where they are taken out, the attributes hold.
+    svg = svg.replace(f' fill="{FAINT}"', f' fill="{FAINT}" style="fill:{FAINT_STYLE}"')
+    width = re.search(r'width="([\d.]+)pt"', svg)
+    # A wide graph shrinks to the page, but not below what can be read.
+    size = f"max-width:max(100%,{float(width[1]) * 0.7:.0f}pt);height:auto" if width else ""
+    head = f'<svg role="img" aria-label="{label}" class="mlpipe-graph" style="{size}" '
+    return svg.replace("<svg ", head, 1)
 
 
 def describe_pipeline(snapshot: RunSnapshot) -> str:
@@ -141,44 +134,54 @@ def describe_pipeline(snapshot: RunSnapshot) -> str:
     width = max((len(step.name) for step in snapshot.steps), default=0)
     lines = []
     for step in snapshot.steps:
-        sign, word, *_ = _LOOK[step.status or step.plan or ""]
+        state = f"{look_of(step.status, step.plan).sign} {step.name:<{width}}  {_state(step):<18}"
         reads = ", ".join(step.reads)
-        lines.append(
-            f"{sign} {step.name:<{width}}  {word + _time(step):<18}  {reads} -> {', '.join(step.outputs)}"
-        )
+        lines.append(f"{state}  {reads} -> {', '.join(step.outputs)}")
     return "\n".join(lines)
 
 
-def _paint_node(svg: str, step: StepSnapshot, fill: str, stroke: str) -> str:
+def _paint_node(svg: str, step: StepSnapshot) -> str:
     # Graphviz writes some characters of an id as entities; both spellings name the same node.
     found = re.search(
         rf'<g id="step(?:-|&#45;){re.escape(step.name)}" class="node">(.*?)</g>', svg, re.DOTALL
     )
     if found is None:
         return svg
+    look = look_of(step.status, step.plan)
     attributes = f'data-mlpipe-step="{step.name}"'
     if step.status:
         attributes += f' data-mlpipe-status="{step.status}"'
     if step.plan:
         attributes += f' data-mlpipe-plan="{step.plan}"'
-    body = re.sub(r'fill="white"', f'fill="{fill}"', found[1], count=1)
-    body = re.sub(r'stroke="#757575"', f'stroke="{stroke}"', body, count=1)
-    title = html.escape("; ".join([step.name, *(str(r) for r in step.reasons)]))
+    body = re.sub(r'fill="white"', f'fill="{look.fill}" style="{look.node_style}"', found[1], count=1)
+    body = re.sub(rf'stroke="{_STROKE}"', f'stroke="{look.stroke}"', body, count=1)
+    # Lines of a label are laid out from their left; centred they stay so in a font of other widths.
+    path = re.search(r' d="([^"]*)"', body)
+    xs = [float(x) for x in re.findall(r"(-?[\d.]+),-?[\d.]+", path[1])] if path else []
+    if xs:
+        middle = f'text-anchor="middle" x="{(min(xs) + max(xs)) / 2:.2f}"'
+        body = re.sub(r'text-anchor="start" x="[^"]*"', middle, body)
+    # Shown smaller than laid out: lines of a label stand too close otherwise.
+    body = body.replace('font-size="11.00"', 'font-size="10"').replace('font-size="10.50"', 'font-size="9"')
+    body = re.sub(r"(<text(?:(?! fill=)[^>])*)>", rf'\1 fill="#212121" style="fill:{TEXT_STYLE}">', body)
+    title = html.escape("; ".join([step.name, *(describe_reason(r) for r in step.reasons)]))
     body = re.sub(r"<title>.*?</title>", lambda _: f"<title>{title}</title>", body, count=1)
     node = f'<g id="step-{step.name}" class="node" {attributes}>{body}</g>'
     return svg[: found.start()] + node + svg[found.end() :]
 
 
-def _time(step: StepSnapshot) -> str:
+def _state(step: StepSnapshot) -> str:
+    """Return a step's state in words: ``ran 2.2 s``."""
+    word = look_of(step.status, step.plan).word
     if step.status == "reused":
-        return f", saved {describe_seconds(step.saved_seconds)}" if step.saved_seconds else ""
+        return f"{word}, saved {describe_seconds(step.saved_seconds)}" if step.saved_seconds else word
     if step.status in ("succeeded", "failed") and step.seconds is not None:
-        return f" {describe_seconds(step.seconds)}"
-    return ""
+        return f"{word} {describe_seconds(step.seconds)}"
+    return word
 
 
 def _describe(snapshot: RunSnapshot) -> str:
-    states = ", ".join(f"{s.name}: {_LOOK[s.status or s.plan or ''][1]}" for s in snapshot.steps)
+    states = ", ".join(f"{s.name}: {_state(s)}" for s in snapshot.steps)
     return f"pipeline of {len(snapshot.steps)} steps. {states}"
 
 

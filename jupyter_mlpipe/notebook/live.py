@@ -18,10 +18,17 @@ _display_ids = itertools.count()
 
 
 class LiveGraph:
-    """Redraws from a thread of its own, at most four times a second."""
+    """Redraws from a thread of its own, at most four times a second.
 
-    def __init__(self, output: CellOutput) -> None:
+    Parameters
+    ----------
+    saved
+        See `graph_bundle`.
+    """
+
+    def __init__(self, output: CellOutput, *, saved: bool = False) -> None:
         self._output = output
+        self._saved = saved
         self._display_id = f"mlpipe-graph-{next(_display_ids)}"
         self._changed = threading.Event()
         self._ended = threading.Event()
@@ -59,7 +66,8 @@ class LiveGraph:
         self._output.update(self._draw(runs, base), display_id=self._display_id)
 
     def _draw(self, runs: Sequence[Run], base: RunSnapshot | None) -> dict[str, Any]:
-        return graph_bundle(runs[-1].snapshot() if base is None else overlay(base, runs))
+        snapshot = runs[-1].snapshot() if base is None else overlay(base, runs)
+        return graph_bundle(snapshot, saved=self._saved)
 
 
 def overlay(base: RunSnapshot, runs: Sequence[Run]) -> RunSnapshot:

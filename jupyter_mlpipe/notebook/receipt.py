@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jupyter_mlpipe.model.pipeline import FromParameter, FromStep, Step
+from jupyter_mlpipe.notebook.look import FAINT_STYLE, look_of
 from jupyter_mlpipe.notebook.output import MIME
 
 
@@ -18,16 +19,17 @@ def describe_interface(step: Step, parameters: Mapping[str, Any], shared: frozen
     shared
         Names that more than one component writes: their producer is named.
     """
-    reads = []
+    from_steps, parameters_read, values = [], [], []
     for name, binding in step.bindings.items():
         if isinstance(binding, FromParameter):
             value = repr(parameters.get(name))
-            reads.append(f"{name}={value if len(value) <= 30 else value[:27] + '...'}")
+            parameters_read.append(f"{name}={value if len(value) <= 30 else value[:27] + '...'}")
         elif isinstance(binding, FromStep):
             plain = binding.output == name and name not in shared and name not in step.component.outputs
-            reads.append(name if plain else f"{name} ({binding.step})")
+            from_steps.append(name if plain else f"{name} ({binding.step})")
         else:
-            reads.append(f"{name} (notebook)")
+            values.append(f"{name} (notebook)")
+    reads = [*from_steps, *parameters_read, *values]
     writes = ", ".join(step.component.outputs)
     return " ".join(part for part in (", ".join(reads), f"-> {writes}" if writes else "") if part)
 
@@ -62,14 +64,17 @@ class Receipt:
         attributes = f'data-mlpipe-step="{html.escape(self.name)}"'
         if status:
             attributes += f' data-mlpipe-status="{html.escape(status)}"'
-        colour = _COLOURS.get(status or "", "inherit")
+        look = look_of(status)
+        interface = html.escape(self.interface).replace("-&gt;", "→")
+        interface = interface.replace("(notebook)", "<i>(notebook)</i>")
+        sign = f"{look.sign}&nbsp;" if status else ""
         rows = [
-            f'<div {attributes} style="font-family:var(--jp-code-font-family,monospace);'
-            f'font-size:90%;opacity:.85"><b>{html.escape(self.name)}</b>'
-            f"&nbsp; {html.escape(self.interface)} "
-            f'<span style="color:{colour}">· {html.escape(state)}</span>'
+            f'<div {attributes} style="{_BOX};border-left:2px solid {look.stroke}">'
+            f"<b>{html.escape(self.name)}</b>&ensp;"
+            f'<span style="color:{FAINT_STYLE}">{interface}</span> '
+            f'<span style="{look.text_style}">·&nbsp;{sign}{html.escape(state)}</span>'
         ]
-        rows += [f"<br><span>{html.escape(note)}</span>" for note in notes]
+        rows += [f'<br><span style="color:{FAINT_STYLE}">{html.escape(note)}</span>' for note in notes]
         return {
             "text/plain": "\n".join([line, *(f"  {note}" for note in notes)]),
             "text/html": "".join(rows) + "</div>",
@@ -85,9 +90,4 @@ class Receipt:
         }
 
 
-_COLOURS = {
-    "succeeded": "var(--jp-success-color1,#1b7f3b)",
-    "reused": "var(--jp-info-color1,#0277bd)",
-    "failed": "var(--jp-error-color1,#c62828)",
-    "cancelled": "var(--jp-warn-color1,#b26a00)",
-}
+_BOX = "font-family:var(--jp-code-font-family,monospace);font-size:90%;line-height:1.5;padding:1px 0 1px 8px"

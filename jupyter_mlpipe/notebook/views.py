@@ -16,20 +16,27 @@ from jupyter_mlpipe.model.status import (
     reasons_json,
 )
 from jupyter_mlpipe.notebook.drawing import describe_pipeline, pipeline_svg
+from jupyter_mlpipe.notebook.look import FAINT_STYLE, look_of
 from jupyter_mlpipe.notebook.output import MIME
 
 Bundle = dict[str, Any]
 
 
-def graph_bundle(snapshot: RunSnapshot) -> Bundle:
-    """Return the picture of a pipeline with the state of each step."""
+def graph_bundle(snapshot: RunSnapshot, *, saved: bool = False) -> Bundle:
+    """Return the picture of a pipeline with the state of each step.
+
+    Parameters
+    ----------
+    saved
+        For a notebook that no front end shows: as an image alone. GitHub prefers HTML where both
+        are there, and takes drawings out of it; JupyterLab prefers HTML too, and there the nodes
+        can be reached by style and by tests, which an image hides.
+    """
     svg = pipeline_svg(snapshot)
-    return {
-        "text/plain": describe_pipeline(snapshot),
-        "text/html": f'<div class="mlpipe" style="overflow-x:auto">{svg}</div>',
-        "image/svg+xml": svg,
-        MIME: {"kind": "graph", **snapshot.to_json()},
-    }
+    bundle: Bundle = {"text/plain": describe_pipeline(snapshot), "image/svg+xml": svg}
+    if not saved:
+        bundle["text/html"] = f'<div class="mlpipe" style="overflow-x:auto">{svg}</div>'
+    return {**bundle, MIME: {"kind": "graph", **snapshot.to_json()}}
 
 
 def plan_bundle(plan: Mapping[str, StepPlan]) -> Bundle:
@@ -104,22 +111,37 @@ def table_bundle(
     lines = [head]
     for row in [columns, *rows]:
         lines.append("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-    style = 'style="text-align:left;padding:2px 14px 2px 0"'
-    body = "".join(f"<th {style}>{html.escape(column)}</th>" for column in columns)
-    for row in rows:
-        marks = ""
-        if attribute:
-            marks = (
-                f' data-mlpipe-step="{html.escape(row[0])}" data-mlpipe-{attribute}="{html.escape(row[1])}"'
-            )
-        cells = "".join(f"<td {style}>{html.escape(str(cell))}</td>" for cell in row)
-        body += f"</tr><tr{marks}>{cells}"
-    table = f"<table><thead></thead><tbody><tr>{body}</tr></tbody></table>"
+    heads = "".join(f'<th style="{_CELL}">{html.escape(column)}</th>' for column in columns)
+    body = "".join(_table_row(row, attribute) for row in rows)
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
     return {
         "text/plain": "\n".join(lines),
         "text/html": f'<div class="mlpipe"><div>{html.escape(head)}</div>{table}</div>',
         MIME: dict(facts),
     }
+
+
+_CELL = "text-align:left;vertical-align:top;padding:3px 16px 3px 0"
+
+
+def _table_row(row: Sequence[str], attribute: str | None) -> str:
+    if attribute is None:
+        return f"<tr>{''.join(_table_cell(str(cell)) for cell in row)}</tr>"
+    step, state, *rest = row
+    look = look_of(state)
+    marks = f'data-mlpipe-step="{html.escape(step)}" data-mlpipe-{attribute}="{html.escape(state)}"'
+    cells = [
+        f'<td style="{_CELL}"><b>{html.escape(step)}</b></td>',
+        f'<td style="{_CELL};white-space:nowrap;{look.text_style}">{look.sign} {html.escape(state)}</td>',
+        # What is reused needs no attention.
+        *(_table_cell(str(cell), is_faint=state in ("reuse", "reused")) for cell in rest),
+    ]
+    return f"<tr {marks}>{''.join(cells)}</tr>"
+
+
+def _table_cell(text: str, *, is_faint: bool = False) -> str:
+    colour = f";color:{FAINT_STYLE}" if is_faint else ""
+    return f'<td style="{_CELL}{colour}">{html.escape(text)}</td>'
 
 
 def _took(step: StepSnapshot) -> str:
