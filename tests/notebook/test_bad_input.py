@@ -143,11 +143,13 @@ def test_a_value_that_cannot_be_sent(started: Kernel) -> None:
 
 
 def test_a_step_that_dies_names_the_signal(started: Kernel) -> None:
-    fails(started, "%%component bad\nimport os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\ny = 1", "SIGSEGV")
+    cell = "%%component bad\nimport os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\ny = 1"
+    fails(started, cell, "SIGSEGV")
 
 
 def test_a_step_past_its_timeout(started: Kernel) -> None:
-    fails(started, "%%component bad --timeout 1s\nimport time\ntime.sleep(60)\ny = 1", "--timeout of 1.0 s", "bad")
+    cell = "%%component bad --timeout 1s\nimport time\ntime.sleep(60)\ny = 1"
+    fails(started, cell, "--timeout of 1.0 s", "bad")
 
 
 def test_another_cell_magic_below_ours(started: Kernel) -> None:

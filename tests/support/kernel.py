@@ -13,7 +13,6 @@ from typing import Any
 
 from jupyter_client.manager import KernelManager
 
-
 MIME = "application/vnd.mlpipe+json"
 
 
