@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import functools
+import os
 import secrets
 import time
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from jupyter_mlpipe.errors import UnknownNameError, UnknownStepError, close_matches
+from jupyter_mlpipe.execution.files import MISSING, digest_as_before
 from jupyter_mlpipe.execution.task import StepTask
-from jupyter_mlpipe.execution.watch import MISSING, digest_as_before
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.derive import derive_key, explain
 from jupyter_mlpipe.keys.packages import is_standard, package_ingredients
@@ -214,7 +215,9 @@ def take_inputs(task: StepTask, records: Mapping[str, Record | None]) -> dict[st
         found = record.outputs.get(source.output) if record is not None else None
         if found is None:
             left_out = record.left_out.get(source.output) if record is not None else None
-            why = f"it could not be stored: {left_out.rstrip('.')}" if left_out else "that step did not make it"
+            why = "that step did not make it"
+            if left_out:
+                why = f"it could not be stored: {left_out.rstrip('.')}"
             raise UnknownNameError(
                 f"Step '{task.name}' reads '{source.output}' of step '{source.step}', but {why}. "
                 f"Make '{source.output}' in '{task.name}' itself, or have '{source.step}' make something "
@@ -259,7 +262,7 @@ def _why_not(record: Record, task: StepTask, store: Store, now: float) -> tuple[
     if record.shown is not None and not store.objects.has(record.shown):
         reasons.append(Reason("missing", "", "what it showed is no longer in the store"))
     for path, before in record.files.items():
-        found = digest_as_before(path, before)
+        found = digest_as_before(os.path.join(task.folder or "", path), before)
         if found != before:
             reasons.append(Reason("file", path, "no longer there" if found == MISSING else "changed"))
     return tuple(reasons)

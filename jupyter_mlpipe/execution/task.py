@@ -123,7 +123,9 @@ def make_spec(
 
 def _environment(ingredients: Iterable[Ingredient]) -> dict[str, str]:
     """Return the environment variables that are part of the key, as they are in this process."""
-    names = [i.name.removeprefix("env ") for i in ingredients if i.kind == "setting"]
+    names = [
+        i.name.removeprefix("env ") for i in ingredients if i.kind == "setting" and i.name.startswith("env ")
+    ]
     return {name: os.environ[name] for name in names if name in os.environ}
 
 

@@ -24,14 +24,16 @@ from types import FrameType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from blake3 import blake3
-
+from jupyter_mlpipe.execution.files import (
+    MISSING,
+    file_digest,
+    files_in,
+    names_digest,
+    states_digest,
+)
 from jupyter_mlpipe.execution.mentions import Mentions
 
-MISSING = "missing"
 _CHANGED = "changed while it was read"  # never the digest of anything
-_NAMES = "names "
-_STATES = "states "
 _MAX_FOLDER_FILES = 1000
 _MAX_FOLDER_BYTES = 256 << 20
 _SYSTEM = (
@@ -50,78 +52,9 @@ _SYSTEM = (
 )
 _IN_HOME = (".cache", ".config", ".ipython", ".jupyter", ".local", ".matplotlib", ".nv", ".dask")
 _WRITES = os.O_WRONLY | os.O_TRUNC | os.O_CREAT | os.O_EXCL
-_known: dict[tuple[str, int, int, int, int], str] = {}
 
 
-def digest_as_before(path: str, before: str) -> str:
-    """Return what is to be compared with `before`: of a folder, its names or its files' states."""
-    if before.startswith(_NAMES):
-        return _names_digest(path)
-    if before.startswith(_STATES):
-        return _states_digest(path)
-    return file_digest(path)
-
-
-def _names_digest(folder: str) -> str:
-    try:
-        names = sorted(name for name in os.listdir(folder) if _counts(name))
-    except OSError:
-        return MISSING
-    return _NAMES + blake3("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _states_digest(folder: str) -> str:
-    """Return a digest of which files a folder holds and when they were written; for large folders."""
-    states = [(path, found.st_size, found.st_mtime_ns) for path, found in _files_in(folder)]
-    return _STATES + blake3(repr(states).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _files_in(folder: str) -> list[tuple[str, os.stat_result]]:
-    found = []
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(filter(_counts, folders))
-        for name in sorted(filter(_counts, names)):
-            path = os.path.join(root, name)
-            try:
-                status = os.stat(path)
-            except OSError:
-                continue
-            if stat.S_ISREG(status.st_mode):
-                found.append((path, status))
-    return found
-
-
-def _counts(name: str) -> bool:
-    return not name.startswith(".") and name != "__pycache__"
-
-
-def file_digest(path: str) -> str:
-    """Return the digest of a file's content, or `MISSING` where there is none to read.
-
-    A file whose size, times and inode are those of the last time is not read again.
-    """
-    try:
-        found = os.stat(path)
-        identity = (path, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-        digest = _known.get(identity)
-        if digest is None:
-            hasher = blake3()
-            if found.st_size:
-                hasher.update_mmap(path)
-            digest = hasher.hexdigest()
-            # The clock of a file system may be coarse: a change within the same tick keeps the times.
-            if _is_settled(found):
-                _known[identity] = digest
-    except OSError:
-        return MISSING
-    return digest
-
-
-def _is_settled(found: os.stat_result) -> bool:
-    return time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > 2_000_000_000
-
-
-_State = tuple[int, int, int]
+_State = tuple[int, int, int, int]
 _MAX_FRAMES = 12
 _IMPORTERS = re.compile(r"^<frozen importlib|/importlib/|/pkgutil\.py$|/pkg_resources/")
 _FILE_NAME = re.compile(r"^[^\s*?<>|]+\.[A-Za-z]\w{0,9}$")
@@ -133,7 +66,7 @@ def _state(path: str) -> _State | None:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _imports(frame: FrameType | None) -> bool:
@@ -157,6 +90,10 @@ def _command_of(frame: FrameType | None) -> object:
     return None
 
 
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(os.path.join(folder, ""))
+
+
 def _absolute(path: Any) -> str | None:
     try:
         text = os.fsdecode(path)
@@ -178,6 +115,7 @@ class FileWatch:
     """
 
     def __init__(self, folder: str, ignored: Iterable[str] = ()) -> None:
+        self._base = os.path.abspath(folder)
         self._folder = os.path.join(os.path.realpath(folder), "")
         self._ignored = tuple(os.path.join(os.path.realpath(path), "") for path in ignored)
         # With what it was like when it was first opened: None where it was not there.
@@ -186,6 +124,8 @@ class FileWatch:
         self._listed: dict[str, str] = {}
         self._mentioned: dict[str, bool] = {}
         self._asked_for: set[str] = set()
+        self._relative: set[str] = set()  # named as seen from the notebook's folder
+        self._absolute: set[str] = set()  # written out in full by the code or its values
         self._active = False
         self._started_ns = 0
 
@@ -231,6 +171,8 @@ class FileWatch:
         absolute = _absolute(path)
         if absolute is None:
             return
+        if not os.path.isabs(os.fsdecode(path)) and _is_below(os.getcwd(), self._base):
+            self._relative.add(absolute)
         if isinstance(seen, set):
             # What is made anew is no input; what was read before stays one.
             if absolute not in self._read:
@@ -256,7 +198,7 @@ class FileWatch:
             return
         self._active = False
         try:
-            self._listed[absolute] = _names_digest(absolute)
+            self._listed[absolute] = names_digest(absolute)
         finally:
             self._active = True
 
@@ -272,7 +214,11 @@ class FileWatch:
             for word in {text, *words, *(piece for w in words for piece in _WORD_ENDS.split(w))}:
                 path = os.path.join(base, os.path.expanduser(word))
                 if word and os.path.isfile(path):
-                    self._note(path, self._read)
+                    # It may be there to be written to: then it changes while the step runs.
+                    absolute = os.path.abspath(path)
+                    self._mentioned.setdefault(absolute, False)
+                    if path != word:
+                        self._relative.add(absolute)
 
     def mention(self, mentions: Mentions) -> None:
         """Count files as read that the code or its values name, if they were there all the time."""
@@ -280,12 +226,20 @@ class FileWatch:
             absolute = _absolute(os.path.expanduser(path))
             if absolute is None:
                 continue
+            if os.path.isabs(path):
+                self._absolute.add(absolute)
+            else:
+                self._relative.add(absolute)
             self._mentioned[absolute] = self._mentioned.get(absolute, False) or may_be_folder
             if mentions.asks and _FILE_NAME.search(path):
                 self._asked_for.add(absolute)
 
     def files(self) -> dict[str, str]:
-        """Return the digests of the files read, by path; folders that were listed end with a slash."""
+        """Return the digests of the files read, by path; folders that were listed end with a slash.
+
+        Paths in the notebook's folder are relative to it: the same notebook in another folder means
+        the files there.
+        """
         self.stop()
         found: dict[str, str] = {}
         for path, before in self._read.items():
@@ -310,7 +264,13 @@ class FileWatch:
         for path, may_be_folder in self._mentioned.items():
             if path not in found and path not in self._written:
                 found.update(self._named(path, may_be_folder))
-        return dict(sorted(found.items()))
+        return dict(sorted((self._as_meant(path), digest) for path, digest in found.items()))
+
+    def _as_meant(self, path: str) -> str:
+        plain = path.rstrip(os.sep)
+        if plain not in self._relative and (plain in self._absolute or not _is_below(plain, self._base)):
+            return path
+        return os.path.relpath(plain, self._base) + path[len(plain) :]
 
     def _is_temporary(self, real: str) -> bool:
         temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
@@ -321,7 +281,7 @@ class FileWatch:
             real = os.path.join(os.path.realpath(folder), "")
             if self._is_excluded(real) or (self._is_temporary(real) and before == MISSING):
                 continue
-            after = _names_digest(folder)
+            after = names_digest(folder)
             if after == MISSING:
                 continue  # made and removed again
             wrote = any(os.path.dirname(path) == folder for path in self._written)
@@ -344,19 +304,19 @@ class FileWatch:
         # A folder above the notebook's holds more than a step means.
         if not may_be_folder or not stat.S_ISDIR(status.st_mode) or self._folder.startswith(real + os.sep):
             return
-        held = _files_in(path)
+        held = files_in(path)
         # A folder that the step writes to is for its results.
         if not all(self._is_old(found) for _, found in held) or any(
             written.startswith(path + os.sep) for written in self._written
         ):
             return
         if len(held) > _MAX_FOLDER_FILES or sum(s.st_size for _, s in held) > _MAX_FOLDER_BYTES:
-            yield path, _states_digest(path)
+            yield path, states_digest(path)
             return
         for file, _ in held:
             yield file, file_digest(file)
         if held:
-            yield os.path.join(path, ""), _names_digest(path)
+            yield os.path.join(path, ""), names_digest(path)
 
     def _is_old(self, found: os.stat_result) -> bool:
         # Both times: a file that was moved there keeps the first.

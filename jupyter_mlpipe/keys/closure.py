@@ -29,6 +29,8 @@ from jupyter_mlpipe.keys.modules import (
 from jupyter_mlpipe.keys.pickles import dump_closure, find_unpicklable
 from jupyter_mlpipe.keys.readable import helper_source, short_value, shorten
 from jupyter_mlpipe.keys.settings import (
+    ASK_FOR_FOLDER,
+    MAY_ASK_FOR_FOLDER,
     REMEDIES,
     FoundSettings,
     Settings,
@@ -355,6 +357,12 @@ class _Walk:
                     found.seeded.update(
                         state.partition(".seed")[0].partition(".manual")[0] for state in states
                     )
+        asks_for_folder = not called.isdisjoint(MAY_ASK_FOR_FOLDER) or any(
+            not module.settings.called.isdisjoint(ASK_FOR_FOLDER) for module in reached.local.values()
+        )
+        if asks_for_folder:
+            folder = self.witness.folder = os.getcwd()
+            self.add("setting", "folder", digest("folder", folder), folder)
         for variable in sorted(found.variables):
             value = self.witness.variables[variable] = os.environ.get(variable)
             self.add("setting", f"env {variable}", digest("environment", variable, value), "")

@@ -133,7 +133,8 @@ def _by_name(value: Any, digester: Digester) -> Description | None:
         # A method is part of its class, which would only name it in turn.
         if "." in name and not isinstance(value, type):
             return None
-        if find_in(digester.namespace, name) is not value:
+        found_now = find_in(digester.namespace, name)
+        if found_now is not value and not (digester.names_only and found_now is not None):
             return None
         digester.reach.names[name.partition(".")[0]] = None
         return describe_as("notebook", name)

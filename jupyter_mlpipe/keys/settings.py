@@ -63,6 +63,10 @@ REMEDIES: dict[str, str] = {
     "torch": "call torch.manual_seed(...) in this cell or pass a generator",
 }
 _SHELL_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
+# What is said by where the notebook lies. In a module of the user's, `Path(__file__).resolve()` is no more
+# than a way to find its files.
+ASK_FOR_FOLDER = frozenset({"getcwd", "getcwdb", "cwd"})
+MAY_ASK_FOR_FOLDER = ASK_FOR_FOLDER | {"abspath", "realpath", "resolve", "absolute"}
 _ENVIRONMENT = frozenset({"os.environ", "os.environb"})
 _READERS = frozenset({"os.getenv", "os.getenvb"})
 
@@ -108,6 +112,8 @@ def scan_settings(tree: ast.AST) -> Settings:
     for node in nodes:
         if isinstance(node, ast.Call):
             name = _dotted(node.func, imported)
+            if name is None and isinstance(node.func, ast.Attribute):
+                called.add(node.func.attr)
             if name is not None:
                 called.add(name.rpartition(".")[2])
                 if name.rpartition(".")[2] in ("getenv", "getenvb", "get", "pop", "setdefault"):

@@ -93,10 +93,15 @@ class Digester:
     ----------
     namespace
         The ``__dict__`` of the notebook's module.
+    names_only
+        Let definitions of the notebook stand for themselves by their names, earlier versions too.
     """
 
-    def __init__(self, namespace: Mapping[str, Any], reach: Reach | None = None) -> None:
+    def __init__(
+        self, namespace: Mapping[str, Any], reach: Reach | None = None, *, names_only: bool = False
+    ) -> None:
         self.namespace = namespace
+        self.names_only = names_only
         self.reach = Reach() if reach is None else reach
         self._known: dict[int, bytes] = {}
         self._alive: list[object] = []  # so that no id in _known is used twice

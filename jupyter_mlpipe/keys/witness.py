@@ -87,6 +87,8 @@ class Witness:
         Modules that were not imported and would have been followed.
     variables
         Environment variables.
+    folder
+        The working directory, where the code asks for it.
     wanted, reached
         Imports, and what they led to.
     """
@@ -95,6 +97,7 @@ class Witness:
     roots: dict[str, object] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
     variables: dict[str, str | None] = field(default_factory=dict)
+    folder: str | None = None
     wanted: Iterable[tuple[str, tuple[str, ...]]] = ()
     reached: ReachedModules = field(default_factory=ReachedModules)
 
@@ -110,6 +113,7 @@ class Witness:
             and all(scope.module_named(name) is before for name, before in self.roots.items())
             and sys.modules.keys().isdisjoint(self.absent)
             and all(os.environ.get(name) == before for name, before in self.variables.items())
+            and (self.folder is None or os.getcwd() == self.folder)
             and modules.reach(self.wanted) == self.reached
         )
 

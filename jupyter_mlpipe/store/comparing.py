@@ -20,7 +20,7 @@ def holds(store: Store, artifact: Artifact, value: object, namespace: dict[str, 
     Parameters
     ----------
     namespace
-        Of the notebook. Its definitions count by name only: they may have been made anew since.
+        Of the notebook. Its definitions count by name only: that of a class may have been run again since.
     """
     if content_of(value, namespace) == (artifact.codec, artifact.blob.object):
         return True
@@ -30,7 +30,8 @@ def holds(store: Store, artifact: Artifact, value: object, namespace: dict[str, 
     except (StoreError, EncodingError):
         return True  # there is nothing to compare it with
     try:
-        return Digester(namespace).digest_value(value) == Digester(namespace).digest_value(untouched)
+        before, now = (Digester(namespace, names_only=True).digest_value(v) for v in (untouched, value))
+        return before == now
     except Undigestable:
         return content_of(value, namespace) == content_of(untouched, namespace)
 

@@ -67,7 +67,7 @@ class Record:
     shown
         Content of what the step showed: a JSON list of outputs as in a notebook file.
     files
-        Digests of files read, by path.
+        Digests of files read, by path; relative ones are seen from the notebook's folder.
     created_at
         Seconds since 1970.
     """

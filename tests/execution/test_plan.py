@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from jupyter_mlpipe.execution.watch import file_digest
+from jupyter_mlpipe.execution.files import file_digest
 from jupyter_mlpipe.keys.closure import Closure
 
 from jupyter_mlpipe.errors import UnknownStepError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from jupyter_mlpipe.execution.watch import MISSING, file_digest
+from jupyter_mlpipe.execution.files import MISSING, digest_as_before, file_digest
 from tests.support.steps import Steps
 
 
@@ -42,12 +42,12 @@ open("made.txt", "w").write("x")
 text = open("made.txt").read()
 """
     ended = steps.run(code)
-    assert dict(ended.record.files) == {str(rows): blake3(b"a\n1\n").hexdigest()}
+    assert dict(ended.record.files) == {"rows.csv": blake3(b"a\n1\n").hexdigest()}
 
 
 def test_a_file_looked_for_in_vain_is_recorded_as_missing(steps: Steps) -> None:
     code = "try:\n    open('settings.toml')\nexcept OSError:\n    pass"
-    assert dict(steps.run(code).record.files) == {str(steps.folder / "settings.toml"): MISSING}
+    assert dict(steps.run(code).record.files) == {"settings.toml": MISSING}
 
 
 def test_databases_are_seen(steps: Steps) -> None:
@@ -58,7 +58,7 @@ def test_databases_are_seen(steps: Steps) -> None:
     code = (
         "import sqlite3\nd = sqlite3.connect('rows.db')\nd.execute('select * from t').fetchall()\nd.close()"
     )
-    assert list(steps.run(code).record.files) == [str(path)]
+    assert list(steps.run(code).record.files) == ["rows.db"]
 
 
 def test_libraries_and_system_files_are_not_recorded(steps: Steps) -> None:
@@ -72,3 +72,70 @@ with tempfile.NamedTemporaryFile("w+") as file:
     open(file.name).read()
 """
     assert dict(steps.run(code).record.files) == {}
+
+
+def test_files_that_only_c_code_opens_count_where_they_are_named(steps: Steps) -> None:
+    (steps.folder / "data").mkdir()
+    for month in (1, 2):
+        (steps.folder / "data" / f"{month}.csv").write_text("a\n1\n")
+    (steps.folder / "rows.csv").write_text("a\n1\n")
+    (steps.folder / "other.csv").write_text("a\n1\n")
+    code = """
+import pyarrow.csv as ac
+where = {"rows": ["rows.csv"]}
+tables = [ac.read_csv(where["rows"][0])] + [ac.read_csv(f"data/{month}.csv") for month in (1, 2)]
+ac.write_csv(tables[0], "made.csv")
+"""
+    assert list(steps.run(code).record.files) == ["data/", "data/1.csv", "data/2.csv", "rows.csv"]
+
+
+def test_a_folder_that_the_step_writes_to_is_no_input(steps: Steps) -> None:
+    (steps.folder / "figures").mkdir()
+    (steps.folder / "figures" / "of-another-step.txt").write_text("x")
+    code = "for name in 'ab':\n    open(f'figures/{name}.txt', 'w').write(name)"
+    assert dict(steps.run(code).record.files) == {}
+
+
+def test_folders_that_are_listed_are_recorded_by_their_names(steps: Steps) -> None:
+    (steps.folder / "listed").mkdir()
+    (steps.folder / "listed" / "a.csv").write_text("1")
+    (steps.folder / "listed" / ".hidden").write_text("1")
+    ended = steps.run("import glob\nfound = glob.glob('liste?/*.csv')[0].count('a')")
+    files = dict(ended.record.files)
+    assert set(files) == {"./", "listed/"}
+    folder = str(steps.folder / "listed")
+    assert digest_as_before(folder, files["listed/"]) == files["listed/"]
+    (steps.folder / "listed" / ".hidden too").write_text("1")
+    assert digest_as_before(folder, files["listed/"]) == files["listed/"]
+    (steps.folder / "listed" / "b.csv").write_text("1")
+    assert digest_as_before(folder, files["listed/"]) != files["listed/"]
+
+
+def test_files_on_command_lines_are_recorded(steps: Steps) -> None:
+    for name in ("one.txt", "two.txt", "three.txt"):
+        (steps.folder / name).write_text(name)
+    code = """
+import os, subprocess
+subprocess.run(["cat", "one.txt"])
+subprocess.run("cat < two.txt > made.txt", shell=True)
+os.system("cat 'three.txt'")
+"""
+    assert list(steps.run(code).record.files) == ["one.txt", "three.txt", "two.txt"]
+
+
+def test_a_file_that_changed_after_it_was_read_matches_nothing(steps: Steps) -> None:
+    (steps.folder / "rows.txt").write_text("1")
+    code = "import subprocess\nx = open('rows.txt').read()\nsubprocess.run('echo 2 >> rows.txt', shell=True)"
+    files = dict(steps.run(code).record.files)
+    assert files["rows.txt"] != digest_as_before(str(steps.folder / "rows.txt"), files["rows.txt"])
+
+
+def test_a_file_asked_for_in_vain_is_recorded_as_missing(steps: Steps) -> None:
+    code = "import os\nfrom pathlib import Path\nx = os.path.exists('a.txt') or Path('b.txt').exists()"
+    assert dict(steps.run(code).record.files) == {"a.txt": MISSING, "b.txt": MISSING}
+
+
+def test_a_path_written_out_in_full_stays_as_it_is(steps: Steps) -> None:
+    path = steps.folder / "rows.txt"
+    path.write_text("1")
+    assert list(steps.run(f"x = open({str(path)!r}).read()").record.files) == [str(path)]

@@ -1,0 +1,84 @@
+"""Digests of files and folders that a step read, to be compared before its result is reused."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+
+from blake3 import blake3
+
+MISSING = "missing"
+_NAMES = "names "
+_STATES = "states "
+_known: dict[tuple[str, int, int, int, int], str] = {}
+
+
+def digest_as_before(path: str, before: str) -> str:
+    """Return what is to be compared with `before`: of a folder, its names or its files' states."""
+    if before.startswith(_NAMES):
+        return names_digest(path)
+    if before.startswith(_STATES):
+        return states_digest(path)
+    return file_digest(path)
+
+
+def names_digest(folder: str) -> str:
+    """Return a digest of what a folder holds, by names."""
+    try:
+        names = sorted(name for name in os.listdir(folder) if _counts(name))
+    except OSError:
+        return MISSING
+    return _NAMES + blake3("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def states_digest(folder: str) -> str:
+    """Return a digest of which files a folder holds and when they were written; for large folders."""
+    states = [(path, found.st_size, found.st_mtime_ns) for path, found in files_in(folder)]
+    return _STATES + blake3(repr(states).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def files_in(folder: str) -> list[tuple[str, os.stat_result]]:
+    """Return the files below a folder, hidden ones left out."""
+    found = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(filter(_counts, folders))
+        for name in sorted(filter(_counts, names)):
+            path = os.path.join(root, name)
+            try:
+                status = os.stat(path)
+            except OSError:
+                continue
+            if stat.S_ISREG(status.st_mode):
+                found.append((path, status))
+    return found
+
+
+def _counts(name: str) -> bool:
+    return not name.startswith(".") and name != "__pycache__"
+
+
+def file_digest(path: str) -> str:
+    """Return the digest of a file's content, or `MISSING` where there is none to read.
+
+    A file whose size, times and inode are those of the last time is not read again.
+    """
+    try:
+        found = os.stat(path)
+        identity = (path, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+        digest = _known.get(identity)
+        if digest is None:
+            hasher = blake3()
+            if found.st_size:
+                hasher.update_mmap(path)
+            digest = hasher.hexdigest()
+            # The clock of a file system may be coarse: a change within the same tick keeps the times.
+            if _is_settled(found):
+                _known[identity] = digest
+    except OSError:
+        return MISSING
+    return digest
+
+
+def _is_settled(found: os.stat_result) -> bool:
+    return time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > 2_000_000_000
