@@ -124,15 +124,16 @@ class Kernel:
         while not (idle and reply):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the cell did not end in {timeout} s; so far: {result.outputs}")
-            try:
-                message = self.client.get_iopub_msg(timeout=0.02)
-            except queue.Empty:
-                pass
-            else:
-                idle |= self._take(message) == message_id
+            # The reply comes before the kernel is idle: to look for it earlier would only cost time.
+            if not idle:
+                try:
+                    message = self.client.get_iopub_msg(timeout=0.2)
+                except queue.Empty:
+                    continue
+                idle = self._take(message) == message_id
                 continue
             try:
-                message = self.client.get_shell_msg(timeout=0.02)
+                message = self.client.get_shell_msg(timeout=0.2)
             except queue.Empty:
                 continue
             if message["parent_header"].get("msg_id") == message_id:

@@ -70,6 +70,7 @@ def run_version(
             environment[_written(name, version, number)] = _written(text, version, number)
     ours, plain = start(folder, **environment), start(folder, load=False, **environment)
     outcomes = {row.name: Outcome() for row in rows}
+    texts: list[str] = []
     for number, row in enumerate(rows):
         outcome = outcomes[row.name]
         cells = re.split(r"^---\n", _written(row.cells, version, number), flags=re.M)
@@ -77,9 +78,10 @@ def run_version(
             for cell in cells:
                 if not cell.startswith(_PLAIN_ONLY):
                     _run(ours, cell.removeprefix(_OURS_ONLY), outcome)
-            plain.run("\n".join(_without_magic(c) for c in cells if not c.startswith(_OURS_ONLY))).check()
+            texts.append("\n".join(_without_magic(c) for c in cells if not c.startswith(_OURS_ONLY)))
         except AssertionError as error:
             outcome.error = str(error)
+    plain.run(f"for _text in {texts!r}:\n    get_ipython().run_cell(_text).raise_error()").check()
     shown = {row.name: _written(row.shows, version, number) for number, row in enumerate(rows)}
     for name, (value, plain_value) in _values(shown, ours, plain).items():
         outcomes[name].value, outcomes[name].plain_value = value, plain_value
