@@ -152,6 +152,15 @@ def test_saved_notebook_holds_what_each_cell_showed(cli: CommandLine) -> None:
     assert [cell.execution_count for cell in saved.cells if cell.cell_type == "code"] == [1, 2, 3]
 
 
+def test_a_saved_graph_is_an_image_and_waits_for_the_steps(cli: CommandLine) -> None:
+    # GitHub would prefer HTML, and takes drawings out of it.
+    cli("run", str(cli.write(*CELLS, "%pipeline show")), "--output", "out.ipynb")
+    (graph,) = cli.saved("out.ipynb").cells[-1].outputs
+    assert "text/html" not in graph.data
+    assert graph.data["image/svg+xml"].count('data-mlpipe-status="succeeded"') == 4
+    assert "✓ both" in graph.data["text/plain"]
+
+
 def test_saving_over_the_notebook_itself_keeps_its_cells(cli: CommandLine) -> None:
     notebook = cli.write(LOAD)
     before = [cell.source for cell in cli.saved(notebook.name).cells]

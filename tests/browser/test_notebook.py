@@ -97,3 +97,21 @@ def test_tab_completes_options_and_names(open_notebook: Open) -> None:
     notebook.page.keyboard.type(" --m")
     notebook.page.keyboard.press("Tab")
     expect(notebook.page.locator(".jp-Completer-item", has_text="--memory").first).to_be_visible()
+
+
+def test_the_graph_is_shown_once_and_fits_the_page(open_notebook: Open) -> None:
+    names = [f"a_step_with_a_long_name_{n}" for n in range(6)]
+    parts = [f"%%component {name} --no-run\n{name}_result = {n}" for n, name in enumerate(names)]
+    last = f"%%component last --no-run\ntotal = {' + '.join(f'{name}_result' for name in names)}"
+    notebook = open_notebook([LOAD, *parts, last, "%pipeline show"])
+    notebook.run_all()
+    shown = len(parts) + 2
+    nodes = notebook.outputs(shown).locator("svg g[data-mlpipe-plan]")
+    expect(nodes).to_have_count(len(parts) + 1, timeout=60_000)
+    expect(notebook.outputs(shown)).to_have_count(1)
+    expect(notebook.outputs(shown).locator("img")).to_have_count(0)
+    graph = notebook.outputs(shown).locator(".mlpipe").bounding_box()
+    page = notebook.cell(shown).bounding_box()
+    assert graph
+    assert page
+    assert graph["x"] + graph["width"] <= page["x"] + page["width"]
