@@ -23,6 +23,7 @@ from jupyter_mlpipe.execution.executor import FailedMessage, Message
 from jupyter_mlpipe.execution.shell import INLINE_BACKEND
 from jupyter_mlpipe.execution.shown import Tail, stream_output
 from jupyter_mlpipe.execution.spec import THREAD_VARIABLES
+from jupyter_mlpipe.keys.packages import Package, find_package, find_requirements, is_current
 from jupyter_mlpipe.model.resources import describe_bytes
 
 _START_TRIES = 2
@@ -58,7 +59,8 @@ class StepServer:
         self._server: _ServerProcess | None = None
         self._running: dict[str, _Running] = {}
         self._killed_early: dict[str, None] = {}
-        self._preloaded: dict[str, None] = {}
+        self._preloaded: dict[str, tuple[Package, ...]] = {}
+        self._retired: list[_ServerProcess] = []
         self._closed = False
 
     def ensure(self, preload: Iterable[str] = ()) -> None:
@@ -70,7 +72,12 @@ class StepServer:
             if self._closed:
                 raise ClusterError("The executor is closed. Start a new run to start it again.")
             fresh = [module for module in preload if module not in self._preloaded]
-            self._preloaded.update(dict.fromkeys(fresh))
+            self._preloaded.update((module, _packages_of(module)) for module in fresh)
+            if self._server is not None and not all(map(is_current, self._packages())):
+                # What it has imported is not what is installed any more. Its steps may end.
+                self._retired.append(self._server)
+                self._server = None
+                self._preloaded = {module: _packages_of(module) for module in self._preloaded}
             if self._server is None or not self._server.is_alive():
                 if self._server is not None:
                     self._server.close()
@@ -79,6 +86,9 @@ class StepServer:
             if fresh:
                 self._server.preload(fresh)
             return self._server
+
+    def _packages(self) -> set[Package]:
+        return {package for packages in self._preloaded.values() for package in packages}
 
     def run(
         self,
@@ -175,8 +185,9 @@ class StepServer:
             server, self._server = self._server, None
             for running in self._running.values():
                 running.kill()
-        if server is not None:
-            server.close()
+        for each in (*self._retired, server):
+            if each is not None:
+                each.close()
 
 
 class _ServerProcess:
@@ -266,6 +277,11 @@ class _ServerProcess:
         self._control.close()
         self._work.close()
         self._errors.close()
+
+
+def _packages_of(module: str) -> tuple[Package, ...]:
+    package = find_package(module.partition(".")[0])
+    return () if package is None else (package, *find_requirements(package))
 
 
 def _command(control: int, work: int) -> list[str]:

@@ -47,11 +47,16 @@ def find_package(top: str) -> Package | None:
         return None
     if top in _packages:
         known = _packages[top]
-        if known is None or not known.folder or os.path.isdir(known.folder):
+        if known is None or is_current(known):
             return known
         _modules_by_package.cache_clear()
     found = _packages[top] = _look_up(top)
     return found
+
+
+def is_current(package: Package) -> bool:
+    """Tell whether a package is still installed as it was when it was found."""
+    return not package.folder or os.path.isdir(package.folder)
 
 
 def find_requirements(package: Package) -> list[Package]:
@@ -82,7 +87,7 @@ _by_name: dict[str, Package] = {}
 
 def _installed(name: str) -> Package | None:
     known = _by_name.get(name)
-    if known is not None and os.path.isdir(known.folder):
+    if known is not None and is_current(known):
         return known
     try:
         found = _by_name[name] = _package(importlib.metadata.distribution(name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -239,3 +240,31 @@ def test_what_a_table_of_tables_rests_on_is_in_the_key(kernel: Kernel) -> None:
     kernel.run("from jupyter_mlpipe.notebook.extension import current_session").check()
     decided = kernel.run("print(current_session().plan().decided['b'].ingredients)").check()
     assert re.search(r"kind='package', name='pandas'", decided.printed)
+
+
+def install(folder: Path, version: int) -> None:
+    """Put a package where pip would put it, in place of an earlier version."""
+    site = folder / "lib" / "site-packages"
+    shutil.rmtree(site, ignore_errors=True)
+    (site / "upgraded").mkdir(parents=True)
+    (site / "upgraded" / "__init__.py").write_text(f"def f(): return {version}\n")
+    info = site / f"upgraded-{version}.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: upgraded\nVersion: {version}.0\n")
+    (info / "RECORD").write_text("upgraded/__init__.py,,\n")
+
+
+def test_a_package_upgraded_while_the_kernel_runs(start_kernel: Start, tmp_path: Path) -> None:
+    install(tmp_path, 1)
+    path = {"PYTHONPATH": str(tmp_path / "lib" / "site-packages")}
+    cell = "%%component a\nimport upgraded\nx = upgraded.f()"
+    kernel = start_kernel(**path)
+    assert status(kernel, cell) == "succeeded"
+    # Once more, so that it is imported ahead.
+    assert status(kernel, cell.replace("x =", "x = 10 *")) == "succeeded"
+    install(tmp_path, 2)
+    assert status(kernel, cell) == "succeeded"
+    assert kernel.value("x") == 2
+    fresh = start_kernel(**path)
+    assert status(fresh, cell) == "reused"
+    assert fresh.value("x") == 2
