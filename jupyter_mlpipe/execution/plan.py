@@ -158,7 +158,8 @@ def decide(
         (*task.closure.ingredients, *_input_packages(task, inputs)),
         task.parameters,
         {read: artifact.digest for read, artifact in inputs.items()},
-        component.outputs,
+        # In function form the order says which part of what is returned is which output.
+        component.outputs if component.function else sorted(component.outputs),
         options.salt,
     )
     reasons = must_run(task, forced=forced)

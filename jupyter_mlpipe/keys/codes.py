@@ -232,13 +232,23 @@ def _collect_reads(code: types.CodeType) -> CodeReads:
 
 def words_in(texts: Iterable[str], attributes: Iterable[str]) -> tuple[str, ...]:
     """Return the names in texts where the code, by what it calls, may look them up."""
-    if _EVALUATE.isdisjoint(attributes):
+    called = frozenset(attributes)
+    if not _EVALUATE.isdisjoint(called):
+        pieces = list(texts)
+    elif not _EXPAND.isdisjoint(called):
+        pieces = [piece for text in texts for found in _EXPANDED.findall(text) for piece in found]
+    else:
         return ()
-    words = dict.fromkeys(word for text in texts for word in _WORD.findall(text))
+    words = dict.fromkeys(word for piece in pieces for word in _WORD.findall(piece))
     return tuple(word for word in words if not keyword.iskeyword(word))
 
 
-_EVALUATE = frozenset({"eval", "exec", "query", "globals", "locals", "vars"})
+_EVALUATE = frozenset(
+    {"eval", "exec", "query", "globals", "locals", "vars", "run_line_magic", "run_cell_magic"}
+)
+# IPython's commands: `!head {path} $n_lines`.
+_EXPAND = frozenset({"system", "getoutput"})
+_EXPANDED = re.compile(r"\{([^{}]*)\}|\$(\w+)")
 _WORD = re.compile(r"[^\W\d]\w*")
 
 

@@ -34,6 +34,8 @@ def derive_key(
         Values by the name that the code reads.
     inputs
         Digests of content by the name that the code reads.
+    outputs
+        In an order that means something, or sorted.
 
     Raises
     ------
@@ -48,7 +50,6 @@ def derive_key(
     if salt:
         ingredients.append(Ingredient("salt", "", digest("salt", salt), salt))
     ingredients.sort(key=_identity)
-    # In order: in function form it says which part of what is returned is which output.
     key = digest("step key", [_encoded(*_identity(part)) for part in ingredients], list(outputs))
     return key, tuple(ingredients)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,11 +57,10 @@ class Outcome:
 
 
 def run_version(
-    rows: Iterable[Row], version: int, folder: Path, start: Callable[..., Kernel], **environment: str
+    rows: Mapping[int, Row], version: int, folder: Path, start: Callable[..., Kernel], **environment: str
 ) -> dict[str, Outcome]:
-    """Run one version of all rows in a kernel with components and in one without."""
-    rows = list(rows)
-    for number, row in enumerate(rows):
+    """Run one version of rows, by number, in a kernel with components and in one without."""
+    for number, row in rows.items():
         for path, text in row.files.items():
             file = folder / _written(path, version, number)
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -69,20 +68,18 @@ def run_version(
         for name, text in row.environment.items():
             environment[_written(name, version, number)] = _written(text, version, number)
     ours, plain = start(folder, **environment), start(folder, load=False, **environment)
-    outcomes = {row.name: Outcome() for row in rows}
-    texts: list[str] = []
-    for number, row in enumerate(rows):
+    outcomes = {row.name: Outcome() for row in rows.values()}
+    for number, row in rows.items():
         outcome = outcomes[row.name]
         cells = re.split(r"^---\n", _written(row.cells, version, number), flags=re.M)
         try:
             for cell in cells:
                 if not cell.startswith(_PLAIN_ONLY):
                     _run(ours, cell.removeprefix(_OURS_ONLY), outcome)
-            texts.append("\n".join(_without_magic(c) for c in cells if not c.startswith(_OURS_ONLY)))
+            plain.run("\n".join(_without_magic(c) for c in cells if not c.startswith(_OURS_ONLY))).check()
         except AssertionError as error:
             outcome.error = str(error)
-    plain.run(f"for _text in {texts!r}:\n    get_ipython().run_cell(_text).raise_error()").check()
-    shown = {row.name: _written(row.shows, version, number) for number, row in enumerate(rows)}
+    shown = {row.name: _written(row.shows, version, number) for number, row in rows.items()}
     for name, (value, plain_value) in _values(shown, ours, plain).items():
         outcomes[name].value, outcomes[name].plain_value = value, plain_value
     ours.close()
@@ -119,7 +116,8 @@ def _values(shown: Mapping[str, str], *kernels: Kernel) -> dict[str, list[str]]:
 
 def expected(row: Row, number: int, *, first: bool) -> dict[str, str]:
     """Return the status that each component of a row is to have."""
-    ran, reused = (names.replace("§", str(number)).split() for names in (row.ran, row.reused))
+    version = 1 if first else 2
+    ran, reused = (_written(names, version, number).split() for names in (row.ran, row.reused))
     return {
         **dict.fromkeys(ran, "succeeded"),
         **dict.fromkeys(reused, "succeeded" if first else "reused"),
