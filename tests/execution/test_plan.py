@@ -3,13 +3,13 @@
 import os
 
 import pytest
-from jupyter_mlpipe.execution.files import file_digest
-from jupyter_mlpipe.keys.closure import Closure
 
 from jupyter_mlpipe.errors import UnknownStepError
+from jupyter_mlpipe.execution.files import file_digest
 from jupyter_mlpipe.execution.plan import plan_steps
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.keys.canonical import digest
+from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.model.component import Component, Options
 from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.status import Ingredient, Reason
