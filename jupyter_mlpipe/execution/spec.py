@@ -72,6 +72,8 @@ class StepSpec:
         The closure's pickle, from `jupyter_mlpipe.keys.pickles`.
     preludes
         In order, before inputs are decoded.
+    options
+        A pickle of what the notebook has set of libraries' options.
     sources
         By file name, the text of captured code, for tracebacks.
     titles
@@ -112,6 +114,7 @@ class StepSpec:
     imports: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
     payload: bytes = b""
     preludes: tuple[Prelude, ...] = ()
+    options: bytes = b""
     sources: Mapping[str, str] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
     modules: Mapping[str, ModuleSource] = field(default_factory=dict)

@@ -39,6 +39,7 @@ from jupyter_mlpipe.execution.shell import LazyShell
 from jupyter_mlpipe.execution.shown import Capture
 from jupyter_mlpipe.execution.spec import THREAD_VARIABLES, StepSpec
 from jupyter_mlpipe.execution.tracebacks import describe_error
+from jupyter_mlpipe.keys.options import apply_options
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.comparing import content_of
@@ -194,6 +195,8 @@ def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
 
 def _fill(namespace: dict[str, Any], spec: StepSpec, store: Store) -> dict[str, object]:
     """Bind all that the code may read; return inputs, parameters and captured values by name."""
+    if spec.options:
+        apply_options(load_closure(spec.options, namespace))
     for name, (module_name, attribute) in spec.imports.items():
         namespace[name] = _import(module_name, attribute)
     values: dict[str, object] = {}

@@ -105,6 +105,7 @@ def make_spec(
         imports=closure.imports,
         payload=closure.payload,
         preludes=tuple(prelude for giver in givers for prelude in _preludes(giver, known)),
+        options=closure.options,
         sources=closure.sources,
         titles=task.titles,
         modules=modules,

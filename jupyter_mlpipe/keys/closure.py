@@ -26,6 +26,7 @@ from jupyter_mlpipe.keys.modules import (
     ReachedModules,
     imports_in,
 )
+from jupyter_mlpipe.keys.options import read_options
 from jupyter_mlpipe.keys.pickles import dump_closure, find_unpicklable
 from jupyter_mlpipe.keys.readable import helper_source, short_value, shorten
 from jupyter_mlpipe.keys.settings import (
@@ -44,6 +45,11 @@ from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.status import Ingredient, Reason, ReasonKind
 
 __all__ = ["Closure", "Closures", "ModuleSource", "take_closure"]
+
+
+# What is given to a step may be theirs, and pandas draws with Matplotlib, without a word in the code.
+_OF_INPUTS = frozenset({"numpy", "pandas"})
+_DRAWS = frozenset({"plot", "hist", "boxplot"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class Closure:
         Top-level installed modules worth importing ahead.
     ingredients
         All parts of the key but parameters and inputs, sorted.
+    options
+        A pickle of what the notebook has set of libraries' options; empty where it is nothing.
     unresolved
         Names found nowhere.
     problems
@@ -87,6 +95,7 @@ class Closure:
     packages: Mapping[str, str] = field(default_factory=dict)
     preload: tuple[str, ...] = ()
     ingredients: tuple[Ingredient, ...] = ()
+    options: bytes = b""
     unresolved: tuple[str, ...] = ()
     problems: tuple[Reason, ...] = ()
     unshippable: tuple[Reason, ...] = ()
@@ -146,6 +155,7 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
     walk.add("code", "", digest("code", cell.digest, cell.is_quiet), shorten(component.code))
     walk.add_settings(cell.settings, reached)
     walk.add("python", "", digest("python", *sys.version_info[:2]), "{}.{}".format(*sys.version_info))
+    options = walk.add_options(reached)
     payload, names, unshippable = _pickle(walk.captured, namespace)
     closure = Closure(
         provided_reads=tuple(walk.provided_reads),
@@ -157,6 +167,7 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
         packages={package.name: package.version for package in reached.distributions.values()},
         preload=tuple(sorted(reached.tops)),
         ingredients=tuple(sorted(walk.ingredients, key=lambda i: (i.kind, i.name, i.digest))),
+        options=options,
         unresolved=tuple(walk.unresolved),
         problems=tuple(dict.fromkeys(walk.problems)),
         unshippable=unshippable,
@@ -376,6 +387,35 @@ class _Walk:
                 self.add_problem(
                     state, f"draws from a random state that another cell may have set; {REMEDIES[state]}"
                 )
+
+    def add_options(self, reached: ReachedModules) -> bytes:
+        """Add what the notebook has set of libraries that the code reaches; return it pickled."""
+        wanted = {module for module, _ in self.witness.wanted}
+        libraries = {
+            *reached.tops,
+            *wanted,
+            *(name.replace("scikit-learn", "sklearn") for name in reached.required),
+        }
+        if self.provided_reads:
+            libraries |= _OF_INPUTS
+        if not _DRAWS.isdisjoint(self.attributes | self.digester.reach.attributes):
+            libraries.add("matplotlib")
+        options = read_options(libraries)
+        self.witness.libraries, self.witness.options = frozenset(libraries), options
+        if not options:
+            return b""
+        for library, changed in options.items():
+            try:
+                content = self.digester.digest_value(changed)
+            except Undigestable as error:
+                self.add_problem(f"{library} options", str(error))
+            else:
+                self.add("setting", f"{library} options", content, short_value(changed))
+        try:
+            return dump_closure(options, self.namespace)
+        except EncodingError as error:
+            self.add_problem("options", str(error))
+            return b""
 
     def _root(self, name: str) -> str:
         """Return the module or module's attribute that a name of the namespace stands for."""

@@ -21,6 +21,7 @@ from typing import Any
 from jupyter_mlpipe.keys.canonical import SCALARS
 from jupyter_mlpipe.keys.describe import find_home
 from jupyter_mlpipe.keys.modules import Modules, ReachedModules
+from jupyter_mlpipe.keys.options import Options, read_options
 
 # What a step has of its own, and what IPython keeps for its prompt: never captured.
 _GIVEN = frozenset(
@@ -89,6 +90,8 @@ class Witness:
         Environment variables.
     folder
         The working directory, where the code asks for it.
+    libraries, options
+        Libraries whose options count, and what was set of them.
     wanted, reached
         Imports, and what they led to.
     """
@@ -98,6 +101,8 @@ class Witness:
     absent: set[str] = field(default_factory=set)
     variables: dict[str, str | None] = field(default_factory=dict)
     folder: str | None = None
+    libraries: frozenset[str] = frozenset()
+    options: Options = field(default_factory=dict)
     wanted: Iterable[tuple[str, tuple[str, ...]]] = ()
     reached: ReachedModules = field(default_factory=ReachedModules)
 
@@ -114,6 +119,7 @@ class Witness:
             and sys.modules.keys().isdisjoint(self.absent)
             and all(os.environ.get(name) == before for name, before in self.variables.items())
             and (self.folder is None or os.getcwd() == self.folder)
+            and read_options(self.libraries) == self.options
             and modules.reach(self.wanted) == self.reached
         )
 

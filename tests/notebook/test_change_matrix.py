@@ -958,6 +958,60 @@ FILES = [
     ),
 ]
 
+OPTIONS = [
+    Row(
+        f"an option of {name}",
+        f"{setup.format('«1|2»')}\n---\n%%component s§\ny§ = {code}\n---\n{reset}",
+        ran="s§",
+    )
+    for name, setup, code, reset in [
+        (
+            "pandas",
+            "import pandas as pd\npd.set_option('display.max_rows', {})",
+            "repr(pd.Series([1, 2, 3, 4]))",
+            "pd.reset_option('display.max_rows')",
+        ),
+        (
+            "pandas that is a function",
+            "import pandas as pd\npd.set_option('display.float_format', lambda x: f'{{x:.{}f}}')",
+            "repr(pd.Series([1.23456]))",
+            "pd.reset_option('display.float_format')",
+        ),
+        (
+            "numpy",
+            "import numpy as np\nnp.set_printoptions(precision={})",
+            "repr(np.array([1.23456]))",
+            "np.set_printoptions(precision=8)",
+        ),
+        (
+            "decimal",
+            "import decimal\ndecimal.getcontext().prec = {}",
+            "str(decimal.Decimal(1) / 3)",
+            "decimal.getcontext().prec = 28",
+        ),
+        (
+            "matplotlib",
+            "import matplotlib.pyplot as plt\nplt.rcParams['lines.linewidth'] = {}",
+            "plt.Line2D([0], [0]).get_linewidth()",
+            "plt.rcdefaults()",
+        ),
+    ]
+]
+OPTIONS += [
+    Row(
+        "an option of a library whose object is given",
+        "import pandas as pd\n---\n%%component a§\nd§ = pd.Series([1, 2, 3, 4])\n---\npd.set_option('display.max_rows', «1|2»)\n"
+        "---\n%%component s§\ny§ = repr(d§)\n---\npd.reset_option('display.max_rows')",
+        ran="s§",
+        reused="a§",
+    ),
+    Row(
+        "an option of a library that is not reached",
+        "import matplotlib.pyplot as plt\nplt.rcParams['lines.linewidth'] = «3|4»\n---\n%%component s§\ny§ = 1\n---\nplt.rcdefaults()",
+        reused="s§",
+    ),
+]
+
 REUSED = [
     Row("a comment", "%%component s§\ny§ = 1«|  # one»", reused="s§"),
     Row("a docstring", calls("def h§():\n    'Give «one|1».'\n    return 1"), reused="s§"),
@@ -1121,7 +1175,7 @@ REUSED = [
     ),
 ]
 
-ROWS = [*CODE, *HELPERS, *NAMES, *OTHER_CELLS, *MODULES, *VALUES, *PARAMETERS, *FILES, *REUSED]
+ROWS = [*CODE, *HELPERS, *NAMES, *OTHER_CELLS, *MODULES, *VALUES, *PARAMETERS, *FILES, *OPTIONS, *REUSED]
 NUMBERS = {row.name: number for number, row in enumerate(ROWS)}
 
 
