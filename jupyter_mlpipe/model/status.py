@@ -76,6 +76,8 @@ def describe_reason(reason: Reason) -> str:
     """Return one reason as people read it."""
     if reason.kind == "new":
         return "new"
+    if reason.kind == "missing" and not reason.name:
+        return reason.detail  # it says what is missing
     named = {"reuse": "", "unhashable": "not reusable:"}
     kind = named.get(reason.kind, reason.kind)
     return " ".join(part for part in (kind, reason.name, reason.detail) if part)

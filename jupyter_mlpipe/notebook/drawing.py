@@ -124,7 +124,7 @@ def paint(snapshot: RunSnapshot, svg: str) -> str:
     svg = svg.replace(f' fill="{FAINT}"', f' fill="{FAINT}" style="fill:{FAINT_STYLE}"')
     width = re.search(r'width="([\d.]+)pt"', svg)
     # A wide graph shrinks to the page, but not below what can be read.
-    size = f"max-width:max(100%,{float(width[1]) * 0.7:.0f}pt);height:auto" if width else ""
+    size = f"max-width:max(100%,{float(width[1]) * 0.6:.0f}pt);height:auto" if width else ""
     head = f'<svg role="img" aria-label="{label}" class="mlpipe-graph" style="{size}" '
     return svg.replace("<svg ", head, 1)
 
