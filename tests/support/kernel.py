@@ -88,11 +88,19 @@ class Kernel:
         self._count = 0
         self._results: dict[str, Result] = {}
         self._displays: dict[str, dict[str, Any]] = {}
-        self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel(cwd=str(folder), env={**os.environ, **environment})
-        self.client = self.manager.blocking_client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        for attempt in range(3):
+            self.manager = KernelManager(kernel_name="python3")
+            self.manager.start_kernel(cwd=str(folder), env={**os.environ, **environment})
+            self.client = self.manager.blocking_client()
+            self.client.start_channels()
+            try:
+                self.client.wait_for_ready(timeout=30)
+                break
+            except RuntimeError:
+                # Jupyter chooses free ports before the kernel binds them: another one may be quicker.
+                self.close()
+                if attempt == 2:
+                    raise
 
     @property
     def pid(self) -> int:
