@@ -29,6 +29,7 @@ from jupyter_mlpipe.model.resources import describe_bytes
 _START_TRIES = 2
 _STATUS_WAIT_S = 30.0
 _END_WAIT_S = 5.0
+_VERIFIED_S = 600.0
 _BOOT = (
     "import sys; sys.path.extend(path for path in {path!r} if path not in sys.path); "
     "from jupyter_mlpipe.execution.server import main; main()"
@@ -61,6 +62,7 @@ class StepServer:
         self._killed_early: dict[str, None] = {}
         self._preloaded: dict[str, tuple[Package, ...]] = {}
         self._retired: list[_ServerProcess] = []
+        self._verified = _Verified()
         self._closed = False
 
     def ensure(self, preload: Iterable[str] = ()) -> None:
@@ -119,10 +121,11 @@ class StepServer:
                 return
             server, channel, tails = self._connect(running)
             with contextlib.suppress(ConnectionError):
-                channel.send(dict(environment or {}))
+                channel.send({"environment": dict(environment or {}), "verified": self._verified.recent()})
                 channel.send_bytes(spec)
             on_message({"type": "started", "pid": running.pid, "worker": ""})
             while (message := channel.receive()) is not None:
+                self._verified.add(message.pop("verified", ()))
                 on_message(message)
                 if message["type"] == "ended":
                     return
@@ -188,6 +191,26 @@ class StepServer:
         for each in (*self._retired, server):
             if each is not None:
                 each.close()
+
+
+class _Verified:
+    """Objects that steps here wrote or verified, so that the next one does not digest them again.
+
+    For a while only: what a disk does to bytes at rest is found by those who read them later.
+    """
+
+    def __init__(self) -> None:
+        self._marks: dict[tuple[str | int, ...], float] = {}
+
+    def add(self, marks: Iterable[Iterable[str | int]]) -> None:
+        now = time.monotonic()
+        for mark in marks:
+            self._marks.setdefault(tuple(mark), now)
+
+    def recent(self) -> list[tuple[str | int, ...]]:
+        oldest = time.monotonic() - _VERIFIED_S
+        self._marks = {mark: since for mark, since in list(self._marks.items()) if since >= oldest}
+        return list(self._marks)
 
 
 class _ServerProcess:

@@ -25,6 +25,9 @@ THREAD_VARIABLES = (
 )
 """Environment variables from which libraries take their number of threads when they are loaded."""
 
+VERIFIED_BYTES = 1 << 20
+"""Size from which a worker remembers that an object was verified; smaller ones are digested at no cost."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prelude:

@@ -37,12 +37,13 @@ from jupyter_mlpipe.execution.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.mentions import Mentions
 from jupyter_mlpipe.execution.shell import LazyShell
 from jupyter_mlpipe.execution.shown import Capture
-from jupyter_mlpipe.execution.spec import THREAD_VARIABLES, StepSpec
+from jupyter_mlpipe.execution.spec import THREAD_VARIABLES, VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.tracebacks import describe_error
 from jupyter_mlpipe.keys.options import apply_options
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.comparing import content_of
+from jupyter_mlpipe.store.objects import Mark
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.records import to_bytes as record_to_bytes
 from jupyter_mlpipe.store.store import Store, open_store
@@ -56,8 +57,8 @@ def serve(connection: socket.socket) -> None:
     channel = Channel(connection)
     capture = Capture(lambda output: channel.send({"type": "output", "output": output}))
     channel.send_hello(os.getpid(), capture.start())
-    environment, encoded = channel.receive(), channel.receive_bytes()
-    if environment is None or encoded is None:
+    given, encoded = channel.receive(), channel.receive_bytes()
+    if given is None or encoded is None:
         os._exit(0)
     faulthandler.enable(2, all_threads=False)
     started = time.perf_counter()
@@ -65,8 +66,8 @@ def serve(connection: socket.socket) -> None:
     ended: dict[str, Any] = {"type": "ended"}
     process = StepProcess(capture)
     try:
-        record = process.run(StepSpec.from_bytes(encoded), environment, started)
-        ended |= {"status": "succeeded", "record": record.to_json()}
+        record = process.run(StepSpec.from_bytes(encoded), given, started)
+        ended |= {"status": "succeeded", "record": record.to_json(), "verified": process.verified}
     except BaseException as error:  # whatever user code raises, SystemExit too, is told and not lost
         ended |= {"status": "failed", "error": process.describe(error)}
         capture.stop()
@@ -94,6 +95,7 @@ class StepProcess:
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
         self._shell: LazyShell | None = None
+        self.verified: list[Mark] = []
 
     def describe(self, error: BaseException) -> StepFailure:
         kind: ErrorKind = "output" if isinstance(error, StepOutputError) else "error"
@@ -106,12 +108,12 @@ class StepProcess:
             failure["evalue"] = f"the code asked to exit with {error.code!r}"
         return failure
 
-    def run(self, spec: StepSpec, environment: Mapping[str, str], started: float) -> Record:
+    def run(self, spec: StepSpec, given: Mapping[str, Any], started: float) -> Record:
         module = types.ModuleType("__main__")
         namespace = module.__dict__
         namespace["__builtins__"] = builtins
         sys.modules["__main__"] = module
-        _set_environment(spec, environment)
+        _set_environment(spec, given["environment"])
         for file_name, text in spec.sources.items():
             quote(file_name, text)
         quote(spec.title, spec.cell or spec.code)
@@ -120,6 +122,7 @@ class StepProcess:
         shell.install()
         install_modules(spec.modules)
         store = open_store(spec.store)
+        store.objects.trust(tuple(mark) for mark in given["verified"])
         file_watch = watch.FileWatch(spec.folder or os.getcwd(), [spec.store])
         # Before the code's own imports: what a local module that is not in the snapshot reads counts too.
         file_watch.start()
@@ -155,6 +158,7 @@ class StepProcess:
             python=platform.python_version(),
         )
         store.put_record(record)
+        self.verified = [mark for mark in store.objects.verified() if mark[3] >= VERIFIED_BYTES]
         return record
 
     def _run_body(

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,10 @@ _BUFFER_BYTES = 1 << 18  # smaller writes are gathered; Arrow pads its buffers w
 _OVERLAP_BYTES = 1 << 20  # from here on, hashing beside the write pays for a thread
 _STALE_SECONDS = 24 * 3600.0
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+Mark = tuple[str, int, int, int, int, int]
+"""A digest, and device, inode, size, mtime and ctime (ns) of the file whose bytes were found to have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Objects:
         self.root = root
         self._folder = os.path.join(root, "objects")
         self._tmp = os.path.join(root, "tmp")
-        self._verified: set[tuple[str, int, int, int]] = set()
+        self._verified: set[Mark] = set()
         # In a store that cannot be written, a bad file cannot be moved aside: remembered instead.
         self._rejected: set[str] = set()
 
@@ -118,13 +122,21 @@ class Objects:
             view = memoryview(_map(fd))
         finally:
             os.close(fd)
-        mark = (blob.object, found.st_size, found.st_mtime_ns, found.st_ino)
+        mark = _mark(blob.object, found)
         if mark not in self._verified:
             if blake3(view, max_threads=blake3.AUTO).hexdigest() != blob.object:
                 self.quarantine(blob.object)
                 raise ArtifactCorruptError(_corrupt(f"The bytes in {path} are not those that were written"))
             self._verified.add(mark)
         return view
+
+    def verified(self) -> set[Mark]:
+        """Return what this process has written or verified."""
+        return set(self._verified)
+
+    def trust(self, marks: Iterable[Mark]) -> None:
+        """Take objects for verified that another process of this machine has just written or verified."""
+        self._verified.update(marks)
 
     def quarantine(self, digest: str) -> None:
         """Move an object aside, so that it counts as missing."""
@@ -163,7 +175,7 @@ class Objects:
         with contextlib.suppress(OSError):
             found = os.stat(path)
             if found.st_size == size:
-                self._verified.add((digest, found.st_size, found.st_mtime_ns, found.st_ino))
+                self._verified.add(_mark(digest, found))
 
 
 class ObjectWriter:
@@ -325,6 +337,11 @@ def explain(error: OSError, path: str | Path, needed_bytes: int = 0) -> StoreErr
             f"({error.filename or path}). Move that file, or put the store elsewhere with MLPIPE_STORE."
         )
     return StoreError(f"The store at {path} cannot be used: {error}.")
+
+
+def _mark(digest: str, found: os.stat_result) -> Mark:
+    # The ctime cannot be set: a file that was written to, or replaced, has another.
+    return (digest, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _missing(path: str) -> str:

@@ -61,6 +61,25 @@ def test_a_byte_changed_after_it_was_verified_is_found(store: Store) -> None:
         store.get_value(artifact)
 
 
+def test_what_another_process_verified_is_not_digested_again_until_it_changes(store: Store) -> None:
+    artifact = store.put_value(VALUE)
+    (path,) = files(store, "objects")
+    written = path.stat()
+    reader = open_store(store.root)
+    reader.objects.trust(store.objects.verified())
+    assert np.array_equal(reader.get_value(artifact), VALUE)
+    assert reader.objects.verified() == store.objects.verified()
+
+    with path.open("r+b") as file:
+        file.seek(1000)
+        file.write(b"\xff\xff")
+    os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns))
+    again = open_store(store.root)
+    again.objects.trust(store.objects.verified())
+    with pytest.raises(ArtifactCorruptError):
+        again.get_value(artifact)
+
+
 def test_a_truncated_object_counts_as_missing(store: Store) -> None:
     artifact = store.put_value(VALUE)
     (path,) = files(store, "objects")
