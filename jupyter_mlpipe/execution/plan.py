@@ -26,16 +26,24 @@ from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.store import Store
 
 LastRecord = Callable[[], Record | None]
+_RAN = (Reason("reuse", "", "ran when its cell was last run"),)
 _SAME = (Reason("reuse", "", "same code, inputs, parameters and packages"),)
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision and what it rests on; `record` is the one to reuse."""
+    """A decision and what it rests on; `record` is the one to reuse.
+
+    Parameters
+    ----------
+    work
+        The key of the work, also where it may not be reused and the step's own key is used once.
+    """
 
     plan: StepPlan
     ingredients: tuple[Ingredient, ...] = ()
     record: Record | None = None
+    work: str = ""
 
 
 class Plan(Mapping[str, StepPlan]):
@@ -115,7 +123,7 @@ def plan_steps(
             if decided[source.step].plan.decision != "reuse"
         ]
         if open_inputs:
-            always = must_run(task, forced=name in force)
+            always = must_run(task, forced=name in force) if task.made is None or name in force else ()
             before = last()
             seconds = before.seconds if before is not None else None
             reasons = always or tuple(open_inputs)
@@ -157,26 +165,48 @@ def decide(
     key, ingredients = derive_key(
         (*task.closure.ingredients, *_input_packages(task, inputs)),
         task.parameters,
-        {read: artifact.digest for read, artifact in inputs.items()},
+        _input_digests(task, inputs),
         # In function form the order says which part of what is returned is which output.
         component.outputs if component.function else sorted(component.outputs),
         options.salt,
     )
+    work = key
     reasons = must_run(task, forced=forced)
+    if reasons and not forced and task.made is not None and task.made[0] == work:
+        made = task.made[1]
+        if not _why_not(made, task, inputs, store, now):
+            return Decided(StepPlan(name, "reuse", _RAN, made.key, made.seconds), ingredients, made, work)
     if task.closure.problems:
         # What cannot be digested must never match anything, not even its own record.
         key = digest("once", key, secrets.token_hex(16))
     if not reasons:
         record = store.get_record(key)
         if record is not None:
-            reasons = _why_not(record, task, store, now)
+            reasons = _why_not(record, task, inputs, store, now)
             if not reasons:
                 plan = StepPlan(name, "reuse", _SAME, key, record.seconds)
-                return Decided(plan, ingredients, record)
+                return Decided(plan, ingredients, record, work)
     before = last()
     seconds = before.seconds if before is not None else None
     reasons = reasons or _what_changed(before, key, ingredients, task, ran)
-    return Decided(StepPlan(name, "run", reasons, key, seconds), ingredients)
+    return Decided(StepPlan(name, "run", reasons, key, seconds), ingredients, work=work)
+
+
+def _input_digests(task: StepTask, inputs: Mapping[str, Artifact]) -> dict[str, str]:
+    """Return what of each input is part of the key.
+
+    Of a value that is stored together with others, those count as well where the step reads several
+    of them, or changes it: then it matters what they share.
+    """
+    component = task.step.component
+    changed = {*component.changes, *component.may_change}
+    together = [artifact.blob.object for artifact in inputs.values() if artifact.part]
+    return {
+        read: digest("together", artifact.digest, artifact.part, artifact.blob.object)
+        if artifact.part and (read in changed or together.count(artifact.blob.object) > 1)
+        else artifact.digest
+        for read, artifact in inputs.items()
+    }
 
 
 def _input_packages(task: StepTask, inputs: Mapping[str, Artifact]) -> list[Ingredient]:
@@ -228,6 +258,26 @@ def take_inputs(task: StepTask, records: Mapping[str, Record | None]) -> dict[st
     return inputs
 
 
+def find_companions(task: StepTask, records: Mapping[str, Record | None]) -> dict[str, tuple[str, ...]]:
+    """Return, by object of the store, the names that are stored there together with an input.
+
+    Only those that are read from nowhere else, and that still stand for what that step made.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for source in task.inputs.values():
+        record = records.get(source.step)
+        artifact = record.outputs.get(source.output) if record is not None else None
+        if record is None or artifact is None or not artifact.part:
+            continue
+        siblings = task.siblings.get(source.step, frozenset())
+        found[artifact.blob.object] = tuple(
+            name
+            for name, other in record.outputs.items()
+            if other.blob.object == artifact.blob.object and name in siblings and name not in task.inputs
+        )
+    return found
+
+
 def check_steps(names: Iterable[str], steps: Collection[str]) -> None:
     """Raise UnknownStepError for a name that is no step, with close matches."""
     for name in names:
@@ -250,7 +300,9 @@ def _last_record(store: Store, history: History | None, pipeline: str, step: str
     return lambda: last_record(store, history, pipeline, step)
 
 
-def _why_not(record: Record, task: StepTask, store: Store, now: float) -> tuple[Reason, ...]:
+def _why_not(
+    record: Record, task: StepTask, inputs: Mapping[str, Artifact], store: Store, now: float
+) -> tuple[Reason, ...]:
     """Return why a record that was found cannot be reused."""
     reasons = []
     max_age = task.options.max_age_s
@@ -262,6 +314,9 @@ def _why_not(record: Record, task: StepTask, store: Store, now: float) -> tuple[
             reasons.append(Reason("missing", output, "no longer in the store"))
     if record.shown is not None and not store.objects.has(record.shown):
         reasons.append(Reason("missing", "", "what it showed is no longer in the store"))
+    for read, stored in record.joint.items():
+        if read not in inputs or inputs[read].blob.object != stored:
+            reasons.append(Reason("input", read, "what shares objects with it changed"))
     for path, before in record.files.items():
         found = digest_as_before(os.path.join(task.folder or "", path), before)
         if found != before:

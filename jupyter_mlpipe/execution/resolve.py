@@ -7,7 +7,7 @@ which cells ran (the notebook) gives the choice among components; this file does
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from jupyter_mlpipe.keys.closure import Closure, Closures
@@ -37,6 +37,7 @@ def place(
     modules: Modules,
     closures: Closures,
     kept: Mapping[str, object] | None = None,
+    aliases: Iterable[str] = (),
 ) -> tuple[Step, Closure]:
     """Resolve every name that a component and its helpers read.
 
@@ -48,9 +49,12 @@ def place(
         Keeps what was taken, for the next time that nothing has changed.
     kept
         Values that stand for those of the namespace.
+    aliases
+        Names of the namespace that go with the captured values, since they share objects with them.
     """
     # In function form the arguments are no free names of the code.
     required = tuple(i.name for i in component.inputs if i.name not in component.reads)
+    required += tuple(name for name in aliases if name not in component.reads)
     reader = replace(component, reads=(*component.reads, *required)) if required else component
     closure = closures.take(reader, Scope(namespace, _Provided(choose), kept or {}), modules)
     captured = {i.name for i in closure.ingredients if i.kind == "value"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from jupyter_mlpipe.errors import (
     ArtifactCorruptError,
@@ -22,6 +22,7 @@ from jupyter_mlpipe.model.status import ENDED, Reason, RunSnapshot, RunStatus, S
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.store import Store
 
+_Read = TypeVar("_Read")
 _SLICE_S = 0.2
 _CANCEL_S = 10.0
 
@@ -54,6 +55,11 @@ class RunStep:
     @property
     def key(self) -> str | None:
         return self._state.key
+
+    @property
+    def work(self) -> str:
+        """The key of the work; the same as `key` where what it gives may be reused."""
+        return self._state.work
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
@@ -240,14 +246,28 @@ class Run:
 
     def __getitem__(self, name: str) -> Any:
         """Return the value of an output: a private copy; see `artifact`."""
+        return self._read(name, self._store.get_value)
+
+    def load_together(self, name: str) -> dict[str, Any]:
+        """Return the value of an output and of those that share objects with it, by name."""
+        output = self._producer(name)[1]
+
+        def read(artifact: Artifact) -> dict[str, Any]:
+            if artifact.part:
+                return self._store.get_all(artifact)
+            return {output: self._store.get_value(artifact)}
+
+        return self._read(name, read)
+
+    def _read(self, name: str, read: Callable[[Artifact], _Read]) -> _Read:
         step, output = self._producer(name)
         artifact = self._artifact(step, output)
         try:
-            return self._store.get_value(artifact)
+            return read(artifact)
         except (ArtifactMissingError, ArtifactCorruptError):
             # What does not match counts as missing, and its producer runs again.
             self._store.quarantine(artifact)
-            return self._store.get_value(self._redo(step).wait()._artifact(step, output))
+            return read(self._redo(step).wait()._artifact(step, output))
 
     def snapshot(self) -> RunSnapshot:
         """Return the state of the run as plain values, which views draw."""

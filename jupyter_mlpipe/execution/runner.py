@@ -48,6 +48,7 @@ from jupyter_mlpipe.execution.plan import (
     Decided,
     check_steps,
     decide,
+    find_companions,
     last_record,
     must_run,
     plan_steps,
@@ -330,6 +331,7 @@ class Runner:
                 decided.plan.key or "",
                 decided.ingredients,
                 take_inputs(task, records),
+                companions=find_companions(task, records),
                 above=active.tasks,
                 store=str(self.store.root),
                 notebook=active.state.pipeline,
@@ -440,6 +442,7 @@ class Runner:
 def _note(state: RunState, name: str, decided: Decided) -> None:
     step = state.steps[name]
     step.key = decided.plan.key
+    step.work = decided.work
     step.reasons = decided.plan.reasons
     step.record = decided.record
 

@@ -65,10 +65,14 @@ class StepSpec:
     outputs
         Names to store after the body has run. Where they are declared, one that is not bound or
         cannot be stored fails the step; else it is left out with the reason.
-    checked
-        Inputs that the code may change in place without saying so: compared by content afterwards.
+    contested
+        Inputs that another step of the same run reads as well, after this one: by name, that step. To change
+        one in place must be said in the header.
     inputs
         By name, what to decode from the store.
+    companions
+        By object of the store, the names of what is stored there together with an input, and is still
+        called so in the notebook.
     imports
         By name, module and attribute to bind: ``{"pd": ("pandas", None)}``.
     payload
@@ -111,9 +115,10 @@ class StepSpec:
     function: str | None = None
     outputs: tuple[str, ...] = ()
     outputs_declared: bool = False
-    checked: tuple[str, ...] = ()
+    contested: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, object] = field(default_factory=dict)
     inputs: Mapping[str, Artifact] = field(default_factory=dict)
+    companions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     imports: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
     payload: bytes = b""
     preludes: tuple[Prelude, ...] = ()

@@ -38,6 +38,7 @@ class StepState:
         "status",
         "task",
         "why",
+        "work",
         "worker",
     )
 
@@ -47,6 +48,7 @@ class StepState:
         self.why = ""
         self.error: MLPipeError | None = None
         self.key: str | None = None
+        self.work = ""
         self.reasons: tuple[Reason, ...] = ()
         self.record: Record | None = None
         self.outputs: list[dict[str, Any]] = []

@@ -24,7 +24,6 @@ from typing import Any
 from jupyter_mlpipe.errors import (
     ArtifactCorruptError,
     ClusterError,
-    EncodingError,
     MLPipeError,
     StepOutputError,
     close_matches,
@@ -35,6 +34,7 @@ from jupyter_mlpipe.execution.channel import Channel
 from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.mentions import Mentions
+from jupyter_mlpipe.execution.outcome import Given
 from jupyter_mlpipe.execution.shell import LazyShell
 from jupyter_mlpipe.execution.shown import Capture
 from jupyter_mlpipe.execution.spec import THREAD_VARIABLES, VERIFIED_BYTES, StepSpec
@@ -44,7 +44,7 @@ from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.objects import Mark
-from jupyter_mlpipe.store.records import Artifact, Record
+from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.records import to_bytes as record_to_bytes
 from jupyter_mlpipe.store.store import Store, open_store
 
@@ -108,12 +108,12 @@ class StepProcess:
             failure["evalue"] = f"the code asked to exit with {error.code!r}"
         return failure
 
-    def run(self, spec: StepSpec, given: Mapping[str, Any], started: float) -> Record:
+    def run(self, spec: StepSpec, sent: Mapping[str, Any], started: float) -> Record:
         module = types.ModuleType("__main__")
         namespace = module.__dict__
         namespace["__builtins__"] = builtins
         sys.modules["__main__"] = module
-        _set_environment(spec, given["environment"])
+        _set_environment(spec, sent["environment"])
         for file_name, text in spec.sources.items():
             quote(file_name, text)
         quote(spec.title, spec.cell or spec.code)
@@ -122,14 +122,14 @@ class StepProcess:
         shell.install()
         install_modules(spec.modules)
         store = open_store(spec.store)
-        store.objects.trust(tuple(mark) for mark in given["verified"])
+        store.objects.trust(tuple(mark) for mark in sent["verified"])
         file_watch = watch.FileWatch(spec.folder or os.getcwd(), [spec.store])
         # Before the code's own imports: what a local module that is not in the snapshot reads counts too.
         file_watch.start()
         body = Body(spec.code, spec.title)
-        values = _fill(namespace, spec, store)
+        values, companions = _fill(namespace, spec, store)
         _limit_threads(spec)
-        before = {name: _fingerprint(values[name]) for name in spec.checked if name in values}
+        given = Given(spec, store, values, companions)
         try:
             results = self._run_body(spec, body, namespace, values)
         finally:
@@ -137,14 +137,14 @@ class StepProcess:
         file_watch.stop()
         file_watch.mention(_mentions(spec, values, namespace))
         files = file_watch.files()
-        _check_unchanged(spec, values, before, store)
-        outputs, left_out = _store_outputs(spec, results, namespace, store)
+        outcome = given.store_outcome(results, namespace)
         own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
         record = Record(
             key=spec.key,
-            outputs=outputs,
-            left_out=left_out,
+            outputs=outcome.outputs,
+            left_out=outcome.left_out,
+            joint=outcome.joint,
             ingredients=spec.ingredients,
             shown=store.put_shown(self._capture.stop()),
             seconds=time.perf_counter() - started,
@@ -197,8 +197,13 @@ def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
         sys.modules["torch"].seed()
 
 
-def _fill(namespace: dict[str, Any], spec: StepSpec, store: Store) -> dict[str, object]:
-    """Bind all that the code may read; return inputs, parameters and captured values by name."""
+def _fill(
+    namespace: dict[str, Any], spec: StepSpec, store: Store
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Bind all that the code may read; return inputs, parameters and captured values by name.
+
+    Beside them, by name, what is stored together with inputs because it shares objects with them.
+    """
     if spec.options:
         apply_options(load_closure(spec.options, namespace))
     for name, (module_name, attribute) in spec.imports.items():
@@ -217,15 +222,22 @@ def _fill(namespace: dict[str, Any], spec: StepSpec, store: Store) -> dict[str, 
                 quote(prelude.title, prelude.source)
                 exec(compile(prelude.source, prelude.title, "exec", dont_inherit=True), namespace)
                 namespace.update(own)
+    together: dict[str, dict[str, Any]] = {}
     for name, artifact in spec.inputs.items():
         try:
-            values[name] = store.get_value(artifact)
+            if not artifact.part:
+                values[name] = store.get_value(artifact)
+                continue
+            if artifact.blob.object not in together:
+                together[artifact.blob.object] = store.get_all(artifact)
+            values[name] = together[artifact.blob.object][artifact.part]
         except ArtifactCorruptError:
             store.quarantine(artifact)
             raise
     values.update(spec.parameters)
     namespace.update(values)
-    return values
+    companions = {name: together[stored][name] for stored, names in spec.companions.items() for name in names}
+    return values, companions
 
 
 def _import(module_name: str, attribute: str | None) -> object:
@@ -280,7 +292,7 @@ def rehearse() -> None:
     spec = StepSpec.from_bytes(StepSpec(step="", key="", code="x = 1\nx", outputs=("x",)).to_bytes())
     namespace: dict[str, Any] = {"__builtins__": builtins}
     Body(spec.code, "<rehearsal>").run(namespace, lambda _value: None)
-    _fingerprint(namespace["x"])
+    content_of(namespace["x"], namespace)
     record_to_bytes(Record(key="", shown=None, host=socket.gethostname(), user=_user()))
 
 
@@ -296,64 +308,6 @@ def _limit_threads(spec: StepSpec) -> None:
         sys.modules["torch"].set_num_threads(n_threads)
     if "pyarrow" in sys.modules:
         sys.modules["pyarrow"].set_cpu_count(n_threads)
-
-
-def _fingerprint(value: object) -> tuple[str, str] | None:
-    return content_of(value, vars(sys.modules["__main__"]))
-
-
-def _check_unchanged(
-    spec: StepSpec,
-    values: Mapping[str, object],
-    before: Mapping[str, tuple[str, str] | None],
-    store: Store,
-) -> None:
-    for name, known in before.items():
-        if known is None:
-            continue
-        after = _fingerprint(values[name])
-        if after == known:
-            continue
-        # A pickle may come out otherwise for an equal value: what was never used must differ too.
-        artifact = spec.inputs.get(name)
-        if artifact is not None and after is not None and _fingerprint(store.get_value(artifact)) == after:
-            continue
-        add = ", ".join((*spec.outputs, name))
-        raise StepOutputError(
-            f"The code changes its input '{name}' in place. "
-            f"Say so in the header with '-> {add}', or work on a copy of '{name}'."
-        )
-
-
-def _store_outputs(
-    spec: StepSpec, results: Mapping[str, object], namespace: Mapping[str, object], store: Store
-) -> tuple[dict[str, Artifact], dict[str, str]]:
-    stored: dict[str, Artifact] = {}
-    left_out: dict[str, str] = {}
-    for name in spec.outputs:
-        if name not in results:
-            if spec.outputs_declared:
-                raise StepOutputError(_unbound(name, spec, results))
-            left_out[name] = "the code did not bind it"
-            continue
-        try:
-            stored[name] = store.put_value(results[name], namespace)
-        except EncodingError as error:
-            if spec.outputs_declared:
-                raise StepOutputError(f"Declared output '{name}' cannot be stored: {error}") from None
-            left_out[name] = str(error)
-    return stored, left_out
-
-
-def _unbound(name: str, spec: StepSpec, results: Mapping[str, object]) -> str:
-    given = {*spec.imports, *spec.inputs, *spec.parameters}
-    bound = sorted(
-        other
-        for other, value in results.items()
-        if not other.startswith("_") and other not in given and not isinstance(value, types.ModuleType)
-    )
-    listed = ", ".join(bound) or "nothing"
-    return f"Declared output '{name}' was never bound; bound: {listed}.{close_matches(name, bound)}"
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from jupyter_mlpipe.keys.closure import Closure, ModuleSource
 from jupyter_mlpipe.model.component import Options
 from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.status import Ingredient
-from jupyter_mlpipe.store.records import Artifact
+from jupyter_mlpipe.store.records import Artifact, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,14 @@ class StepTask:
         The working directory and import path that the step process gets.
     titles
         By file name of captured code, what tracebacks call it: ``Cell In[3]``.
+    siblings
+        By step that it reads from, the names that were that step's when this one was placed: what it
+        finds stored together with an input is an output of it, where it is changed.
+    contested
+        As in `StepSpec`.
+    made
+        What it gave when its cell was last run, and the key for that. It is good enough for the steps below,
+        even where nothing may be reused for the step itself.
     """
 
     step: Step
@@ -39,6 +47,9 @@ class StepTask:
     folder: str | None = None
     sys_path: tuple[str, ...] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
+    siblings: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    contested: Mapping[str, str] = field(default_factory=dict)
+    made: tuple[str, Record] | None = None
 
     @property
     def name(self) -> str:
@@ -66,6 +77,7 @@ def make_spec(
     ingredients: tuple[Ingredient, ...],
     inputs: Mapping[str, Artifact],
     *,
+    companions: Mapping[str, tuple[str, ...]] | None = None,
     above: Mapping[str, StepTask] | None = None,
     store: str = "",
     notebook: str = "",
@@ -76,6 +88,8 @@ def make_spec(
     ----------
     inputs
         By the name that the code reads.
+    companions
+        As in `StepSpec`.
     above
         The tasks of the run, from which definitions are taken that the inputs' pickles refer to.
     """
@@ -87,7 +101,6 @@ def make_spec(
     for giver in givers:
         modules.update(giver.closure.modules)
     modules.update(closure.modules)
-    read = {*task.step.bindings, *task.parameters}
     return StepSpec(
         step=task.name,
         key=key,
@@ -97,11 +110,10 @@ def make_spec(
         function=component.function,
         outputs=component.outputs,
         outputs_declared=component.outputs_declared,
-        checked=tuple(
-            name for name in component.may_change if name in read and name not in component.outputs
-        ),
+        contested=task.contested,
         parameters=task.parameters,
         inputs=dict(inputs),
+        companions=dict(companions or {}),
         imports=closure.imports,
         payload=closure.payload,
         preludes=tuple(prelude for giver in givers for prelude in _preludes(giver, known)),

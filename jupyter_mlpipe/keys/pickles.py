@@ -26,6 +26,7 @@ from cloudpickle import cloudpickle as cloudpickle_internals
 
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
 from jupyter_mlpipe.keys.codes import code_reads
+from jupyter_mlpipe.keys.views import reduce_views
 
 OUT_OF_BAND_BYTES = 64 * 1024
 """Buffers from this size on are kept beside the pickle, not copied into it."""
@@ -58,8 +59,10 @@ def dump_closure(objects: Mapping[str, object], namespace: Mapping[str, Any]) ->
     EncodingError
         Names the object, the type inside it that cannot be pickled, and why.
     """
+    # Arrays by name, views of one memory among them.
+    reduced, _kept = reduce_views(objects.values())
     try:
-        return _dump(dict(objects), namespace)
+        return _dump(dict(objects), namespace, reduced)
     except EncodingError:
         for name, why in find_unpicklable(objects, namespace).items():
             raise EncodingError(f"'{name}' cannot be sent to a step: {why}") from None
@@ -84,8 +87,15 @@ def find_unpicklable(objects: Mapping[str, object], namespace: Mapping[str, Any]
     return found
 
 
-def dump_artifact(value: object, namespace: Mapping[str, Any]) -> ArtifactPickle:
+def dump_artifact(
+    value: object, namespace: Mapping[str, Any], reduced: Mapping[int, tuple[Any, ...]] | None = None
+) -> ArtifactPickle:
     """Pickle a value to be stored. Lambdas and closures travel by value, definitions by name.
+
+    Parameters
+    ----------
+    reduced
+        For objects inside the value, by `id`: what ``__reduce__`` is to give for them.
 
     Raises
     ------
@@ -106,6 +116,7 @@ def dump_artifact(value: object, namespace: Mapping[str, Any]) -> ArtifactPickle
 
     file = io.BytesIO()
     pickler = _Pickler(file, namespace, by_name=True, buffer_callback=keep)
+    pickler.reduced = reduced or {}
     pickler.dump_or_explain(value)
     # What functions sent by value read must be there too when they are called.
     named = {*pickler.named, *(name for name in pickler.read if name in namespace)}
@@ -136,6 +147,21 @@ def load_artifact(
         return pickle.loads(stream, buffers=buffers)
 
 
+def parts_of(value: object, namespace: Mapping[str, Any]) -> list[object]:
+    """Return the objects inside a value that a pickle of it would meet; as far as it can be pickled."""
+    pickler = _Pickler(_Nowhere(), namespace, by_name=True, buffer_callback=lambda buffer: False)
+    with contextlib.suppress(EncodingError):
+        pickler.dump_or_explain(value)
+    return [part for _position, part in pickler.memo.copy().values()]
+
+
+class _Nowhere(io.BytesIO):
+    """A file that keeps nothing."""
+
+    def write(self, content: Any, /) -> int:
+        return len(content)
+
+
 _REFERRED_TO = (type, types.FunctionType, types.BuiltinFunctionType)
 _OF_PYTHON = frozenset({"__main__", "jupyter_mlpipe", "cloudpickle"} | sys.stdlib_module_names)
 _LRU_CACHE = type(functools.lru_cache(lambda: None))
@@ -152,6 +178,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         # so functions that share a variable go on sharing it, and may hold themselves.
         self._cells: dict[int, types.CellType] = {}
         self._last: object = None
+        self.reduced: Mapping[int, tuple[Any, ...]] = {}
         self.named: dict[str, object] = {}
         self.modules: set[str] = set()
         self.read: set[str] = set()
@@ -168,6 +195,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def reducer_override(self, obj: Any) -> Any:
         self._last = obj
+        if id(obj) in self.reduced:
+            return self.reduced[id(obj)]
         if isinstance(obj, _REFERRED_TO) and isinstance(obj.__module__, str):
             top = obj.__module__.partition(".")[0]
             if top not in _OF_PYTHON:
@@ -246,9 +275,13 @@ def find_in(namespace: Mapping[str, Any], qualname: str) -> Any:
     return found
 
 
-def _dump(value: object, namespace: Mapping[str, Any]) -> bytes:
+def _dump(
+    value: object, namespace: Mapping[str, Any], reduced: Mapping[int, tuple[Any, ...]] | None = None
+) -> bytes:
     file = io.BytesIO()
-    _Pickler(file, namespace, by_name=False).dump_or_explain(value)
+    pickler = _Pickler(file, namespace, by_name=False)
+    pickler.reduced = reduced or {}
+    pickler.dump_or_explain(value)
     return file.getvalue()
 
 

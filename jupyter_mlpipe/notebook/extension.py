@@ -94,7 +94,7 @@ class Extension:
         else:
             bound, changed = tuple(names.binds), (*names.changes, *names.may_change)
             self.session.definitions.observe([*bound, *(d.name for d in names.definitions)])
-        self.session.names.observe(bound, changed)
+        self.session.names.observe(bound, changed, self.session.cell_id)
 
 
 def load(shell: Any) -> None:

@@ -47,6 +47,31 @@ class Pending:
     is_ready: Callable[[], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """One execution of a plain cell.
+
+    Parameters
+    ----------
+    cell_id
+        None where the front end sends none.
+    number
+        Counts the executions.
+    """
+
+    cell_id: str | None
+    number: int
+
+    def made_anew(self, before: Maker | None) -> bool:
+        """Tell whether this is a later execution of the same cell."""
+        return (
+            before is not None
+            and self.cell_id is not None
+            and self.cell_id == before.cell_id
+            and self.number != before.number
+        )
+
+
 class Names:
     """The namespace as components see it.
 
@@ -67,10 +92,28 @@ class Names:
         self._bound: dict[str, Any] = {}  # what we put there, to tell when the user puts something else
         self._version: dict[str, str | None] = {}
         self._generation: dict[str, int] = {}
+        self._maker: dict[str, Maker] = {}
+        self._n_cells = 0
+
+    def maker(self, name: str) -> Maker | None:
+        """Return which plain cell bound `name` last, as far as its code shows."""
+        return self._maker.get(name)
 
     def owner(self, name: str) -> str | None:
         """Return the component that bound `name` last, PARAMETERS, or None for a plain cell."""
         return self._owner.get(name)
+
+    def owned_by(self, component: str) -> frozenset[str]:
+        """Return the names that a component bound last."""
+        return frozenset(name for name, owner in self._owner.items() if owner == component)
+
+    def is_loaded(self, name: str) -> bool:
+        """Tell whether a name stands for an output of a step that was loaded."""
+        return name in self._bound and self._owner.get(name) != PARAMETERS
+
+    def release(self, name: str) -> None:
+        """Take what a name stands for as the user's own."""
+        self._release(name)
 
     def generation(self, name: str) -> int:
         """Return how often plain cells have bound `name` anew since a component first owned it."""
@@ -196,20 +239,25 @@ class Names:
             pending = self.pending.get(name)
             if pending is None:
                 continue
-            value = pending.load()
-            self.pending.pop(name, None)
-            self.namespace[name] = value
-            self._bound[name] = value
-            self._version[name] = pending.version
-            # The cell that reads it is about to run.
-            self._unchecked.add(name)
+            self.put(name, pending.load())
+
+    def put(self, name: str, value: Any) -> None:
+        """Bind the value of a pending output."""
+        pending = self.pending.pop(name, None)
+        self.namespace[name] = value
+        self._bound[name] = value
+        self._version[name] = pending.version if pending is not None else None
+        # The cell that reads it is about to run.
+        self._unchecked.add(name)
 
     def mark_version(self, name: str, version: str) -> None:
         """Note which artifact a loaded value came from, once that is known."""
         if name in self._bound:
             self._version[name] = version
 
-    def observe(self, bound: Iterable[str] = (), changed: Iterable[str] = ()) -> None:
+    def observe(
+        self, bound: Iterable[str] = (), changed: Iterable[str] = (), cell_id: str | None = None
+    ) -> None:
         """Note what a plain cell did, after it ran.
 
         Parameters
@@ -218,6 +266,8 @@ class Names:
             Names that its code binds or changes in place; names bound in ways that the code does
             not show (``exec``, a helper with ``global``) are found by comparing the values.
         """
+        self._n_cells += 1
+        self._maker.update(dict.fromkeys(bound, Maker(cell_id, self._n_cells)))
         for name in [*bound, *changed]:
             if name in self._owner and name not in self.pending:
                 self._release(name)

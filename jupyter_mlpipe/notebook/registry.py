@@ -10,20 +10,21 @@ import os
 import sys
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyter_mlpipe.cells.compile import drop_defaults
 from jupyter_mlpipe.errors import MLPipeError, UnknownNameError, UnknownStepError, close_matches
 from jupyter_mlpipe.execution.resolve import place
 from jupyter_mlpipe.execution.task import StepTask
-from jupyter_mlpipe.keys.closure import Closures
+from jupyter_mlpipe.keys.closure import Closure, Closures
 from jupyter_mlpipe.keys.modules import LocalModules, Modules, ModulesOnce
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
-from jupyter_mlpipe.model.pipeline import FromNotebook, FromParameter, FromStep
+from jupyter_mlpipe.model.pipeline import FromNotebook, FromParameter, FromStep, Step
+from jupyter_mlpipe.notebook.aliases import find_aliases
 from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
-from jupyter_mlpipe.notebook.names import PARAMETERS, Names
+from jupyter_mlpipe.notebook.names import PARAMETERS, Maker, Names
 from jupyter_mlpipe.notebook.parameters import Declared, check_type, convert, declare
 
 _INTERACTIVE = frozenset({"In", "Out", "_", "__", "___", "_dh", "_ih", "_oh", "exit", "quit"})
@@ -47,16 +48,36 @@ class Choice:
     binding: FromStep | FromParameter | None
     generation: int
     value: Any = None
+    siblings: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
 class Placed:
-    """A component of the notebook, with its own parameters and its choices by name."""
+    """A component of the notebook, with its own parameters and its choices by name.
+
+    Parameters
+    ----------
+    found
+        Names that its last run was found to change, which its code does not show.
+    aliases
+        Names of the notebook that share objects with the values that it captures.
+    taken, makers
+        The closure when its cell was last run, and who had made the values in it.
+    """
 
     component: Component
     declared: dict[str, Declared] = field(default_factory=dict)
     choices: dict[str, Choice] = field(default_factory=dict)
     upstream: tuple[str, ...] = ()
+    found: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    taken: Closure | None = None
+    makers: dict[str, Maker | None] = field(default_factory=dict)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The names that it makes or changes, as far as is known."""
+        return (*self.component.outputs, *self.found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +122,9 @@ class Registry:
         producers = [i.name for i in component.inputs if self._is_producer(i.default, i.producer)]
         if component.function and producers:
             component = drop_defaults(component, producers)
-        candidate = Placed(component, choices=dict(before.choices) if before else {})
+        candidate = Placed(component)
+        if before is not None:
+            candidate.choices, candidate.found = dict(before.choices), before.found
         scope = ChainMap(self._kept(candidate), self.names.namespace)
         for declared in component.inputs:
             if declared.default is not None and not self._is_producer(declared.default, declared.producer):
@@ -110,7 +133,11 @@ class Registry:
             candidate.choices[name] = self._renew(candidate, name)
         self.placed[component.name] = candidate
         try:
+            self._release_aliased(component)
             task = self.task(component.name)
+            candidate.aliases = self._find_aliases(task.step)
+            if candidate.aliases:
+                task = self.task(component.name)
             check_contract(task.step)
             for declared in component.inputs:
                 if isinstance(task.step.bindings.get(declared.name), FromNotebook):
@@ -118,6 +145,8 @@ class Registry:
             if component.inputs_declared:
                 check_resolved(component, task.closure, self.known_names())
             graph.topological_order(self.upstream())
+            candidate.taken = task.closure
+            candidate.makers = {name: self.names.maker(name) for name in candidate.choices}
         except MLPipeError:
             if before is None:
                 del self.placed[component.name]
@@ -125,6 +154,102 @@ class Registry:
                 self.placed[component.name] = before
             raise
         return task
+
+    def learn(self, name: str, found: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Note which names a step was found to change, beyond those that its code shows.
+
+        Later readers of a name are bound to this step, where they were bound to what it read itself.
+
+        Returns
+        -------
+        names
+            Those that are this step's from now on.
+        readers
+            Components whose inputs have become others by that.
+        """
+        placed = self.placed[name]
+        fresh = tuple(n for n in found if n not in placed.writes)
+        placed.found += fresh
+        mine = {n: self._as_read(placed, n) for n in fresh}
+        order = list(self.placed)
+        above = graph.ancestors(self.upstream(), [name])
+        readers = []
+        for later in order[order.index(name) + 1 :]:
+            if later in above:
+                continue
+            other = self.placed[later]
+            changed = [n for n in fresh if mine[n] is not None and self._as_read(other, n) == mine[n]]
+            for n in changed:
+                other.choices[n] = replace(other.choices[n], binding=FromStep(name, n), value=None)
+            if changed:
+                readers.append(later)
+        claimed = tuple(n for n in fresh if self._is_as_read(placed, n))
+        return claimed, tuple(readers)
+
+    def unlearn(self, name: str, gone: Iterable[str]) -> None:
+        """Note that a step no longer changes names: they are again what they were without it."""
+        placed = self.placed[name]
+        gone = [n for n in gone if n in placed.found]
+        placed.found = tuple(n for n in placed.found if n not in gone)
+        for n in gone:
+            before = placed.choices.get(n)
+            for other in self.placed.values():
+                choice = other.choices.get(n)
+                if choice is not None and choice.binding == FromStep(name, n):
+                    if before is None:
+                        del other.choices[n]
+                    else:
+                        other.choices[n] = before
+
+    def sources(self, name: str) -> set[tuple[Any, ...]]:
+        """Return what identifies the values that a component reads."""
+        placed = self.placed[name]
+        return {(read, self._as_read(placed, read)) for read in placed.choices}
+
+    def _as_read(self, placed: Placed, name: str) -> tuple[Any, ...] | None:
+        """Return what identifies the value that a component reads under a name."""
+        choice = placed.choices.get(name)
+        if choice is None:
+            return None
+        return (choice.binding, choice.generation, None if choice.binding else id(choice.value))
+
+    def _is_as_read(self, placed: Placed, name: str) -> bool:
+        """Tell whether a name of the notebook stands for what the component read under it."""
+        choice = placed.choices.get(name)
+        owner = self.names.owner(name)
+        if choice is None:
+            # A companion of an input: its step's, when the component was placed.
+            return any(
+                name in c.siblings and isinstance(c.binding, FromStep) and c.binding.step == owner
+                for c in placed.choices.values()
+            )
+        if self.names.generation(name) != choice.generation:
+            return False
+        if isinstance(choice.binding, FromStep):
+            return owner == choice.binding.step
+        return owner in (None, PARAMETERS)
+
+    def _release_aliased(self, component: Component) -> None:
+        """Take a loaded output for the notebook's own where a plain cell has given it another name."""
+        names = self.names
+        loaded = [n for n in component.reads if names.is_loaded(n)]
+        if loaded:
+            plain = [n for n in names.namespace if names.owner(n) is None]
+            for name in loaded:
+                if find_aliases([name], plain, names.namespace):
+                    names.release(name)
+
+    def _find_aliases(self, step: Step) -> tuple[str, ...]:
+        if step.component.outputs_declared or step.component.function is not None:
+            return ()
+        names = self.names
+        captured = [n for n, choice in self.placed[step.name].choices.items() if choice.binding is None]
+        others = [n for n in names.namespace if names.owner(n) is None or names.is_loaded(n)]
+        aliases = find_aliases(captured, others, names.namespace)
+        for name in aliases:
+            if names.is_loaded(name):
+                names.release(name)
+        return aliases
 
     def remove(self, name: str) -> None:
         """Forget a component; what it made stays in the store."""
@@ -172,7 +297,26 @@ class Registry:
                 tasks[name] = task
                 pending.extend(task.step.upstream)
         order = graph.topological_order({n: tasks[n].step.upstream for n in self.placed if n in tasks})
-        return {name: tasks[name] for name in order}
+        contested = self._contested(tasks)
+        return {
+            name: replace(tasks[name], contested=contested[name]) if name in contested else tasks[name]
+            for name in order
+        }
+
+    def _contested(self, tasks: Mapping[str, StepTask]) -> dict[str, dict[str, str]]:
+        """Return, by step, the inputs that a later step of the same run reads from the same source."""
+        contested: dict[str, dict[str, str]] = {}
+        readers: dict[tuple[str, Any], str] = {}
+        for name in reversed([name for name in self.placed if name in tasks]):
+            placed = self.placed[name]
+            for read, binding in tasks[name].step.bindings.items():
+                if isinstance(binding, FromParameter):
+                    continue
+                source = (read, binding)
+                if source in readers and read not in placed.writes:
+                    contested.setdefault(name, {})[read] = readers[source]
+                readers[source] = name
+        return contested
 
     def task(
         self,
@@ -190,15 +334,19 @@ class Registry:
             modules=around.modules,
             closures=self._closures,
             kept=self._kept(placed),
+            aliases=placed.aliases,
         )
-        for read, binding in step.bindings.items():
-            if isinstance(binding, FromNotebook) and read not in placed.choices:
-                value = self.names.namespace.get(read)
+        closure = self._as_run(placed, closure)
+        # Its own reads, and those of its helpers: they may be changed, too.
+        captured = {i.name for i in closure.ingredients if i.kind == "value"}
+        for read in captured:
+            if read not in placed.choices and read in self.names.namespace:
+                value = self.names.namespace[read]
                 placed.choices[read] = Choice(None, self.names.generation(read), value)
         placed.component = step.component
         placed.upstream = step.upstream
         # What is no longer read must not hold the graph, or its kept value, in place.
-        placed.choices = {n: c for n, c in placed.choices.items() if n in step.bindings}
+        placed.choices = {n: c for n, c in placed.choices.items() if n in step.bindings or n in captured}
         chosen = {**self.overrides, **(overrides or {})}
         values = {
             read: self._parameter(placed, binding.name, chosen)
@@ -213,7 +361,26 @@ class Registry:
             folder=around.folder,
             sys_path=around.sys_path,
             titles={name: self._title_of(name) for name in closure.sources},
+            siblings=_siblings(placed),
         )
+
+    def _as_run(self, placed: Placed, closure: Closure) -> Closure:
+        """Return the closure as it was when the cell was last run, where later cells brought the changes.
+
+        A notebook goes on: what a later cell binds, changes or sets is not what an earlier one read. But a
+        helper that was edited, or a cell that was run again, makes the step stale.
+        """
+        taken = placed.taken
+        if taken is None or taken is closure:
+            return closure
+        before, after = ({(i.kind, i.name): i.digest for i in c.ingredients} for c in (taken, closure))
+        for kind, name in [k for k in before.keys() | after.keys() if before.get(k) != after.get(k)]:
+            maker = self.names.maker(name)
+            if kind == "value" and not (maker and maker.made_anew(placed.makers.get(name))):
+                continue
+            if kind != "setting":
+                return closure
+        return taken
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(os.getcwd(), tuple(sys.path), ModulesOnce(self._modules))
@@ -222,7 +389,7 @@ class Registry:
         """Return every name that a component could read, for close matches."""
         names = {n for n in self.names.namespace if not n.startswith("_")} | set(self.parameters)
         for placed in self.placed.values():
-            names.update(placed.component.outputs)
+            names.update(placed.writes)
         return names - _INTERACTIVE
 
     def shared_names(self) -> frozenset[str]:
@@ -230,8 +397,8 @@ class Registry:
         seen: set[str] = set()
         shared: set[str] = set()
         for placed in self.placed.values():
-            shared.update(seen.intersection(placed.component.outputs))
-            seen.update(placed.component.outputs)
+            shared.update(seen.intersection(placed.writes))
+            seen.update(placed.writes)
         return frozenset(shared)
 
     def parameter_names(self) -> set[str]:
@@ -281,7 +448,7 @@ class Registry:
         if owner == PARAMETERS:
             return Choice(FromParameter(read), generation)
         if owner is not None and owner != placed.component.name and owner in self.placed:
-            return Choice(FromStep(owner, read), generation)
+            return Choice(FromStep(owner, read), generation, siblings=self.names.owned_by(owner) - {read})
         return Choice(None, generation, self.names.namespace.get(read))
 
     def _renew(self, placed: Placed, read: str) -> Choice:
@@ -317,7 +484,7 @@ class Registry:
 
     def _writes(self, binding: FromStep) -> bool:
         placed = self.placed.get(binding.step)
-        return placed is not None and binding.output in placed.component.outputs
+        return placed is not None and binding.output in placed.writes
 
     def _is_producer(self, default: str | None, producer: tuple[str, str] | None) -> bool:
         # `df=load.df` names a producer where a component `load` is known, or nothing else is.
@@ -328,7 +495,7 @@ class Registry:
     def _declared_producer(self, placed: Placed, producer: tuple[str, str]) -> FromStep:
         step, output = producer
         self.check(step)
-        made = self.placed[step].component.outputs
+        made = self.placed[step].writes
         if output not in made:
             raise UnknownNameError(
                 f"Component '{placed.component.name}' asks for '{step}.{output}', but '{step}' makes "
@@ -349,3 +516,13 @@ class Registry:
         if own is not None and common is not None:
             return convert(own, common.value)
         return declared.value
+
+
+def _siblings(placed: Placed) -> dict[str, frozenset[str]]:
+    """Return, by step that a component reads from, the other names that were that step's then."""
+    found: dict[str, frozenset[str]] = {}
+    for choice in placed.choices.values():
+        if isinstance(choice.binding, FromStep) and choice.siblings:
+            step = choice.binding.step
+            found[step] = found.get(step, frozenset()) | choice.siblings
+    return found

@@ -17,8 +17,10 @@ from jupyter_mlpipe.execution.plan import Plan, plan_steps
 from jupyter_mlpipe.execution.run import Run, RunStep
 from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.headless import NOT_RUN
+from jupyter_mlpipe.model.pipeline import FromStep
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.cellview import CellView, recorded_options
 from jupyter_mlpipe.notebook.cluster import make_executor
@@ -32,7 +34,7 @@ from jupyter_mlpipe.notebook.receipt import Receipt, describe_interface
 from jupyter_mlpipe.notebook.registry import Registry
 from jupyter_mlpipe.store.comparing import holds
 from jupyter_mlpipe.store.history import History
-from jupyter_mlpipe.store.records import Artifact
+from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.store import Store, open_store
 
 _MADE = frozenset({"succeeded", "reused"})
@@ -62,6 +64,7 @@ class Session:
         self.states: dict[str, StepSnapshot] = {}
         self.last_run: Run | None = None
         self._keys: dict[str, str | None] = {}
+        self._made: dict[str, tuple[str, Record]] = {}  # by step: the key of its work, and what it gave
         self._last_runs: dict[str, Run] = {}
         self.cell_id: str | None = None
         self._cells: dict[str, str] = {}  # cell id -> component
@@ -69,6 +72,8 @@ class Session:
         self._live: list[Run] = []
         self._forced: dict[str, Run] = {}  # step -> the run that the command line forced it in
         self._newest: dict[str, Run] = {}  # by step, of those whose results are the notebook's
+        # Of cells that returned before their step had ended: what to show, and where.
+        self._followed: dict[str, tuple[Receipt, CellOutput, list[str], Mapping[str, Any]]] = {}
         self.followers: list[threading.Thread] = []  # they show what background runs do
         self._store: Store | None = None
         self._runner: Runner | None = None
@@ -245,13 +250,14 @@ class Session:
         )
         notes = recorded_options(component)
         facts = {"cell_id": component.cell_id}
+        self._followed.pop(component.name, None)
         mode = "background" if component.name in self.headless.targets else self.mode
         if not options.run or mode == "register":
             output.display(receipt.bundle("registered", notes=notes, facts=facts))
             self._claim_unmade(task)
             return
         # The plan comes before the display: a name that nothing provides is an error, not a receipt.
-        tasks = self.registry.tasks([component.name])
+        tasks = self._tasks_of_cell(component.name)
         view = CellView(receipt, output, notes, facts)
         run = self._launch(tasks, [component.name], (), view.listen)
         self._take_up(run)
@@ -260,6 +266,7 @@ class Session:
         for name in component.deletes:
             self.names.drop(name)
         if options.background or mode == "background":
+            self._followed[component.name] = (receipt, output, notes, facts)
             self.followers.append(view.follow())
             return
         try:
@@ -271,6 +278,14 @@ class Session:
             raise KeyboardInterrupt
         if step.status not in ("succeeded", "reused"):
             raise run.failure(component.name)
+
+    def _tasks_of_cell(self, name: str) -> dict[str, StepTask]:
+        """Return the tasks for running a cell: what is above it has been run by its own cells."""
+        tasks = self.registry.tasks([name])
+        return {
+            other: task if other == name else replace(task, made=self._made.get(other))
+            for other, task in tasks.items()
+        }
 
     def wait(self) -> None:
         """Wait until nothing runs any more and all is shown; an interrupt cancels what runs."""
@@ -318,7 +333,7 @@ class Session:
 
     def load(self, names: Sequence[str]) -> None:
         """Bind outputs of steps at once, rather than when they are first read."""
-        known = {out for placed in self.registry.placed.values() for out in placed.component.outputs}
+        known = {out for placed in self.registry.placed.values() for out in placed.writes}
         for name in names:
             if name not in known:
                 raise UnknownNameError(
@@ -338,19 +353,95 @@ class Session:
         step = run.steps[name]
         made = step.record.outputs if step.record is not None else {}
         left_out = step.record.left_out if step.record is not None else {}
-        for out in dict.fromkeys((*self.registry.placed[name].component.outputs, *left_out)):
+        fresh = self._learn(step) if step.status in _MADE else ()
+        for out in dict.fromkeys((*self.registry.placed[name].writes, *left_out)):
             artifact = made.get(out)
             version = artifact.digest if artifact is not None else None
             pending = Pending(name, version, self._loader(run, name, out), lambda: step.status in _MADE)
-            self.names.offer(out, pending, claim=claim)
+            self.names.offer(out, pending, claim=claim or out in fresh)
 
-    def _loader(self, run: Run, step: str, out: str) -> Callable[[], Any]:
+    def _learn(self, step: RunStep) -> tuple[str, ...]:
+        """Take note of what a step changed without its code showing it; returns what is new of that."""
+        record, placed = step.record, self.registry.placed[step.name]
+        assert record is not None
+        made = (*record.outputs, *record.left_out)
+        if not placed.found and len(made) == len(placed.component.outputs):
+            return ()
+        gone = [n for n in placed.found if n not in made]
+        if gone:
+            self.registry.unlearn(step.name, gone)
+            for n in gone:
+                self._restore(step.name, n)
+        claimed, readers = self.registry.learn(step.name, made)
+        self._run_again(readers)
+        return claimed
+
+    def _restore(self, step: str, name: str) -> None:
+        """Let a name that a step changes no longer stand for what the step itself read."""
+        choice = self.registry.placed[step].choices.get(name)
+        if self.names.owner(name) != step:
+            return
+        if choice is not None and isinstance(choice.binding, FromStep):
+            source = choice.binding
+            restore = self._restorer(source.step, source.output)
+            self.names.offer(name, Pending(source.step, None, restore, lambda: False), claim=True)
+        elif choice is not None and choice.binding is None:
+            self.names.release(name)
+            self.shell.user_ns[name] = choice.value
+
+    def _run_again(self, readers: Iterable[str]) -> None:
+        """Run steps in the background anew whose inputs turned out to have been changed before they ran."""
+        begun = [name for name in readers if name in self._followed]
+        if not begun:
+            return
+        for name in graph.topological_order(self.registry.upstream()):
+            if name in self._followed and {name, *self.registry.placed[name].upstream} & set(begun):
+                begun.append(name)
+                receipt, output, notes, facts = self._followed[name]
+                output.clear(wait=False)
+                self._run_in_background(CellView(receipt, output, notes, facts), name)
+
+    def _run_in_background(self, view: CellView, name: str) -> None:
+        run = self._launch(self._tasks_of_cell(name), [name], (), view.listen)
+        self._take_up(run)
+        view.begin(run)
+        self._offer(run, name, claim=False)
+        self.followers.append(view.follow())
+
+    def _await_earlier(self, step: str) -> None:
+        """Wait for steps that may yet turn out to have changed what a later one read."""
+        order = list(self.registry.placed)
+        if not self.headless.active or step not in order:
+            return
+        above = {step, *graph.ancestors(self.registry.upstream(), [step])}
+        sources = {source for name in above for source in self.registry.sources(name)}
+        earlier = order[: order.index(step)]
+        for run in list(self._live):
+            for name in run.steps:
+                if name in earlier and name not in above and sources & self.registry.sources(name):
+                    run.wait()
+                    break
+        self.collect()
+
+    def _loader(self, first: Run, step: str, out: str) -> Callable[[], Any]:
         def load() -> Any:
+            self._await_earlier(step)
+            run = self._newest.get(step, first)
             name = f"{step}.{out}"
             # What a class of a component's cell made needs the class, though the reader may not name it.
             artifact = self._loaded[out] = run.artifact(name)
             self.definitions.bring(artifact.needs)
-            return run[name]
+            if not artifact.part:
+                return run[name]
+            values = run.load_together(name)
+            for other, value in values.items():
+                pending = self.names.pending.get(other)
+                if other != out and pending is not None and pending.component == step:
+                    found = run.artifact(f"{step}.{other}")
+                    if found.blob == artifact.blob:
+                        self._loaded[other] = found
+                        self.names.put(other, value)
+            return values[out]
 
         return load
 
@@ -382,6 +473,8 @@ class Session:
         return " ".join(found) if found else file_name
 
     def _note_state(self, run: Run, step: RunStep) -> None:
+        if step.status in _MADE and step.record is not None:
+            self._made[step.name] = (step.work, step.record)
         before = self.states.get(step.name)
         made_here = (
             before is not None and before.status == "succeeded" and self._keys.get(step.name) == step.key

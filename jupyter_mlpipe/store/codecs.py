@@ -14,6 +14,7 @@ _MODULES = {
     "json": "jupyter_mlpipe.store.plain",
     "npy": "jupyter_mlpipe.store.arrays",
     "pickle": "jupyter_mlpipe.store.pickled",
+    "shared": "jupyter_mlpipe.store.shared",
 }
 _BY_LIBRARY = {
     "builtins": ("json",),

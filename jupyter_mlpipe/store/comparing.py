@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from blake3 import blake3
-
 from jupyter_mlpipe.errors import EncodingError, StoreError
 from jupyter_mlpipe.keys.values import Digester, Undigestable
 from jupyter_mlpipe.store.codecs import choose
+from jupyter_mlpipe.store.encoding import digest_content
 from jupyter_mlpipe.store.records import Artifact
 from jupyter_mlpipe.store.store import Store
 
@@ -24,41 +23,30 @@ def holds(store: Store, artifact: Artifact, value: object, namespace: dict[str, 
     """
     if content_of(value, namespace) == (artifact.codec, artifact.blob.object):
         return True
-    # A pickle may come out otherwise for an equal value: by which of its parts are one object.
     try:
         untouched = store.get_value(artifact, namespace)
     except (StoreError, EncodingError):
         return True  # there is nothing to compare it with
+    return is_same(untouched, value, namespace)
+
+
+def is_same(before: object, value: object, namespace: dict[str, Any]) -> bool:
+    """Tell whether two values have the same content; `namespace` as in `holds`."""
+    content = content_of(value, namespace)
+    if content == content_of(before, namespace):
+        return True
+    # A pickle may come out otherwise for an equal value: by which of its parts are one object.
     try:
-        before, now = (Digester(namespace, names_only=True).digest_value(v) for v in (untouched, value))
-        return before == now
+        digests = {Digester(namespace, names_only=True).digest_value(v) for v in (before, value)}
+        return len(digests) == 1
     except Undigestable:
-        return content_of(value, namespace) == content_of(untouched, namespace)
+        return False
 
 
 def content_of(value: object, namespace: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return codec and digest of the bytes as which a value would be stored; None where it cannot be."""
     try:
         codec, encoding = choose(value, namespace)
-        hasher = _Hasher()
-        encoding.write(hasher)
+        return codec.id, digest_content(encoding)
     except EncodingError:
         return None
-    return codec.id, hasher.hexdigest()
-
-
-class _Hasher:
-    """Takes the bytes of an encoding without keeping them."""
-
-    closed = False  # Arrow asks
-
-    def __init__(self) -> None:
-        self._hasher = blake3()
-
-    def write(self, content: Any, /) -> int:
-        view = memoryview(content).cast("B")
-        self._hasher.update(view)
-        return view.nbytes
-
-    def hexdigest(self) -> str:
-        return self._hasher.hexdigest()

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from blake3 import blake3
+
 
 class Sink(Protocol):
     """Where a codec writes; any object with the buffer protocol is accepted."""
@@ -52,3 +54,27 @@ class Codec:
     version: int
     encode: Callable[[Any, Mapping[str, object]], Encoding | None]
     decode: Callable[[memoryview, dict[str, Any] | None], Any]
+
+
+def digest_content(encoding: Encoding) -> str:
+    """Return the BLAKE3 digest of the bytes that would be written."""
+    hasher = _Hasher()
+    encoding.write(hasher)
+    return hasher.hexdigest()
+
+
+class _Hasher:
+    """Takes the bytes of an encoding without keeping them."""
+
+    closed = False  # Arrow asks
+
+    def __init__(self) -> None:
+        self._hasher = blake3()
+
+    def write(self, content: Any, /) -> int:
+        view = memoryview(content).cast("B")
+        self._hasher.update(view)
+        return view.nbytes
+
+    def hexdigest(self) -> str:
+        return self._hasher.hexdigest()

@@ -22,8 +22,10 @@ _ALIGNMENT = 64
 _LARGE_BYTES = 4 << 20
 
 
-def encode(value: Any, namespace: Mapping[str, object]) -> Encoding:
-    """Pickle a value.
+def encode(
+    value: Any, namespace: Mapping[str, object], reduced: Mapping[int, tuple[Any, ...]] | None = None
+) -> Encoding:
+    """Pickle a value; `reduced` as in `dump_artifact`.
 
     Raises
     ------
@@ -32,7 +34,7 @@ def encode(value: Any, namespace: Mapping[str, object]) -> Encoding:
     """
     refuse(value)
     try:
-        pickled = dump_artifact(value, namespace)
+        pickled = dump_artifact(value, namespace, reduced)
     except EncodingError as error:
         # The name is the one thing that the messages of all pickling errors share.
         named = re.search(r"cannot pickle '([\w.]+)' object", str(error)) or re.search(

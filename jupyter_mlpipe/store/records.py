@@ -39,6 +39,8 @@ class Artifact:
         Digests of the classes and functions of ``__main__`` by name, without which it cannot be decoded.
     modules
         Top-level modules whose classes and functions are inside: what it does depends on them.
+    part
+        Its name among the values that are stored together in `blob`, because they share objects.
     """
 
     digest: str
@@ -49,6 +51,7 @@ class Artifact:
     blob: Blob
     needs: Mapping[str, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
+    part: str = ""
 
     @property
     def size(self) -> int:
@@ -68,6 +71,9 @@ class Record:
         Content of what the step showed: a JSON list of outputs as in a notebook file.
     files
         Digests of files read, by path; relative ones are seen from the notebook's folder.
+    joint
+        Objects of inputs, by name, that the step changed together with what shares something with them:
+        what it gave depends on all that is stored there.
     created_at
         Seconds since 1970.
     """
@@ -81,6 +87,7 @@ class Record:
     peak_memory_bytes: int = 0
     metrics: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    joint: Mapping[str, str] = field(default_factory=dict)
     step: str = ""
     created_at: float = 0.0
     host: str = ""
@@ -98,6 +105,7 @@ class Record:
             "peak_memory_bytes": self.peak_memory_bytes,
             "metrics": dict(self.metrics),
             "files": dict(self.files),
+            "joint": dict(self.joint),
             "step": self.step,
             "created_at": self.created_at,
             "host": self.host,
@@ -119,6 +127,7 @@ class Record:
             peak_memory_bytes=found["peak_memory_bytes"],
             metrics=found["metrics"],
             files=found["files"],
+            joint=found.get("joint", {}),
             step=found["step"],
             created_at=found["created_at"],
             host=found["host"],
@@ -160,6 +169,8 @@ def artifact_to_json(artifact: Artifact) -> dict[str, Any]:
         entry["needs"] = dict(artifact.needs)
     if artifact.modules:
         entry["modules"] = list(artifact.modules)
+    if artifact.part:
+        entry["part"] = artifact.part
     return entry
 
 
@@ -173,6 +184,7 @@ def artifact_from_json(entry: Mapping[str, Any]) -> Artifact:
         blob=_blob_from_json(entry),
         needs=entry.get("needs", {}),
         modules=tuple(entry.get("modules", ())),
+        part=entry.get("part", ""),
     )
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from jupyter_mlpipe.errors import ArtifactMissingError, StoreError
 from jupyter_mlpipe.keys import canonical
 from jupyter_mlpipe.store import records
 from jupyter_mlpipe.store.codecs import choose, find_codec
+from jupyter_mlpipe.store.encoding import digest_content
 from jupyter_mlpipe.store.objects import Blob, Objects, explain, rename, synchronise
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.refusals import qualified_name
+from jupyter_mlpipe.store.shared import CODEC as SHARED
 
 _SHOWN_INLINE_BYTES = 4096
 _DIGEST = re.compile(r"[0-9a-f]{8,128}")
@@ -153,6 +156,36 @@ class Store:
             modules=encoding.modules,
         )
 
+    def put_values(
+        self, values: Mapping[str, Any], namespace: Mapping[str, object] | None = None
+    ) -> dict[str, Artifact]:
+        """Store values that share mutable objects, so that they go on sharing them; see `put_value`."""
+        scope = vars(sys.modules["__main__"]) if namespace is None else namespace
+        codec, encoding = SHARED, SHARED.encode(dict(values), scope)
+        assert encoding is not None
+        with self.objects.writer(encoding.n_bytes) as out:
+            encoding.write(out)
+            blob = out.finish()
+        needs, modules = dict(sorted(encoding.needs.items())), encoding.modules
+        artifacts = {}
+        for name, value in values.items():
+            alone, single = choose(value, scope)
+            content = digest_content(single)
+            artifacts[name] = Artifact(
+                digest=canonical.digest(
+                    "artifact", alone.id, alone.version, content, dict(sorted(single.needs.items()))
+                ),
+                codec=codec.id,
+                version=codec.version,
+                type=qualified_name(type(value)),
+                preview=single.preview,
+                blob=blob,
+                needs=needs,
+                modules=modules,
+                part=name,
+            )
+        return artifacts
+
     def get_value(self, artifact: Artifact, namespace: dict[str, Any] | None = None) -> Any:
         """Return a private, writable copy of what was stored.
 
@@ -173,7 +206,13 @@ class Store:
                 f"{artifact.version}, which this version of jupyter-mlpipe does not "
                 "read. Run the step that makes it again."
             )
-        return codec.decode(self.objects.read(artifact.blob), namespace)
+        value = codec.decode(self.objects.read(artifact.blob), namespace)
+        return value[artifact.part] if artifact.part else value
+
+    def get_all(self, artifact: Artifact, namespace: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return all values that are stored together with this one, by name; see `get_value`."""
+        found: dict[str, Any] = self.get_value(replace(artifact, part=""), namespace)
+        return found
 
     def has(self, artifact: Artifact) -> bool:
         """Tell, without reading it, whether an artifact is there and can be read."""

@@ -131,22 +131,38 @@ def test_inferred_output_that_cannot_be_stored_is_left_out(steps: Steps) -> None
 
 def test_input_changed_in_place_must_be_declared(steps: Steps) -> None:
     inputs = {"rows": steps.artifact([1, 2])}
-    changed = steps.run(
-        "rows.append(3)\nn = 1", inputs=inputs, checked=("rows",), outputs=("n",), outputs_declared=True
-    )
+    changed = steps.run("rows.append(3)\nn = 1", inputs=inputs, outputs=("n",), outputs_declared=True)
     assert changed.error["kind"] == "output"
     assert "changes its input 'rows' in place" in changed.error["evalue"]
     assert "-> n, rows" in changed.error["evalue"]
-    same = steps.run(
-        "n = rows.count(2)", inputs=inputs, checked=("rows",), outputs=("n",), outputs_declared=True
-    )
+    same = steps.run("n = rows.count(2)", inputs=inputs, outputs=("n",), outputs_declared=True)
     assert steps.value(same, "n") == 1
 
 
 def test_unchanged_object_with_an_unstable_pickle_is_no_change(steps: Steps) -> None:
     # The two equal strings are one object before, and two after decoding.
     inputs = {"pair": steps.artifact({"a": {1, 2}, "b": ("x" * 50, "x" * 50)})}
-    assert steps.run("n = 1", inputs=inputs, checked=("pair",), outputs=("n",)).ended["status"] == "succeeded"
+    ended = steps.run("n = 1", inputs=inputs, outputs=("n",)).ended
+    assert list(ended["record"]["outputs"]) == ["n"]
+
+
+def test_input_changed_in_place_is_an_output_and_so_is_what_it_shares_objects_with(steps: Steps) -> None:
+    rows = [1]
+    inputs = {"rows": steps.artifact(rows), "other": steps.artifact([0])}
+    ended = steps.run("rows.append(2)\nboth = [rows]\nn = len(other)", inputs=inputs, outputs=("both", "n"))
+    record = ended.record
+    assert set(record.outputs) == {"rows", "both", "n"}
+    assert record.outputs["rows"].part == "rows"
+    assert not record.outputs["n"].part
+    found = steps.store.get_all(record.outputs["rows"])
+    assert found == {"rows": [1, 2], "both": [[1, 2]]}
+    assert found["both"][0] is found["rows"]
+
+
+def test_a_contested_input_must_not_change_without_a_word(steps: Steps) -> None:
+    inputs = {"rows": steps.artifact([1, 2])}
+    failed = steps.run("rows.append(3)", inputs=inputs, contested={"rows": "report"})
+    assert "changes its input 'rows' in place. 'report' reads it, too." in failed.error["evalue"]
 
 
 def test_function_form_is_called_by_name_and_unpacked(steps: Steps) -> None:

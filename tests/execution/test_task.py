@@ -46,7 +46,7 @@ def test_spec_holds_what_the_step_process_needs():
         component.cell,
         "\npass",
     )
-    assert (spec.outputs, spec.outputs_declared, spec.checked) == (("model",), True, ("df",))
+    assert (spec.outputs, spec.outputs_declared) == (("model",), True)
     assert (spec.parameters, spec.imports, spec.payload) == ({"lr": 0.1}, {"pd": ("pandas", None)}, b"p")
     assert (spec.cpus, spec.gpus, spec.folder, spec.sys_path) == (2, 1, "/home/me", ("/home/me",))
     assert (spec.store, spec.notebook, spec.preludes, spec.preload) == ("/store", "book", (), ("pandas",))

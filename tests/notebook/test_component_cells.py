@@ -79,10 +79,10 @@ def test_an_edited_local_module_reaches_the_step(start_kernel: Start) -> None:
 
 
 def test_what_is_stale_above_runs_first(kernel: Kernel) -> None:
-    kernel.run("base = 1").check()
+    kernel.run("base = 1", cell_id="base").check()
     kernel.run("%%component a\nx = base + 1").check()
     kernel.run("%%component b\ny = x * 10").check()
-    kernel.run("base = 5").check()
+    kernel.run("base = 5", cell_id="base").check()
     again = kernel.run("%%component b\ny = x * 10").check()
     assert again.status_of_step == "succeeded"
     assert kernel.run("x, y").result == "(6, 60)"

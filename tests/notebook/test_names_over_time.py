@@ -96,3 +96,15 @@ def test_names_in_strings_and_through_helpers_are_loaded(kernel: Kernel) -> None
     kernel.run("%%component make\nlimit = 2\nother = 5").check()
     kernel.run("def show():\n    return other").check()
     assert kernel.run("eval('limit'), show()").check().result == "(2, 5)"
+
+
+def test_what_may_not_be_reused_does_not_run_for_the_cells_below_it(kernel: Kernel) -> None:
+    kernel.run("%%component tick --no-reuse\nimport time\nx = time.time_ns()").check()
+    kernel.run("%%component below\ny = x + 1").check()
+    assert kernel.value("y - x") == 1
+    kernel.run("%%component below\ny = x + 2").check()
+    assert kernel.value("y - x") == 2
+    first = kernel.value("x")
+    again = kernel.run("%%component tick --no-reuse\nimport time\nx = time.time_ns()").check()
+    assert again.status_of_step == "succeeded"
+    assert kernel.value("x") > first

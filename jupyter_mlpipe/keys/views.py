@@ -1,0 +1,48 @@
+"""Arrays that are views of one memory: pickled one by one, each would get memory of its own."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+Reduced = tuple[Any, ...]
+
+
+def reduce_views(parts: Iterable[object]) -> tuple[dict[int, Reduced], list[object]]:
+    """Return how to pickle arrays that overlap in memory, by `id`, and what must live until that is done.
+
+    The memory that they span is one array of bytes, of which each is a view again.
+    """
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is None:
+        return {}, []
+    arrays: dict[int, tuple[int, int, Any]] = {}
+    part: Any
+    for part in parts:
+        if type(part) is numpy.ndarray and part.size and part.flags.writeable and not part.dtype.hasobject:
+            arrays[id(part)] = (*numpy.lib.array_utils.byte_bounds(part), part)
+    reduced: dict[int, Reduced] = {}
+    kept: list[object] = []
+    cluster: list[Any] = []
+    low = high = 0
+    for start, end, array in [*sorted(arrays.values(), key=lambda found: found[:2]), (sys.maxsize, 0, None)]:
+        if cluster and start < high:
+            cluster.append(array)
+            high = max(high, end)
+            continue
+        if len(cluster) > 1:
+            memory = numpy.frombuffer((ctypes.c_uint8 * (high - low)).from_address(low), numpy.uint8)
+            kept.append(memory)
+            for view in cluster:
+                offset = view.__array_interface__["data"][0] - low
+                reduced[id(view)] = (make_view, (memory, view.dtype, view.shape, offset, view.strides))
+        cluster, low, high = [array], start, end
+    return reduced, kept
+
+
+# Named in pickles: renaming it makes stored artifacts unreadable.
+def make_view(memory: Any, dtype: Any, shape: tuple[int, ...], offset: int, strides: tuple[int, ...]) -> Any:
+    """Return an array in the memory of another one."""
+    return sys.modules["numpy"].ndarray(shape, dtype, memory, offset, strides)

@@ -1,0 +1,145 @@
+"""Which values share mutable objects, so that a change of one is seen in another.
+
+``fig, ax = plt.subplots()``, an optimizer and the parameters of its model, two names for one list: stored
+one by one they would come back as separate copies.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import fractions
+import pathlib
+import re
+import sys
+import types
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from jupyter_mlpipe.keys.pickles import parts_of
+
+# What nobody can change, or what a pickle refers to by name: two owners of it share nothing that matters.
+_IMMUTABLE = (
+    str, bytes, int, float, complex, type(None), type(...), range, slice, frozenset, tuple,
+    type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, types.CodeType, types.CellType,
+    types.MethodType, property, enum.Enum, re.Pattern, uuid.UUID, decimal.Decimal, fractions.Fraction,
+    datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, pathlib.PurePath,
+)  # fmt: skip
+_ATOMS = frozenset(kind for kind in _IMMUTABLE if kind not in (tuple, frozenset)) | {bool}
+_FRAMES = frozenset({"DataFrame", "Series", "LazyFrame", "Table", "RecordBatch", "ChunkedArray"})
+_LIBRARIES_OF_FRAMES = frozenset({"pandas", "polars", "pyarrow"})
+# Whose objects hold arrays for their users to change. A fitted estimator keeps a reference to its training
+# data as well, but nobody changes that through it: to store both together each time would only cost.
+_OPEN = frozenset({"builtins", "collections", "types", "__main__"})
+_HOLDERS = _OPEN | {"torch"}
+_CONTAINERS = frozenset({list, dict, set, bytearray})
+
+
+def find_groups(values: Mapping[str, object], namespace: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return the groups of names, of two and more, whose values share something that can be changed."""
+    held: list[object] = []
+    owner: dict[int, str] = {}
+    leader: dict[str, str] = {}
+
+    def lead(name: str) -> str:
+        while leader.setdefault(name, name) != name:
+            name = leader[name]
+        return name
+
+    for name, value in values.items():
+        for identity in identities(value, namespace, held):
+            leader[lead(name)] = lead(owner.setdefault(identity, name))
+    groups: dict[str, list[str]] = {}
+    for name in leader:
+        groups.setdefault(lead(name), []).append(name)
+    return [tuple(sorted(group)) for group in groups.values() if len(group) > 1]
+
+
+def find_sharing(
+    values: Iterable[object], others: Mapping[str, object], namespace: Mapping[str, Any]
+) -> set[str]:
+    """Return the names in `others` whose values share something with one of `values`."""
+    held: list[object] = []
+    wanted = {identity for value in values for identity in identities(value, namespace, held)}
+    if not wanted:
+        return set()
+    return {
+        name
+        for name, value in others.items()
+        if any(identity in wanted for identity in identities(value, namespace, held))
+    }
+
+
+def identities(value: object, namespace: Mapping[str, Any], held: list[object]) -> Iterator[int]:
+    """Yield an `id` for each mutable object inside a value.
+
+    Parameters
+    ----------
+    held
+        Gets what must live as long as the numbers are compared.
+    """
+    kind = type(value)
+    if kind in _ATOMS or isinstance(value, types.ModuleType | type | types.FunctionType):
+        return
+    held.append(value)
+    if (found := _of_memory(value)) is not None:
+        yield from found
+    elif kind in (list, set, dict) and _holds_atoms_only(value):
+        yield id(value)
+    else:
+        parts = parts_of(value, namespace)
+        held.append(parts)
+        library = kind.__module__.partition(".")[0]
+        for part in (value, *parts):
+            if isinstance(part, _IMMUTABLE) or _is_immutable_of_library(part):
+                continue
+            memory = _of_memory(part)
+            if memory is not None:
+                if library in _HOLDERS:
+                    yield from memory
+            elif library in _OPEN or type(part) not in _CONTAINERS:
+                # The lists inside a library's objects are its own; some are its defaults, in every object.
+                yield id(part)
+
+
+def is_atom(value: object) -> bool:
+    """Tell whether a value is immutable, and has nothing mutable inside."""
+    return type(value) in _ATOMS or isinstance(value, types.ModuleType | type | types.FunctionType)
+
+
+def _holds_atoms_only(value: Any) -> bool:
+    kinds = set(map(type, value))
+    if type(value) is dict:
+        kinds.update(map(type, value.values()))
+    return kinds <= _ATOMS
+
+
+def _of_memory(value: Any) -> tuple[int, ...] | None:
+    """Return the identity of an array's memory, or of a frame; None for anything else."""
+    kind = type(value)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.ndarray):
+        if value.dtype.hasobject and kind is numpy.ndarray:
+            return None
+        if not value.flags.writeable:
+            return ()
+        owner = value
+        while isinstance(owner.base, numpy.ndarray):
+            owner = owner.base
+        return (id(owner if owner.base is None else owner.base),)
+    if kind.__name__ in _FRAMES and kind.__module__.partition(".")[0] in _LIBRARIES_OF_FRAMES:
+        return (id(value),)
+    return None
+
+
+def _is_immutable_of_library(value: object) -> bool:
+    kind = type(value)
+    library = kind.__module__.partition(".")[0]
+    if library == "numpy":
+        return kind.__name__ == "dtype" or "DType" in kind.__name__ or hasattr(kind, "itemsize")
+    if library == "pandas":
+        # Indexes, time stamps, offsets, dtypes: all but frames, which `_of_memory` knows.
+        return not hasattr(value, "_mgr")
+    return library in ("zoneinfo", "pytz", "dateutil") or kind.__module__ == "matplotlib.path"

@@ -1,0 +1,289 @@
+"""Short notebooks whose cells change what other names share; the form is that of `plain_cells`."""
+
+from __future__ import annotations
+
+NOTEBOOKS: dict[str, str] = {
+    "a helper changes its argument": r"""
+# %% plain
+def add(rows, row):
+    rows.append(row)
+    return len(rows)
+def grow(frame):
+    frame["twice"] = frame["a"] * 2
+import pandas as pd
+# %%
+rows = ["a"]
+df = pd.DataFrame({"a": [1, 2]})
+n = 0
+# %%
+n = add(rows, "b")
+grow(df)
+# %%
+print(rows, n, list(df))
+df["more"] = len(rows)
+# %%
+add(rows, "c"); grow(df)
+# %%
+rows, list(df), df.sum().tolist()
+""",
+    "a helper changes globals": r"""
+# %% plain
+count, log = 0, []
+def note(text):
+    global count
+    count += 1
+    log.append(text)
+# %%
+note("one")
+# %%
+note("two")
+# %%
+print(count, log)
+note("three")
+# %%
+count, log
+""",
+    "names of one object": r"""
+# %%
+a = [1, 2]
+b = a
+d = {"list": a}
+c = list(a)
+# %%
+a.append(3)
+# %%
+print(a, b, c, d)
+b += [4]
+# %%
+d["list"].append(5)
+# %%
+a is b, a is d["list"], a, c
+# %%
+b.clear()
+# %%
+a, b, d
+""",
+    "figures built up": r"""
+# %%
+import numpy as np
+import matplotlib.pyplot as plt
+# %%
+fig, ax = plt.subplots(figsize=(3, 2))
+plt.close(fig)
+# %%
+x = np.linspace(0, 1, 5)
+ax.plot(x, x ** 2, label="square")
+ax.set_title("one");
+# %%
+ax.legend()
+len(fig.axes), ax.figure is fig, fig.axes[0] is ax, len(ax.lines)
+# %%
+fig.suptitle("all");
+# %%
+print(ax.figure is fig, fig._suptitle.get_text(), ax.get_title(), len(fig.axes[0].lines))
+# %%
+fig
+""",
+    "an optimizer and its model": r"""
+# %%
+class Model:
+    def __init__(self):
+        self.weights = [1.0, 2.0]
+class Optimizer:
+    def __init__(self, weights):
+        self.weights = weights
+    def advance(self):
+        self.weights[:] = [w / 2 for w in self.weights]
+# %%
+model = Model()
+# %%
+optimizer = Optimizer(model.weights)
+# %%
+for _ in range(3):
+    optimizer.advance()
+# %%
+print(model.weights, model.weights is optimizer.weights)
+# %%
+optimizer.advance()
+# %%
+model.weights
+""",
+    "an estimator in a pipeline": r"""
+# %%
+import numpy as np
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+X = np.arange(10.0).reshape(-1, 1); y = X[:, 0] * 2
+# %%
+scaler = StandardScaler(); model = LinearRegression()
+pipe = make_pipeline(scaler, model)
+# %%
+pipe.fit(X, y)
+# %%
+print(model.coef_.round(3), scaler.mean_, pipe.named_steps["linearregression"] is model)
+# %%
+def train(estimator):
+    estimator.fit(X, y + 1)
+other = LinearRegression()
+train(other)
+# %%
+other.intercept_.round(3), sorted(vars(other))
+""",
+    "arrays and views": r"""
+# %%
+import numpy as np
+x = np.zeros(6)
+head = x[:3]
+y = x
+z = x.copy()
+# %%
+head += 1
+# %%
+print(x, y, z)
+y[5] = 9
+# %%
+def fill(array): array[1] = -1
+fill(x)
+# %%
+x, head, y, z
+""",
+    "frames under another name": r"""
+# %%
+import pandas as pd
+df = pd.DataFrame({"a": [3, 1, 2], "b": list("xyz")})
+other = df
+part = df[df.a > 1]
+column = df["a"]
+# %%
+other["c"] = 1
+other.sort_values("a", inplace=True)
+# %%
+print(list(df), df.a.tolist(), len(part), column.tolist())
+df.drop(columns="b", inplace=True)
+# %%
+list(other), other is df
+# %%
+def rename(frame): frame.columns = [c.upper() for c in frame.columns]
+rename(df)
+# %%
+other
+""",
+    "a generator of random numbers": r"""
+# %%
+import random
+import numpy as np
+rng = np.random.default_rng(0)
+dice = random.Random(1)
+def draw(): return round(float(rng.random()), 6)
+# %%
+first = draw()
+# %%
+second = draw(); roll = dice.randint(1, 6)
+# %%
+print(first, second, roll, dice.randint(1, 6))
+# %%
+rng.integers(0, 100, 3), draw()
+""",
+    "objects inside of objects": r"""
+# %% plain
+class Node:
+    def __init__(self, name): self.name, self.children, self.parent = name, [], None
+    def add(self, child): self.children.append(child); child.parent = self; return child
+# %%
+root = Node("root")
+leaf = root.add(Node("leaf"))
+# %%
+leaf.add(Node("below"))
+# %%
+print([c.name for c in root.children[0].children], leaf.parent is root, isinstance(leaf, Node))
+root.name = "top"
+# %%
+leaf.parent.name, leaf.children[0].parent is leaf
+# %%
+def visit(node): node.seen = True
+visit(leaf)
+# %%
+hasattr(root.children[0], "seen"), hasattr(root, "seen")
+""",
+    "what nobody changes": r"""
+# %%
+import pandas as pd
+words = {"a": 1}
+table = pd.DataFrame({"a": [1, 2]})
+def size(x): return len(x)
+# %%
+n = size(words) + size(table)
+# %%
+m = size(words) + len(table.describe())
+# %%
+n, m, words
+""",
+    "a name bound for another purpose": r"""
+# %%
+i, tmp = 3, [1]
+# %%
+x = i * 10 + len(tmp)
+# %%
+i, tmp = "other", None
+# %%
+y = x + 1
+# %%
+tmp = [i, y]
+# %%
+z = (x, y, tmp)
+# %%
+x, y, z, i
+""",
+    "a value changed after it was read": r"""
+# %% plain
+rows = [1]
+def grow(): rows.append(len(rows))
+# %%
+n = len(rows)
+# %%
+grow()
+# %%
+m = n + 100
+# %%
+grow()
+n, m, rows
+""",
+    "what cannot be known again": r"""
+# %% plain
+ticks = iter(range(100))
+# %%
+import itertools, time
+now = time.time_ns() and len(str(next(itertools.count(5))))
+stamp = object()
+# %%
+seen = now + 1
+# %%
+seen += 1
+# %%
+now, seen
+""",
+    "a queue and deques": r"""
+# %%
+from collections import deque, defaultdict, Counter
+import heapq
+heap, seen = [5, 3, 8], defaultdict(list)
+heapq.heapify(heap)
+todo = deque([1, 2, 3], maxlen=3)
+# %%
+def push(x): heapq.heappush(heap, x); seen[x % 2].append(x)
+for x in (1, 4): push(x)
+# %%
+smallest = heapq.heappop(heap)
+todo.rotate(1)
+# %%
+push(7)
+print(smallest, heap, dict(seen), todo)
+# %%
+counts = Counter("abca"); views = [counts]
+# %%
+views[0].update("aaa")
+# %%
+counts
+""",
+}
