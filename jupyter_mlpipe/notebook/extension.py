@@ -63,6 +63,7 @@ class Extension:
         code = getattr(info, "transformed_cell", None) or text
         self._plain_cell = "" if ours else code
         self._rejection = None
+        session.cells_run.begin(info, session.cell_id)
         try:
             if ours:
                 session.collect()
@@ -73,6 +74,7 @@ class Extension:
         except KeyboardInterrupt:
             # A hook cannot interrupt its cell, but a rejected input does not run.
             self._rejection = _Interrupted()
+        session.cells_run.start()
 
     def visit(self, tree: ast.AST) -> ast.AST:
         """Refuse to run a cell that reads what a failed step should have made (an AST transformer)."""
@@ -83,6 +85,7 @@ class Extension:
 
     def after_cell(self, result: Any) -> None:
         """Note what a plain cell bound or changed."""
+        self.session.cells_run.end(has_failed=not result.success)
         if not self._plain_cell:
             return
         bound: tuple[str, ...] = ()
@@ -93,6 +96,7 @@ class Extension:
             pass  # the cell did not run either
         else:
             bound, changed = tuple(names.binds), (*names.changes, *names.may_change)
+            self.session.cells_run.note_unstorable(bound, self.shell.user_ns)
             self.session.definitions.observe([*bound, *(d.name for d in names.definitions)])
         self.session.names.observe(bound, changed)
 
