@@ -13,7 +13,7 @@ from jupyter_mlpipe.app.document import read_notebook
 from jupyter_mlpipe.app.interrupts import Interrupts
 from jupyter_mlpipe.app.notebook import CellError, NotebookKernel
 from jupyter_mlpipe.app.outline import check_words, is_tolerated, read_parameters
-from jupyter_mlpipe.app.report import print_json
+from jupyter_mlpipe.app.report import print_json, print_table
 from jupyter_mlpipe.errors import MLPipeError, UsageError
 from jupyter_mlpipe.model.headless import NOT_RUN
 from jupyter_mlpipe.model.resources import describe_seconds
@@ -38,9 +38,7 @@ def print_plan(asked: argparse.Namespace, console: Console) -> int:
         table.add_row(
             Text(step["decision"], style=_STYLES[step["decision"]]), Text(name), Text(reasons), Text(took)
         )
-    out = Console()
-    # In a pipe a line is a step, however long it is.
-    out.print(table, width=None if out.is_terminal else 10_000, soft_wrap=False)
+    print_table(table)
     return 0
 
 

@@ -16,7 +16,7 @@ from jupyter_mlpipe.cells import deeds
 from jupyter_mlpipe.cells.compile import compile_cell
 from jupyter_mlpipe.cells.header import Header
 from jupyter_mlpipe.cells.lines import has_our_line
-from jupyter_mlpipe.cells.names import parse_cell
+from jupyter_mlpipe.cells.names import analyse, parse_cell
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.model.component import Component
 
@@ -114,6 +114,16 @@ def judge(source: str, above: Above, unstorable: Mapping[str, str] | None = None
     if component.shows or _calls_print(tree):
         return Judgement("shows", "only shows something", tree=tree)
     return Judgement("leave", "binds nothing that a later cell could read", tree=tree)
+
+
+def names_bound(source: str) -> list[str]:
+    """Return the names that a plain cell binds; none where it cannot be read."""
+    if has_our_line(source) or source.lstrip().startswith("%%"):
+        return []
+    try:
+        return list(analyse(_take_commands(source)[0]).binds)
+    except SyntaxError:
+        return []
 
 
 def _take_commands(source: str) -> tuple[str, list[str]]:

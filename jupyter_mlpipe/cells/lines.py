@@ -55,3 +55,10 @@ def take_line(source: str) -> str:
 def take_load_line(source: str) -> str:
     """Return the cell without the line that loads this extension."""
     return _LOAD.sub("", source, count=1)
+
+
+def begins(source: str) -> str:
+    """Return the first telling line of a cell, shortened."""
+    lines = [line.strip() for line in source.splitlines() if line.strip()]
+    first = next((line for line in lines if not line.startswith("#")), lines[0] if lines else "")
+    return first if len(first) <= 40 else f"{first[:39]}…"

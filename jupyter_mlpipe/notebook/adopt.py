@@ -94,10 +94,3 @@ def unstorable_values(names: Iterable[str], namespace: Mapping[str, Any]) -> dic
             except EncodingError:
                 found[name] = qualified_name(type(namespace[name]))
     return found
-
-
-def begins(source: str) -> str:
-    """Return the first telling line of a cell, shortened."""
-    lines = [line.strip() for line in source.splitlines() if line.strip()]
-    first = next((line for line in lines if not line.startswith("#")), lines[0] if lines else "")
-    return first if len(first) <= 40 else f"{first[:39]}…"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jupyter_mlpipe.cells.adopt import Advice
+from jupyter_mlpipe.cells.lines import begins
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import (
     Reason,
@@ -16,7 +17,7 @@ from jupyter_mlpipe.model.status import (
     describe_reasons,
     reasons_json,
 )
-from jupyter_mlpipe.notebook.adopt import CellRun, begins
+from jupyter_mlpipe.notebook.adopt import CellRun
 from jupyter_mlpipe.notebook.drawing import describe_pipeline, pipeline_svg
 from jupyter_mlpipe.notebook.look import FAINT_STYLE, look_of
 from jupyter_mlpipe.notebook.output import MIME
