@@ -25,6 +25,8 @@ Kind = Literal["ours", "computes", "shows", "leave"]
 _COMMAND = re.compile(r"^(\s*)(?:[\w, ]+=\s*)?(%{1,2}|!{1,2})\s*([\w.-]*)[^\n]*$")
 _HELP = re.compile(r"^\s*\??\??[\w.]+\?{1,2}\s*$|^\s*\?{1,2}[\w.]+\s*$")
 
+_TIMERS = ("%time", "%%time", "%timeit", "%%timeit", "%prun", "%%prun")
+
 _COLLECTIONS = (ast.Tuple, ast.List, ast.Set, ast.Dict)
 _OPERATORS = (ast.UnaryOp, ast.BinOp, ast.operator, ast.unaryop)
 _TEXTS = (ast.Constant, ast.JoinedStr, ast.FormattedValue)
@@ -76,8 +78,11 @@ def judge(source: str, above: Above, unstorable: Mapping[str, str] | None = None
         return Judgement("leave", "is empty")
     first = source.strip().partition("\n")[0]
     if first.startswith("%%"):
-        return Judgement("leave", f"stands under the cell magic {first.split()[0]}")
+        magic = first.split()[0]
+        remedy = "; take that line out first" if magic in _TIMERS else ""
+        return Judgement("leave", f"stands under the cell magic {magic}{remedy}")
     python, commands = _take_commands(source)
+    timers = [command for command in commands if command in _TIMERS]
     try:
         tree = parse_cell(python)
         component = compile_cell(f"%%component cell\n{python}", header=Header("cell"), body=python)
@@ -94,6 +99,10 @@ def judge(source: str, above: Above, unstorable: Mapping[str, str] | None = None
         above.unstorable.pop(name, None)
     above.unstorable.update(made)
     above.figures |= deeds.figure_names(tree)
+    if timers:
+        return Judgement(
+            "leave", f"uses {timers[0]}, which hides what it binds; take it out first", tree=tree
+        )
     if (only := _describe_trivial(tree, commands)) is not None:
         return Judgement("leave", only, tree=tree)
     binds = _binds(component, tree, above)
@@ -181,7 +190,7 @@ def _trivial_kind(node: ast.stmt) -> str | None:
     if isinstance(node, ast.Try | ast.If):
         parts = [*node.body, *node.orelse, *(s for h in getattr(node, "handlers", ()) for s in h.body)]
         kinds = {_trivial_kind(part) for part in parts if not isinstance(part, ast.Pass)}
-        return kinds.pop() if len(kinds) == 1 else None
+        return None if None in kinds else "imports" if "imports" in kinds else "settings"
     if isinstance(node, ast.Assign | ast.AnnAssign) and (node.value is None or _is_plain(node.value)):
         return "plain values"
     return None
