@@ -17,7 +17,7 @@ from rich.text import Text
 from jupyter_mlpipe import __doc__ as description
 from jupyter_mlpipe import __version__
 from jupyter_mlpipe.app.adopt import adopt_notebook
-from jupyter_mlpipe.app.question import draw_graph, print_plan
+from jupyter_mlpipe.app.question import draw_graph, print_plan, print_why
 from jupyter_mlpipe.app.report import print_json
 from jupyter_mlpipe.app.run import run_notebook
 from jupyter_mlpipe.errors import MLPipeError, UsageError
@@ -76,6 +76,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_notebook(plan)
     _add_choice(plan)
     plan.set_defaults(command=print_plan)
+
+    why = commands.add_parser(
+        "why", help="say why a step would run or be reused, part by part; runs no step", allow_abbrev=False
+    )
+    _add_notebook(why)
+    why.add_argument("step", metavar="STEP")
+    why.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    why.set_defaults(command=print_why, force=[])
 
     graph = commands.add_parser("graph", help="draw the pipeline as it would run", allow_abbrev=False)
     _add_notebook(graph)
