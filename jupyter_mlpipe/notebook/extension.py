@@ -71,8 +71,12 @@ class Extension:
         """Make ready what the request's expressions name; note what a silent one did."""
         content = _request(self.shell, "content")
         code = str(content.get("code", ""))
-        if content.get("silent") and not code.lstrip().startswith(_OURS):
-            self._note(self.shell.transform_cell(code))
+        if content.get("silent") and code.strip() and not code.lstrip().startswith(_OURS):
+            names = self.session.names
+            # Front ends look around after each cell: what is loaded is compared with the store only
+            # where a request touches names of ours, itself or through a function.
+            if any(names.owner(name) for name in names.reached_from(_WORD.findall(code))):
+                self._note(self.shell.transform_cell(code))
         self._make_ready(" ".join(map(str, (content.get("user_expressions") or {}).values())))
 
     def _make_ready(self, code: str) -> None:
@@ -83,7 +87,7 @@ class Extension:
         session.collect()
         session.definitions.bring(session.definitions.names_in(code))
         pending = session.names.pending
-        for name in [name for name in pending if name in set(_WORD.findall(code))]:
+        for name in pending.keys() & session.names.reached_from(_WORD.findall(code)):
             if pending[name].is_ready():
                 with suppress(MLPipeError):
                     session.names.load([name])

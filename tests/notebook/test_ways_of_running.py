@@ -271,6 +271,14 @@ def test_what_a_silent_request_binds_is_what_the_next_step_reads(kernel: Kernel)
     assert kernel.value("y") == 8
 
 
+def test_what_a_silent_request_changes_through_a_function_is_seen(kernel: Kernel) -> None:
+    kernel.run("%%component make\nx = [20]").check()
+    kernel.run("def bump():\n    x.append(1)").check()
+    assert kernel.run("bump()", silent=True).status == "ok"
+    kernel.run("%%component use\ny = sum(x)").check()
+    assert kernel.value("y") == 21
+
+
 def test_a_request_outside_the_history_is_a_cell_all_the_same(start_kernel: Start) -> None:
     cells = ["x = [3]\nprint('made')", "x.append(len(x))\nx"]
     plain = start_kernel(load=False)
