@@ -29,19 +29,30 @@ def read_notebook(path: Path) -> Notebook:
     UsageError
         It is not there, is no notebook, or has no component.
     """
-    if not path.is_file():
-        raise UsageError(f"There is no notebook '{path}'.")
-    try:
-        notebook = _parse(path.read_text(encoding="utf-8"))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = str(error).partition("\n")[0][:200]
-        raise UsageError(f"'{path}' is not a notebook that can be read: {reason}") from None
+    notebook = read_any_notebook(path)
     if not any(header_of(cell["source"]) for cell in code_cells(notebook)):
         raise UsageError(
             f"'{path}' has no component: put %%component NAME on top of a cell, "
             "and %load_ext jupyter_mlpipe in a cell above."
         )
     return notebook
+
+
+def read_any_notebook(path: Path) -> Notebook:
+    """Read a notebook, with or without components.
+
+    Raises
+    ------
+    UsageError
+        It is not there, or is no notebook.
+    """
+    if not path.is_file():
+        raise UsageError(f"There is no notebook '{path}'.")
+    try:
+        return _parse(path.read_text(encoding="utf-8"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = str(error).partition("\n")[0][:200]
+        raise UsageError(f"'{path}' is not a notebook that can be read: {reason}") from None
 
 
 def code_cells(notebook: Notebook) -> list[Cell]:
@@ -70,7 +81,7 @@ def output_of(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def save_notebook(notebook: Notebook, target: Path) -> None:
-    """Write a notebook aside and rename it: the target may be the one that it was read from.
+    """Write a notebook, checked and laid out by nbformat.
 
     Raises
     ------
@@ -80,12 +91,23 @@ def save_notebook(notebook: Notebook, target: Path) -> None:
     import nbformat
 
     text = nbformat.writes(nbformat.from_dict(notebook))
+    write_aside(text if text.endswith("\n") else text + "\n", target)
+
+
+def write_aside(text: str, target: Path) -> None:
+    """Write a text aside and rename it: the target may be the file that it was read from.
+
+    Raises
+    ------
+    MLPipeError
+        It cannot be written.
+    """
     try:
         handle, name = tempfile.mkstemp(dir=target.absolute().parent, prefix=f".{target.name}.")
         aside = Path(name)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text if text.endswith("\n") else text + "\n")
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
             aside.chmod(_mode(target))
             aside.replace(target)
         except BaseException:

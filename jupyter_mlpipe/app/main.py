@@ -16,7 +16,8 @@ from rich.text import Text
 
 from jupyter_mlpipe import __doc__ as description
 from jupyter_mlpipe import __version__
-from jupyter_mlpipe.app.question import draw_graph, print_plan
+from jupyter_mlpipe.app.adopt import adopt_notebook
+from jupyter_mlpipe.app.question import draw_graph, print_plan, print_why
 from jupyter_mlpipe.app.report import print_json
 from jupyter_mlpipe.app.run import run_notebook
 from jupyter_mlpipe.errors import MLPipeError, UsageError
@@ -76,10 +77,35 @@ def _parser() -> argparse.ArgumentParser:
     _add_choice(plan)
     plan.set_defaults(command=print_plan)
 
+    why = commands.add_parser(
+        "why", help="say why a step would run or be reused, part by part; runs no step", allow_abbrev=False
+    )
+    _add_notebook(why)
+    why.add_argument("step", metavar="STEP")
+    why.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    why.set_defaults(command=print_why, force=[])
+
     graph = commands.add_parser("graph", help="draw the pipeline as it would run", allow_abbrev=False)
     _add_notebook(graph)
     graph.add_argument("--output", type=Path, metavar="FILE", help=".svg or .dot; DOT on stdout without it")
     graph.set_defaults(command=draw_graph, target=[], force=[])
+
+    adopt = commands.add_parser(
+        "adopt",
+        help="write a copy of a notebook with %%%%component lines on the cells that are worth it",
+        description="Write a copy of a notebook with %%component lines on the cells that are worth it: "
+        "it is run once, plainly, to see how long each takes. --remove takes the lines out again.",
+        allow_abbrev=False,
+    )
+    adopt.add_argument("notebook", type=Path, metavar="NOTEBOOK")
+    adopt.add_argument(
+        "--output", type=Path, metavar="FILE", help="where to write the copy; may be the notebook itself"
+    )
+    adopt.add_argument("--all", action="store_true", help="also cells that are quick or only show something")
+    adopt.add_argument("--no-run", action="store_true", help="do not run it: decide from the code alone")
+    adopt.add_argument("--remove", action="store_true", help="take all our lines out instead")
+    adopt.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    adopt.set_defaults(command=adopt_notebook)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""``jupyter mlpipe plan`` and ``graph``: the components are registered, and no step runs."""
+"""``jupyter mlpipe plan``, ``why`` and ``graph``: the components are registered, and no step runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jupyter_mlpipe.app.document import read_notebook
 from jupyter_mlpipe.app.interrupts import Interrupts
 from jupyter_mlpipe.app.notebook import CellError, NotebookKernel
 from jupyter_mlpipe.app.outline import check_words, is_tolerated, read_parameters
-from jupyter_mlpipe.app.report import print_json
+from jupyter_mlpipe.app.report import print_json, print_table
 from jupyter_mlpipe.errors import MLPipeError, UsageError
 from jupyter_mlpipe.model.headless import NOT_RUN
 from jupyter_mlpipe.model.resources import describe_seconds
@@ -38,9 +38,33 @@ def print_plan(asked: argparse.Namespace, console: Console) -> int:
         table.add_row(
             Text(step["decision"], style=_STYLES[step["decision"]]), Text(name), Text(reasons), Text(took)
         )
-    out = Console()
-    # In a pipe a line is a step, however long it is.
-    out.print(table, width=None if out.is_terminal else 10_000, soft_wrap=False)
+    print_table(table)
+    return 0
+
+
+_HEADS = {
+    "run": "{} would run",
+    "reuse": "{} would be reused",
+    "undecided": "{}: undecided, as it depends on what runs above it",
+}
+
+
+def print_why(asked: argparse.Namespace, console: Console) -> int:
+    """Say why a step would run or be reused, part by part."""
+    asked.target = [asked.step]
+    step = _ask(asked, console, "plan")["steps"][asked.step]
+    if asked.json:
+        print_json({"step": asked.step, **step})
+        return 0
+    print(_HEADS[step["decision"]].format(asked.step))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("kind", no_wrap=True)
+    table.add_column("name", no_wrap=True, style="bold")
+    table.add_column("detail", overflow="fold")
+    for reason in step["reasons"]:
+        table.add_row(*(Text(reason[part]) for part in ("kind", "name", "detail")))
+    if step["reasons"]:
+        print_table(table)
     return 0
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 
@@ -24,3 +25,11 @@ def print_json(answer: dict[str, Any]) -> None:
     json.dump(answer, sys.stdout)
     sys.stdout.write("\n")
     sys.stdout.flush()
+
+
+def print_table(table: Table) -> None:
+    """Print a table on stdout; in a pipe each row is one line, however long it is."""
+    out = Console()
+    if not out.is_terminal:
+        out = Console(width=10_000)
+    out.print(table)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from IPython.core.getipython import get_ipython
+
+from jupyter_mlpipe.notebook.adopt import unstorable_values
 from jupyter_mlpipe.notebook.drawing import pipeline_dot, pipeline_svg
 from jupyter_mlpipe.notebook.extension import current_session
 from jupyter_mlpipe.notebook.output import MIME
@@ -39,6 +42,11 @@ def _state(session: Session) -> str:
 def plan(targets: Sequence[str], force: Sequence[str]) -> str:
     """Return the plan of the whole pipeline, or of the targets and what is above them."""
     return json.dumps(plan_bundle(current_session().plan(targets or None, force=force))[MIME])
+
+
+def unstorable(names: Sequence[str]) -> str:
+    """Return which of the names stand for what cannot be stored; for a notebook without our extension too."""
+    return json.dumps(unstorable_values(names, getattr(get_ipython(), "user_ns", {})))
 
 
 def graph(targets: Sequence[str], force: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from jupyter_mlpipe.cells.adopt import advise
 from jupyter_mlpipe.errors import UsageError, close_matches
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.resources import describe_amounts
@@ -17,7 +18,7 @@ from jupyter_mlpipe.notebook.live import LiveGraph
 from jupyter_mlpipe.notebook.output import MIME, CellOutput
 from jupyter_mlpipe.notebook.parameters import check_known, parse_overrides
 from jupyter_mlpipe.notebook.session import Session
-from jupyter_mlpipe.notebook.views import plan_bundle, status_bundle, table_bundle, why_bundle
+from jupyter_mlpipe.notebook.views import adopt_bundle, plan_bundle, status_bundle, table_bundle, why_bundle
 
 HELP = {
     "show": "draw the pipeline with the state of each step",
@@ -29,6 +30,7 @@ HELP = {
     "load": "bind outputs of steps in the notebook at once",
     "remove": "forget a component; its results stay in the store",
     "mode": f"what running a component's cell does: {', '.join(MODES)}",
+    "adopt": "say which of the cells that have run are worth a %%component line, and why",
     "cluster": "show the cluster, or choose another: local, an address, a scheduler file",
 }
 
@@ -179,6 +181,16 @@ def _cluster(session: Session, parser: _Parser, words: list[str]) -> None:
     head = f"cluster: {len(rows)} workers" if rows else "no cluster yet: one starts when a step has to run"
     facts = {"kind": "cluster", "workers": {name: dict(amounts) for name, amounts in workers.items()}}
     CellOutput(session.shell).display(table_bundle(head, ("worker", "offers"), rows, facts))
+
+
+def _adopt(session: Session, parser: _Parser, words: list[str]) -> None:
+    parser.add_argument("--all", action="store_true", help="also cells that are quick or only show something")
+    asked = parser.parse_args(words)
+    cells = session.cells_run.cells()
+    if not cells:
+        raise UsageError("No cell has run yet: run the notebook, then %pipeline adopt.")
+    advice = advise([cell.seen for cell in cells], all_cells=asked.all, taken=tuple(session.registry.placed))
+    CellOutput(session.shell).display(adopt_bundle(cells, advice))
 
 
 def _add_run_options(parser: _Parser) -> None:

@@ -29,10 +29,15 @@ class MLPipe(Configurable):
         "machine when the first step has to run.",
     ).tag(config=True)
 
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        # The notebook may change its folder later on: its store stays where it is.
+        self._folder = Path.cwd()
+
     def store_path(self) -> Path:
         """Return where the store is; the environment stands above the configuration."""
         given = os.environ.get("MLPIPE_STORE") or self.store
-        return Path(given).expanduser().absolute() if given else default_store(Path.cwd())
+        return self._folder / Path(given).expanduser() if given else default_store(self._folder)
 
 
 def default_store(folder: Path) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from contextlib import suppress
 from typing import Any
 
 from IPython.core.error import InputRejected
@@ -16,6 +18,8 @@ from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.tracebacks import for_notebook, render
 
 _OURS = ("%%component", "%%parameters", "#| component:")
+
+_WORD = re.compile(r"[^\W\d]\w*")
 
 _extension: Extension | None = None
 
@@ -35,6 +39,8 @@ class Extension:
         shell.register_magics(PipelineMagics(shell, self.session))
         shell.input_transformers_cleanup.append(_rewrite_comment_header)
         shell.ast_transformers.append(self)
+        shell.events.register("pre_execute", self.before_request)
+        shell.events.register("post_execute", self.after_request)
         shell.events.register("pre_run_cell", self.before_cell)
         shell.events.register("post_run_cell", self.after_cell)
         shell.configurables.append(self.session.config)
@@ -46,16 +52,50 @@ class Extension:
             shell.magics_manager.magics[kind].pop(magic, None)
         shell.input_transformers_cleanup.remove(_rewrite_comment_header)
         shell.ast_transformers.remove(self)
+        shell.events.unregister("pre_execute", self.before_request)
+        shell.events.unregister("post_execute", self.after_request)
         shell.events.unregister("pre_run_cell", self.before_cell)
         shell.events.unregister("post_run_cell", self.after_cell)
         shell.configurables.remove(self.session.config)
         shell.Completer.custom_matchers.remove(self._matcher)
         self.session.close()
 
+    def before_request(self) -> None:
+        """Make ready what a silent request names: front ends send them, and no other hook sees them."""
+        self.session.cell_id = _request(self.shell, "metadata").get("cellId")
+        content = _request(self.shell, "content")
+        if content.get("silent"):
+            self._make_ready(str(content.get("code", "")))
+
+    def after_request(self) -> None:
+        """Make ready what the request's expressions name; note what a silent one did."""
+        content = _request(self.shell, "content")
+        code = str(content.get("code", ""))
+        if content.get("silent") and code.strip() and not code.lstrip().startswith(_OURS):
+            names = self.session.names
+            # Front ends look around after each cell: what is loaded is compared with the store only
+            # where a request touches names of ours, itself or through a function.
+            if any(names.owner(name) for name in names.reached_from(_WORD.findall(code))):
+                self._note(self.shell.transform_cell(code))
+        self._make_ready(" ".join(map(str, (content.get("user_expressions") or {}).values())))
+
+    def _make_ready(self, code: str) -> None:
+        """Bind the outputs that a text names, where that can be done at once: nobody waits for it."""
+        if not code.strip():
+            return
+        session = self.session
+        session.collect()
+        session.definitions.bring(session.definitions.names_in(code))
+        pending = session.names.pending
+        for name in pending.keys() & session.names.reached_from(_WORD.findall(code)):
+            if pending[name].is_ready():
+                with suppress(MLPipeError):
+                    session.names.load([name])
+
     def before_cell(self, info: Any) -> None:
         """Load what the cell reads; a failed step makes the cell fail, see `visit`."""
         session = self.session
-        metadata = _request_metadata(self.shell)
+        metadata = _request(self.shell, "metadata")
         session.forget_cells(metadata.get("deletedCells") or ())
         session.cell_id = metadata.get("cellId") or getattr(info, "cell_id", None)
         text = info.raw_cell or ""
@@ -63,6 +103,7 @@ class Extension:
         code = getattr(info, "transformed_cell", None) or text
         self._plain_cell = "" if ours else code
         self._rejection = None
+        session.cells_run.begin(info, session.cell_id)
         try:
             if ours:
                 session.collect()
@@ -73,6 +114,7 @@ class Extension:
         except KeyboardInterrupt:
             # A hook cannot interrupt its cell, but a rejected input does not run.
             self._rejection = _Interrupted()
+        session.cells_run.start()
 
     def visit(self, tree: ast.AST) -> ast.AST:
         """Refuse to run a cell that reads what a failed step should have made (an AST transformer)."""
@@ -83,16 +125,20 @@ class Extension:
 
     def after_cell(self, result: Any) -> None:
         """Note what a plain cell bound or changed."""
-        if not self._plain_cell:
-            return
+        self.session.cells_run.end(has_failed=not result.success)
+        if self._plain_cell:
+            self._note(self._plain_cell)
+
+    def _note(self, code: str) -> None:
         bound: tuple[str, ...] = ()
         changed: tuple[str, ...] = ()
         try:
-            names = analyse(self._plain_cell)
+            names = analyse(code)
         except SyntaxError:
             pass  # the cell did not run either
         else:
             bound, changed = tuple(names.binds), (*names.changes, *names.may_change)
+            self.session.cells_run.note_unstorable(bound, self.shell.user_ns)
             self.session.definitions.observe([*bound, *(d.name for d in names.definitions)])
         self.session.names.observe(bound, changed, self.session.cell_id)
 
@@ -160,7 +206,7 @@ class _Interrupted(InputRejected):
 _Interrupted.__name__ = "KeyboardInterrupt"
 
 
-def _request_metadata(shell: Any) -> dict[str, Any]:
-    """Return the metadata of the running request; empty outside a kernel and with simple clients."""
+def _request(shell: Any, part: str) -> dict[str, Any]:
+    """Return a part of the running request; empty outside a kernel and with simple clients."""
     parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
-    return dict((parent or {}).get("metadata") or {})
+    return dict((parent or {}).get(part) or {})

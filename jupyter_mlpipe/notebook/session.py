@@ -22,6 +22,7 @@ from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.headless import NOT_RUN
 from jupyter_mlpipe.model.pipeline import FromStep
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
+from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.cellview import CellView, recorded_options
 from jupyter_mlpipe.notebook.cluster import make_executor
 from jupyter_mlpipe.notebook.config import MODES, MLPipe, notebook_name
@@ -68,6 +69,7 @@ class Session:
         self._last_runs: dict[str, Run] = {}
         self.cell_id: str | None = None
         self._cells: dict[str, str] = {}  # cell id -> component
+        self.cells_run = CellsRun(shell)
         self.definitions = Definitions(shell, self.names)
         self._live: list[Run] = []
         self._forced: dict[str, Run] = {}  # step -> the run that the command line forced it in

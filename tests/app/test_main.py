@@ -30,6 +30,9 @@ BELOW = "%%component below\ntwice = lowest * 2"
         (("run", "notebook.ipynb", "--output", "no/out.ipynb"), "there is no folder"),
         (("run",), "the following arguments are required: NOTEBOOK"),
         (("plan", "notebook.ipynb", "--target", "lod"), "There is no step 'lod'"),
+        (("why", "notebook.ipynb", "lod"), "There is no step 'lod'. Did you mean 'load'?"),
+        (("why", "notebook.ipynb"), "the following arguments are required: STEP"),
+        (("why", "missing.ipynb", "load"), "There is no notebook 'missing.ipynb'."),
         (("fly", "notebook.ipynb"), "invalid choice: 'fly'"),
         ((), "the following arguments are required: COMMAND"),
     ],
@@ -88,6 +91,29 @@ def test_plan_says_what_would_run_before_and_after_an_edit(cli: CommandLine) -> 
     assert after["low"]["reasons"][0]["kind"] == "code"
     text = cli("plan", notebook, "--target", "low").out
     assert [line.split()[:2] for line in text.splitlines()] == [["reuse", "load"], ["run", "low"]]
+
+
+def test_why_says_part_by_part_what_a_run_would_say(cli: CommandLine) -> None:
+    scale = "%%parameters\nscale = 2"
+    scaled = "%%component scaled\nhigh = helper(max(rows)) * scale"
+    helper = "def helper(x):\n    return x + 1"
+    notebook = str(cli.write(scale, helper, LOAD, scaled, LOW))
+    never = cli("why", notebook, "scaled", "--json").json
+    assert (never["step"], never["decision"]) == ("scaled", "undecided")
+    cli("run", notebook)
+    assert cli("why", notebook, "scaled").out.splitlines()[0] == "scaled would be reused"
+    cli.write(scale, helper.replace("1", "2"), LOAD, scaled, LOW)
+    why = cli("why", notebook, "scaled", "-p", "scale=3")
+    assert why.status == 0, why.err
+    head, columns, *rows = why.out.splitlines()
+    assert head == "scaled would run"
+    assert columns.split() == ["kind", "name", "detail"]
+    assert [row.split()[:2] for row in rows] == [["helper", "helper"], ["parameter", "scale"]]
+    assert rows[1].split()[2:] == ["2", "->", "3"]
+    # What a run then says is the same.
+    ran = cli("run", notebook, "-p", "scale=3", "--json").json["steps"]["scaled"]
+    assert cli("why", notebook, "low", "--json").json["decision"] == "reuse"
+    assert [(r["kind"], r["name"]) for r in ran["reasons"]] == [("helper", "helper"), ("parameter", "scale")]
 
 
 def test_a_cell_that_fails_ends_the_plan_with_its_traceback(cli: CommandLine) -> None:

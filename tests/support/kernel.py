@@ -106,19 +106,29 @@ class Kernel:
     def pid(self) -> int:
         return int(self.manager.provisioner.pid)  # type: ignore[union-attr]
 
-    def start(self, code: str, *, cell_id: str | None = None, **metadata: Any) -> str:
+    def start(
+        self,
+        code: str,
+        *,
+        cell_id: str | None = None,
+        silent: bool = False,
+        store_history: bool = True,
+        user_expressions: Mapping[str, str] | None = None,
+        **metadata: Any,
+    ) -> str:
         """Send a cell without waiting; returns the id to wait for."""
         content = {
             "code": code,
-            "silent": False,
-            "store_history": True,
-            "user_expressions": {},
+            "silent": silent,
+            "store_history": store_history and not silent,
+            "user_expressions": dict(user_expressions or {}),
             "allow_stdin": False,
             "stop_on_error": True,
         }
         message = self.client.session.msg("execute_request", content)
         if cell_id is not None:
-            message["metadata"].update({"cellId": cell_id, "deletedCells": [], **metadata})
+            message["metadata"].update({"cellId": cell_id, "deletedCells": []})
+        message["metadata"].update(metadata)
         self.client.shell_channel.send(message)
         message_id = str(message["header"]["msg_id"])
         self._results[message_id] = Result("running")
@@ -146,14 +156,15 @@ class Kernel:
                 continue
             if message["parent_header"].get("msg_id") == message_id:
                 result.status = message["content"]["status"]
+                result.expressions = message["content"].get("user_expressions", {})
                 if result.status == "error":
                     result.error = message["content"]
                 reply = True
         return result
 
-    def run(self, code: str, *, cell_id: str | None = None, timeout: float = 120, **metadata: Any) -> Result:
-        """Run a cell and wait for it."""
-        return self.wait(self.start(code, cell_id=cell_id, **metadata), timeout)
+    def run(self, code: str, *, timeout: float = 120, **asked: Any) -> Result:
+        """Run a cell and wait for it; see `start` for what may be asked."""
+        return self.wait(self.start(code, **asked), timeout)
 
     def value(self, expression: str) -> Any:
         """Return the value of an expression whose repr is a literal."""

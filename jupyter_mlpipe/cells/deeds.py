@@ -1,0 +1,225 @@
+"""What a cell's statements do beyond binding values, by the names that they call: for `judge` alone.
+
+Only names are known here, never types: enough for advice, which the user reads before taking it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from jupyter_mlpipe.cells.mutation import MUTATING_METHODS, root_name
+from jupyter_mlpipe.cells.scopes import imported_name
+
+WIDGETS = frozenset(
+    {"ipywidgets", "widgets", "interact", "interactive", "interact_manual", "interactive_output"}
+)
+
+_WIDGET_MODULES = ("ipywidgets", "tqdm.notebook", "ipyleaflet", "anywidget")
+_INTERACTIVE = frozenset({"input", "breakpoint", "get_ipython", "globals", "locals", "getpass", "set_trace"})
+
+_SETTERS_TEXT = """
+set_option reset_option set_theme set_style set_context set_palette set_color_codes set_printoptions
+set_config filterwarnings simplefilter seed manual_seed manual_seed_all basicConfig seterr
+set_default_dtype set_num_threads set_seed set_matplotlib_formats setlocale set_float_precision
+setrecursionlimit setLevel disable init_notebook_mode enable set_loglevel rc
+"""
+_SETTERS = frozenset(_SETTERS_TEXT.split())
+_SETTING_OWNERS = ("rcParams", "options", "environ", "renderers", "templates", "style", "backends")
+
+_WRITERS_TEXT = """
+to_parquet to_excel to_pickle to_feather to_hdf to_stata to_sql to_file to_zarr to_netcdf savefig
+write_text write_bytes mkdir makedirs unlink rmdir touch save savez savez_compressed savetxt
+save_model save_pretrained save_weights imsave imwrite write_image write_html write_csv
+write_parquet extractall urlretrieve writerow writerows dump executemany commit
+"""
+_WRITERS = frozenset(_WRITERS_TEXT.split())
+_WRITERS_WITH_PATH = frozenset({"to_csv", "to_json", "to_html", "to_latex", "to_markdown", "to_string"})
+_WRITING_MODULES = {
+    "os": (
+        "remove",
+        "unlink",
+        "rename",
+        "replace",
+        "makedirs",
+        "mkdir",
+        "rmdir",
+        "removedirs",
+        "system",
+        "chdir",
+        "popen",
+    ),
+    "shutil": ["copy", "copy2", "copyfile", "copytree", "move", "rmtree", "make_archive", "unpack_archive"],
+    "subprocess": ["run", "call", "check_call", "check_output", "Popen"],
+    "requests": ["post", "put", "delete", "patch"],
+}
+
+_UNSTORABLE = {
+    "open": "an open file",
+    "connect": "a connection",
+    "create_engine": "a connection",
+    "create_connection": "a connection",
+    "Client": "a client",
+    "Lock": "a lock",
+    "RLock": "a lock",
+    "Thread": "a thread",
+    "Popen": "a process",
+    "ThreadPoolExecutor": "a pool of threads",
+    "ProcessPoolExecutor": "a pool of processes",
+    "cursor": "a connection's cursor",
+    "iter": "an iterator",
+}
+
+_FIGURES_TEXT = """
+subplots figure gca gcf subplot add_subplot add_axes twinx twiny colorbar plot hist bar barh scatter
+imshow boxplot violinplot heatmap pairplot catplot relplot displot jointplot lmplot FacetGrid
+PairGrid countplot barplot lineplot scatterplot histplot kdeplot regplot legend subplot_mosaic pie
+contour contourf
+"""
+_FIGURES = frozenset(_FIGURES_TEXT.split())
+
+
+def widget_imports(tree: ast.Module) -> set[str]:
+    """Return the names that the cell imports from libraries of widgets."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_WIDGET_MODULES):
+            found |= {imported_name(alias) for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {imported_name(a) for a in node.names if a.name.startswith(_WIDGET_MODULES)}
+    return found
+
+
+def interactive(tree: ast.Module, widgets: set[str]) -> str | None:
+    """Return the first name that needs the kernel or the user: ``input``, a widget."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in widgets:
+            return f"widgets ({node.id})"
+        if isinstance(node, ast.Call) and last_word(node.func) in _INTERACTIVE:
+            return f"{last_word(node.func)}()"
+    return None
+
+
+def outside_change(tree: ast.Module) -> str | None:
+    """Return the first call that writes a file, starts a program or sends something."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        word, owner = last_word(node.func), _owner(node.func)
+        if word == "open" and _mode(node) & set("wax+"):
+            return "open(…) to write"
+        if word in _WRITING_MODULES.get(owner or "", ()):
+            return f"{owner}.{word}"
+        if not isinstance(node.func, ast.Attribute):
+            continue
+        has_path = any(not _is_none(argument) for argument in node.args) or any(
+            keyword.arg in ("path_or_buf", "path", "buf") for keyword in node.keywords
+        )
+        if word in _WRITERS or (word in _WRITERS_WITH_PATH and has_path):
+            return word
+    return None
+
+
+def unstorable(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield names assigned what cannot be stored, by the look of it, each with what it is."""
+    for node in tree.body:
+        if not isinstance(node, ast.Assign):
+            continue
+        what = "a generator" if isinstance(node.value, ast.GeneratorExp) else None
+        if isinstance(node.value, ast.Call):
+            what = _UNSTORABLE.get(last_word(node.value.func))
+        if what is not None:
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    yield target.id, what
+
+
+def figure_names(tree: ast.Module) -> set[str]:
+    """Return names assigned figures, axes and what is drawn on them."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            if last_word(node.value.func) not in _FIGURES:
+                continue
+            for target in node.targets:
+                found |= {part.id for part in ast.walk(target) if isinstance(part, ast.Name)}
+    return found
+
+
+def counters(tree: ast.Module) -> set[str]:
+    """Return the names that loops bind in passing, and nothing else does."""
+    loops = [node.target for node in ast.walk(tree) if isinstance(node, ast.For | ast.AsyncFor)]
+    passing = [part for target in loops for part in ast.walk(target) if isinstance(part, ast.Name)]
+    assigned = {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node not in passing
+    }
+    return {part.id for part in passing} - assigned
+
+
+def drawn_on(tree: ast.Module) -> set[str]:
+    """Return the names on which methods are called that draw, and none that changes its object."""
+    called: dict[str, set[str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            called.setdefault(root_name(node.func) or "", set()).add(node.func.attr)
+    return {name for name, methods in called.items() if methods & _FIGURES and not _changes(methods)}
+
+
+def _changes(methods: set[str]) -> bool:
+    return bool((methods & MUTATING_METHODS) - _FIGURES)
+
+
+def is_setting(node: ast.stmt) -> bool:
+    """Tell whether a statement only sets an option of a library, a seed or the environment."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        function = node.value.func
+        word = last_word(function)
+        if word in _SETTERS:
+            return True
+        is_module = isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name)
+        if word == "set" and is_module and root_name(function) in ("sns", "seaborn"):
+            return True
+        return word in ("use", "update", "setdefault", "append", "insert", "enable") and any(
+            owner in _words(function) for owner in (*_SETTING_OWNERS, "matplotlib", "mpl", "path")
+        )
+    if isinstance(node, ast.Assign):
+        return all(
+            isinstance(target, ast.Attribute | ast.Subscript)
+            and any(owner in _words(target) for owner in _SETTING_OWNERS)
+            for target in node.targets
+        )
+    return False
+
+
+def last_word(function: ast.expr) -> str:
+    """Return ``fit`` for ``model.fit`` and for ``fit``."""
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _owner(function: ast.expr) -> str | None:
+    return root_name(function) if isinstance(function, ast.Attribute) else None
+
+
+def _words(node: ast.expr) -> set[str]:
+    found = {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}
+    return found | {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+
+
+def _mode(call: ast.Call) -> set[str]:
+    given = [keyword.value for keyword in call.keywords if keyword.arg == "mode"]
+    position = 0 if isinstance(call.func, ast.Attribute) and _owner(call.func) not in ("gzip", "io") else 1
+    given += call.args[position : position + 1]
+    return {
+        letter
+        for node in given
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 4
+        for letter in node.value
+    }
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
