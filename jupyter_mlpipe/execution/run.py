@@ -249,6 +249,20 @@ class Run:
             self._store.quarantine(artifact)
             return self._store.get_value(self._redo(step).wait()._artifact(step, output))
 
+    def result(self, step: str) -> Any:
+        """Return the value of the last expression of a step that was made: a private copy."""
+        record = self.steps[step].record
+        assert record is not None
+        assert record.result is not None
+        try:
+            return self._store.get_value(record.result)
+        except (ArtifactMissingError, ArtifactCorruptError):
+            self._store.quarantine(record.result)
+            again = self._redo(step).wait().steps[step].record
+            if again is None or again.result is None:
+                raise self.failure(step) from None
+            return self._store.get_value(again.result)
+
     def snapshot(self) -> RunSnapshot:
         """Return the state of the run as plain values, which views draw."""
         return RunSnapshot(

@@ -34,6 +34,7 @@ class LazyShell:
         self.capture = capture
         self.module = module
         self.titles = titles
+        self.result: object = None
         self._shell: Any = None
         self._making = False
 
@@ -77,7 +78,8 @@ class LazyShell:
         return show(*objects, **options)
 
     def show_result(self, value: object) -> None:
-        """Show the value of the last expression."""
+        """Show the value of the last expression, and keep it."""
+        self.result = value
         if value is None:
             return
         shell = self.get()

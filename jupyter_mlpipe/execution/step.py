@@ -139,12 +139,14 @@ class StepProcess:
         files = file_watch.files()
         _check_unchanged(spec, values, before, store)
         outputs, left_out = _store_outputs(spec, results, namespace, store)
+        result = _store_result(shell.result, outputs, results, store)
         own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
         record = Record(
             key=spec.key,
             outputs=outputs,
             left_out=left_out,
+            result=result,
             ingredients=spec.ingredients,
             shown=store.put_shown(self._capture.stop()),
             seconds=time.perf_counter() - started,
@@ -343,6 +345,21 @@ def _store_outputs(
                 raise StepOutputError(f"Declared output '{name}' cannot be stored: {error}") from None
             left_out[name] = str(error)
     return stored, left_out
+
+
+def _store_result(
+    value: object, outputs: Mapping[str, Artifact], results: Mapping[str, object], store: Store
+) -> Artifact | None:
+    """Store the value of the last expression, for `Out[n]`; None where that cannot be done."""
+    if value is None:
+        return None
+    for name, artifact in outputs.items():
+        if results.get(name) is value:
+            return artifact
+    try:
+        return store.put_value(value, vars(sys.modules["__main__"]))
+    except EncodingError:
+        return None  # what was shown is kept, which is what people look for
 
 
 def _unbound(name: str, spec: StepSpec, results: Mapping[str, object]) -> str:

@@ -209,6 +209,10 @@ class Names:
         if name in self._bound:
             self._version[name] = version
 
+    def is_version(self, name: str, version: str) -> bool:
+        """Tell whether a name stands for what was loaded from this artifact."""
+        return name in self._bound and self._version.get(name) == version
+
     def observe(self, bound: Iterable[str] = (), changed: Iterable[str] = ()) -> None:
         """Note what a plain cell did, after it ran.
 
@@ -234,6 +238,11 @@ class Names:
         self._version.pop(name, None)
         self.pending.pop(name, None)
         self._generation[name] = self._generation.get(name, 0) + 1
+
+
+def reads_any_name(words: set[str]) -> bool:
+    """Tell whether a cell with these words may look at names that it does not mention."""
+    return bool(words & (_EVALUATE | _LISTS))
 
 
 def _names_read(code: str) -> set[str]:

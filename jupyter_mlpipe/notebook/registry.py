@@ -25,6 +25,7 @@ from jupyter_mlpipe.model.pipeline import FromNotebook, FromParameter, FromStep
 from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
 from jupyter_mlpipe.notebook.names import PARAMETERS, Names
 from jupyter_mlpipe.notebook.parameters import Declared, check_type, convert, declare
+from jupyter_mlpipe.notebook.results import history_read, is_history
 
 _INTERACTIVE = frozenset({"In", "Out", "_", "__", "___", "_dh", "_ih", "_oh", "exit", "quit"})
 
@@ -57,6 +58,7 @@ class Placed:
     declared: dict[str, Declared] = field(default_factory=dict)
     choices: dict[str, Choice] = field(default_factory=dict)
     upstream: tuple[str, ...] = ()
+    history: dict[str, Any] = field(default_factory=dict)  # `_`, `Out[3]`: as they were when the cell ran
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class Registry:
         if component.function and producers:
             component = drop_defaults(component, producers)
         candidate = Placed(component, choices=dict(before.choices) if before else {})
+        if any(is_history(read) for read in component.reads):
+            candidate.history = history_read(component.code, self.names.namespace)
         scope = ChainMap(self._kept(candidate), self.names.namespace)
         for declared in component.inputs:
             if declared.default is not None and not self._is_producer(declared.default, declared.producer):
@@ -245,13 +249,14 @@ class Registry:
     def _kept(self, placed: Placed) -> dict[str, Any]:
         """Return the notebook's values that this component read before a step replaced them."""
         names = self.names
-        return {
+        kept = {
             read: choice.value
             for read, choice in placed.choices.items()
             if choice.binding is None
             and names.owner(read) is not None
             and names.generation(read) == choice.generation
         }
+        return kept | placed.history
 
     def _choose(self, placed: Placed, read: str) -> FromStep | FromParameter | None:
         """Return the choice for a read, making it where there is none yet."""

@@ -30,6 +30,7 @@ from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.parameters import check_known, convert, declare
 from jupyter_mlpipe.notebook.receipt import Receipt, describe_interface
 from jupyter_mlpipe.notebook.registry import Registry
+from jupyter_mlpipe.notebook.results import Results
 from jupyter_mlpipe.store.comparing import holds
 from jupyter_mlpipe.store.history import History
 from jupyter_mlpipe.store.records import Artifact
@@ -66,6 +67,7 @@ class Session:
         self.cell_id: str | None = None
         self._cells: dict[str, str] = {}  # cell id -> component
         self.definitions = Definitions(shell, self.names)
+        self.results = Results(shell, self._result_of)
         self._live: list[Run] = []
         self._forced: dict[str, Run] = {}  # step -> the run that the command line forced it in
         self._newest: dict[str, Run] = {}  # by step, of those whose results are the notebook's
@@ -120,6 +122,7 @@ class Session:
     def register(self, component: Component) -> StepTask:
         """Register a component in place of an earlier one of its name, or of its cell."""
         self.definitions.bring(component.reads)
+        self.results.load_read(component.reads)
         before = self._cells.get(component.cell_id or "")
         task = self.registry.add(component)
         if self.definitions.bring(task.closure.unresolved):
@@ -271,6 +274,7 @@ class Session:
             raise KeyboardInterrupt
         if step.status not in ("succeeded", "reused"):
             raise run.failure(component.name)
+        self.results.take(output.shown, run, component.name)
 
     def wait(self) -> None:
         """Wait until nothing runs any more and all is shown; an interrupt cancels what runs."""
@@ -332,6 +336,7 @@ class Session:
         self.collect()
         self.definitions.bring(self.definitions.names_in(text))
         self.names.prepare(text, code)
+        self.results.prepare(text, code)
 
     def _offer(self, run: Run, name: str, *, claim: bool) -> None:
         """Let the outputs of a step be read from a run."""
@@ -353,6 +358,19 @@ class Session:
             return run[name]
 
         return load
+
+    def _result_of(self, run: Run, step: str) -> Any:
+        record = run.steps[step].record
+        assert record is not None
+        assert record.result is not None
+        for out, artifact in record.outputs.items():
+            # `df` at the end of a cell is the very object that the name stands for.
+            if artifact.digest == record.result.digest and self.names.owner(out) == step:
+                self.names.load([out])
+                if self.names.is_version(out, artifact.digest):
+                    return self.names.namespace[out]
+        self.definitions.bring(record.result.needs)
+        return run.result(step)
 
     def _is_as_loaded(self, name: str, value: Any) -> bool:
         artifact = self._loaded.get(name)

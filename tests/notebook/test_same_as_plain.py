@@ -2,98 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
-from tests.support.kernel import Kernel, Result
+from tests.support.as_plain import Start, assert_same_as_plain
 from tests.support.plain_cells import NOTEBOOKS
-
-Start = Callable[..., Kernel]
-
-# Colours, addresses and ids, the names of cells and their lines: ours count the line on top.
-_OTHERWISE = (
-    (r"\x1b\[[0-9;]*m", ""),
-    (r"0x[0-9a-f]{6,}", "<address>"),
-    (r'id="[^"]*"', "<id>"),
-    (r"\S+/ipykernel_\d+/\d+\.py|\d+\.py(?=, line)|Cell In\[\d+\]", "<cell>"),
-    (r"(<cell>:|line )\d+", r"\1<n>"),
-)
-
-
-def _cells(text: str) -> list[tuple[str, bool]]:
-    parts = re.split(r"^# %%( plain)?\n", text.lstrip(), flags=re.MULTILINE)
-    return [(code.removesuffix("\n"), not mark) for mark, code in zip(parts[1::2], parts[2::2], strict=True)]
-
-
-def _normal(value: Any) -> Any:
-    if isinstance(value, str):
-        for pattern, mark in _OTHERWISE:
-            value = re.sub(pattern, mark, value)
-        return value
-    if isinstance(value, dict):
-        return {name: _normal(part) for name, part in value.items()}
-    return value
-
-
-def _seen(result: Result) -> list[Any]:
-    """What a reader sees below the cell."""
-    seen: list[Any] = []
-    for output in result.own:
-        kind = output["type"]
-        if kind == "clear_output":
-            if not output["wait"]:
-                seen.clear()
-            else:
-                seen.append("clear")
-            continue
-        if seen and seen[-1] == "clear":
-            seen.clear()
-        if kind == "stream":
-            # A kernel flushes its two streams apart: their order between displays is chance.
-            last = seen.pop() if seen and seen[-1][0] == "text" else ("text", {"stdout": "", "stderr": ""})
-            text = {**last[1], output["name"]: last[1][output["name"]] + _normal(output["text"])}
-            seen.append(("text", text))
-        elif kind != "error":
-            seen.append((kind, _normal(output["data"]), output["metadata"]))
-    error = result.error and (result.error["ename"], _normal(result.error["evalue"]))
-    return [*seen, ("error", error)]
-
-
-def _run(kernel: Kernel, cells: list[tuple[str, bool]], *, with_line: bool) -> list[Any]:
-    story = []
-    for number, (code, may_have_line) in enumerate(cells):
-        line = f"%%component c{number}\n" if with_line and may_have_line else ""
-        story.append((code, _seen(kernel.run(line + code))))
-    return story
-
-
-_NAMES = """
-print([n for n in globals() if not n.startswith('_') and n not in
-      ('In', 'Out', 'exit', 'quit', 'get_ipython', 'open')])
-"""
-
-
-def _final(kernel: Kernel, names: list[str]) -> dict[str, Any]:
-    found = {}
-    for name in names:
-        found[name] = _seen(kernel.run(f"print(type({name}).__name__, {name})"))
-    return found
 
 
 @pytest.mark.parametrize("title", NOTEBOOKS)
 def test_a_cell_behaves_as_without_our_line(title: str, start_kernel: Start) -> None:
-    import ast
-
-    cells = _cells(NOTEBOOKS[title])
-    plain = start_kernel(load=False)
-    expected = _run(plain, cells, with_line=False)
-    names = ast.literal_eval(plain.run(_NAMES).check().printed)
-    values = _final(plain, names)
-    for _ in range(2):
-        kernel = start_kernel()
-        assert _run(kernel, cells, with_line=True) == expected
-        assert _final(kernel, names) == values
-        kernel.close()
+    assert_same_as_plain(NOTEBOOKS[title], start_kernel)
