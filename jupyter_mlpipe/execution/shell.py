@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import builtins
+import contextlib
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -57,7 +58,13 @@ class LazyShell:
         def initialized(_cls: type) -> bool:
             return self._making or self.get() is not None
 
+        make = module.InteractiveShell.instance.__func__
+
+        def instance(cls: type, *arguments: Any, **options: Any) -> Any:
+            return make(cls, *arguments, **options) if self._making else self.get()
+
         module.InteractiveShell.initialized = classmethod(initialized)
+        module.InteractiveShell.instance = classmethod(instance)
 
     def get(self) -> Any:
         """Return the shell, made at first use."""
@@ -68,6 +75,11 @@ class LazyShell:
             finally:
                 self._making = False
         return self._shell
+
+    @property
+    def interactivity(self) -> str:
+        """Which expressions of a cell are shown, in IPython's words."""
+        return str(self._shell.ast_node_interactivity) if self._shell is not None else "last_expr"
 
     def _display(self, *objects: object, **options: Any) -> Any:
         self.get()
@@ -225,6 +237,16 @@ def _make_shell(lazy: LazyShell) -> Any:
         compiler_class = Type(StepCompiler)
         displayhook_class = Type(StepDisplayHook)
         display_pub_class = Type(StepDisplayPublisher)
+
+        def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:
+            # As within a kernel's cell: what replaces `sys.displayhook` for a while must be asked.
+            with self.display_trap:
+                return super().run_cell_magic(magic_name, line, cell)  # type: ignore[no-untyped-call]
+
+        def run_magic_quietly(self, name: str, line: str) -> None:
+            """Run a magic that the kernel has run too, and shown."""
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                self.run_line_magic(name, line)
 
         def enable_gui(self, gui: str | None = None) -> None:
             """Do as a kernel with inline figures: ``%matplotlib inline`` has no windows to serve."""

@@ -167,7 +167,7 @@ class StepProcess:
         self, spec: StepSpec, body: Body, namespace: dict[str, Any], values: Mapping[str, object]
     ) -> Mapping[str, object]:
         assert self._shell is not None
-        body.run(namespace, self._shell.show_result)
+        body.run(namespace, self._shell.show_result, interactivity=self._shell.interactivity)
         if spec.function is None:
             return namespace
         result = call_function(namespace[spec.function], values)

@@ -8,6 +8,7 @@ from typing import Any
 from IPython.core.error import InputRejected
 
 from jupyter_mlpipe.cells.header import comment_header
+from jupyter_mlpipe.cells.magics import component_first
 from jupyter_mlpipe.cells.names import analyse
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.notebook.completion import make_matcher
@@ -59,7 +60,7 @@ class Extension:
         session.forget_cells(metadata.get("deletedCells") or ())
         session.cell_id = metadata.get("cellId") or getattr(info, "cell_id", None)
         text = info.raw_cell or ""
-        ours = text.lstrip().startswith(_OURS)
+        ours = "".join(component_first(text.lstrip().splitlines(True))).startswith(_OURS)
         code = getattr(info, "transformed_cell", None) or text
         self._plain_cell = "" if ours else code
         self._rejection = None
@@ -132,7 +133,11 @@ def current_session() -> Session:
 
 
 def _rewrite_comment_header(lines: list[str]) -> list[str]:
-    """Turn a cell that begins with ``#| component: …`` into one with the magic on top."""
+    """Turn a cell that begins with ``#| component: …`` into one with the magic on top.
+
+    So is a cell whose ``%%component`` stands below another cell magic.
+    """
+    lines = component_first(lines)
     found = comment_header("".join(lines))
     if found is None:
         return lines

@@ -50,6 +50,180 @@ items.append(3)
 # %% plain
 _, items
 """,
+    "magics of IPython": r"""
+# %%
+%%time
+y = 3
+z = y + 1
+z
+# %%
+%time y2 = 3
+y2
+# %%
+%%capture out
+print("hidden"); a = 5
+a
+# %% plain
+print(a, z, out.stdout, type(out).__name__)
+# %%
+out.show()
+# %%
+%%bash
+echo hi; echo err >&2
+# %%
+%%bash --out text
+echo hi
+# %% plain
+text
+# %%
+%%sh
+echo hi2
+# %%
+%%writefile /dev/null
+k = 3
+m = k + 1
+# %%
+%%html
+<b>x</b>
+# %%
+%%latex
+$x$
+# %%
+%%markdown
+*x*
+# %%
+%%javascript
+1
+# %%
+%%svg
+<svg></svg>
+# %%
+%%timeit -n1 -r1 -q
+y + 1
+# %%
+%%prun -q
+w = y + 1
+# %%
+%timeit -n1 -r1 -q y
+# %%
+_t = %timeit -n1 -r1 -q -o y
+type(_t).__name__
+# %%
+x = %env HOME
+x
+# %%
+%precision 2
+# %% plain
+3.14159
+# %%
+3.14159
+# %%
+%load_ext autoreload
+%autoreload 2
+# %%
+%who_ls int str
+# %%
+%%script bash
+echo x
+# %%
+%%python3
+print(1)
+# %%
+%xmode Minimal
+# %%
+1/0
+# %%
+%nosuch 1
+# %%
+%%nosuchmagic
+1
+# %%
+%%time
+
+1/0
+# %%
+%%capture
+1/0
+# %%
+%mkdir -p sub
+%cd -q sub
+# %%
+import os
+os.path.basename(os.getcwd())
+# %%
+%env MLP_X=5
+%cd -q ..
+# %%
+os.environ["MLP_X"]
+# %%
+%%time
+%%capture q
+print(1); b = 1
+# %%
+%%time
+import json as js
+def f(): return js.dumps(1)
+# %%
+f(), js.dumps(2)
+# %% plain
+f(), js.dumps(2), q.stdout
+""",
+    "settings of inline figures": r"""
+# %%
+%matplotlib inline
+%config InlineBackend.figure_format = 'jpg'
+import matplotlib.pyplot as plt
+plt.figure(figsize=(1,1)); plt.plot([1,2]);
+# %% plain
+plt.figure(figsize=(1,1)); plt.plot([1,2]);
+# %%
+plt.close('all'); plt.figure(figsize=(1,1)); plt.plot([1,2]);
+# %% plain
+%config InlineBackend.print_figure_kwargs={'bbox_inches':None}
+# %%
+plt.figure(figsize=(1,1)); plt.plot([1,2]); plt.show()
+""",
+    "which expressions are shown": r"""
+# %%
+%%capture out
+print("hidden"); a = 5
+a
+# %%
+out.show()
+# %% plain
+from IPython.core.interactiveshell import InteractiveShell
+InteractiveShell.ast_node_interactivity = "all"
+# %%
+1
+2 ; 3
+for i in [1]:
+    i
+x = 5
+4
+# %%
+1
+2;
+# %%
+import asyncio
+1
+await asyncio.sleep(0)
+2
+# %%
+%%time
+1
+2
+# %% plain
+_, Out
+# %% plain
+InteractiveShell.ast_node_interactivity = "last_expr_or_assign"
+# %%
+1
+x = 6
+# %% plain
+InteractiveShell.ast_node_interactivity = "none"
+# %%
+1
+""",
 }
 
 

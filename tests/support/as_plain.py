@@ -18,6 +18,7 @@ _OTHERWISE = (
     (r'id="[^"]*"', "<id>"),
     (r"\S+/ipykernel_\d+/\d+\.py|\d+\.py(?=, line)|Cell In\[\d+\]", "<cell>"),
     (r"(<cell>:|line )\d+", r"\1<n>"),
+    (r"(CPU times|Wall time):.*", r"\1"),
 )
 
 
