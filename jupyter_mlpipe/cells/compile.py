@@ -53,7 +53,9 @@ def compile_cell(
     """
     code = "\n" * header_lines + body
     tree = parse_cell(code, filename=title or f"<component {header.name}>")
-    function = find_function(tree)
+    # Without a word on its interface, a cell that defines a function defines it, as any cell does.
+    declares = header.inputs_declared or header.outputs_declared
+    function = find_function(tree) if declares else None
     names = analyse_tree(tree, code, called=[function.name] if function else [])
     component = Component(
         name=header.name,

@@ -38,6 +38,11 @@ class RunStep:
         return self._state.task.name
 
     @property
+    def rescued(self) -> Mapping[str, Artifact]:
+        """What the code of a failed step had bound before the error; never reused."""
+        return self._state.rescued
+
+    @property
     def status(self) -> StepStatus:
         return self._state.status
 
@@ -326,6 +331,8 @@ class Run:
         # An interrupt ends the reading only: what somebody started elsewhere goes on.
         self._wait_until(lambda: state.status in ENDED)
         record = state.record
+        if state.status == "failed" and output in state.rescued:
+            return state.rescued[output]
         if record is None or state.status not in ("succeeded", "reused"):
             raise self.failure(step)
         if output in record.outputs:

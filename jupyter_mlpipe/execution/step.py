@@ -44,7 +44,7 @@ from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.objects import Mark
-from jupyter_mlpipe.store.records import Artifact, Record
+from jupyter_mlpipe.store.records import Artifact, Record, artifact_to_json
 from jupyter_mlpipe.store.records import to_bytes as record_to_bytes
 from jupyter_mlpipe.store.store import Store, open_store
 
@@ -69,7 +69,7 @@ def serve(connection: socket.socket) -> None:
         record = process.run(StepSpec.from_bytes(encoded), given, started)
         ended |= {"status": "succeeded", "record": record.to_json(), "verified": process.verified}
     except BaseException as error:  # whatever user code raises, SystemExit too, is told and not lost
-        ended |= {"status": "failed", "error": process.describe(error)}
+        ended |= {"status": "failed", "error": process.describe(error), "outputs": process.rescue()}
         capture.stop()
     channel.send(ended | {"seconds": time.perf_counter() - started})
     _leave(channel)
@@ -95,6 +95,7 @@ class StepProcess:
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
         self._shell: LazyShell | None = None
+        self._scene: tuple[StepSpec, dict[str, Any], Store] | None = None
         self.verified: list[Mark] = []
 
     def describe(self, error: BaseException) -> StepFailure:
@@ -107,6 +108,21 @@ class StepProcess:
         if isinstance(error, SystemExit):
             failure["evalue"] = f"the code asked to exit with {error.code!r}"
         return failure
+
+    def rescue(self) -> dict[str, Any]:
+        """Store what outputs stood for when the code failed: a cell keeps what it had bound by then.
+
+        It goes with the failure. There is no record, so nothing of it is ever reused.
+        """
+        rescued: dict[str, Any] = {}
+        if self._scene is not None:
+            spec, namespace, store = self._scene
+            for name in spec.outputs:
+                if name in namespace:
+                    # The error of the code is what counts: what cannot be stored is not there.
+                    with contextlib.suppress(Exception):
+                        rescued[name] = artifact_to_json(store.put_value(namespace[name], namespace))
+        return rescued
 
     def run(self, spec: StepSpec, given: Mapping[str, Any], started: float) -> Record:
         module = types.ModuleType("__main__")
@@ -129,11 +145,13 @@ class StepProcess:
         body = Body(spec.code, spec.title)
         values = _fill(namespace, spec, store)
         _limit_threads(spec)
+        self._scene = (spec, namespace, store) if spec.function is None else None
         before = {name: _fingerprint(values[name]) for name in spec.checked if name in values}
         try:
             results = self._run_body(spec, body, namespace, values)
         finally:
             shell.end_cell()
+        self._scene = None  # what fails from here on is not the code
         file_watch.stop()
         file_watch.mention(_mentions(spec, values, namespace))
         files = file_watch.files()

@@ -10,7 +10,7 @@ import ast
 import dis
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import CodeType, FunctionType
@@ -45,6 +45,18 @@ class Pending:
     version: str | None
     load: Callable[[], Any]
     is_ready: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Binding:
+    """What a name stands for at one moment."""
+
+    owner: str | None
+    pending: Pending | None
+    value: Any
+    is_there: bool
+    is_ours: bool
+    version: str | None
 
 
 class Names:
@@ -109,6 +121,35 @@ class Names:
         self.namespace.pop(name, None)
         self._bound.pop(name, None)
         self.pending[name] = pending
+
+    def remember(self, names: Iterable[str]) -> dict[str, _Binding]:
+        """Return what names stand for, for `restore`; those that stand for nothing left out."""
+        return {
+            name: _Binding(
+                self._owner.get(name),
+                self.pending.get(name),
+                self.namespace.get(name),
+                name in self.namespace,
+                name in self._bound,
+                self._version.get(name),
+            )
+            for name in names
+            if name in self.namespace or name in self.pending
+        }
+
+    def restore(self, remembered: Mapping[str, _Binding]) -> None:
+        """Let names stand for what they stood for: a step that failed has not bound them."""
+        for name, binding in remembered.items():
+            self._release(name)
+            if binding.owner is not None:
+                self._owner[name] = binding.owner
+            if binding.pending is not None:
+                self.pending[name] = binding.pending
+            if binding.is_there:
+                self.namespace[name] = binding.value
+            if binding.is_ours:
+                self._bound[name] = binding.value
+                self._version[name] = binding.version
 
     def forget(self, component: str, names: Iterable[str] | None = None) -> None:
         """Give up names of a component; values already loaded stay as plain variables."""

@@ -153,9 +153,18 @@ class Registry:
         }
 
     def tasks(
-        self, targets: Iterable[str] | None = None, overrides: Mapping[str, Any] | None = None
+        self,
+        targets: Iterable[str] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        strict: bool = True,
     ) -> dict[str, StepTask]:
         """Return `targets` (all by default) and what is above them, ready to be planned and run.
+
+        Parameters
+        ----------
+        strict
+            Whether a name that nothing provides is refused before anything runs.
 
         Raises
         ------
@@ -170,7 +179,7 @@ class Registry:
             name = pending.pop()
             if name not in tasks:
                 task = self.task(name, overrides, surroundings)
-                if task.closure.unresolved:
+                if strict and task.closure.unresolved:
                     check_resolved(task.step.component, task.closure, self.known_names())
                 check_sendable(task.step.component, task.closure)
                 tasks[name] = task

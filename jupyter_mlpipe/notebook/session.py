@@ -10,6 +10,7 @@ from typing import Any
 
 from jupyter_mlpipe.cells.compile import compile_cell
 from jupyter_mlpipe.cells.header import Header
+from jupyter_mlpipe.cells.names import analyse
 from jupyter_mlpipe.cells.parameters import parse_parameters
 from jupyter_mlpipe.errors import MLPipeError, StepError, UnknownNameError, UsageError, close_matches
 from jupyter_mlpipe.execution.executor import Workers
@@ -31,6 +32,7 @@ from jupyter_mlpipe.notebook.parameters import check_known, convert, declare
 from jupyter_mlpipe.notebook.receipt import Receipt, describe_interface
 from jupyter_mlpipe.notebook.registry import Registry
 from jupyter_mlpipe.notebook.results import Results
+from jupyter_mlpipe.notebook.tracebacks import with_hint
 from jupyter_mlpipe.store.comparing import holds
 from jupyter_mlpipe.store.history import History
 from jupyter_mlpipe.store.records import Artifact
@@ -254,11 +256,13 @@ class Session:
             self._claim_unmade(task)
             return
         # The plan comes before the display: a name that nothing provides is an error, not a receipt.
-        tasks = self.registry.tasks([component.name])
+        # A name that nothing provides is told when its line is reached, as Python does.
+        tasks = self.registry.tasks([component.name], strict=False)
         view = CellView(receipt, output, notes, facts)
         run = self._launch(tasks, [component.name], (), view.listen)
         self._take_up(run)
         view.begin(run)
+        before = self.names.remember(task.step.component.outputs)
         self._offer(run, component.name, claim=True)
         for name in component.deletes:
             self.names.drop(name)
@@ -273,7 +277,8 @@ class Session:
         if run.status == "cancelled" or step.status == "cancelled":
             raise KeyboardInterrupt
         if step.status not in ("succeeded", "reused"):
-            raise run.failure(component.name)
+            self.names.restore({n: bound for n, bound in before.items() if n not in step.rescued})
+            raise with_hint(run.failure(component.name), self._word_on_name)
         self.results.take(output.shown, run, component.name)
 
     def wait(self) -> None:
@@ -394,6 +399,25 @@ class Session:
             )
 
         return restore
+
+    def _word_on_name(self, name: str) -> str:
+        """Say about a name that is not defined what could be meant, or who made it without keeping it."""
+        for run in reversed(self._last_runs.values()):
+            for step in run.steps.values():
+                if step.record is not None and name in step.record.left_out:
+                    why = step.record.left_out[name].rstrip(".")
+                    return (
+                        f"Component '{step.name}' bound '{name}', which is not kept: {why}. "
+                        "Make it in this cell."
+                    )
+        for component, placed in self.registry.placed.items():
+            if name.startswith("_") and name in analyse(placed.component.code).binds:
+                return (
+                    f"Component '{component}' bound '{name}', and names that begin with '_' are not kept. "
+                    f"Call it otherwise, or write '-> {name}' in the component's header."
+                )
+        hint = close_matches(name, self.registry.known_names() - {name}).strip()
+        return f"{hint} Run the cell that makes '{name}' first, if there is one.".strip()
 
     def _title_of(self, file_name: str) -> str:
         found = self.shell.compile.format_code_name(file_name)

@@ -224,9 +224,76 @@ InteractiveShell.ast_node_interactivity = "none"
 # %%
 1
 """,
+    "errors half way": r"""
+# %%
+print("first")
+a = 1
+b = nosuch + 1
+# %% plain
+a
+# %%
+a, items = 2, [1]
+# %%
+items.append(2)
+c = a + 1
+1/0
+# %% plain
+items, c
+# %% plain
+df = {"a": 1}
+keep = 7
+# %%
+raise ValueError("x")
+keep = 8
+df = 3
+# %% plain
+keep, df
+# %%
+df["b"] = 2
+df = dict(df, c=nothere)
+# %% plain
+df
+# %%
+if False:
+    never_there
+try:
+    neverr
+except NameError as e:
+    print(e)
+# %%
+def g(x):
+    return x * made_up
+print("so far")
+r = g(2)
+""",
+    "a function alone": r"""
+# %%
+def later(v=1): return v + unknown_one
+# %%
+later()
+# %% plain
+unknown_one = 2
+# %%
+later()
+# %% plain
+later(5), later.__name__
+""",
 }
 
 
 @pytest.mark.parametrize("title", NOTEBOOKS)
 def test_a_cell_shows_what_it_shows_without_our_line(title: str, start_kernel: Start) -> None:
     assert_same_as_plain(NOTEBOOKS[title], start_kernel)
+
+
+def test_a_name_that_is_not_there_is_told_with_what_may_be_meant(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("model_of_mine = 1").check()
+    kernel.run("%%component made\n_hidden = 1\nstream = open('x.txt', 'w')\nn = 1").check()
+    assert "Did you mean 'model_of_mine'?" in kernel.run("%%component a\nmodel_of_min").traceback
+    assert "'made' bound '_hidden'" in kernel.run("%%component b\n_hidden").traceback
+    for cell in ("%%component c\nstream", "stream"):
+        told = kernel.run(cell)
+        assert "'stream' of step 'made'" in told.traceback
+        assert told.error is not None
+        assert told.error["ename"] == "NameError"
