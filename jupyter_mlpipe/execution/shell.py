@@ -16,9 +16,10 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, NoReturn
 
-from jupyter_mlpipe.execution.shown import Capture, Output
+from jupyter_mlpipe.execution.shown import OURS, Capture, Output
 
 INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 _SHELL_MODULE = "IPython.core.interactiveshell"
 
 
@@ -36,6 +37,7 @@ class LazyShell:
         self.module = module
         self.titles = titles
         self.result: object = None
+        self._told_of_widgets = False
         self._shell: Any = None
         self._making = False
 
@@ -97,6 +99,9 @@ class LazyShell:
         shell = self.get()
         _make_figures_showable()
         formats, metadata = shell.display_formatter.format(value)
+        if _WIDGET in formats:
+            del formats[_WIDGET]
+            self.tell_of_widgets()
         if formats:
             self.capture.show(
                 {
@@ -106,6 +111,18 @@ class LazyShell:
                     "metadata": _plain(metadata),
                 }
             )
+
+    def tell_of_widgets(self) -> None:
+        """Say once why a widget is shown as text."""
+        if not self._told_of_widgets:
+            self._told_of_widgets = True
+            word = (
+                "A widget that a step makes has nothing to talk to once the step's process has ended: it is "
+                "shown as text. To have it live, put --here behind the component's name, or leave this cell "
+                "without %%component."
+            )
+            data = {"text/plain": word, OURS: {"kind": "note"}}
+            self.capture.show({"output_type": "display_data", "data": data, "metadata": {}})
 
     def end_cell(self) -> None:
         """Tell IPython that the cell is done: open figures are shown then."""
@@ -178,7 +195,7 @@ class _ArmAtImport(importlib.abc.MetaPathFinder):
 def _plain(value: Any) -> Any:
     """Return JSON values, bytes as base64, as ipykernel sends them."""
     if isinstance(value, bytes):
-        return binascii.b2a_base64(value).decode("ascii")
+        return binascii.b2a_base64(value, newline=False).decode("ascii")
     if isinstance(value, Mapping):
         return {str(name): _plain(part) for name, part in value.items()}
     if isinstance(value, (list, tuple, set)):
@@ -221,6 +238,9 @@ def _make_shell(lazy: LazyShell) -> Any:
             update: bool = False,
             **_options: object,
         ) -> None:
+            if _WIDGET in data:
+                data = {kind: shown for kind, shown in data.items() if kind != _WIDGET}
+                lazy.tell_of_widgets()
             output: Output = {
                 "output_type": "update_display_data" if update else "display_data",
                 "data": _plain(data),
@@ -251,6 +271,8 @@ def _make_shell(lazy: LazyShell) -> Any:
         def enable_gui(self, gui: str | None = None) -> None:
             """Do as a kernel with inline figures: ``%matplotlib inline`` has no windows to serve."""
 
+    # By these names libraries tell whether pictures can be shown: rich and plotly do.
+    StepShell.__name__, StepShell.__module__ = "ZMQInteractiveShell", "ipykernel.zmqshell"
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "neutral"

@@ -37,8 +37,9 @@ from jupyter_mlpipe.execution.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.mentions import Mentions
 from jupyter_mlpipe.execution.shell import LazyShell
 from jupyter_mlpipe.execution.shown import Capture
-from jupyter_mlpipe.execution.spec import THREAD_VARIABLES, VERIFIED_BYTES, StepSpec
+from jupyter_mlpipe.execution.spec import NOT_BOUND, THREAD_VARIABLES, VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.tracebacks import describe_error
+from jupyter_mlpipe.execution.unseen import names_bound_unseen, settle_classes
 from jupyter_mlpipe.keys.options import apply_options
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.store.codecs import choose
@@ -145,6 +146,7 @@ class StepProcess:
         body = Body(spec.code, spec.title)
         values = _fill(namespace, spec, store)
         _limit_threads(spec)
+        known = frozenset(namespace)
         self._scene = (spec, namespace, store) if spec.function is None else None
         before = {name: _fingerprint(values[name]) for name in spec.checked if name in values}
         try:
@@ -155,8 +157,13 @@ class StepProcess:
         file_watch.stop()
         file_watch.mention(_mentions(spec, values, namespace))
         files = file_watch.files()
+        settle_classes(namespace)
         _check_unchanged(spec, values, before, store)
         outputs, left_out = _store_outputs(spec, results, namespace, store)
+        if not spec.outputs_declared:
+            for name in names_bound_unseen(spec.code, known, values, spec.outputs, namespace):
+                with contextlib.suppress(EncodingError):
+                    outputs[name] = store.put_value(namespace[name], namespace)
         result = _store_result(shell.result, outputs, results, store)
         own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
@@ -354,7 +361,7 @@ def _store_outputs(
         if name not in results:
             if spec.outputs_declared:
                 raise StepOutputError(_unbound(name, spec, results))
-            left_out[name] = "the code did not bind it"
+            left_out[name] = NOT_BOUND
             continue
         try:
             stored[name] = store.put_value(results[name], namespace)

@@ -138,6 +138,9 @@ def _rewrite_comment_header(lines: list[str]) -> list[str]:
     So is a cell whose ``%%component`` stands below another cell magic.
     """
     lines = component_first(lines)
+    if len(lines) == 1 and lines[0].startswith("%%component"):
+        # An empty cell is a cell: IPython refuses a cell magic with nothing below it.
+        return [lines[0].rstrip("\n") + "\n", "\n"]
     found = comment_header("".join(lines))
     if found is None:
         return lines

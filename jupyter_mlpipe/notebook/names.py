@@ -84,6 +84,10 @@ class Names:
         """Return the component that bound `name` last, PARAMETERS, or None for a plain cell."""
         return self._owner.get(name)
 
+    def owned_by(self, component: str) -> set[str]:
+        """Return the names that a component bound last."""
+        return {name for name, owner in self._owner.items() if owner == component}
+
     def generation(self, name: str) -> int:
         """Return how often plain cells have bound `name` anew since a component first owned it."""
         return self._generation.get(name, 0)

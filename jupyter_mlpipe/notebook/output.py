@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from jupyter_mlpipe.errors import MLPipeError, StepError
+from jupyter_mlpipe.execution.shown import OURS
 from jupyter_mlpipe.notebook.tracebacks import render
 
-MIME = "application/vnd.mlpipe+json"
+MIME = OURS
 
 
 class CellOutput:

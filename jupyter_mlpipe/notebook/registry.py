@@ -19,6 +19,7 @@ from jupyter_mlpipe.execution.resolve import place
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.keys.closure import Closures
 from jupyter_mlpipe.keys.modules import LocalModules, Modules, ModulesOnce
+from jupyter_mlpipe.keys.witness import MISSING
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromNotebook, FromParameter, FromStep
@@ -265,7 +266,10 @@ class Registry:
             and names.owner(read) is not None
             and names.generation(read) == choice.generation
         }
-        return kept | placed.history
+        component = placed.component
+        # What only running it showed that it binds: it does not read that from itself.
+        own = names.owned_by(component.name).difference(component.outputs)
+        return dict.fromkeys(own, MISSING) | kept | placed.history
 
     def _choose(self, placed: Placed, read: str) -> FromStep | FromParameter | None:
         """Return the choice for a read, making it where there is none yet."""

@@ -17,6 +17,7 @@ from jupyter_mlpipe.execution.executor import Workers
 from jupyter_mlpipe.execution.plan import Plan, plan_steps
 from jupyter_mlpipe.execution.run import Run, RunStep
 from jupyter_mlpipe.execution.runner import Runner
+from jupyter_mlpipe.execution.spec import NOT_BOUND
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.headless import NOT_RUN
@@ -279,6 +280,11 @@ class Session:
         if step.status not in ("succeeded", "reused"):
             self.names.restore({n: bound for n, bound in before.items() if n not in step.rescued})
             raise with_hint(run.failure(component.name), self._word_on_name)
+        left_out = step.record.left_out if step.record is not None else {}
+        # With what only running it showed that it binds.
+        self._offer(run, component.name, claim=True)
+        # On the path that the code took: these names stand for what they stood for.
+        self.names.restore({n: bound for n, bound in before.items() if left_out.get(n) == NOT_BOUND})
         self.results.take(output.shown, run, component.name)
 
     def wait(self) -> None:
@@ -348,7 +354,7 @@ class Session:
         step = run.steps[name]
         made = step.record.outputs if step.record is not None else {}
         left_out = step.record.left_out if step.record is not None else {}
-        for out in dict.fromkeys((*self.registry.placed[name].component.outputs, *left_out)):
+        for out in dict.fromkeys((*self.registry.placed[name].component.outputs, *made, *left_out)):
             artifact = made.get(out)
             version = artifact.digest if artifact is not None else None
             pending = Pending(name, version, self._loader(run, name, out), lambda: step.status in _MADE)

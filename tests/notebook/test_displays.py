@@ -278,11 +278,121 @@ later()
 # %% plain
 later(5), later.__name__
 """,
+    "names bound unseen": r"""
+# %%
+exec("q=4")
+# %%
+globals()["k"] = 1
+for name in ["u", "v"]:
+    globals()[name] = name * 2
+# %% plain
+q, k, u, v
+# %%
+q + k
+# %%
+with open("zz.txt", "w") as _f: n = f.write("zz")
+n
+# %%
+# comment
+# %%
+
+# %%
+'doc'
+# %%
+import os, sys
+# %%
+from dataclasses import make_dataclass
+P = make_dataclass("P", ["x"])
+pp = P(1)
+# %% plain
+pp, P(2), isinstance(pp, P)
+# %%
+P(3), isinstance(pp, P)
+# %%
+from math import *
+# %%
+pi
+# %% plain
+floor(2.5)
+# %%
+x = 3
+if x > 5: y = 1
+# %% plain
+y = 7
+# %%
+if x > 5: y = 1
+# %% plain
+y
+# %%
+vars()["w1"] = 1
+locals()["w2"] = 2
+# %%
+w1 + w2
+# %%
+def setter():
+    globals()["via"] = 5
+setter()
+# %%
+via
+# %%
+get_ipython().user_ns["un"] = 6
+# %%
+un
+# %%
+get_ipython().run_line_magic("pwd", "")[:1]
+# %% plain
+del P
+""",
+    "displays of libraries": r"""
+# %%
+from rich import print as rich_print
+rich_print("[bold]hi[/bold]", {"a": 1})
+# %%
+import plotly.express as px
+chart = px.scatter(x=[1], y=[2])
+chart
+# %% plain
+type(_).__name__
+# %%
+chart.show()
+# %%
+from PIL import Image
+Image.new("RGB", (3, 3), "red")
+# %%
+from IPython.display import display
+handle = display("first", display_id="some")
+# %% plain
+handle.update("second")
+# %%
+class Prints:
+    def __repr__(self):
+        print("printing")
+        return "P!"
+Prints()
+# %%
+class Bundle:
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"text/plain": "m", "text/html": "<b>m</b>"}
+Bundle()
+# %%
+class Displays:
+    def _ipython_display_(self):
+        print("displays itself")
+Displays()
+# %% plain
+type(_).__name__
+# %%
+print("a\rb\rc"); print("x", end=""); print("y", end="\r")
+""",
 }
+
+_NEEDS = {"displays of libraries": ("rich", "plotly", "PIL")}
 
 
 @pytest.mark.parametrize("title", NOTEBOOKS)
 def test_a_cell_shows_what_it_shows_without_our_line(title: str, start_kernel: Start) -> None:
+    for library in _NEEDS.get(title, ()):
+        pytest.importorskip(library)
     assert_same_as_plain(NOTEBOOKS[title], start_kernel)
 
 
@@ -297,3 +407,14 @@ def test_a_name_that_is_not_there_is_told_with_what_may_be_meant(start_kernel: S
         assert "'stream' of step 'made'" in told.traceback
         assert told.error is not None
         assert told.error["ename"] == "NameError"
+
+
+def test_what_cannot_live_in_a_step_says_so(start_kernel: Start) -> None:
+    pytest.importorskip("ipywidgets")
+    kernel = start_kernel()
+    slider = kernel.run("%%component a\nimport ipywidgets\nipywidgets.IntSlider()").check()
+    assert slider.result == "IntSlider(value=0)"
+    assert any("--here" in o.get("data", {}).get("text/plain", "") for o in slider.outputs)
+    assert "%%parameters" in kernel.run("%%component b\ninput()").traceback
+    group = kernel.run("%%component c\nraise ExceptionGroup('g', [ValueError('inner')])")
+    assert "ValueError: inner" in group.traceback

@@ -92,6 +92,10 @@ def assert_same_as_plain(text: str, start_kernel: Start) -> None:
     values = _final(plain, names)
     for _ in range(2):
         kernel = start_kernel()
-        assert run_cells(kernel, cells, with_line=True) == expected
-        assert _final(kernel, names) == values
+        for (code, ours), (_, plainly) in zip(
+            run_cells(kernel, cells, with_line=True), expected, strict=True
+        ):
+            assert ours == plainly, f"{code}\n  plain: {plainly}\n  ours:  {ours}"
+        for name, ours in _final(kernel, names).items():
+            assert ours == values[name], f"{name}\n  plain: {values[name]}\n  ours:  {ours}"
         kernel.close()
