@@ -48,6 +48,7 @@ class Body:
         self._is_quiet = _ends_quietly(code)
         # Compiled before anything runs: what only the compiler finds is told at once.
         compiled = _compile(self._tree, title, "exec")
+        self.awaits = bool(compiled.co_flags & inspect.CO_COROUTINE)
         self._futures = compiled.co_flags & _FUTURES
 
     def run(

@@ -156,7 +156,6 @@ def recorded_options(component: Component) -> list[str]:
         flag
         for flag, given in (
             (f"--pool {options.pool}", options.pool),
-            ("--here", options.here),
             ("--no-auto", not options.auto),
         )
         if given

@@ -9,7 +9,6 @@ from IPython.core.error import InputRejected
 
 from jupyter_mlpipe.cells.header import comment_header
 from jupyter_mlpipe.cells.magics import component_first
-from jupyter_mlpipe.cells.names import analyse
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.notebook.completion import make_matcher
 from jupyter_mlpipe.notebook.magics import PipelineMagics
@@ -86,16 +85,7 @@ class Extension:
         """Note what a plain cell bound or changed."""
         if not self._plain_cell:
             return
-        bound: tuple[str, ...] = ()
-        changed: tuple[str, ...] = ()
-        try:
-            names = analyse(self._plain_cell)
-        except SyntaxError:
-            pass  # the cell did not run either
-        else:
-            bound, changed = tuple(names.binds), (*names.changes, *names.may_change)
-            self.session.definitions.observe([*bound, *(d.name for d in names.definitions)])
-        self.session.names.observe(bound, changed)
+        self.session.note_plain_cell(self._plain_cell)
 
 
 def load(shell: Any) -> None:

@@ -16,6 +16,7 @@ from jupyter_mlpipe.cells.header import header_help, parse_header
 from jupyter_mlpipe.cells.magics import LineMagic, expand_magics
 from jupyter_mlpipe.errors import MLPipeError, StepError, UsageError
 from jupyter_mlpipe.notebook.commands import help_text, run_command
+from jupyter_mlpipe.notebook.here import run_here
 from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.tracebacks import for_notebook, syntax_error
@@ -67,6 +68,9 @@ class PipelineMagics(Magics):
     def _component(self, line: str, cell: str) -> None:
         session = self.session
         header = parse_header(line)
+        if header.options.here:
+            run_here(session, header, cell, CellOutput(self._shell))
+            return
         body = expand_magics(cell, lambda text: str(self._shell.transform_cell(text)))
         if body.writes_file and header.options.reuse:
             header = replace(header, options=replace(header.options, reuse=False))

@@ -349,6 +349,19 @@ class Session:
         self.names.prepare(text, code)
         self.results.prepare(text, code)
 
+    def note_plain_cell(self, code: str) -> None:
+        """Note what a cell that ran in the kernel bound or changed."""
+        bound: tuple[str, ...] = ()
+        changed: tuple[str, ...] = ()
+        try:
+            names = analyse(code)
+        except SyntaxError:
+            pass  # the cell did not run either
+        else:
+            bound, changed = tuple(names.binds), (*names.changes, *names.may_change)
+            self.definitions.observe([*bound, *(d.name for d in names.definitions)])
+        self.names.observe(bound, changed)
+
     def _offer(self, run: Run, name: str, *, claim: bool) -> None:
         """Let the outputs of a step be read from a run."""
         step = run.steps[name]

@@ -418,3 +418,20 @@ def test_what_cannot_live_in_a_step_says_so(start_kernel: Start) -> None:
     assert "%%parameters" in kernel.run("%%component b\ninput()").traceback
     group = kernel.run("%%component c\nraise ExceptionGroup('g', [ValueError('inner')])")
     assert "ValueError: inner" in group.traceback
+
+
+def test_a_cell_may_run_in_the_kernel(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("%%component made\nrows = [1, 2]").check()
+    live = "%%component live --here\nimport threading\nlock = threading.Lock()\nrows.append(3)\nlen(rows)"
+    assert kernel.run(live).check().result == "3"
+    assert kernel.run("type(lock).__name__, rows, _").check().result == "('lock', [1, 2, 3], 3)"
+    assert kernel.run("%%component below\nrows").check().result == "[1, 2, 3]"
+    failed = kernel.run("%%component live --here\nx = 1\n1/0")
+    assert failed.error is not None
+    assert failed.error["ename"] == "ZeroDivisionError"
+    assert "line 3" in failed.traceback
+    assert "jupyter_mlpipe" not in failed.traceback
+    assert kernel.run("x").check().result == "1"
+    assert "line 2" in kernel.run("%%component live --here\nx = = 1").traceback
+    assert "awaits" in kernel.run("%%component live --here\nawait 1").printed_error
