@@ -38,6 +38,11 @@ class RunStep:
         return self._state.task.name
 
     @property
+    def declares_outputs(self) -> bool:
+        """Whether its header says what it makes, rather than its code."""
+        return self._state.task.step.component.outputs_declared
+
+    @property
     def rescued(self) -> Mapping[str, Artifact]:
         """What the code of a failed step had bound before the error; never reused."""
         return self._state.rescued

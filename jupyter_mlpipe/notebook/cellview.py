@@ -11,11 +11,12 @@ from typing import Any
 from jupyter_mlpipe.errors import describe_error
 from jupyter_mlpipe.execution.run import Run, RunStep
 from jupyter_mlpipe.model.component import Component
-from jupyter_mlpipe.model.resources import describe_seconds
+from jupyter_mlpipe.model.resources import describe_bytes, describe_seconds
 from jupyter_mlpipe.model.status import describe_reasons
 from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.receipt import Receipt
 
+_LARGE_BYTES = 500_000_000
 _display_ids = itertools.count()
 
 
@@ -133,6 +134,7 @@ class CellView:
         notes = list(self._notes)
         if step.record is not None:
             notes += [f"{name} is not kept: {reason}" for name, reason in step.record.left_out.items()]
+            notes += _large_outputs(step)
         state: str
         if step.status == "reused":
             saved = step.saved_seconds
@@ -147,6 +149,18 @@ class CellView:
             state = f"runs: {why}" if why else "runs"
         facts = {**self._facts, "reasons": [str(r) for r in step.reasons], "seconds": step.seconds}
         return self._receipt.bundle(state, status=step.status, notes=notes, facts=facts)
+
+
+def _large_outputs(step: RunStep) -> list[str]:
+    """Return a word on what takes much room and may be of use to nobody, when it is first made."""
+    if step.status != "succeeded" or step.declares_outputs or step.record is None:
+        return []
+    return [
+        f"{name} takes {describe_bytes(artifact.size)} in the store; where no other cell reads it, call it "
+        f"_{name}, or name the outputs behind '->'"
+        for name, artifact in step.record.outputs.items()
+        if artifact.size >= _LARGE_BYTES
+    ]
 
 
 def recorded_options(component: Component) -> list[str]:
