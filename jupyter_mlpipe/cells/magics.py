@@ -24,6 +24,7 @@ _AROUND_STATEMENT = frozenset({"time", "prun"})
 _OF_THE_KERNEL = frozenset(
     {"load_ext", "reload_ext", "unload_ext", "autoreload", "aimport", "pip", "conda", "mamba", "uv"}
     | {"store", "who", "whos", "who_ls", "history", "hist", "xmode", "colors", "alias", "unalias"}
+    | {"pinfo", "pinfo2", "pdoc", "pdef", "psource", "pfile", "psearch"}
     | {"reset", "reset_selective", "xdel", "macro", "save", "notebook", "doctest_mode", "logstart", "gui"}
 )
 _OF_BOTH = frozenset({"matplotlib", "config", "precision", "cd", "env", "set_env", "pushd", "popd", "pylab"})

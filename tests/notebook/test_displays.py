@@ -168,6 +168,82 @@ f(), js.dumps(2)
 # %% plain
 f(), js.dumps(2), q.stdout
 """,
+    "what magics bind": r"""
+# %%
+import time
+t = 0
+print(1); print(2)
+# %% plain
+def helper(): return later_bound
+# %%
+try:
+    helper()
+except NameError as e:
+    print("caught", e)
+# %% plain
+later_bound = 4
+# %%
+helper()
+# %%
+%%time
+with open("a.txt", "w") as _f: _n = _f.write("x")
+# %%
+%%time
+for i in range(3): pass
+total = i
+# %% plain
+i, total
+# %%
+%time for j in range(3): pass
+# %% plain
+j
+# %%
+def g():
+    %time w = 3
+    return w
+g()
+# %%
+%time print("hi")
+# %%
+x = !echo a
+%time y = x[0] + "b"
+y
+# %%
+if True:
+    %time z = 1
+# %% plain
+z
+# %%
+%%capture cap --no-stderr
+import sys
+print("o"); print("e", file=sys.stderr)
+# %% plain
+cap.stdout, cap.stderr
+# %%
+%%capture
+print("gone")
+val = 3
+# %% plain
+val
+# %%
+%%bash --out o --err e
+echo o; echo e >&2
+# %% plain
+o, e
+# %%
+%%script false
+# %%
+%%bash
+exit 3
+# %%
+%reload_ext autoreload
+%matplotlib inline
+import matplotlib.pyplot as plt
+fig, ax = plt.subplots(figsize=(1, 1))
+# %%
+%%HTML
+<i>x</i>
+""",
     "settings of inline figures": r"""
 # %%
 %matplotlib inline
