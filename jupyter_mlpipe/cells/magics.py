@@ -76,11 +76,12 @@ def expand_magics(cell: str, to_python: Callable[[str], str]) -> Expanded:
     lines = split_lines(cell)
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     match = _CELL_MAGIC.fullmatch(lines[first].rstrip())
+    # IPython drops blank lines above the code; line numbers are to be those of the cell.
+    above = "\n" * first
     if match is None:
-        return _expand_lines(to_python(cell))
+        return _expand_lines(above + to_python("\n".join(lines[first:])))
     name, line = match[1], match[2]
     body = "\n".join(lines[first + 1 :])
-    above = "\n" * first
     if name in _AROUND_CODE:
         inner = expand_magics(body, to_python)
         captured = _captured_name(line) if name == "capture" else None

@@ -12,6 +12,7 @@ from jupyter_mlpipe.cells.magics import component_first
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.notebook.completion import make_matcher
 from jupyter_mlpipe.notebook.magics import PipelineMagics
+from jupyter_mlpipe.notebook.output import MIME, CellOutput
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.tracebacks import for_notebook, render
 
@@ -86,6 +87,9 @@ class Extension:
         if not self._plain_cell:
             return
         self.session.note_plain_cell(self._plain_cell)
+        error = getattr(result, "error_in_exec", None)
+        if isinstance(error, NameError) and (word := self.session.word_on_unkept(error.name or "")):
+            CellOutput(self.shell).display({"text/plain": word, MIME: {"kind": "note"}})
 
 
 def load(shell: Any) -> None:

@@ -421,6 +421,13 @@ class Session:
 
     def _word_on_name(self, name: str) -> str:
         """Say about a name that is not defined what could be meant, or who made it without keeping it."""
+        if unkept := self.word_on_unkept(name):
+            return unkept
+        hint = close_matches(name, self.registry.known_names() - {name}).strip()
+        return f"{hint} Run the cell that makes '{name}' first, if there is one.".strip()
+
+    def word_on_unkept(self, name: str) -> str:
+        """Say which component bound a name without keeping it; nothing where none did."""
         for run in reversed(self._last_runs.values()):
             for step in run.steps.values():
                 if step.record is not None and name in step.record.left_out:
@@ -435,8 +442,7 @@ class Session:
                     f"Component '{component}' bound '{name}', and names that begin with '_' are not kept. "
                     f"Call it otherwise, or write '-> {name}' in the component's header."
                 )
-        hint = close_matches(name, self.registry.known_names() - {name}).strip()
-        return f"{hint} Run the cell that makes '{name}' first, if there is one.".strip()
+        return ""
 
     def _title_of(self, file_name: str) -> str:
         found = self.shell.compile.format_code_name(file_name)

@@ -478,6 +478,8 @@ def test_a_name_that_is_not_there_is_told_with_what_may_be_meant(start_kernel: S
     kernel.run("%%component made\n_hidden = 1\nstream = open('x.txt', 'w')\nn = 1").check()
     assert "Did you mean 'model_of_mine'?" in kernel.run("%%component a\nmodel_of_min").traceback
     assert "'made' bound '_hidden'" in kernel.run("%%component b\n_hidden").traceback
+    plain = kernel.run("_hidden")
+    assert "'made' bound '_hidden'" in plain.outputs[-1]["data"]["text/plain"]
     for cell in ("%%component c\nstream", "stream"):
         told = kernel.run(cell)
         assert "'stream' of step 'made'" in told.traceback
