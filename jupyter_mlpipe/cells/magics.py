@@ -140,7 +140,7 @@ def _expand_lines(code: str) -> Expanded:
         elif magic.name in _OF_BOTH and not _only_asks(magic):
             for_kernel.append(magic)
             new = f"get_ipython().{QUIETLY}({magic.name!r}, {magic.line!r})"
-        elif magic.name in _OF_THE_KERNEL:
+        elif magic.name in _OF_THE_KERNEL or (magic.name == "run" and number < n_first):
             for_kernel.append(magic)
             new = "pass"
         else:
@@ -179,7 +179,8 @@ def _count_first(statements: list[ast.stmt]) -> int:
     """Return how many statements at the top are imports and settings."""
     for number, statement in enumerate(statements):
         found = _line_magic(statement)
-        is_setting = found is not None and found[0] in _OF_THE_KERNEL | _OF_BOTH
+        # The names of a script are the notebook's own, functions and classes too.
+        is_setting = found is not None and found[0] in _OF_THE_KERNEL | _OF_BOTH | {"run"}
         if not is_setting and not isinstance(statement, ast.Import | ast.ImportFrom):
             return number
     return len(statements)

@@ -27,7 +27,8 @@ def run_here(session: Session, header: Header, cell: str, output: CellOutput) ->
     Whatever it raises comes as from a plain cell.
     """
     shell = session.shell
-    code = "\n" + str(shell.transform_cell(cell))
+    n_blank = len(cell) - len(cell.lstrip("\n"))
+    code = "\n" * (1 + n_blank) + str(shell.transform_cell(cell))
     number = shell.displayhook.prompt_count
     parse_cell(code, filename=f"Cell In[{number}]")
     title = shell.compile.cache(code, number, raw_code=code)

@@ -244,6 +244,31 @@ fig, ax = plt.subplots(figsize=(1, 1))
 %%HTML
 <i>x</i>
 """,
+    "a script": r"""
+# %% plain
+_n = open("script.py", "w").write('''
+import json as js
+ka = 3
+items = [1]
+def fa(): return ka + len(js.dumps(1))
+class Ka: pass
+print("script")
+''')
+# %%
+%run script.py
+ka + fa()
+# %%
+fa() + ka
+# %%
+items.append(2)
+obj = Ka()
+# %% plain
+items, isinstance(obj, Ka), fa()
+# %%
+js.dumps(2), isinstance(obj, Ka)
+# %% plain
+del Ka, obj
+""",
     "settings of inline figures": r"""
 # %%
 %matplotlib inline
