@@ -37,9 +37,9 @@ from jupyter_mlpipe.execution.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.mentions import Mentions
 from jupyter_mlpipe.execution.shell import LazyShell
 from jupyter_mlpipe.execution.shown import Capture
-from jupyter_mlpipe.execution.spec import NOT_BOUND, THREAD_VARIABLES, VERIFIED_BYTES, StepSpec
+from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, THREAD_VARIABLES, VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.tracebacks import describe_error
-from jupyter_mlpipe.execution.unseen import names_bound_unseen, settle_classes
+from jupyter_mlpipe.execution.unseen import is_closed_file, names_bound_unseen, settle_classes
 from jupyter_mlpipe.keys.options import apply_options
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.store.codecs import choose
@@ -160,6 +160,7 @@ class StepProcess:
         settle_classes(namespace)
         _check_unchanged(spec, values, before, store)
         outputs, left_out = _store_outputs(spec, results, namespace, store)
+        left_out |= {name: CLOSED_FILE for name in left_out if is_closed_file(results.get(name))}
         if not spec.outputs_declared:
             for name in names_bound_unseen(spec.code, known, values, spec.outputs, namespace):
                 with contextlib.suppress(EncodingError):

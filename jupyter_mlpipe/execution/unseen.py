@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 import types
@@ -38,6 +39,11 @@ def names_bound_unseen(
         if is_new and not any(getattr(module, name, starred) is value for module in starred):
             found.append(name)
     return found
+
+
+def is_closed_file(value: object) -> bool:
+    """Tell whether a value is what ``with open(path) as f`` leaves behind."""
+    return isinstance(value, io.IOBase) and value.closed
 
 
 def settle_classes(namespace: Mapping[str, Any]) -> None:

@@ -10,12 +10,14 @@ from typing import Any
 
 from jupyter_mlpipe.errors import describe_error
 from jupyter_mlpipe.execution.run import Run, RunStep
+from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.resources import describe_bytes, describe_seconds
 from jupyter_mlpipe.model.status import describe_reasons
 from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.receipt import Receipt
 
+_MISSED_BY_NOBODY = (CLOSED_FILE, NOT_BOUND)
 _LARGE_BYTES = 500_000_000
 _display_ids = itertools.count()
 
@@ -133,7 +135,8 @@ class CellView:
         why = describe_reasons(step.reasons)
         notes = list(self._notes)
         if step.record is not None:
-            notes += [f"{name} is not kept: {reason}" for name, reason in step.record.left_out.items()]
+            left_out = step.record.left_out.items()
+            notes += [f"{name} is not kept: {why}" for name, why in left_out if why not in _MISSED_BY_NOBODY]
             notes += _large_outputs(step)
         state: str
         if step.status == "reused":

@@ -512,6 +512,16 @@ def test_a_name_that_is_not_there_is_told_with_what_may_be_meant(start_kernel: S
         assert told.error["ename"] == "NameError"
 
 
+def test_a_closed_file_is_left_out_without_a_word(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    made = kernel.run(
+        "%%component a\nwith open('a.txt', 'w') as f:\n    n = f.write('x')\nopen_one = open('a.txt')"
+    )
+    assert "f is not kept" not in made.check().receipt
+    assert "open_one is not kept" in made.receipt
+    assert "it is a closed file" in kernel.run("f").traceback
+
+
 def test_what_cannot_live_in_a_step_says_so(start_kernel: Start) -> None:
     pytest.importorskip("ipywidgets")
     kernel = start_kernel()
