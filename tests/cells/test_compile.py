@@ -7,6 +7,8 @@ from textwrap import dedent
 import pytest
 
 from jupyter_mlpipe.cells.compile import check_changes, compile_cell, drop_defaults, first_line
+from jupyter_mlpipe.cells.decorator import component as decorate
+from jupyter_mlpipe.cells.decorator import component_of
 from jupyter_mlpipe.cells.header import parse_header
 from jupyter_mlpipe.errors import ContractError
 from jupyter_mlpipe.model.component import Component, Input
@@ -141,6 +143,16 @@ def test_a_function_alone_is_defined_as_in_any_cell() -> None:
     assert component.outputs == ()
     assert [d.name for d in component.definitions] == ["area"]
     assert component.may_read == ("PI",)
+
+
+def test_a_decorated_function_is_the_component_without_a_word_on_its_outputs() -> None:
+    @decorate
+    def clean(df, low=1):  # type: ignore[no-untyped-def]
+        return df, low
+
+    component = component_of(clean)
+    assert component.function == "clean"
+    assert component.outputs == ("clean",)
 
 
 def test_function_form_with_named_outputs_keeps_the_function_a_definition() -> None:
