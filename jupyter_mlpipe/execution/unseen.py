@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import io
-import re
 import sys
 import types
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-_STAR = re.compile(r"from\s+([\w.]+)\s+import\s+\*")
 _OF_IPYTHON = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open", "display"})
 _DEFINED = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 
@@ -30,15 +29,41 @@ def names_bound_unseen(
     values
         What inputs, parameters and captured values stood for then.
     """
-    starred = [sys.modules.get(name) for name in _STAR.findall(code)]
-    found = []
-    for name, value in namespace.items():
-        if name in outputs or name.startswith("_") or name in _OF_IPYTHON or isinstance(value, _DEFINED):
-            continue
-        is_new = name not in known or (name in values and values[name] is not value)
-        if is_new and not any(getattr(module, name, starred) is value for module in starred):
-            found.append(name)
-    return found
+    candidates = [
+        name
+        for name, value in namespace.items()
+        if (name not in known or (name in values and values[name] is not value))
+        and name not in outputs
+        and not name.startswith("_")
+        and name not in _OF_IPYTHON
+        and not isinstance(value, _DEFINED)
+        and not hasattr(value, "__wrapped__")  # a function that a decorator made something else of
+    ]
+    if not candidates:
+        return []
+    tree = ast.parse(code)
+    defined = set(_names_defined(tree))
+    starred = [
+        sys.modules.get(node.module or "")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names)
+    ]
+    return [
+        name
+        for name in candidates
+        if name not in defined
+        and not any(getattr(module, name, starred) is namespace[name] for module in starred)
+    ]
+
+
+def _names_defined(tree: ast.AST) -> Iterator[str]:
+    """Give the names of functions, classes and imports, which are known by their source."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                yield alias.asname or alias.name.partition(".")[0]
 
 
 def is_closed_file(value: object) -> bool:
