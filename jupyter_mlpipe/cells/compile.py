@@ -32,6 +32,7 @@ def compile_cell(
     header_lines: int = 1,
     cell_id: str | None = None,
     title: str = "",
+    is_function: bool = False,
 ) -> Component:
     """Make a component of a cell.
 
@@ -43,6 +44,8 @@ def compile_cell(
         Plain Python of the lines behind the header.
     header_lines
         Lines of the cell before the body: lines of errors and tracebacks are those of the cell.
+    is_function
+        Its one function is the component, whatever the header says.
 
     Raises
     ------
@@ -53,7 +56,9 @@ def compile_cell(
     """
     code = "\n" * header_lines + body
     tree = parse_cell(code, filename=title or f"<component {header.name}>")
-    function = find_function(tree)
+    # Without a word on its interface, a cell that defines a function defines it, as any cell does.
+    declares = header.inputs_declared or header.outputs_declared
+    function = find_function(tree) if declares or is_function else None
     names = analyse_tree(tree, code, called=[function.name] if function else [])
     component = Component(
         name=header.name,

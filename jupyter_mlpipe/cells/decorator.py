@@ -79,4 +79,6 @@ def _compile(function: Any, outputs: str | Sequence[str], options: str) -> Compo
     start = definition.lineno - 1
     body = "\n" * start + "".join(lines[start:])
     text = "".join(linecache.getlines(filename)) or body
-    return compile_cell(text, header=header, body=body, header_lines=first - 1, title=filename)
+    return compile_cell(
+        text, header=header, body=body, header_lines=first - 1, title=filename, is_function=True
+    )

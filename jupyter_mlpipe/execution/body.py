@@ -7,10 +7,13 @@ import ast
 import asyncio
 import inspect
 import io
+import sys
 import tokenize
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import Any
+
+from jupyter_mlpipe.execution.magic_calls import restore_calls
 
 _FUTURES = 0
 for _feature in __future__.all_feature_names:
@@ -40,36 +43,79 @@ class Body:
         except SyntaxError as error:
             # Its place is in the message; the frames are ours.
             raise error.with_traceback(None) from None
-        last: ast.expr | None = None
-        if tree.body and isinstance(tree.body[-1], ast.Expr) and not _ends_quietly(code):
-            statement = tree.body.pop()
-            assert isinstance(statement, ast.Expr)
-            last = statement.value
-        self._statements = _compile(tree, title, "exec")
-        self._last: CodeType | None = None
-        if last is not None:
-            flags = self._statements.co_flags & _FUTURES
-            self._last = _compile(ast.Expression(last), title, "eval", flags)
+        self._tree = restore_calls(tree, code)
+        self._title = title
+        self._is_quiet = _ends_quietly(code)
+        # Compiled before anything runs: what only the compiler finds is told at once.
+        compiled = _compile(self._tree, title, "exec")
+        self.awaits = bool(compiled.co_flags & inspect.CO_COROUTINE)
+        self._futures = compiled.co_flags & _FUTURES
 
-    def run(self, namespace: dict[str, Any], show: Callable[[object], None]) -> None:
-        """Run the code in a namespace; `show` gets the value of a last expression."""
-        parts = [code for code in (self._statements, self._last) if code is not None]
-        if any(code.co_flags & inspect.CO_COROUTINE for code in parts):
-            asyncio.run(self._run_awaiting(namespace, show))
-            return
-        exec(self._statements, namespace)
-        if self._last is not None:
-            show(eval(self._last, namespace))
+    def run(
+        self, namespace: dict[str, Any], show: Callable[[object], None], *, interactivity: str = "last_expr"
+    ) -> None:
+        """Run the code in a namespace.
 
-    async def _run_awaiting(self, namespace: dict[str, Any], show: Callable[[object], None]) -> None:
-        for code in (self._statements, self._last):
-            if code is None:
-                continue
-            value = eval(code, namespace)
-            if code.co_flags & inspect.CO_COROUTINE:
-                value = await value
-            if code is self._last:
-                show(value)
+        Parameters
+        ----------
+        show
+            Gets the value of a last expression.
+        interactivity
+            Which expressions are shown, in the words of IPython's `ast_node_interactivity`.
+        """
+        parts = self._parts(interactivity)
+        before, sys.displayhook = sys.displayhook, (_show_nothing if self._is_quiet else show)
+        try:
+            if any(code.co_flags & inspect.CO_COROUTINE for code, _ in parts):
+                asyncio.run(_run_awaiting(parts, namespace, show))
+                return
+            for code, shows in parts:
+                value = eval(code, namespace)
+                if shows:
+                    show(value)
+        finally:
+            if sys.displayhook in (show, _show_nothing):
+                sys.displayhook = before
+
+    def _parts(self, interactivity: str) -> list[tuple[CodeType, bool]]:
+        """Return pieces of code in order, each with whether its value is to be shown."""
+        statements = list(self._tree.body)
+        last = statements[-1] if statements else None
+        if interactivity == "last_expr_or_assign" and isinstance(
+            last, ast.Assign | ast.AnnAssign | ast.AugAssign
+        ):
+            target = last.targets[0] if isinstance(last, ast.Assign) else last.target
+            if isinstance(target, ast.Name):
+                last = ast.copy_location(ast.Expr(ast.Name(target.id, ast.Load())), last)
+                statements.append(ast.fix_missing_locations(last))
+            interactivity = "last_expr"
+        if interactivity == "all" or (interactivity == "last" and last is not None):
+            n_silent = 0 if interactivity == "all" else len(statements) - 1
+            silent, shown = statements[:n_silent], statements[n_silent:]
+            single = [(self._compile(ast.Interactive([part]), "single"), False) for part in shown]
+            return [(self._compile(ast.Module(silent, []), "exec"), False), *single]
+        if interactivity == "none" or not isinstance(last, ast.Expr) or self._is_quiet:
+            return [(self._compile(ast.Module(statements, []), "exec"), False)]
+        before = self._compile(ast.Module(statements[:-1], []), "exec")
+        return [(before, False), (self._compile(ast.Expression(last.value), "eval"), True)]
+
+    def _compile(self, tree: ast.AST, mode: str) -> CodeType:
+        return _compile(tree, self._title, mode, self._futures)
+
+
+async def _run_awaiting(
+    parts: Sequence[tuple[CodeType, bool]], namespace: dict[str, Any], show: Callable[[object], None]
+) -> None:
+    for code, shows in parts:
+        value = eval(code, namespace)
+        if code.co_flags & inspect.CO_COROUTINE:
+            value = await value
+        if shows:
+            show(value)
+
+
+def _show_nothing(value: object) -> None:
+    """Stand for the display hook in a cell that ends with a semicolon."""
 
 
 def call_function(function: Callable[..., Any], values: Mapping[str, object]) -> Any:

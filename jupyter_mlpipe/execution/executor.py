@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
 Amounts = Mapping[str, float]
 Workers = Mapping[str, Amounts]
@@ -55,12 +55,16 @@ class SucceededMessage(TypedDict):
 
 
 class FailedMessage(TypedDict):
-    """The step has ended without a record."""
+    """The step has ended without a record.
+
+    `outputs` holds artifacts, as JSON, of what its code had bound before it failed.
+    """
 
     type: Literal["ended"]
     status: Literal["failed"]
     error: StepFailure
     seconds: float
+    outputs: NotRequired[dict[str, Any]]
 
 
 Message = StartedMessage | OutputMessage | SucceededMessage | FailedMessage

@@ -6,15 +6,17 @@ compared after the body has run; what was changed is an output, and so is what s
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError, StepOutputError, close_matches
 from jupyter_mlpipe.execution.frames import is_same_frame, keep_frame
-from jupyter_mlpipe.execution.spec import StepSpec
+from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, StepSpec
+from jupyter_mlpipe.execution.unseen import is_closed_file
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.keys.values import is_definition
 from jupyter_mlpipe.store.comparing import content_of, is_same
@@ -66,13 +68,20 @@ class Given:
         }
         self._captured: dict[str, Any] | None = None
 
-    def store_outcome(self, results: Mapping[str, object], namespace: Mapping[str, object]) -> Outcome:
+    def store_outcome(
+        self,
+        results: Mapping[str, object],
+        namespace: Mapping[str, object],
+        unseen: Iterable[str] = (),
+    ) -> Outcome:
         """Store what the body bound and changed.
 
         Parameters
         ----------
         results
             What is bound: the namespace itself, or what a function returned.
+        unseen
+            Names that were bound without the code saying so.
 
         Raises
         ------
@@ -87,17 +96,30 @@ class Given:
             if name not in stored:
                 if spec.outputs_declared:
                     raise StepOutputError(_unbound(name, spec, results))
-                found.left_out[name] = "the code did not bind it"
+                found.left_out[name] = NOT_BOUND
         changed = self._find_changed(stored, namespace)
         for name in changed:
             if self._is_bound or name in spec.contested:
                 raise StepOutputError(_changed(name, spec))
         stored |= changed
-        groups = self._find_groups(stored, namespace)
-        self._store_all(stored, groups, found, namespace)
+        stored |= {
+            name: namespace[name] for name in unseen if content_of(namespace[name], namespace) is not None
+        }
+        self._store_all(stored, found, namespace)
         for name, artifact in spec.inputs.items():
             if artifact.part and self._stored_with(artifact) - {name} & stored.keys():
                 found.joint[name] = artifact.blob.object
+        return found
+
+    def rescue(self, namespace: Mapping[str, object]) -> Outcome:
+        """Store what the body had bound and changed when it failed, as far as that can be done."""
+        stored = {name: namespace[name] for name in self._spec.outputs if name in namespace}
+        found = Outcome()
+        # The error of the code is what counts: what cannot be stored is not there.
+        with contextlib.suppress(Exception):
+            if not self._is_bound:
+                stored |= self._find_changed(stored, namespace)
+            self._store_all(stored, found, namespace)
         return found
 
     def _find_changed(
@@ -168,15 +190,9 @@ class Given:
             stored.update({name: others[name] for name in group if name in others})
         return groups
 
-    def _store_all(
-        self,
-        stored: Mapping[str, object],
-        groups: list[tuple[str, ...]],
-        found: Outcome,
-        namespace: Mapping[str, object],
-    ) -> None:
+    def _store_all(self, stored: dict[str, object], found: Outcome, namespace: Mapping[str, object]) -> None:
         together: set[str] = set()
-        for group in groups:
+        for group in self._find_groups(stored, namespace):
             parts = {name: stored[name] for name in group if content_of(stored[name], namespace) is not None}
             if len(parts) > 1:
                 found.outputs |= self._store.put_values(parts, namespace)
@@ -189,7 +205,7 @@ class Given:
             except EncodingError as error:
                 if self._spec.outputs_declared:
                     raise StepOutputError(f"Declared output '{name}' cannot be stored: {error}") from None
-                found.left_out[name] = str(error)
+                found.left_out[name] = CLOSED_FILE if is_closed_file(value) else str(error)
 
 
 def _main() -> dict[str, Any]:

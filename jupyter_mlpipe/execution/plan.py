@@ -312,6 +312,8 @@ def _why_not(
     for output, artifact in record.outputs.items():
         if not store.has(artifact):
             reasons.append(Reason("missing", output, "no longer in the store"))
+    if record.result is not None and not store.has(record.result):
+        reasons.append(Reason("missing", "", "the value of its last expression is no longer in the store"))
     if record.shown is not None and not store.objects.has(record.shown):
         reasons.append(Reason("missing", "", "what it showed is no longer in the store"))
     for read, stored in record.joint.items():

@@ -39,6 +39,16 @@ class RunStep:
         return self._state.task.name
 
     @property
+    def declares_outputs(self) -> bool:
+        """Whether its header says what it makes, rather than its code."""
+        return self._state.task.step.component.outputs_declared
+
+    @property
+    def rescued(self) -> Mapping[str, Artifact]:
+        """What the code of a failed step had bound before the error; never reused."""
+        return self._state.rescued
+
+    @property
     def status(self) -> StepStatus:
         return self._state.status
 
@@ -269,6 +279,20 @@ class Run:
             self._store.quarantine(artifact)
             return read(self._redo(step).wait()._artifact(step, output))
 
+    def result(self, step: str) -> Any:
+        """Return the value of the last expression of a step that was made: a private copy."""
+        record = self.steps[step].record
+        assert record is not None
+        assert record.result is not None
+        try:
+            return self._store.get_value(record.result)
+        except (ArtifactMissingError, ArtifactCorruptError):
+            self._store.quarantine(record.result)
+            again = self._redo(step).wait().steps[step].record
+            if again is None or again.result is None:
+                raise self.failure(step) from None
+            return self._store.get_value(again.result)
+
     def snapshot(self) -> RunSnapshot:
         """Return the state of the run as plain values, which views draw."""
         return RunSnapshot(
@@ -332,6 +356,8 @@ class Run:
         # An interrupt ends the reading only: what somebody started elsewhere goes on.
         self._wait_until(lambda: state.status in ENDED)
         record = state.record
+        if state.status == "failed" and output in state.rescued:
+            return state.rescued[output]
         if record is None or state.status not in ("succeeded", "reused"):
             raise self.failure(step)
         if output in record.outputs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import builtins
+import contextlib
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -15,9 +16,10 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, NoReturn
 
-from jupyter_mlpipe.execution.shown import Capture, Output
+from jupyter_mlpipe.execution.shown import OURS, Capture, Output
 
 INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 _SHELL_MODULE = "IPython.core.interactiveshell"
 
 
@@ -34,6 +36,8 @@ class LazyShell:
         self.capture = capture
         self.module = module
         self.titles = titles
+        self.result: object = None
+        self._told_of_widgets = False
         self._shell: Any = None
         self._making = False
 
@@ -56,7 +60,13 @@ class LazyShell:
         def initialized(_cls: type) -> bool:
             return self._making or self.get() is not None
 
+        make = module.InteractiveShell.instance.__func__
+
+        def instance(cls: type, *arguments: Any, **options: Any) -> Any:
+            return make(cls, *arguments, **options) if self._making else self.get()
+
         module.InteractiveShell.initialized = classmethod(initialized)
+        module.InteractiveShell.instance = classmethod(instance)
 
     def get(self) -> Any:
         """Return the shell, made at first use."""
@@ -68,6 +78,11 @@ class LazyShell:
                 self._making = False
         return self._shell
 
+    @property
+    def interactivity(self) -> str:
+        """Which expressions of a cell are shown, in IPython's words."""
+        return str(self._shell.ast_node_interactivity) if self._shell is not None else "last_expr"
+
     def _display(self, *objects: object, **options: Any) -> Any:
         self.get()
         _make_figures_showable()
@@ -77,12 +92,16 @@ class LazyShell:
         return show(*objects, **options)
 
     def show_result(self, value: object) -> None:
-        """Show the value of the last expression."""
+        """Show the value of the last expression, and keep it."""
+        self.result = value
         if value is None:
             return
         shell = self.get()
         _make_figures_showable()
         formats, metadata = shell.display_formatter.format(value)
+        if _WIDGET in formats:
+            del formats[_WIDGET]
+            self.tell_of_widgets()
         if formats:
             self.capture.show(
                 {
@@ -92,6 +111,18 @@ class LazyShell:
                     "metadata": _plain(metadata),
                 }
             )
+
+    def tell_of_widgets(self) -> None:
+        """Say once why a widget is shown as text."""
+        if not self._told_of_widgets:
+            self._told_of_widgets = True
+            word = (
+                "A widget that a step makes has nothing to talk to once the step's process has ended: it is "
+                "shown as text. To have it live, put --here behind the component's name, or leave this cell "
+                "without %%component."
+            )
+            data = {"text/plain": word, OURS: {"kind": "note"}}
+            self.capture.show({"output_type": "display_data", "data": data, "metadata": {}})
 
     def end_cell(self) -> None:
         """Tell IPython that the cell is done: open figures are shown then."""
@@ -164,7 +195,7 @@ class _ArmAtImport(importlib.abc.MetaPathFinder):
 def _plain(value: Any) -> Any:
     """Return JSON values, bytes as base64, as ipykernel sends them."""
     if isinstance(value, bytes):
-        return binascii.b2a_base64(value).decode("ascii")
+        return binascii.b2a_base64(value, newline=False).decode("ascii")
     if isinstance(value, Mapping):
         return {str(name): _plain(part) for name, part in value.items()}
     if isinstance(value, (list, tuple, set)):
@@ -207,6 +238,9 @@ def _make_shell(lazy: LazyShell) -> Any:
             update: bool = False,
             **_options: object,
         ) -> None:
+            if _WIDGET in data:
+                data = {kind: shown for kind, shown in data.items() if kind != _WIDGET}
+                lazy.tell_of_widgets()
             output: Output = {
                 "output_type": "update_display_data" if update else "display_data",
                 "data": _plain(data),
@@ -224,9 +258,21 @@ def _make_shell(lazy: LazyShell) -> Any:
         displayhook_class = Type(StepDisplayHook)
         display_pub_class = Type(StepDisplayPublisher)
 
+        def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:
+            # As within a kernel's cell: what replaces `sys.displayhook` for a while must be asked.
+            with self.display_trap:
+                return super().run_cell_magic(magic_name, line, cell)  # type: ignore[no-untyped-call]
+
+        def run_magic_quietly(self, name: str, line: str) -> None:
+            """Run a magic that the kernel has run too, and shown."""
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                self.run_line_magic(name, line)
+
         def enable_gui(self, gui: str | None = None) -> None:
             """Do as a kernel with inline figures: ``%matplotlib inline`` has no windows to serve."""
 
+    # By these names libraries tell whether pictures can be shown: rich and plotly do.
+    StepShell.__name__, StepShell.__module__ = "ZMQInteractiveShell", "ipykernel.zmqshell"
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "neutral"

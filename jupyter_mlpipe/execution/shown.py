@@ -22,6 +22,9 @@ KEPT_CHARS = 16_000_000  # of text, in one output of the record
 _PUNCH_BYTES = 1 << 24
 _NAMES = ("stdout", "stderr")
 
+OURS = "application/vnd.mlpipe+json"
+"""The mime type that tells what we add to a cell's output from the cell's own."""
+
 Output = dict[str, Any]
 
 
@@ -66,14 +69,14 @@ class Shown:
                 shown["data"], shown["metadata"] = output["data"], output["metadata"]
 
     def to_list(self) -> list[Output]:
-        """Return outputs as nbformat has them."""
+        """Return outputs as nbformat has them, with the ids by which later cells may update them."""
         outputs: list[Output] = []
         for output in self._outputs:
             if output["output_type"] == "stream":
                 text = "".join(output["pieces"])
                 outputs.append({"output_type": "stream", "name": output["name"], "text": text})
             else:
-                outputs.append({name: part for name, part in output.items() if name != "transient"})
+                outputs.append(dict(output))
         return outputs
 
 

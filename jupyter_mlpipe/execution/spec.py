@@ -25,6 +25,12 @@ THREAD_VARIABLES = (
 )
 """Environment variables from which libraries take their number of threads when they are loaded."""
 
+NOT_BOUND = "the code did not bind it"
+"""Why an output is left out that only some path through the code binds."""
+
+CLOSED_FILE = "it is a closed file"
+"""Why `f` of ``with open(path) as f`` is left out: nobody misses it."""
+
 VERIFIED_BYTES = 1 << 20
 """Size from which a worker remembers that an object was verified; smaller ones are digested at no cost."""
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, StepStatus
-from jupyter_mlpipe.store.records import Record
+from jupyter_mlpipe.store.records import Artifact, Record
 
 NoticeKind = Literal["status", "output", "end"]
 Listener = Callable[[NoticeKind, str, Any], None]
@@ -33,6 +33,7 @@ class StepState:
         "outputs",
         "reasons",
         "record",
+        "rescued",
         "seconds",
         "started",
         "status",
@@ -51,6 +52,7 @@ class StepState:
         self.work = ""
         self.reasons: tuple[Reason, ...] = ()
         self.record: Record | None = None
+        self.rescued: dict[str, Artifact] = {}
         self.outputs: list[dict[str, Any]] = []
         self.started: float | None = None
         self.seconds: float | None = None
@@ -85,6 +87,7 @@ class RunState:
             state.started = time.perf_counter()
             # A further attempt shows its own output only, as its record will.
             state.outputs = []
+            state.rescued = {}
             state.seconds = None
         elif status in ENDED and state.seconds is None and state.started is not None:
             state.seconds = time.perf_counter() - state.started

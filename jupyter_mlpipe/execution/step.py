@@ -24,6 +24,7 @@ from typing import Any
 from jupyter_mlpipe.errors import (
     ArtifactCorruptError,
     ClusterError,
+    EncodingError,
     MLPipeError,
     StepOutputError,
     close_matches,
@@ -39,12 +40,13 @@ from jupyter_mlpipe.execution.shell import LazyShell
 from jupyter_mlpipe.execution.shown import Capture
 from jupyter_mlpipe.execution.spec import THREAD_VARIABLES, VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.tracebacks import describe_error
+from jupyter_mlpipe.execution.unseen import names_bound_unseen, settle_classes
 from jupyter_mlpipe.keys.options import apply_options
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.objects import Mark
-from jupyter_mlpipe.store.records import Record
+from jupyter_mlpipe.store.records import Artifact, Record, artifact_to_json
 from jupyter_mlpipe.store.records import to_bytes as record_to_bytes
 from jupyter_mlpipe.store.store import Store, open_store
 
@@ -69,7 +71,7 @@ def serve(connection: socket.socket) -> None:
         record = process.run(StepSpec.from_bytes(encoded), given, started)
         ended |= {"status": "succeeded", "record": record.to_json(), "verified": process.verified}
     except BaseException as error:  # whatever user code raises, SystemExit too, is told and not lost
-        ended |= {"status": "failed", "error": process.describe(error)}
+        ended |= {"status": "failed", "error": process.describe(error), "outputs": process.rescue()}
         capture.stop()
     channel.send(ended | {"seconds": time.perf_counter() - started})
     _leave(channel)
@@ -95,6 +97,7 @@ class StepProcess:
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
         self._shell: LazyShell | None = None
+        self._scene: tuple[Given, dict[str, Any]] | None = None
         self.verified: list[Mark] = []
 
     def describe(self, error: BaseException) -> StepFailure:
@@ -107,6 +110,16 @@ class StepProcess:
         if isinstance(error, SystemExit):
             failure["evalue"] = f"the code asked to exit with {error.code!r}"
         return failure
+
+    def rescue(self) -> dict[str, Any]:
+        """Store what outputs stood for when the code failed: a cell keeps what it had bound by then.
+
+        It goes with the failure. There is no record, so nothing of it is ever reused.
+        """
+        if self._scene is None:
+            return {}
+        given, namespace = self._scene
+        return {name: artifact_to_json(a) for name, a in given.rescue(namespace).outputs.items()}
 
     def run(self, spec: StepSpec, sent: Mapping[str, Any], started: float) -> Record:
         module = types.ModuleType("__main__")
@@ -129,15 +142,23 @@ class StepProcess:
         body = Body(spec.code, spec.title)
         values, companions = _fill(namespace, spec, store)
         _limit_threads(spec)
+        known = frozenset(namespace)
         given = Given(spec, store, values, companions)
+        self._scene = (given, namespace) if spec.function is None else None
         try:
             results = self._run_body(spec, body, namespace, values)
         finally:
             shell.end_cell()
+        self._scene = None  # what fails from here on is not the code
         file_watch.stop()
         file_watch.mention(_mentions(spec, values, namespace))
         files = file_watch.files()
-        outcome = given.store_outcome(results, namespace)
+        settle_classes(namespace)
+        unseen: list[str] = []
+        if not spec.outputs_declared:
+            unseen = names_bound_unseen(spec.code, known, values, spec.outputs, namespace)
+        outcome = given.store_outcome(results, namespace, unseen)
+        result = _store_result(shell.result, outcome.outputs, results, store)
         own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
         record = Record(
@@ -145,6 +166,7 @@ class StepProcess:
             outputs=outcome.outputs,
             left_out=outcome.left_out,
             joint=outcome.joint,
+            result=result,
             ingredients=spec.ingredients,
             shown=store.put_shown(self._capture.stop()),
             seconds=time.perf_counter() - started,
@@ -165,7 +187,7 @@ class StepProcess:
         self, spec: StepSpec, body: Body, namespace: dict[str, Any], values: Mapping[str, object]
     ) -> Mapping[str, object]:
         assert self._shell is not None
-        body.run(namespace, self._shell.show_result)
+        body.run(namespace, self._shell.show_result, interactivity=self._shell.interactivity)
         if spec.function is None:
             return namespace
         result = call_function(namespace[spec.function], values)
@@ -308,6 +330,21 @@ def _limit_threads(spec: StepSpec) -> None:
         sys.modules["torch"].set_num_threads(n_threads)
     if "pyarrow" in sys.modules:
         sys.modules["pyarrow"].set_cpu_count(n_threads)
+
+
+def _store_result(
+    value: object, outputs: Mapping[str, Artifact], results: Mapping[str, object], store: Store
+) -> Artifact | None:
+    """Store the value of the last expression, for `Out[n]`; None where that cannot be done."""
+    if value is None:
+        return None
+    for name, artifact in outputs.items():
+        if results.get(name) is value:
+            return artifact
+    try:
+        return store.put_value(value, vars(sys.modules["__main__"]))
+    except EncodingError:
+        return None  # what was shown is kept, which is what people look for
 
 
 @functools.cache

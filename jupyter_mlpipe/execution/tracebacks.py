@@ -63,6 +63,9 @@ def _without_end(trace: TracebackType) -> TracebackType:
 def _render(error: BaseException, trace: TracebackType | None, shell: LazyShell | None) -> list[str]:
     if shell is None:
         raise RuntimeError("there is no shell yet")
+    if isinstance(error, BaseExceptionGroup):
+        # As IPython does: with the exceptions inside, which its own tracebacks leave out.
+        return "".join(traceback.format_exception(type(error), error, trace)).splitlines()
     ipython = shell.get()
     if isinstance(error, SyntaxError) and trace is None:
         rendered = ipython.SyntaxTB.structured_traceback(type(error), error, [])

@@ -155,7 +155,7 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
     walk.add("code", "", digest("code", cell.digest, cell.is_quiet), shorten(component.code))
     walk.add_settings(cell.settings, reached)
     walk.add("python", "", digest("python", *sys.version_info[:2]), "{}.{}".format(*sys.version_info))
-    options = walk.add_options(reached)
+    options = walk.add_options(reached, shows=component.shows)
     payload, names, unshippable = _pickle(walk.captured, namespace)
     closure = Closure(
         provided_reads=tuple(walk.provided_reads),
@@ -388,7 +388,7 @@ class _Walk:
                     state, f"draws from a random state that another cell may have set; {REMEDIES[state]}"
                 )
 
-    def add_options(self, reached: ReachedModules) -> bytes:
+    def add_options(self, reached: ReachedModules, *, shows: bool) -> bytes:
         """Add what the notebook has set of libraries that the code reaches; return it pickled."""
         wanted = {module for module, _ in self.witness.wanted}
         libraries = {
@@ -398,6 +398,9 @@ class _Walk:
         }
         if self.provided_reads:
             libraries |= _OF_INPUTS
+        libraries |= (
+            {"IPython", "IPython.core.interactiveshell"} if shows else {"IPython.core.interactiveshell"}
+        )
         if not _DRAWS.isdisjoint(self.attributes | self.digester.reach.attributes):
             libraries.add("matplotlib")
         options = read_options(libraries)

@@ -12,6 +12,13 @@ import sys
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from jupyter_mlpipe.keys.displays import (
+    read_displays,
+    read_interactivity,
+    write_displays,
+    write_interactivity,
+)
+
 Options = dict[str, dict[str, Any]]
 
 # These say where a figure goes, which the step decides for itself.
@@ -133,6 +140,8 @@ _READERS = {
     "matplotlib": _read_matplotlib,
     "sklearn": _read_sklearn,
     "decimal": _read_decimal,
+    "IPython": read_displays,
+    "IPython.core.interactiveshell": read_interactivity,
 }
 _WRITERS = {
     "numpy": _write_numpy,
@@ -140,4 +149,6 @@ _WRITERS = {
     "matplotlib": _write_matplotlib,
     "sklearn": _write_sklearn,
     "decimal": _write_decimal,
+    "IPython": write_displays,
+    "IPython.core.interactiveshell": write_interactivity,
 }

@@ -10,12 +10,15 @@ from typing import Any
 
 from jupyter_mlpipe.errors import describe_error
 from jupyter_mlpipe.execution.run import Run, RunStep
+from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND
 from jupyter_mlpipe.model.component import Component
-from jupyter_mlpipe.model.resources import describe_seconds
+from jupyter_mlpipe.model.resources import describe_bytes, describe_seconds
 from jupyter_mlpipe.model.status import describe_reasons
 from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.receipt import Receipt
 
+_MISSED_BY_NOBODY = (CLOSED_FILE, NOT_BOUND)
+_LARGE_BYTES = 500_000_000
 _display_ids = itertools.count()
 
 
@@ -132,7 +135,9 @@ class CellView:
         why = describe_reasons(step.reasons)
         notes = list(self._notes)
         if step.record is not None:
-            notes += [f"{name} is not kept: {reason}" for name, reason in step.record.left_out.items()]
+            left_out = step.record.left_out.items()
+            notes += [f"{name} is not kept: {why}" for name, why in left_out if why not in _MISSED_BY_NOBODY]
+            notes += _large_outputs(step)
         state: str
         if step.status == "reused":
             saved = step.saved_seconds
@@ -149,6 +154,18 @@ class CellView:
         return self._receipt.bundle(state, status=step.status, notes=notes, facts=facts)
 
 
+def _large_outputs(step: RunStep) -> list[str]:
+    """Return a word on what takes much room and may be of use to nobody, when it is first made."""
+    if step.status != "succeeded" or step.declares_outputs or step.record is None:
+        return []
+    return [
+        f"{name} takes {describe_bytes(artifact.size)} in the store; where no other cell reads it, call it "
+        f"_{name}, or name the outputs behind '->'"
+        for name, artifact in step.record.outputs.items()
+        if artifact.size >= _LARGE_BYTES
+    ]
+
+
 def recorded_options(component: Component) -> list[str]:
     """Return a word on each option given that has no effect in this version."""
     options = component.options
@@ -156,7 +173,6 @@ def recorded_options(component: Component) -> list[str]:
         flag
         for flag, given in (
             (f"--pool {options.pool}", options.pool),
-            ("--here", options.here),
             ("--no-auto", not options.auto),
         )
         if given

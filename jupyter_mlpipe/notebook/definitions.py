@@ -10,6 +10,7 @@ from contextlib import suppress
 from types import CodeType
 from typing import Any
 
+from jupyter_mlpipe.execution.unseen import settle_classes
 from jupyter_mlpipe.model.component import Component, Definition
 from jupyter_mlpipe.notebook.names import Names
 
@@ -77,6 +78,7 @@ class Definitions:
                 exec(code, namespace)
             except Exception:
                 continue  # it stays unbound, which whoever needs it is told
+            settle_classes({name: namespace.get(name)})
             self._brought[name] = namespace.get(name)
             ran = True
         return ran

@@ -10,10 +10,11 @@ from typing import Any
 from IPython.core.error import InputRejected
 
 from jupyter_mlpipe.cells.header import comment_header
-from jupyter_mlpipe.cells.names import analyse
+from jupyter_mlpipe.cells.magics import component_first
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.notebook.completion import make_matcher
 from jupyter_mlpipe.notebook.magics import PipelineMagics
+from jupyter_mlpipe.notebook.output import MIME, CellOutput
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.tracebacks import for_notebook, render
 
@@ -76,7 +77,7 @@ class Extension:
             # Front ends look around after each cell: what is loaded is compared with the store only
             # where a request touches names of ours, itself or through a function.
             if any(names.owner(name) for name in names.reached_from(_WORD.findall(code))):
-                self._note(self.shell.transform_cell(code))
+                self.session.note_plain_cell(self.shell.transform_cell(code))
         self._make_ready(" ".join(map(str, (content.get("user_expressions") or {}).values())))
 
     def _make_ready(self, code: str) -> None:
@@ -99,7 +100,7 @@ class Extension:
         session.forget_cells(metadata.get("deletedCells") or ())
         session.cell_id = metadata.get("cellId") or getattr(info, "cell_id", None)
         text = info.raw_cell or ""
-        ours = text.lstrip().startswith(_OURS)
+        ours = "".join(component_first(text.lstrip().splitlines(True))).startswith(_OURS)
         code = getattr(info, "transformed_cell", None) or text
         self._plain_cell = "" if ours else code
         self._rejection = None
@@ -126,21 +127,12 @@ class Extension:
     def after_cell(self, result: Any) -> None:
         """Note what a plain cell bound or changed."""
         self.session.cells_run.end(has_failed=not result.success)
-        if self._plain_cell:
-            self._note(self._plain_cell)
-
-    def _note(self, code: str) -> None:
-        bound: tuple[str, ...] = ()
-        changed: tuple[str, ...] = ()
-        try:
-            names = analyse(code)
-        except SyntaxError:
-            pass  # the cell did not run either
-        else:
-            bound, changed = tuple(names.binds), (*names.changes, *names.may_change)
-            self.session.cells_run.note_unstorable(bound, self.shell.user_ns)
-            self.session.definitions.observe([*bound, *(d.name for d in names.definitions)])
-        self.session.names.observe(bound, changed, self.session.cell_id)
+        if not self._plain_cell:
+            return
+        self.session.note_plain_cell(self._plain_cell)
+        error = getattr(result, "error_in_exec", None)
+        if isinstance(error, NameError) and (word := self.session.word_on_unkept(error.name or "")):
+            CellOutput(self.shell).display({"text/plain": word, MIME: {"kind": "note"}})
 
 
 def load(shell: Any) -> None:
@@ -178,7 +170,14 @@ def current_session() -> Session:
 
 
 def _rewrite_comment_header(lines: list[str]) -> list[str]:
-    """Turn a cell that begins with ``#| component: …`` into one with the magic on top."""
+    """Turn a cell that begins with ``#| component: …`` into one with the magic on top.
+
+    So is a cell whose ``%%component`` stands below another cell magic.
+    """
+    lines = component_first(lines)
+    if len(lines) == 1 and lines[0].startswith("%%component"):
+        # An empty cell is a cell: IPython refuses a cell magic with nothing below it.
+        return [lines[0].rstrip("\n") + "\n", "\n"]
     found = comment_header("".join(lines))
     if found is None:
         return lines

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+import re
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext, redirect_stdout
+from dataclasses import replace
 from typing import Any
 
 from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
 from jupyter_mlpipe.cells.header import header_help, parse_header
-from jupyter_mlpipe.errors import MLPipeError, UsageError
+from jupyter_mlpipe.cells.magics import LineMagic, expand_magics
+from jupyter_mlpipe.errors import MLPipeError, StepError, UsageError
 from jupyter_mlpipe.notebook.commands import help_text, run_command
+from jupyter_mlpipe.notebook.here import run_here
 from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.tracebacks import for_notebook, syntax_error
@@ -29,7 +35,13 @@ class PipelineMagics(Magics):
     @cell_magic
     def component(self, line: str, cell: str) -> Any:
         # The docstring is what `%%component?` shows; it is set below from the table of options.
-        return _said_in_a_cell(lambda: self._component(line, cell))
+        try:
+            return _said_in_a_cell(lambda: self._component(line, cell))
+        except StepError as error:
+            if error.ename != "UsageError":
+                raise
+            # Of a magic in the cell: shown as IPython shows it.
+            raise IPythonUsageError(error.message + self._word_on_magic(error.message)) from None
 
     @no_var_expand
     @cell_magic
@@ -56,25 +68,42 @@ class PipelineMagics(Magics):
     def _component(self, line: str, cell: str) -> None:
         session = self.session
         header = parse_header(line)
+        if header.options.here:
+            run_here(session, header, cell, CellOutput(self._shell))
+            return
+        body = expand_magics(cell, lambda text: str(self._shell.transform_cell(text)))
+        if body.writes_file and header.options.reuse:
+            header = replace(header, options=replace(header.options, reuse=False))
         output = CellOutput(self._shell)
         component = session.component(
             header,
             f"%%component {line}\n{cell}",
-            self._to_python(cell),
+            body.code,
             cell_id=session.cell_id,
             title=f"Cell In[{self._shell.displayhook.prompt_count}]",
         )
+        self._run_in_kernel(magic for magic in body.for_kernel if not magic.is_after)
         session.run_cell(component, output)
+        self._run_in_kernel(magic for magic in body.for_kernel if magic.is_after)
 
-    def _to_python(self, cell: str) -> str:
-        """Turn ``!command`` and ``%magic`` lines into Python, as IPython would."""
-        first = next((line for line in cell.splitlines() if line.strip()), "")
-        if first.lstrip().startswith("%%"):
-            raise UsageError(
-                f"%%component cannot stand above another cell magic ('{first.split()[0]}'). "
-                "Leave that line out, or leave this cell without %%component."
-            )
-        return str(self._shell.transform_cell(cell))
+    def _word_on_magic(self, message: str) -> str:
+        match = re.search(r"`(%+)(\w+)` not found", message)
+        known = match and self._shell.find_magic(match[2], "cell" if match[1] == "%%" else "line")
+        if not known:
+            return ""
+        return (
+            " The notebook has it, but a step runs in a process of its own: load its extension in this cell, "
+            "put --here behind %%component's name, or leave the cell without %%component."
+        )
+
+    def _run_in_kernel(self, magics: Iterable[LineMagic]) -> None:
+        """Run what sets up the kernel, as a plain cell would have."""
+        for magic in magics:
+            self.session.before_cell(f"{magic.name} {magic.line}", "")
+            with redirect_stdout(io.StringIO()) if magic.is_after else nullcontext():
+                value = self._shell.run_line_magic(magic.name, magic.line)
+            if magic.is_last and not magic.is_after and value is not None:
+                self._shell.displayhook(value)
 
 
 def _said_in_a_cell(act: Callable[[], Any]) -> Any:

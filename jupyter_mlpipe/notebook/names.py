@@ -10,7 +10,7 @@ import ast
 import dis
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import CodeType, FunctionType
@@ -70,6 +70,18 @@ class Maker:
             and self.cell_id == before.cell_id
             and self.number != before.number
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Binding:
+    """What a name stands for at one moment."""
+
+    owner: str | None
+    pending: Pending | None
+    value: Any
+    is_there: bool
+    is_ours: bool
+    version: str | None
 
 
 class Names:
@@ -152,6 +164,35 @@ class Names:
         self.namespace.pop(name, None)
         self._bound.pop(name, None)
         self.pending[name] = pending
+
+    def remember(self, names: Iterable[str]) -> dict[str, _Binding]:
+        """Return what names stand for, for `restore`; those that stand for nothing left out."""
+        return {
+            name: _Binding(
+                self._owner.get(name),
+                self.pending.get(name),
+                self.namespace.get(name),
+                name in self.namespace,
+                name in self._bound,
+                self._version.get(name),
+            )
+            for name in names
+            if name in self.namespace or name in self.pending
+        }
+
+    def restore(self, remembered: Mapping[str, _Binding]) -> None:
+        """Let names stand for what they stood for: a step that failed has not bound them."""
+        for name, binding in remembered.items():
+            self._release(name)
+            if binding.owner is not None:
+                self._owner[name] = binding.owner
+            if binding.pending is not None:
+                self.pending[name] = binding.pending
+            if binding.is_there:
+                self.namespace[name] = binding.value
+            if binding.is_ours:
+                self._bound[name] = binding.value
+                self._version[name] = binding.version
 
     def forget(self, component: str, names: Iterable[str] | None = None) -> None:
         """Give up names of a component; values already loaded stay as plain variables."""
@@ -255,6 +296,10 @@ class Names:
         if name in self._bound:
             self._version[name] = version
 
+    def is_version(self, name: str, version: str) -> bool:
+        """Tell whether a name stands for what was loaded from this artifact."""
+        return name in self._bound and self._version.get(name) == version
+
     def observe(
         self, bound: Iterable[str] = (), changed: Iterable[str] = (), cell_id: str | None = None
     ) -> None:
@@ -284,6 +329,11 @@ class Names:
         self._version.pop(name, None)
         self.pending.pop(name, None)
         self._generation[name] = self._generation.get(name, 0) + 1
+
+
+def reads_any_name(words: set[str]) -> bool:
+    """Tell whether a cell with these words may look at names that it does not mention."""
+    return bool(words & (_EVALUATE | _LISTS))
 
 
 def _names_read(code: str) -> set[str]:

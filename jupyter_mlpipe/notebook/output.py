@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from jupyter_mlpipe.errors import MLPipeError, StepError
+from jupyter_mlpipe.execution.shown import OURS
 from jupyter_mlpipe.notebook.tracebacks import render
 
-MIME = "application/vnd.mlpipe+json"
+MIME = OURS
 
 
 class CellOutput:
@@ -28,6 +29,7 @@ class CellOutput:
         self._socket = getattr(publisher, "pub_socket", None)
         self._parent = getattr(publisher, "parent_header", None)
         self._execution_count: int = shell.displayhook.prompt_count
+        self.shown: Shown | None = None
         sys.stdout.flush()
         sys.stderr.flush()
 
@@ -72,7 +74,8 @@ class CellOutput:
 
     def result(self, output: Mapping[str, Any]) -> None:
         """Show a last expression as the running cell's own; for the thread that runs the cell."""
-        self._shell.displayhook(Shown(output["data"], output.get("metadata")))
+        self.shown = Shown(output["data"], output.get("metadata"))
+        self._shell.displayhook(self.shown)
 
     def replay(self, output: Mapping[str, Any]) -> None:
         """Show one output of a step as the step showed it (nbformat's words)."""
@@ -115,10 +118,12 @@ class CellOutput:
 
 
 class Shown:
-    """The last expression of a step's cell, shown as the step saw it."""
+    """The last expression of a step's cell, shown as the step saw it; `Out[n]` until its value is read."""
 
-    def __init__(self, data: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> None:
-        self._data = dict(data)
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> None:
+        self._data = dict(data or {})
         self._metadata = dict(metadata or {})
 
     def __repr__(self) -> str:

@@ -19,6 +19,7 @@ from jupyter_mlpipe.execution.resolve import place
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.keys.closure import Closure, Closures
 from jupyter_mlpipe.keys.modules import LocalModules, Modules, ModulesOnce
+from jupyter_mlpipe.keys.witness import MISSING
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromNotebook, FromParameter, FromStep, Step
@@ -26,6 +27,7 @@ from jupyter_mlpipe.notebook.aliases import find_aliases
 from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
 from jupyter_mlpipe.notebook.names import PARAMETERS, Maker, Names
 from jupyter_mlpipe.notebook.parameters import Declared, check_type, convert, declare
+from jupyter_mlpipe.notebook.results import history_read, is_history
 
 _INTERACTIVE = frozenset({"In", "Out", "_", "__", "___", "_dh", "_ih", "_oh", "exit", "quit"})
 
@@ -73,6 +75,7 @@ class Placed:
     aliases: tuple[str, ...] = ()
     taken: Closure | None = None
     makers: dict[str, Maker | None] = field(default_factory=dict)
+    history: dict[str, Any] = field(default_factory=dict)  # `_`, `Out[3]`: as they were when the cell ran
 
     @property
     def writes(self) -> tuple[str, ...]:
@@ -125,6 +128,8 @@ class Registry:
         candidate = Placed(component)
         if before is not None:
             candidate.choices, candidate.found = dict(before.choices), before.found
+        if any(is_history(read) for read in component.reads):
+            candidate.history = history_read(component.code, self.names.namespace)
         scope = ChainMap(self._kept(candidate), self.names.namespace)
         for declared in component.inputs:
             if declared.default is not None and not self._is_producer(declared.default, declared.producer):
@@ -218,8 +223,8 @@ class Registry:
         choice = placed.choices.get(name)
         owner = self.names.owner(name)
         if choice is None:
-            # A companion of an input: its step's, when the component was placed.
-            return any(
+            # New to the notebook; or a companion of an input: its step's, when the component was placed.
+            return (owner is None and name not in self.names.namespace) or any(
                 name in c.siblings and isinstance(c.binding, FromStep) and c.binding.step == owner
                 for c in placed.choices.values()
             )
@@ -274,9 +279,18 @@ class Registry:
         }
 
     def tasks(
-        self, targets: Iterable[str] | None = None, overrides: Mapping[str, Any] | None = None
+        self,
+        targets: Iterable[str] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        strict: bool = True,
     ) -> dict[str, StepTask]:
         """Return `targets` (all by default) and what is above them, ready to be planned and run.
+
+        Parameters
+        ----------
+        strict
+            Whether a name that nothing provides is refused before anything runs.
 
         Raises
         ------
@@ -291,7 +305,7 @@ class Registry:
             name = pending.pop()
             if name not in tasks:
                 task = self.task(name, overrides, surroundings)
-                if task.closure.unresolved:
+                if strict and task.closure.unresolved:
                     check_resolved(task.step.component, task.closure, self.known_names())
                 check_sendable(task.step.component, task.closure)
                 tasks[name] = task
@@ -412,13 +426,17 @@ class Registry:
     def _kept(self, placed: Placed) -> dict[str, Any]:
         """Return the notebook's values that this component read before a step replaced them."""
         names = self.names
-        return {
+        kept = {
             read: choice.value
             for read, choice in placed.choices.items()
             if choice.binding is None
             and names.owner(read) is not None
             and names.generation(read) == choice.generation
         }
+        component = placed.component
+        # What only running it showed that it binds: it does not read that from itself.
+        own = names.owned_by(component.name).difference(component.outputs)
+        return dict.fromkeys(own, MISSING) | kept | placed.history
 
     def _choose(self, placed: Placed, read: str) -> FromStep | FromParameter | None:
         """Return the choice for a read, making it where there is none yet."""

@@ -10,12 +10,14 @@ from typing import Any
 
 from jupyter_mlpipe.cells.compile import compile_cell
 from jupyter_mlpipe.cells.header import Header
+from jupyter_mlpipe.cells.names import analyse
 from jupyter_mlpipe.cells.parameters import parse_parameters
 from jupyter_mlpipe.errors import MLPipeError, StepError, UnknownNameError, UsageError, close_matches
 from jupyter_mlpipe.execution.executor import Workers
 from jupyter_mlpipe.execution.plan import Plan, plan_steps
 from jupyter_mlpipe.execution.run import Run, RunStep
 from jupyter_mlpipe.execution.runner import Runner
+from jupyter_mlpipe.execution.spec import NOT_BOUND
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
@@ -33,6 +35,8 @@ from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.parameters import check_known, convert, declare
 from jupyter_mlpipe.notebook.receipt import Receipt, describe_interface
 from jupyter_mlpipe.notebook.registry import Registry
+from jupyter_mlpipe.notebook.results import Results
+from jupyter_mlpipe.notebook.tracebacks import with_hint
 from jupyter_mlpipe.store.comparing import holds
 from jupyter_mlpipe.store.history import History
 from jupyter_mlpipe.store.records import Artifact, Record
@@ -71,6 +75,7 @@ class Session:
         self._cells: dict[str, str] = {}  # cell id -> component
         self.cells_run = CellsRun(shell)
         self.definitions = Definitions(shell, self.names)
+        self.results = Results(shell, self._result_of)
         self._live: list[Run] = []
         self._forced: dict[str, Run] = {}  # step -> the run that the command line forced it in
         self._newest: dict[str, Run] = {}  # by step, of those whose results are the notebook's
@@ -127,6 +132,7 @@ class Session:
     def register(self, component: Component) -> StepTask:
         """Register a component in place of an earlier one of its name, or of its cell."""
         self.definitions.bring(component.reads)
+        self.results.load_read(component.reads)
         before = self._cells.get(component.cell_id or "")
         task = self.registry.add(component)
         if self.definitions.bring(task.closure.unresolved):
@@ -258,12 +264,13 @@ class Session:
             output.display(receipt.bundle("registered", notes=notes, facts=facts))
             self._claim_unmade(task)
             return
-        # The plan comes before the display: a name that nothing provides is an error, not a receipt.
+        # A name that nothing provides is told when its line is reached, as Python does.
         tasks = self._tasks_of_cell(component.name)
         view = CellView(receipt, output, notes, facts)
         run = self._launch(tasks, [component.name], (), view.listen)
         self._take_up(run)
         view.begin(run)
+        before = self.names.remember(task.step.component.outputs)
         self._offer(run, component.name, claim=True)
         for name in component.deletes:
             self.names.drop(name)
@@ -279,11 +286,18 @@ class Session:
         if run.status == "cancelled" or step.status == "cancelled":
             raise KeyboardInterrupt
         if step.status not in ("succeeded", "reused"):
-            raise run.failure(component.name)
+            self.names.restore({n: bound for n, bound in before.items() if n not in step.rescued})
+            raise with_hint(run.failure(component.name), self._word_on_name)
+        left_out = step.record.left_out if step.record is not None else {}
+        # With what only running it showed that it binds.
+        self._offer(run, component.name, claim=True)
+        # On the path that the code took: these names stand for what they stood for.
+        self.names.restore({n: bound for n, bound in before.items() if left_out.get(n) == NOT_BOUND})
+        self.results.take(output.shown, run, component.name)
 
     def _tasks_of_cell(self, name: str) -> dict[str, StepTask]:
         """Return the tasks for running a cell: what is above it has been run by its own cells."""
-        tasks = self.registry.tasks([name])
+        tasks = self.registry.tasks([name], strict=False)
         return {
             other: task if other == name else replace(task, made=self._made.get(other))
             for other, task in tasks.items()
@@ -349,6 +363,21 @@ class Session:
         self.collect()
         self.definitions.bring(self.definitions.names_in(text))
         self.names.prepare(text, code)
+        self.results.prepare(text, code)
+
+    def note_plain_cell(self, code: str) -> None:
+        """Note what a cell that ran in the kernel bound or changed."""
+        bound: tuple[str, ...] = ()
+        changed: tuple[str, ...] = ()
+        try:
+            names = analyse(code)
+        except SyntaxError:
+            pass  # the cell did not run either
+        else:
+            bound, changed = tuple(names.binds), (*names.changes, *names.may_change)
+            self.cells_run.note_unstorable(bound, self.shell.user_ns)
+            self.definitions.observe([*bound, *(d.name for d in names.definitions)])
+        self.names.observe(bound, changed, self.cell_id)
 
     def _offer(self, run: Run, name: str, *, claim: bool) -> None:
         """Let the outputs of a step be read from a run."""
@@ -356,7 +385,7 @@ class Session:
         made = step.record.outputs if step.record is not None else {}
         left_out = step.record.left_out if step.record is not None else {}
         fresh = self._learn(step) if step.status in _MADE else ()
-        for out in dict.fromkeys((*self.registry.placed[name].writes, *left_out)):
+        for out in dict.fromkeys((*self.registry.placed[name].writes, *made, *left_out)):
             artifact = made.get(out)
             version = artifact.digest if artifact is not None else None
             pending = Pending(name, version, self._loader(run, name, out), lambda: step.status in _MADE)
@@ -447,6 +476,19 @@ class Session:
 
         return load
 
+    def _result_of(self, run: Run, step: str) -> Any:
+        record = run.steps[step].record
+        assert record is not None
+        assert record.result is not None
+        for out, artifact in record.outputs.items():
+            # `df` at the end of a cell is the very object that the name stands for.
+            if artifact.digest == record.result.digest and self.names.owner(out) == step:
+                self.names.load([out])
+                if self.names.is_version(out, artifact.digest):
+                    return self.names.namespace[out]
+        self.definitions.bring(record.result.needs)
+        return run.result(step)
+
     def _is_as_loaded(self, name: str, value: Any) -> bool:
         artifact = self._loaded.get(name)
         return artifact is None or holds(self.store, artifact, value, self.shell.user_ns)
@@ -469,6 +511,31 @@ class Session:
             )
 
         return restore
+
+    def _word_on_name(self, name: str) -> str:
+        """Say about a name that is not defined what could be meant, or who made it without keeping it."""
+        if unkept := self.word_on_unkept(name):
+            return unkept
+        hint = close_matches(name, self.registry.known_names() - {name}).strip()
+        return f"{hint} Run the cell that makes '{name}' first, if there is one.".strip()
+
+    def word_on_unkept(self, name: str) -> str:
+        """Say which component bound a name without keeping it; nothing where none did."""
+        for run in reversed(self._last_runs.values()):
+            for step in run.steps.values():
+                if step.record is not None and name in step.record.left_out:
+                    why = step.record.left_out[name].rstrip(".")
+                    return (
+                        f"Component '{step.name}' bound '{name}', which is not kept: {why}. "
+                        "Make it in this cell."
+                    )
+        for component, placed in self.registry.placed.items():
+            if name.startswith("_") and name in analyse(placed.component.code).binds:
+                return (
+                    f"Component '{component}' bound '{name}', and names that begin with '_' are not kept. "
+                    f"Call it otherwise, or write '-> {name}' in the component's header."
+                )
+        return ""
 
     def _title_of(self, file_name: str) -> str:
         found = self.shell.compile.format_code_name(file_name)

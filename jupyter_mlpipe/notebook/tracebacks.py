@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from jupyter_mlpipe.errors import MLPipeError, StepError
+import re
+from collections.abc import Callable
 
+from jupyter_mlpipe.errors import MLPipeError, StepError, UnknownNameError
+
+_UNKNOWN = re.compile(r"name '(\w+)' is not defined")
 _RED = "\x1b[31m"
 _PLAIN = "\x1b[39m"
 
@@ -12,8 +16,14 @@ def render(error: MLPipeError) -> list[str]:
     """Return the lines that IPython shows for an error."""
     if isinstance(error, StepError) and error.traceback:
         return list(error.traceback)
-    name = error.ename if isinstance(error, StepError) else type(error).__name__
-    return [f"{_RED}{name}{_PLAIN}: {error}"]
+    return [f"{_RED}{_name_of(error)}{_PLAIN}: {error}"]
+
+
+def _name_of(error: MLPipeError) -> str:
+    if isinstance(error, StepError):
+        return error.ename
+    # What code would get from Python, had it been run without us.
+    return "NameError" if isinstance(error, UnknownNameError) else type(error).__name__
 
 
 def for_notebook(error: MLPipeError) -> MLPipeError:
@@ -32,8 +42,31 @@ def for_notebook(error: MLPipeError) -> MLPipeError:
             traceback=error.traceback,
         )
         return raised
+    if isinstance(error, UnknownNameError):
+        error = type("NameError", (UnknownNameError,), {})(str(error))
     error._render_traceback_ = lambda: render(error)  # type: ignore[attr-defined]
     return error
+
+
+def with_hint(error: MLPipeError, word_on: Callable[[str], str]) -> MLPipeError:
+    """Return a NameError of a step's code with a word on the name below its traceback.
+
+    Parameters
+    ----------
+    word_on
+        Returns what there is to say about a name.
+    """
+    match = _UNKNOWN.match(str(error))
+    if not (isinstance(error, StepError) and error.ename == "NameError" and match and error.traceback):
+        return error
+    word = word_on(match[1])
+    return StepError(
+        error.message,
+        step=error.step,
+        cell_id=error.cell_id,
+        ename=error.ename,
+        traceback=(*error.traceback, word) if word else error.traceback,
+    )
 
 
 def syntax_error(error: SyntaxError) -> MLPipeError:

@@ -67,6 +67,9 @@ class Record:
     ----------
     left_out
         Names that the cell bound and that cannot be stored, each with why.
+    result
+        Value of the cell's last expression, which IPython keeps as ``Out[n]``; None where it has none, or
+        none that can be stored.
     shown
         Content of what the step showed: a JSON list of outputs as in a notebook file.
     files
@@ -81,6 +84,7 @@ class Record:
     key: str
     outputs: Mapping[str, Artifact] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    result: Artifact | None = None
     ingredients: tuple[Ingredient, ...] = ()
     shown: Blob | None = None
     seconds: float = 0.0
@@ -99,6 +103,7 @@ class Record:
             "key": self.key,
             "outputs": {name: artifact_to_json(artifact) for name, artifact in self.outputs.items()},
             "left_out": dict(self.left_out),
+            "result": None if self.result is None else artifact_to_json(self.result),
             "ingredients": [[i.kind, i.name, i.digest, i.detail] for i in self.ingredients],
             "shown": None if self.shown is None else _blob_to_json(self.shown),
             "seconds": self.seconds,
@@ -116,11 +121,12 @@ class Record:
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Record:
         """Build a record from what `to_json` gave; KeyError, TypeError or ValueError for anything else."""
-        shown = found["shown"]
+        shown, result = found["shown"], found.get("result")
         return cls(
             key=found["key"],
             outputs={name: artifact_from_json(entry) for name, entry in found["outputs"].items()},
             left_out=found["left_out"],
+            result=None if result is None else artifact_from_json(result),
             ingredients=tuple(Ingredient(*entry) for entry in found["ingredients"]),
             shown=None if shown is None else _blob_from_json(shown),
             seconds=found["seconds"],

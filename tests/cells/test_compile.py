@@ -7,6 +7,8 @@ from textwrap import dedent
 import pytest
 
 from jupyter_mlpipe.cells.compile import check_changes, compile_cell, drop_defaults, first_line
+from jupyter_mlpipe.cells.decorator import component as decorate
+from jupyter_mlpipe.cells.decorator import component_of
 from jupyter_mlpipe.cells.header import parse_header
 from jupyter_mlpipe.errors import ContractError
 from jupyter_mlpipe.model.component import Component, Input
@@ -116,7 +118,7 @@ def test_changes_can_be_checked_once_it_is_known_what_holds_data() -> None:
 
 def test_function_form_takes_its_interface_from_the_function() -> None:
     component = compiled(
-        "clean_step --retries 1",
+        "clean_step -> clean --retries 1",
         """\
         '''What it does.'''
         import numpy as np
@@ -133,6 +135,24 @@ def test_function_form_takes_its_interface_from_the_function() -> None:
     assert component.function == "clean"
     assert [d.name for d in component.definitions] == ["np"]
     assert component.options.retries == 1
+
+
+def test_a_function_alone_is_defined_as_in_any_cell() -> None:
+    component = compiled("tools", "def area(r):\n    return PI * r * r")
+    assert component.function is None
+    assert component.outputs == ()
+    assert [d.name for d in component.definitions] == ["area"]
+    assert component.may_read == ("PI",)
+
+
+def test_a_decorated_function_is_the_component_without_a_word_on_its_outputs() -> None:
+    @decorate
+    def clean(df, low=1):  # type: ignore[no-untyped-def]
+        return df, low
+
+    component = component_of(clean)
+    assert component.function == "clean"
+    assert component.outputs == ("clean",)
 
 
 def test_function_form_with_named_outputs_keeps_the_function_a_definition() -> None:
@@ -158,10 +178,10 @@ def test_anything_beside_the_function_makes_it_a_plain_cell(body: str) -> None:
     ("header", "body", "said"),
     [
         ("f(x)", "def g(x): return x", "Keep those of the function"),
-        ("f", "def g(*xs): return xs", r"'\*xs' cannot be an input"),
-        ("f", "def g(x, /): return x", "leave out the '/'"),
-        ("f", "def g(x):\n    yield x", r"generator \(line 3\)"),
-        ("f", "async def g(x):\n    yield x", "generator"),
+        ("f -> y", "def g(*xs): return xs", r"'\*xs' cannot be an input"),
+        ("f -> y", "def g(x, /): return x", "leave out the '/'"),
+        ("f -> y", "def g(x):\n    yield x", r"generator \(line 3\)"),
+        ("f -> y", "async def g(x):\n    yield x", "generator"),
         ("f -> a, b", "def g(x):\n    return x, 1, 2", "2 outputs.*returns 3 on line 3"),
         ("f -> a, b", "def g(x):\n    if x: return\n    return x, 1", "returns 0 on line 3"),
         ("f -> a", "def g(x):\n    print(x)", "returns no value"),

@@ -218,4 +218,4 @@ def test_help_names_every_option() -> None:
     text = header_help()
     assert all(option.usage in text for option in OPTIONS)
     recorded = {option.flag for option in OPTIONS if option.recorded_only}
-    assert recorded == {"--pool", "--here", "--no-auto"}
+    assert recorded == {"--pool", "--no-auto"}

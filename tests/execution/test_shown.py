@@ -21,7 +21,8 @@ def test_adjacent_text_is_merged_and_clears_and_updates_are_applied() -> None:
     assert shown.to_list() == [stream_output("stdout", "ab")]
     shown.add(stream_output("stderr", "c"))
     first = {"output_type": "display_data", "data": {"text/plain": "1"}, "metadata": {}}
-    shown.add({**first, "transient": {"display_id": "bar"}})
+    first["transient"] = {"display_id": "bar"}  # by which a later cell may update it
+    shown.add(first)
     shown.add(
         {
             "output_type": "update_display_data",

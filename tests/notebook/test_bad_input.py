@@ -150,7 +150,3 @@ def test_a_step_that_dies_names_the_signal(started: Kernel) -> None:
 def test_a_step_past_its_timeout(started: Kernel) -> None:
     cell = "%%component bad --timeout 1s\nimport time\ntime.sleep(60)\ny = 1"
     fails(started, cell, "--timeout of 1.0 s", "bad")
-
-
-def test_another_cell_magic_below_ours(started: Kernel) -> None:
-    fails(started, "%%component bad\n%%time\ny = 1", "%%time")

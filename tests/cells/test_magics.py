@@ -1,0 +1,64 @@
+"""Magics in a cell, written such that what they run is seen as code."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from IPython.core.inputtransformer2 import TransformerManager
+
+from jupyter_mlpipe.cells.magics import LineMagic, component_first, expand_magics
+from jupyter_mlpipe.cells.names import analyse
+
+_to_python = TransformerManager().transform_cell
+
+
+@pytest.mark.parametrize(
+    ("cell", "reads", "binds"),
+    [
+        ("%time y = f(x)", ("f", "x"), ("y",)),
+        ("%%time\ny = f(x)\nz = y", ("f", "x"), ("y", "z")),
+        ("%%capture out\ny = x", ("x",), ("out", "y")),
+        ("%%time\n%%capture out\ny = x", ("x",), ("out", "y")),
+        ("%%bash --out text --err=more\necho x", (), ("text", "more")),
+        ("%%bash\ny=1", (), ()),
+        ("if x:\n    y = 1\n%matplotlib inline", ("x",), ("y",)),
+    ],
+)
+def test_what_a_magic_runs_is_read_and_bound(
+    cell: str, reads: tuple[str, ...], binds: tuple[str, ...]
+) -> None:
+    names = analyse(expand_magics(cell, _to_python).code)
+    assert names.reads == reads
+    assert sorted(names.binds) == sorted(binds)
+
+
+def test_lines_keep_their_numbers() -> None:
+    expanded = expand_magics("\n%%time\n\nx = 1\n%time y = 2\nz = 3", _to_python)
+    lines = [node.lineno for node in ast.parse(expanded.code).body]
+    assert lines == [2, 4, 5, 6]
+
+
+def test_settings_go_to_the_kernel_before_the_step_or_after_it() -> None:
+    cell = "import os\n%matplotlib inline\n%load_ext autoreload\nos.mkdir('a')\n%cd a\n%env HOME"
+    expanded = expand_magics(cell, _to_python)
+    assert expanded.for_kernel == (
+        LineMagic("matplotlib", "inline"),
+        LineMagic("load_ext", "autoreload"),
+        LineMagic("cd", "a", is_after=True),
+    )
+    assert "run_magic_quietly('matplotlib', 'inline')" in expanded.code
+    assert "autoreload" not in expanded.code
+    assert "run_line_magic('cd', 'a')" in expanded.code
+
+
+def test_a_magic_that_writes_a_file_is_told_of() -> None:
+    assert expand_magics("%%writefile a.py\nx = 1", _to_python).writes_file
+    assert not expand_magics("%%time\nx = 1", _to_python).writes_file
+
+
+def test_our_line_comes_first() -> None:
+    lines = ["%%time\n", "%%component a\n", "x = 1\n"]
+    assert component_first(lines) == ["%%component a\n", "%%time\n", "x = 1\n"]
+    for other in (["x = 1\n", "%%component a\n"], ["%%component a\n", "%%time\n"], ["%%time\n", "x\n"], []):
+        assert component_first(other) == other

@@ -1,0 +1,550 @@
+"""What a cell shows, and what IPython keeps of it, with our line on top: as without, fresh and reused."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.as_plain import Start, assert_same_as_plain
+
+NOTEBOOKS: dict[str, str] = {
+    "results by number": r"""
+# %%
+40 + 2
+# %% plain
+_ + 1
+# %%
+"text"
+# %% plain
+_, __, Out[2], _2, _4, len(Out), 3 in Out
+# %%
+_, Out[3], _4
+# %%
+import numpy as np
+np.arange(30000)
+# %% plain
+(_ * 2)[2]
+# %%
+_ * 2
+# %% plain
+_ + Out[7][3]
+# %%
+{1: 2};
+# %% plain
+_
+# %%
+iter("ab")
+# %%
+_i3, In[3]
+# %%
+big = np.ones(20000)
+big
+# %% plain
+_ is big, Out[max(Out)].shape
+# %%
+items = [1]
+items
+# %%
+_ + [2]
+# %%
+items.append(3)
+# %% plain
+_, items
+""",
+    "magics of IPython": r"""
+# %%
+%%time
+y = 3
+z = y + 1
+z
+# %%
+%time y2 = 3
+y2
+# %%
+%%capture out
+print("hidden"); a = 5
+a
+# %% plain
+print(a, z, out.stdout, type(out).__name__)
+# %%
+out.show()
+# %%
+%%bash
+echo hi; echo err >&2
+# %%
+%%bash --out text
+echo hi
+# %% plain
+text
+# %%
+%%sh
+echo hi2
+# %%
+%%writefile /dev/null
+k = 3
+m = k + 1
+# %%
+%%html
+<b>x</b>
+# %%
+%%latex
+$x$
+# %%
+%%markdown
+*x*
+# %%
+%%javascript
+1
+# %%
+%%svg
+<svg></svg>
+# %%
+%%timeit -n1 -r1 -q
+y + 1
+# %%
+%%prun -q
+w = y + 1
+# %%
+%timeit -n1 -r1 -q y
+# %%
+_t = %timeit -n1 -r1 -q -o y
+type(_t).__name__
+# %%
+x = %env HOME
+x
+# %%
+%precision 2
+# %% plain
+3.14159
+# %%
+3.14159
+# %%
+%load_ext autoreload
+%autoreload 2
+# %%
+%who_ls int str
+# %%
+%%script bash
+echo x
+# %%
+%%python3
+print(1)
+# %%
+%xmode Minimal
+# %%
+1/0
+# %%
+%nosuch 1
+# %%
+%%nosuchmagic
+1
+# %%
+%%time
+
+1/0
+# %%
+%%capture
+1/0
+# %%
+%mkdir -p sub
+%cd -q sub
+# %%
+import os
+os.path.basename(os.getcwd())
+# %%
+%env MLP_X=5
+%cd -q ..
+# %%
+os.environ["MLP_X"]
+# %%
+%%time
+%%capture q
+print(1); b = 1
+# %%
+%%time
+import json as js
+def f(): return js.dumps(1)
+# %%
+f(), js.dumps(2)
+# %% plain
+f(), js.dumps(2), q.stdout
+""",
+    "what magics bind": r"""
+# %%
+import time
+t = 0
+print(1); print(2)
+# %% plain
+def helper(): return later_bound
+# %%
+try:
+    helper()
+except NameError as e:
+    print("caught", e)
+# %% plain
+later_bound = 4
+# %%
+helper()
+# %%
+%%time
+with open("a.txt", "w") as _f: _n = _f.write("x")
+# %%
+%%time
+for i in range(3): pass
+total = i
+# %% plain
+i, total
+# %%
+%time for j in range(3): pass
+# %% plain
+j
+# %%
+def g():
+    %time w = 3
+    return w
+g()
+# %%
+%time print("hi")
+# %%
+x = !echo a
+%time y = x[0] + "b"
+y
+# %%
+if True:
+    %time z = 1
+# %% plain
+z
+# %%
+%%capture cap --no-stderr
+import sys
+print("o"); print("e", file=sys.stderr)
+# %% plain
+cap.stdout, cap.stderr
+# %%
+%%capture
+print("gone")
+val = 3
+# %% plain
+val
+# %%
+%%bash --out o --err e
+echo o; echo e >&2
+# %% plain
+o, e
+# %%
+%%script false
+# %%
+%%bash
+exit 3
+# %%
+%reload_ext autoreload
+%matplotlib inline
+import matplotlib.pyplot as plt
+fig, ax = plt.subplots(figsize=(1, 1))
+# %%
+%%HTML
+<i>x</i>
+""",
+    "a script": r"""
+# %% plain
+_n = open("script.py", "w").write('''
+import json as js
+ka = 3
+items = [1]
+def fa(): return ka + len(js.dumps(1))
+class Ka: pass
+print("script")
+''')
+# %%
+%run script.py
+ka + fa()
+# %%
+fa() + ka
+# %%
+items.append(2)
+obj = Ka()
+# %% plain
+items, isinstance(obj, Ka), fa()
+# %%
+js.dumps(2), isinstance(obj, Ka)
+# %% plain
+del Ka, obj
+""",
+    "settings of inline figures": r"""
+# %%
+%matplotlib inline
+%config InlineBackend.figure_format = 'jpg'
+import matplotlib.pyplot as plt
+plt.figure(figsize=(1,1)); plt.plot([1,2]);
+# %% plain
+plt.figure(figsize=(1,1)); plt.plot([1,2]);
+# %%
+plt.close('all'); plt.figure(figsize=(1,1)); plt.plot([1,2]);
+# %% plain
+%config InlineBackend.print_figure_kwargs={'bbox_inches':None}
+# %%
+plt.figure(figsize=(1,1)); plt.plot([1,2]); plt.show()
+""",
+    "which expressions are shown": r"""
+# %%
+%%capture out
+print("hidden"); a = 5
+a
+# %%
+out.show()
+# %% plain
+from IPython.core.interactiveshell import InteractiveShell
+InteractiveShell.ast_node_interactivity = "all"
+# %%
+1
+2 ; 3
+for i in [1]:
+    i
+x = 5
+4
+# %%
+1
+2;
+# %%
+import asyncio
+1
+await asyncio.sleep(0)
+2
+# %%
+%%time
+1
+2
+# %% plain
+_, Out
+# %% plain
+InteractiveShell.ast_node_interactivity = "last_expr_or_assign"
+# %%
+1
+x = 6
+# %% plain
+InteractiveShell.ast_node_interactivity = "none"
+# %%
+1
+""",
+    "errors half way": r"""
+# %%
+print("first")
+a = 1
+b = nosuch + 1
+# %% plain
+a
+# %%
+a, items = 2, [1]
+# %%
+items.append(2)
+c = a + 1
+1/0
+# %% plain
+items, c
+# %% plain
+df = {"a": 1}
+keep = 7
+# %%
+raise ValueError("x")
+keep = 8
+df = 3
+# %% plain
+keep, df
+# %%
+df["b"] = 2
+df = dict(df, c=nothere)
+# %% plain
+df
+# %%
+if False:
+    never_there
+try:
+    neverr
+except NameError as e:
+    print(e)
+# %%
+def g(x):
+    return x * made_up
+print("so far")
+r = g(2)
+""",
+    "a function alone": r"""
+# %%
+def later(v=1): return v + unknown_one
+# %%
+later()
+# %% plain
+unknown_one = 2
+# %%
+later()
+# %% plain
+later(5), later.__name__
+""",
+    "names bound unseen": r"""
+# %%
+exec("q=4")
+# %%
+globals()["k"] = 1
+for name in ["u", "v"]:
+    globals()[name] = name * 2
+# %% plain
+q, k, u, v
+# %%
+q + k
+# %%
+with open("zz.txt", "w") as _f: n = f.write("zz")
+n
+# %%
+# comment
+# %%
+
+# %%
+'doc'
+# %%
+import os, sys
+# %%
+from dataclasses import make_dataclass
+P = make_dataclass("P", ["x"])
+pp = P(1)
+# %% plain
+pp, P(2), isinstance(pp, P)
+# %%
+P(3), isinstance(pp, P)
+# %%
+from math import *
+# %%
+pi
+# %% plain
+floor(2.5)
+# %%
+x = 3
+if x > 5: y = 1
+# %% plain
+y = 7
+# %%
+if x > 5: y = 1
+# %% plain
+y
+# %%
+vars()["w1"] = 1
+locals()["w2"] = 2
+# %%
+w1 + w2
+# %%
+def setter():
+    globals()["via"] = 5
+setter()
+# %%
+via
+# %%
+get_ipython().user_ns["un"] = 6
+# %%
+un
+# %%
+get_ipython().run_line_magic("pwd", "")[:1]
+# %% plain
+del P
+""",
+    "displays of libraries": r"""
+# %%
+from rich import print as rich_print
+rich_print("[bold]hi[/bold]", {"a": 1})
+# %%
+import plotly.express as px
+chart = px.scatter(x=[1], y=[2])
+chart
+# %% plain
+type(_).__name__
+# %%
+chart.show()
+# %%
+from PIL import Image
+Image.new("RGB", (3, 3), "red")
+# %%
+from IPython.display import display
+handle = display("first", display_id="some")
+# %% plain
+handle.update("second")
+# %%
+class Prints:
+    def __repr__(self):
+        print("printing")
+        return "P!"
+Prints()
+# %%
+class Bundle:
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"text/plain": "m", "text/html": "<b>m</b>"}
+Bundle()
+# %%
+class Displays:
+    def _ipython_display_(self):
+        print("displays itself")
+Displays()
+# %% plain
+type(_).__name__
+# %%
+print("a\rb\rc"); print("x", end=""); print("y", end="\r")
+""",
+}
+
+_NEEDS = {"displays of libraries": ("rich", "plotly", "PIL")}
+
+
+@pytest.mark.parametrize("title", NOTEBOOKS)
+def test_a_cell_shows_what_it_shows_without_our_line(title: str, start_kernel: Start) -> None:
+    for library in _NEEDS.get(title, ()):
+        pytest.importorskip(library)
+    assert_same_as_plain(NOTEBOOKS[title], start_kernel)
+
+
+def test_a_name_that_is_not_there_is_told_with_what_may_be_meant(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("model_of_mine = 1").check()
+    kernel.run("%%component made\n_hidden = 1\nstream = open('x.txt', 'w')\nn = 1").check()
+    assert "Did you mean 'model_of_mine'?" in kernel.run("%%component a\nmodel_of_min").traceback
+    assert "'made' bound '_hidden'" in kernel.run("%%component b\n_hidden").traceback
+    plain = kernel.run("_hidden")
+    assert "'made' bound '_hidden'" in plain.outputs[-1]["data"]["text/plain"]
+    for cell in ("%%component c\nstream", "stream"):
+        told = kernel.run(cell)
+        assert "'stream' of step 'made'" in told.traceback
+        assert told.error is not None
+        assert told.error["ename"] == "NameError"
+
+
+def test_a_closed_file_is_left_out_without_a_word(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    made = kernel.run(
+        "%%component a\nwith open('a.txt', 'w') as f:\n    n = f.write('x')\nopen_one = open('a.txt')"
+    )
+    assert "f is not kept" not in made.check().receipt
+    assert "open_one is not kept" in made.receipt
+    assert "it is a closed file" in kernel.run("f").traceback
+
+
+def test_what_cannot_live_in_a_step_says_so(start_kernel: Start) -> None:
+    pytest.importorskip("ipywidgets")
+    kernel = start_kernel()
+    slider = kernel.run("%%component a\nimport ipywidgets\nipywidgets.IntSlider()").check()
+    assert slider.result == "IntSlider(value=0)"
+    assert any("--here" in o.get("data", {}).get("text/plain", "") for o in slider.outputs)
+    assert "%%parameters" in kernel.run("%%component b\ninput()").traceback
+    group = kernel.run("%%component c\nraise ExceptionGroup('g', [ValueError('inner')])")
+    assert "ValueError: inner" in group.traceback
+
+
+def test_a_cell_may_run_in_the_kernel(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("%%component made\nrows = [1, 2]").check()
+    live = "%%component live --here\nimport threading\nlock = threading.Lock()\nrows.append(3)\nlen(rows)"
+    assert kernel.run(live).check().result == "3"
+    assert kernel.run("type(lock).__name__, rows, _").check().result == "('lock', [1, 2, 3], 3)"
+    assert kernel.run("%%component below\nrows").check().result == "[1, 2, 3]"
+    failed = kernel.run("%%component live --here\nx = 1\n1/0")
+    assert failed.error is not None
+    assert failed.error["ename"] == "ZeroDivisionError"
+    assert "line 3" in failed.traceback
+    assert "jupyter_mlpipe" not in failed.traceback
+    assert kernel.run("x").check().result == "1"
+    assert "line 2" in kernel.run("%%component live --here\nx = = 1").traceback
+    assert "awaits" in kernel.run("%%component live --here\nawait 1").printed_error
