@@ -35,12 +35,13 @@ from jupyter_mlpipe.execution.channel import Channel
 from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.mentions import Mentions
+from jupyter_mlpipe.execution.scene import encode, make_scene
 from jupyter_mlpipe.execution.shell import LazyShell
 from jupyter_mlpipe.execution.shown import Capture
-from jupyter_mlpipe.execution.spec import THREAD_VARIABLES, VERIFIED_BYTES, StepSpec
+from jupyter_mlpipe.execution.spec import VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.tracebacks import describe_error
-from jupyter_mlpipe.keys.options import apply_options
 from jupyter_mlpipe.keys.pickles import load_closure
+from jupyter_mlpipe.keys.process import THREAD_VARIABLES
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.objects import Mark
@@ -127,13 +128,19 @@ class StepProcess:
         # Before the code's own imports: what a local module that is not in the snapshot reads counts too.
         file_watch.start()
         body = Body(spec.code, spec.title)
+        scene = make_scene(spec, namespace)
         values = _fill(namespace, spec, store)
         _limit_threads(spec)
         before = {name: _fingerprint(values[name]) for name in spec.checked if name in values}
+        if spec.modules:
+            # They may have set something when they were imported, as they did in the notebook long ago.
+            scene.set()
+        scene.begin()
         try:
             results = self._run_body(spec, body, namespace, values)
         finally:
             shell.end_cell()
+        effects, states = scene.end(namespace)
         file_watch.stop()
         file_watch.mention(_mentions(spec, values, namespace))
         files = file_watch.files()
@@ -151,6 +158,8 @@ class StepProcess:
             peak_memory_bytes=own.ru_maxrss * 1024,
             metrics={"cpu_seconds": round(cpu, 6)},
             files=files,
+            settings=store.objects.put(encode(effects)) if effects is not None else None,
+            states=states,
             step=spec.step,
             created_at=time.time(),
             host=socket.gethostname(),
@@ -178,7 +187,11 @@ class StepProcess:
 def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(_n_threads(spec))))
-    os.environ.update(spec.environment)
+    for name, value in spec.environment.items():
+        if value is not None:
+            os.environ[name] = value
+        else:
+            os.environ.pop(name, None)
     if spec.folder:
         try:
             os.chdir(spec.folder)
@@ -190,17 +203,10 @@ def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
     own = [path for path in sys.path if path not in spec.sys_path]
     sys.path[:] = [*spec.sys_path, *own]
     sys.argv[:] = [""]
-    # Fork copies the state of generators: two steps must not draw the same numbers.
-    if "numpy.random" in sys.modules:
-        sys.modules["numpy.random"].seed()
-    if "torch" in sys.modules:
-        sys.modules["torch"].seed()
 
 
 def _fill(namespace: dict[str, Any], spec: StepSpec, store: Store) -> dict[str, object]:
     """Bind all that the code may read; return inputs, parameters and captured values by name."""
-    if spec.options:
-        apply_options(load_closure(spec.options, namespace))
     for name, (module_name, attribute) in spec.imports.items():
         namespace[name] = _import(module_name, attribute)
     values: dict[str, object] = {}

@@ -6,11 +6,11 @@ first registered, to whoever wrote the name last, and the choice is kept when ce
 
 from __future__ import annotations
 
-import os
+import itertools
 import sys
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyter_mlpipe.cells.compile import drop_defaults
@@ -18,6 +18,7 @@ from jupyter_mlpipe.errors import MLPipeError, UnknownNameError, UnknownStepErro
 from jupyter_mlpipe.execution.resolve import place
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.keys.closure import Closures
+from jupyter_mlpipe.keys.given import Affected, Given, Snapshot, give
 from jupyter_mlpipe.keys.modules import LocalModules, Modules, ModulesOnce
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
@@ -51,19 +52,32 @@ class Choice:
 
 @dataclass(slots=True)
 class Placed:
-    """A component of the notebook, with its own parameters and its choices by name."""
+    """A component of the notebook, with its own parameters and its choices by name.
+
+    Parameters
+    ----------
+    snapshot
+        What the notebook had set when the component's cell was run.
+    after
+        Components of cells above that had yet to set something then.
+    given
+        The part of the snapshot that can affect it.
+    """
 
     component: Component
+    snapshot: Snapshot
+    after: tuple[str, ...] = ()
     declared: dict[str, Declared] = field(default_factory=dict)
     choices: dict[str, Choice] = field(default_factory=dict)
     upstream: tuple[str, ...] = ()
+    given: tuple[Affected, Given] | None = None
+    may_set: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What all steps that are looked at in one go have around them."""
 
-    folder: str
     sys_path: tuple[str, ...]
     modules: Modules
 
@@ -89,8 +103,13 @@ class Registry:
     def __contains__(self, name: str) -> bool:
         return name in self.placed
 
-    def add(self, component: Component) -> StepTask:
+    def add(self, component: Component, unsettled: Collection[str] = ()) -> StepTask:
         """Register a component, or register it again; the earlier one stays where this fails.
+
+        Parameters
+        ----------
+        unsettled
+            Components whose settings have not reached the notebook yet.
 
         Raises
         ------
@@ -101,7 +120,8 @@ class Registry:
         producers = [i.name for i in component.inputs if self._is_producer(i.default, i.producer)]
         if component.function and producers:
             component = drop_defaults(component, producers)
-        candidate = Placed(component, choices=dict(before.choices) if before else {})
+        candidate = Placed(component, Snapshot(), choices=dict(before.choices) if before else {})
+        candidate.after = self._settles_before(component.name, unsettled)
         scope = ChainMap(self._kept(candidate), self.names.namespace)
         for declared in component.inputs:
             if declared.default is not None and not self._is_producer(declared.default, declared.producer):
@@ -196,7 +216,9 @@ class Registry:
                 value = self.names.namespace.get(read)
                 placed.choices[read] = Choice(None, self.names.generation(read), value)
         placed.component = step.component
+        step = replace(step, after=tuple(above for above in placed.after if above in self.placed))
         placed.upstream = step.upstream
+        placed.may_set = closure.may_set
         # What is no longer read must not hold the graph, or its kept value, in place.
         placed.choices = {n: c for n, c in placed.choices.items() if n in step.bindings}
         chosen = {**self.overrides, **(overrides or {})}
@@ -210,13 +232,29 @@ class Registry:
             closure=closure,
             parameters=values,
             title=placed.component.title,
-            folder=around.folder,
+            folder=placed.snapshot.folder,
             sys_path=around.sys_path,
             titles={name: self._title_of(name) for name in closure.sources},
+            given=self._given(placed, closure.affected),
+            snapshot=placed.snapshot,
         )
 
+    def _given(self, placed: Placed, affected: Affected) -> Given:
+        if placed.given is None or placed.given[0] != affected:
+            placed.given = affected, give(placed.snapshot, affected, self.names.namespace)
+        return placed.given[1]
+
+    def _settles_before(self, name: str, unsettled: Collection[str]) -> tuple[str, ...]:
+        """Return those of `unsettled` that stand above a component and may set something for it."""
+        above = [n for n in itertools.takewhile(lambda n: n != name, self.placed) if n in unsettled]
+        above = [n for n in above if self.placed[n].may_set]
+        if not above or name not in self.placed:
+            return tuple(above)
+        below = graph.descendants(self.upstream(), [name])
+        return tuple(n for n in above if n not in below)
+
     def _surroundings(self) -> Surroundings:
-        return Surroundings(os.getcwd(), tuple(sys.path), ModulesOnce(self._modules))
+        return Surroundings(tuple(sys.path), ModulesOnce(self._modules))
 
     def known_names(self) -> set[str]:
         """Return every name that a component could read, for close matches."""

@@ -68,6 +68,11 @@ class Record:
         Content of what the step showed: a JSON list of outputs as in a notebook file.
     files
         Digests of files read, by path; relative ones are seen from the notebook's folder.
+    settings
+        A pickle of what the step set for the cells below: options, seeds, environment variables.
+    states
+        Digests of what the result rests on beside the key, by name: random states that it drew from.
+        Empty for one that was not known.
     created_at
         Seconds since 1970.
     """
@@ -81,6 +86,8 @@ class Record:
     peak_memory_bytes: int = 0
     metrics: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    settings: Blob | None = None
+    states: Mapping[str, str] = field(default_factory=dict)
     step: str = ""
     created_at: float = 0.0
     host: str = ""
@@ -88,7 +95,7 @@ class Record:
     python: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        entry = {
             "key": self.key,
             "outputs": {name: artifact_to_json(artifact) for name, artifact in self.outputs.items()},
             "left_out": dict(self.left_out),
@@ -104,11 +111,16 @@ class Record:
             "user": self.user,
             "python": self.python,
         }
+        if self.settings is not None:
+            entry["settings"] = _blob_to_json(self.settings)
+        if self.states:
+            entry["states"] = dict(self.states)
+        return entry
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Record:
         """Build a record from what `to_json` gave; KeyError, TypeError or ValueError for anything else."""
-        shown = found["shown"]
+        shown, settings = found["shown"], found.get("settings")
         return cls(
             key=found["key"],
             outputs={name: artifact_from_json(entry) for name, entry in found["outputs"].items()},
@@ -119,6 +131,8 @@ class Record:
             peak_memory_bytes=found["peak_memory_bytes"],
             metrics=found["metrics"],
             files=found["files"],
+            settings=None if settings is None else _blob_from_json(settings),
+            states=found.get("states", {}),
             step=found["step"],
             created_at=found["created_at"],
             host=found["host"],
