@@ -84,7 +84,7 @@ class Scene:
             if left != drawn_from:
                 states[name] = left
                 if not self._independent.get(name):
-                    rests_on[name] = state_digest(name, drawn_from) if name in self._states else ""
+                    rests_on[name] = state_digest(name, self._states.get(name))
         if _draws_on_gpu() and not self._independent.get("torch.random"):
             rests_on["torch.random"] = ""
         folder = _folder()
@@ -115,7 +115,7 @@ class Scene:
     def _set_state(self, name: str, state: RandomState, module: Any) -> None:
         # Fork copies the state of generators: two steps must not draw the same numbers.
         if name in self._states:
-            state.write(module, self._states[name])
+            state.set(module, self._states[name])
         else:
             state.renew(module)
 

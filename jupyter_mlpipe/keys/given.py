@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
@@ -18,9 +19,9 @@ from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
 from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
-from jupyter_mlpipe.keys.process import ENVIRONMENT, LOCALE, LOGGING, PATH, WARNINGS
+from jupyter_mlpipe.keys.process import ENVIRONMENT, LOCALE, LOGGING, PATH, WARNINGS, is_own_variable
 from jupyter_mlpipe.keys.providers import Changes
-from jupyter_mlpipe.keys.randomness import RANDOM_STATES, state_digest
+from jupyter_mlpipe.keys.randomness import RANDOM_STATES, from_system, state_digest
 from jupyter_mlpipe.keys.readable import short_value
 from jupyter_mlpipe.keys.values import Digester, Undigestable
 from jupyter_mlpipe.model.status import Ingredient, Reason
@@ -91,29 +92,43 @@ NOTHING = Given()
 
 
 class Snapshot:
-    """The settings of the notebook at one moment; each part is read when it is first asked for."""
+    """The settings of the notebook at one moment; each part is read when it is first asked for.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    before, own
+        What the same cell was given the last time that it was run, and what it set then: to run it twice
+        gives the same as to run it once.
+    """
+
+    def __init__(
+        self, before: Snapshot | None = None, own: Mapping[str, Changes] = MappingProxyType({})
+    ) -> None:
         self.folder = os.getcwd()
         self._changes: dict[str, Changes] = {}
         self._states: dict[str, Any] = {}
+        self._before = dict(before._changes) if before is not None else {}
+        self._own = own
 
     def changes(self, provider: str) -> Changes:
         found = self._changes.get(provider)
         if found is None:
-            found = self._changes[provider] = _read_changes(provider)
+            found = _read_changes(provider)
+            if provider in self._own and provider in self._before:
+                found = PROVIDERS[provider].without(found, self._before[provider], self._own[provider])
+            self._changes[provider] = found
         return found
 
     def state(self, name: str) -> Any:
         if name not in self._states:
             found = STATES[name].state()
-            self._states[name] = LATE.states.get(name) if found is None else found
+            self._states[name] = LATE.state(name) if found is None else found
         return self._states[name]
 
     def after(self, effects: Iterable[Effects], namespace: dict[str, Any]) -> Snapshot:
         """Return the settings as they are when steps have ended that set something."""
         later = Snapshot.__new__(Snapshot)
-        later.folder = self.folder
+        later.folder, later._before, later._own = self.folder, {}, {}
         later._changes, later._states = dict(self._changes), dict(self._states)
         for effect in effects:
             later.folder = effect.folder or later.folder
@@ -185,11 +200,10 @@ def _of_variable(name: str, value: str | None) -> Ingredient:
 
 
 def _variable(name: str, environment: Changes) -> str | None:
-    value: str | None = environment.get(name, ENVIRONMENT.usual(os).get(name))
-    if name in environment or value is not None:
-        return value
     # Of those that the kernel or the machine sets, the one of this moment.
-    return os.environ.get(name)
+    around = os.environ if is_own_variable(name) else ENVIRONMENT.usual(os)
+    value: str | None = environment.get(name, around.get(name))
+    return value
 
 
 def _plain(changes: Changes) -> Any:
@@ -227,22 +241,30 @@ class _Late:
         self._hook.modules.add((PROVIDERS.get(name) or STATES[name]).module)
         self._hook.install()
 
+    def state(self, name: str) -> Any:
+        """Return the state that a library will begin with: chosen now, so that steps draw from it too."""
+        if name not in self.states:
+            self.states[name] = from_system()
+            self.wait(name)
+        return self.states[name]
+
     def _apply(self, module: str) -> None:
         for name in _BY_MODULE.get(module, ()):
             if name in self.changes:
                 PROVIDERS[name].write(sys.modules[module], self.changes.pop(name))
             elif name in self.states:
-                STATES[name].write(sys.modules[module], self.states.pop(name))
+                STATES[name].set(sys.modules[module], self.states.pop(name))
 
 
 LATE = _Late()
 
 
-def apply(effects: Effects, namespace: dict[str, Any]) -> None:
-    """Set in this process what a step set in its own."""
+def apply(effects: Effects, namespace: dict[str, Any]) -> dict[str, Changes]:
+    """Set in this process what a step set in its own; return the changes by provider."""
+    own: dict[str, Changes] = {}
     for name, encoded in effects.changes.items():
         provider = PROVIDERS[name]
-        changes = load_closure(encoded, namespace)
+        changes = own[name] = load_closure(encoded, namespace)
         if (module := provider.loaded) is not None:
             provider.write(module, changes)
         else:
@@ -250,12 +272,13 @@ def apply(effects: Effects, namespace: dict[str, Any]) -> None:
             LATE.wait(name)
     for name, state in effects.states.items():
         if (module := STATES[name].loaded) is not None:
-            STATES[name].write(module, state)
+            STATES[name].set(module, state)
         else:
             LATE.states[name] = state
             LATE.wait(name)
     if effects.folder:
         os.chdir(effects.folder)
+    return own
 
 
 def differing(before: Mapping[str, str], given: Given, folder: str) -> tuple[str, ...]:

@@ -80,6 +80,24 @@ def joined_lists(first: Changes, second: Changes) -> Changes:
     }
 
 
+def without_own(now: Changes, before: Changes, own: Changes) -> Changes:
+    """Return what was set before code set what is `own`, as far as that still stands."""
+    found = dict(now)
+    for name, value in own.items():
+        if name in now and _is_same(now[name], value):
+            del found[name]
+        elif name in now or value is not None:
+            continue  # somebody has set it otherwise since
+        if name in before:
+            found[name] = before[name]
+    return found
+
+
+def list_without_own(now: Changes, before: Changes, own: Changes) -> Changes:
+    """Return what was done to a list before code did what is `own`, as far as that still stands."""
+    return before if now == joined_lists(before, own) else now
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """One kind of setting.
@@ -103,6 +121,7 @@ class Provider:
     write: Callable[[Any, Changes], None]
     differ: Callable[[State, State], Changes] = differences
     join: Callable[[Changes, Changes], Changes] = joined
+    without: Callable[[Changes, Changes, Changes], Changes] = without_own
 
     @property
     def loaded(self) -> Any:
@@ -131,7 +150,7 @@ def list_provider(
     write: Callable[[Any, Changes], None],
 ) -> Provider:
     """Return a provider whose setting is a list."""
-    return Provider(name, module, read, usual, write, list_differences, joined_lists)
+    return Provider(name, module, read, usual, write, list_differences, joined_lists, list_without_own)
 
 
 def _is_same(one: Any, other: Any) -> bool:

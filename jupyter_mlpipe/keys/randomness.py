@@ -7,6 +7,7 @@ every step below a draw that was never seeded would run anew in each kernel.
 from __future__ import annotations
 
 import pickle
+import secrets
 import struct
 import sys
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_mlpipe.keys.canonical import digest, digest_bytes
+
+_SEED = "seed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,18 @@ class RandomState:
         """Return the state, picklable; None where the module is not loaded."""
         module = self.loaded
         return self.read(module) if module is not None else None
+
+    def set(self, module: Any, state: Any) -> None:
+        """Set what `state` gave, or `from_system`."""
+        if state[0] == _SEED:
+            getattr(module, self.seeders[0])(state[1])
+        else:
+            self.write(module, state)
+
+
+def from_system() -> Any:
+    """Return a state that nobody has chosen, for a library that is not loaded."""
+    return (_SEED, secrets.randbits(32))
 
 
 def state_digest(name: str, state: Any) -> str:

@@ -11,6 +11,7 @@ import sys
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from jupyter_mlpipe.cells.compile import drop_defaults
@@ -20,6 +21,7 @@ from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.keys.closure import Closures
 from jupyter_mlpipe.keys.given import Affected, Given, Snapshot, give
 from jupyter_mlpipe.keys.modules import LocalModules, Modules, ModulesOnce
+from jupyter_mlpipe.keys.providers import Changes
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromNotebook, FromParameter, FromStep
@@ -103,13 +105,20 @@ class Registry:
     def __contains__(self, name: str) -> bool:
         return name in self.placed
 
-    def add(self, component: Component, unsettled: Collection[str] = ()) -> StepTask:
+    def add(
+        self,
+        component: Component,
+        unsettled: Collection[str] = (),
+        own: Mapping[str, Changes] = MappingProxyType({}),
+    ) -> StepTask:
         """Register a component, or register it again; the earlier one stays where this fails.
 
         Parameters
         ----------
         unsettled
             Components whose settings have not reached the notebook yet.
+        own
+            What this one has set in the notebook the last time, by provider.
 
         Raises
         ------
@@ -120,7 +129,8 @@ class Registry:
         producers = [i.name for i in component.inputs if self._is_producer(i.default, i.producer)]
         if component.function and producers:
             component = drop_defaults(component, producers)
-        candidate = Placed(component, Snapshot(), choices=dict(before.choices) if before else {})
+        snapshot = Snapshot(before.snapshot if before else None, own)
+        candidate = Placed(component, snapshot, choices=dict(before.choices) if before else {})
         candidate.after = self._settles_before(component.name, unsettled)
         scope = ChainMap(self._kept(candidate), self.names.namespace)
         for declared in component.inputs:

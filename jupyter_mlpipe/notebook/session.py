@@ -123,10 +123,10 @@ class Session:
         """Register a component in place of an earlier one of its name, or of its cell."""
         self.definitions.bring(component.reads)
         before = self._cells.get(component.cell_id or "")
-        unsettled = self.settings.unsettled
-        task = self.registry.add(component, unsettled)
+        around = self.settings.unsettled, self.settings.set_by(component.name)
+        task = self.registry.add(component, *around)
         if self.definitions.bring(task.closure.unresolved):
-            task = self.registry.add(component, unsettled)
+            task = self.registry.add(component, *around)
         if before and before != component.name and before in self.registry:
             self.remove(before)
         if component.cell_id:

@@ -9,6 +9,7 @@ from typing import Any
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.settings import effects_of
 from jupyter_mlpipe.keys.given import apply
+from jupyter_mlpipe.keys.providers import Changes
 from jupyter_mlpipe.model.status import ENDED
 from jupyter_mlpipe.store.store import Store
 
@@ -29,11 +30,16 @@ class SettingsOfSteps:
         self._namespace = namespace
         self._expected: dict[str, None] = {}
         self._set: dict[str, str] = {}
+        self._own: dict[str, dict[str, Changes]] = {}
 
     @property
     def unsettled(self) -> tuple[str, ...]:
         """Steps whose cells were run, and whose settings have not reached the notebook."""
         return tuple(self._expected)
+
+    def set_by(self, name: str) -> dict[str, Changes]:
+        """Return what a step has set the last time, by provider."""
+        return self._own.get(name, {})
 
     def expect(self, name: str) -> None:
         """Note that a step's cell was run: what it sets is the notebook's, however often it did so before."""
@@ -62,9 +68,10 @@ class SettingsOfSteps:
                 continue
             self._set[name] = content
             effects = effects_of(record, self._store())
+            self._own.pop(name, None)
             if effects is None:
                 continue
             try:
-                apply(effects, self._namespace)
+                self._own[name] = apply(effects, self._namespace)
             except OSError as error:
                 warnings.warn(f"What step '{name}' set cannot be set here: {error}", stacklevel=2)
