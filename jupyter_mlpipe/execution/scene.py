@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import pickle
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +16,8 @@ from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
 from jupyter_mlpipe.keys.providers import Changes, State
 from jupyter_mlpipe.keys.randomness import RandomState, state_digest
+
+_TORCH = "torch.random"
 
 
 class Scene:
@@ -38,6 +39,7 @@ class Scene:
         self._independent: dict[str, bool] = {}
         self._originals: list[tuple[Any, str, Any]] = []
         self._folder = ""
+        self._begun = False
         self._hook = AtImport((), self._imported)
 
     def set(self) -> None:
@@ -56,6 +58,7 @@ class Scene:
 
     def begin(self) -> None:
         """Note how all stands, right before the body."""
+        self._begun = True
         for name in PROVIDERS:
             self._note(name)
         for name, state in STATES.items():
@@ -85,8 +88,8 @@ class Scene:
                 states[name] = left
                 if not self._independent.get(name):
                     rests_on[name] = state_digest(name, self._states.get(name))
-        if _draws_on_gpu() and not self._independent.get("torch.random"):
-            rests_on["torch.random"] = ""
+        if _draws_on_gpu() and not self._independent.get(_TORCH):
+            rests_on[_TORCH] = ""
         folder = _folder()
         if folder == self._folder:
             folder = ""
@@ -101,11 +104,13 @@ class Scene:
             if provider.module == module:
                 if name in self._changes:
                     provider.write(sys.modules[module], self._changes[name])
-                self._note(name)
+                if self._begun:
+                    self._note(name)
         for name, state in STATES.items():
             if state.module == module:
                 self._set_state(name, state, sys.modules[module])
-                self._watch(name, state)
+                if self._begun:
+                    self._watch(name, state)
 
     def _note(self, name: str) -> None:
         found = PROVIDERS[name].state()
@@ -121,8 +126,6 @@ class Scene:
 
     def _watch(self, name: str, state: RandomState) -> None:
         self._drawn_from[name] = state.state()
-        if name in self._independent:
-            return
         module = state.loaded
         for seeder in state.seeders:
             original = getattr(module, seeder)
@@ -135,7 +138,10 @@ class Scene:
             given = any(value is not None for value in (*args, *options.values()))
             if name not in self._independent:
                 # Whatever was drawn before rests on the state before.
-                self._independent[name] = given and state.state() == self._drawn_from.get(name)
+                is_untouched = state.state() == self._drawn_from.get(name)
+                if name == _TORCH and _draws_on_gpu():
+                    is_untouched = False
+                self._independent[name] = given and is_untouched
             return original(*args, **options)
 
         return seed
@@ -146,11 +152,6 @@ def make_scene(spec: StepSpec, namespace: dict[str, Any]) -> Scene:
     scene = Scene(load_closure(spec.options, namespace) if spec.options else {}, spec.states)
     scene.set()
     return scene
-
-
-def encode(effects: Effects | None) -> bytes:
-    """Return what is kept in a store; empty for nothing."""
-    return pickle.dumps(effects, protocol=5) if effects is not None else b""
 
 
 def _draws_on_gpu() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,11 +18,9 @@ def effects_of(record: Record | None, store: Store) -> Effects | None:
     if record is None or record.settings is None:
         return None
     try:
-        content = store.objects.read(record.settings)
+        return Effects.from_bytes(store.objects.read(record.settings))
     except (ArtifactMissingError, ArtifactCorruptError):
         return None
-    found = pickle.loads(content)
-    return found if isinstance(found, Effects) else None
 
 
 def with_settings(task: StepTask, records: Mapping[str, Record | None], store: Store) -> StepTask:

@@ -35,7 +35,7 @@ from jupyter_mlpipe.execution.channel import Channel
 from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.mentions import Mentions
-from jupyter_mlpipe.execution.scene import encode, make_scene
+from jupyter_mlpipe.execution.scene import make_scene
 from jupyter_mlpipe.execution.shell import LazyShell
 from jupyter_mlpipe.execution.shown import Capture
 from jupyter_mlpipe.execution.spec import VERIFIED_BYTES, StepSpec
@@ -158,7 +158,7 @@ class StepProcess:
             peak_memory_bytes=own.ru_maxrss * 1024,
             metrics={"cpu_seconds": round(cpu, 6)},
             files=files,
-            settings=store.objects.put(encode(effects)) if effects is not None else None,
+            settings=store.objects.put(effects.to_bytes()) if effects is not None else None,
             states=states,
             step=spec.step,
             created_at=time.time(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import pickle
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -146,6 +147,15 @@ class Effects:
     changes: Mapping[str, bytes] = field(default_factory=dict)
     states: Mapping[str, Any] = field(default_factory=dict)
     folder: str = ""
+
+    def to_bytes(self) -> bytes:
+        """Return what is kept in a store."""
+        return pickle.dumps((dict(self.changes), dict(self.states), self.folder), protocol=5)
+
+    @staticmethod
+    def from_bytes(content: memoryview) -> Effects:
+        """Read back what `to_bytes` gave."""
+        return Effects(*pickle.loads(content))
 
 
 def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -> Given:

@@ -73,5 +73,5 @@ class SettingsOfSteps:
                 continue
             try:
                 self._own[name] = apply(effects, self._namespace)
-            except OSError as error:
+            except Exception as error:  # such as a library that only the worker has: the cell is done
                 warnings.warn(f"What step '{name}' set cannot be set here: {error}", stacklevel=2)
