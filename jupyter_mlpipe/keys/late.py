@@ -36,8 +36,8 @@ class AtImport(importlib.abc.MetaPathFinder):
                 break
         else:
             return None
-        if spec.loader is None:
-            return spec
+        if spec.loader is None or isinstance(spec.loader, type):
+            return spec  # built in: shared by other modules
         execute = spec.loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
