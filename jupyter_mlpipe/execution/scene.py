@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import os
+import random
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
@@ -29,10 +31,16 @@ class Scene:
         By provider.
     states
         Random states by name; one that is not given is drawn from the system.
+    local
+        The user's own modules.
     """
 
-    def __init__(self, changes: Mapping[str, Changes], states: Mapping[str, Any]) -> None:
+    def __init__(
+        self, changes: Mapping[str, Changes], states: Mapping[str, Any], local: Container[str] = ()
+    ) -> None:
         self._changes = changes
+        self._local = local
+        self._importing = False
         self._states = states
         self._before: dict[str, State] = {}
         self._drawn_from: dict[str, Any] = {}
@@ -65,6 +73,8 @@ class Scene:
             if state.loaded is not None:
                 self._watch(name, state)
         self._folder = os.getcwd()
+        self._originals.append((builtins, "__import__", builtins.__import__))
+        builtins.__import__ = self._importer(builtins.__import__)
 
     def end(self, namespace: Mapping[str, Any]) -> tuple[Effects | None, dict[str, str]]:
         """Return what the code set, and digests of the random states that it drew from."""
@@ -132,6 +142,32 @@ class Scene:
             self._originals.append((module, seeder, original))
             setattr(module, seeder, self._noting(name, state, original))
 
+    def _importer(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Return an import for which a library may draw as it likes.
+
+        Some do when they are loaded, and whether one is loaded already depends on the worker.
+        """
+
+        def import_quietly(
+            name: str,
+            globals: Any = None,  # noqa: A002 - the names that callers use
+            locals: Any = None,  # noqa: A002
+            fromlist: Any = (),
+            level: int = 0,
+        ) -> Any:
+            module = sys.modules.get(name)
+            is_loaded = module is not None and all(part in vars(module) for part in fromlist or ())
+            if level or is_loaded or self._importing or name.partition(".")[0] in self._local:
+                return original(name, globals, locals, fromlist, level)
+            self._importing, before = True, random.getstate()
+            try:
+                return original(name, globals, locals, fromlist, level)
+            finally:
+                self._importing = False
+                random.setstate(before)
+
+        return import_quietly
+
     def _noting(self, name: str, state: RandomState, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def seed(*args: Any, **options: Any) -> Any:
@@ -149,7 +185,7 @@ class Scene:
 
 def make_scene(spec: StepSpec, namespace: dict[str, Any]) -> Scene:
     """Set what the notebook had set for a step."""
-    scene = Scene(load_closure(spec.options, namespace) if spec.options else {}, spec.states)
+    scene = Scene(load_closure(spec.options, namespace) if spec.options else {}, spec.states, spec.modules)
     scene.set()
     return scene
 

@@ -218,6 +218,12 @@ def test_a_step_that_seeds_first_is_reused_whatever_the_state(start_kernel: Star
     assert kernel.value("float(np.random.rand())") == pytest.approx(0.720324, abs=1e-6)
 
 
+def test_what_a_library_draws_when_it_is_loaded_does_not_count(start_kernel: Start) -> None:
+    cell = "%%component a\nimport rich.style\nfrom email import generator\na = 1"
+    assert ran(start_kernel(), cell)
+    assert not ran(start_kernel(), cell)
+
+
 def test_drawing_before_the_seed_counts(kernel: Kernel) -> None:
     cell = "%%component a\na = np.random.rand()\nnp.random.seed(1)"
     kernel.run("import numpy as np; np.random.seed(5)").check()
