@@ -22,8 +22,8 @@ from jupyter_mlpipe.execution.channel import Channel
 from jupyter_mlpipe.execution.executor import FailedMessage, Message
 from jupyter_mlpipe.execution.shell import INLINE_BACKEND
 from jupyter_mlpipe.execution.shown import Tail, stream_output
-from jupyter_mlpipe.execution.spec import THREAD_VARIABLES
 from jupyter_mlpipe.keys.packages import Package, find_package, find_requirements, is_current
+from jupyter_mlpipe.keys.process import THREAD_VARIABLES
 from jupyter_mlpipe.model.resources import describe_bytes
 
 _START_TRIES = 2

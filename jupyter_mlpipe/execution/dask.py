@@ -11,6 +11,8 @@ import contextlib
 import json
 import logging
 import os
+import random
+import sys
 import threading
 import uuid
 import warnings
@@ -42,6 +44,14 @@ _LOCAL_NAME = "local"
 _N_THREADS = 256  # Each only relays; amounts limit what runs.
 _CLOSE_S = 10
 _SCATTER_BYTES = 1_000_000
+_DRAWING = (
+    "dask.sizeof",
+    "distributed.comm.core",
+    "distributed.protocol.compression",
+    "distributed.scheduler",
+    "distributed.utils_comm",
+    "distributed.worker",
+)
 _CONFIG = {
     # Retries are the run machine's.
     "distributed.scheduler.allowed-failures": 0,
@@ -53,6 +63,20 @@ _CONFIG = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.low-level-log-length": 100,
 }
+
+
+def _leave_random_numbers_alone() -> None:
+    """Have Dask draw from a generator of its own: it runs in the notebook's process, beside its cells."""
+    own = random.Random()
+    for name in _DRAWING:
+        module = sys.modules.get(name)
+        if getattr(module, "random", None) is random:
+            setattr(module, "random", own)  # noqa: B010
+        if getattr(module, "randint", None) == random.randint:
+            setattr(module, "randint", own.randint)  # noqa: B010
+
+
+_leave_random_numbers_alone()
 
 
 class DaskExecutor:

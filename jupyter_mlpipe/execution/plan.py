@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 
 from jupyter_mlpipe.errors import UnknownNameError, UnknownStepError, close_matches
 from jupyter_mlpipe.execution.files import MISSING, digest_as_before
+from jupyter_mlpipe.execution.settings import with_settings
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.derive import derive_key, explain
+from jupyter_mlpipe.keys.given import differing
 from jupyter_mlpipe.keys.packages import is_standard, package_ingredients
 from jupyter_mlpipe.model.graph import topological_order
 from jupyter_mlpipe.model.resources import describe_seconds
@@ -121,6 +123,10 @@ def plan_steps(
             Reason("input", read, f"'{source.step}' runs first")
             for read, source in task.inputs.items()
             if decided[source.step].plan.decision != "reuse"
+        ] + [
+            Reason("setting", "", f"'{above}' runs first")
+            for above in task.step.after
+            if decided[above].plan.decision != "reuse"
         ]
         if open_inputs:
             always = must_run(task, forced=name in force) if task.made is None or name in force else ()
@@ -136,6 +142,7 @@ def plan_steps(
             except UnknownNameError as error:
                 decided[name] = Decided(StepPlan(name, "run", (Reason("missing", "", str(error)),)))
             else:
+                task = with_settings(task, records, store)
                 decided[name] = decide(task, inputs, store, last=last, forced=name in force, now=now)
         if stop_at_first_run and decided[name].plan.decision != "reuse":
             break
@@ -163,7 +170,7 @@ def decide(
     """
     name, component, options = task.name, task.step.component, task.options
     key, ingredients = derive_key(
-        (*task.closure.ingredients, *_input_packages(task, inputs)),
+        (*task.closure.ingredients, *task.given.ingredients, *_input_packages(task, inputs)),
         task.parameters,
         _input_digests(task, inputs),
         # In function form the order says which part of what is returned is which output.
@@ -176,7 +183,7 @@ def decide(
         made = task.made[1]
         if not _why_not(made, task, inputs, store, now):
             return Decided(StepPlan(name, "reuse", _RAN, made.key, made.seconds), ingredients, made, work)
-    if task.closure.problems:
+    if task.problems:
         # What cannot be digested must never match anything, not even its own record.
         key = digest("once", key, secrets.token_hex(16))
     if not reasons:
@@ -229,7 +236,7 @@ def must_run(task: StepTask, *, forced: bool) -> tuple[Reason, ...]:
     reasons: tuple[Reason, ...] = (Reason("forced"),) if forced else ()
     if not task.options.reuse:
         reasons += (Reason("reuse", "", "--no-reuse"),)
-    return reasons + tuple(task.closure.problems)
+    return reasons + task.problems
 
 
 def take_inputs(task: StepTask, records: Mapping[str, Record | None]) -> dict[str, Artifact]:
@@ -319,6 +326,11 @@ def _why_not(
     for read, stored in record.joint.items():
         if read not in inputs or inputs[read].blob.object != stored:
             reasons.append(Reason("input", read, "what shares objects with it changed"))
+    if record.settings is not None and not store.objects.has(record.settings):
+        reasons.append(Reason("missing", "", "what it set is no longer in the store"))
+    if record.states:
+        changed = differing(record.states, task.given, task.folder or "")
+        reasons += [Reason("setting", name, "changed") for name in changed]
     for path, before in record.files.items():
         found = digest_as_before(os.path.join(task.folder or "", path), before)
         if found != before:

@@ -55,6 +55,7 @@ from jupyter_mlpipe.execution.plan import (
     take_inputs,
 )
 from jupyter_mlpipe.execution.run import Run
+from jupyter_mlpipe.execution.settings import with_settings
 from jupyter_mlpipe.execution.state import Listener, RunState
 from jupyter_mlpipe.execution.task import StepTask, make_spec
 from jupyter_mlpipe.model.graph import ancestors
@@ -299,7 +300,9 @@ class Runner:
 
     def _decide(self, active: _Active, task: StepTask) -> Decided:
         state = active.state
-        inputs = take_inputs(task, {name: state.steps[name].record for name in task.step.upstream})
+        records = {name: state.steps[name].record for name in task.step.upstream}
+        inputs = take_inputs(task, records)
+        task = active.tasks[task.name] = with_settings(task, records, self.store)
         decided = decide(
             task,
             inputs,

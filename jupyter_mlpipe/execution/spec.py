@@ -5,25 +5,13 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.model.status import Ingredient
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.keys.closure import ModuleSource
     from jupyter_mlpipe.store.records import Artifact
-
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "POLARS_MAX_THREADS",
-    "RAYON_NUM_THREADS",
-    "LOKY_MAX_CPU_COUNT",
-)
-"""Environment variables from which libraries take their number of threads when they are loaded."""
 
 NOT_BOUND = "the code did not bind it"
 """Why an output is left out that only some path through the code binds."""
@@ -86,7 +74,9 @@ class StepSpec:
     preludes
         In order, before inputs are decoded.
     options
-        A pickle of what the notebook has set of libraries' options.
+        A pickle of what the notebook has set, by provider of settings.
+    states
+        The notebook's random states by name.
     sources
         By file name, the text of captured code, for tracebacks.
     titles
@@ -100,7 +90,7 @@ class StepSpec:
     sys_path
         The notebook's `sys.path`; what only the worker has comes after it.
     environment
-        Environment variables to set.
+        Environment variables to set, or to remove where None.
     shows
         Whether the code may display more than printed text.
     cpus
@@ -129,6 +119,7 @@ class StepSpec:
     payload: bytes = b""
     preludes: tuple[Prelude, ...] = ()
     options: bytes = b""
+    states: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
     modules: Mapping[str, ModuleSource] = field(default_factory=dict)
@@ -136,7 +127,7 @@ class StepSpec:
     store: str = ""
     folder: str = ""
     sys_path: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str | None] = field(default_factory=dict)
     shows: bool = False
     cpus: float = 1.0
     gpus: int = 0

@@ -36,13 +36,14 @@ from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.mentions import Mentions
 from jupyter_mlpipe.execution.outcome import Given
+from jupyter_mlpipe.execution.scene import make_scene
 from jupyter_mlpipe.execution.shell import LazyShell
 from jupyter_mlpipe.execution.shown import Capture
-from jupyter_mlpipe.execution.spec import THREAD_VARIABLES, VERIFIED_BYTES, StepSpec
+from jupyter_mlpipe.execution.spec import VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.tracebacks import describe_error
 from jupyter_mlpipe.execution.unseen import names_bound_unseen, settle_classes
-from jupyter_mlpipe.keys.options import apply_options
 from jupyter_mlpipe.keys.pickles import load_closure
+from jupyter_mlpipe.keys.process import THREAD_VARIABLES
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.objects import Mark
@@ -140,15 +141,21 @@ class StepProcess:
         # Before the code's own imports: what a local module that is not in the snapshot reads counts too.
         file_watch.start()
         body = Body(spec.code, spec.title)
+        scene = make_scene(spec, namespace)
         values, companions = _fill(namespace, spec, store)
         _limit_threads(spec)
         known = frozenset(namespace)
         given = Given(spec, store, values, companions)
         self._scene = (given, namespace) if spec.function is None else None
+        if spec.modules:
+            # They may have set something when they were imported, as they did in the notebook long ago.
+            scene.set()
+        scene.begin()
         try:
             results = self._run_body(spec, body, namespace, values)
         finally:
             shell.end_cell()
+        effects, states = scene.end(namespace)
         self._scene = None  # what fails from here on is not the code
         file_watch.stop()
         file_watch.mention(_mentions(spec, values, namespace))
@@ -173,6 +180,8 @@ class StepProcess:
             peak_memory_bytes=own.ru_maxrss * 1024,
             metrics={"cpu_seconds": round(cpu, 6)},
             files=files,
+            settings=store.objects.put(effects.to_bytes()) if effects is not None else None,
+            states=states,
             step=spec.step,
             created_at=time.time(),
             host=socket.gethostname(),
@@ -200,7 +209,11 @@ class StepProcess:
 def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(_n_threads(spec))))
-    os.environ.update(spec.environment)
+    for name, value in spec.environment.items():
+        if value is not None:
+            os.environ[name] = value
+        else:
+            os.environ.pop(name, None)
     if spec.folder:
         try:
             os.chdir(spec.folder)
@@ -212,11 +225,6 @@ def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
     own = [path for path in sys.path if path not in spec.sys_path]
     sys.path[:] = [*spec.sys_path, *own]
     sys.argv[:] = [""]
-    # Fork copies the state of generators: two steps must not draw the same numbers.
-    if "numpy.random" in sys.modules:
-        sys.modules["numpy.random"].seed()
-    if "torch" in sys.modules:
-        sys.modules["torch"].seed()
 
 
 def _fill(
@@ -226,8 +234,6 @@ def _fill(
 
     Beside them, by name, what is stored together with inputs because it shares objects with them.
     """
-    if spec.options:
-        apply_options(load_closure(spec.options, namespace))
     for name, (module_name, attribute) in spec.imports.items():
         namespace[name] = _import(module_name, attribute)
     values: dict[str, object] = {}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jupyter_mlpipe.execution.spec import Prelude, StepSpec
 from jupyter_mlpipe.keys.closure import Closure, ModuleSource
+from jupyter_mlpipe.keys.given import NOTHING, Given, Snapshot
 from jupyter_mlpipe.model.component import Options
 from jupyter_mlpipe.model.pipeline import FromStep, Step
-from jupyter_mlpipe.model.status import Ingredient
+from jupyter_mlpipe.model.status import Ingredient, Reason
 from jupyter_mlpipe.store.records import Artifact, Record
 
 
@@ -28,6 +28,10 @@ class StepTask:
         For people, where it says more than the name.
     folder, sys_path
         The working directory and import path that the step process gets.
+    given
+        What the notebook had set when the step's cell was last run, as far as it can affect it.
+    snapshot
+        All that it had set, for a step that comes after others which set something.
     titles
         By file name of captured code, what tracebacks call it: ``Cell In[3]``.
     siblings
@@ -50,6 +54,13 @@ class StepTask:
     siblings: Mapping[str, frozenset[str]] = field(default_factory=dict)
     contested: Mapping[str, str] = field(default_factory=dict)
     made: tuple[str, Record] | None = None
+    given: Given = NOTHING
+    snapshot: Snapshot | None = None
+
+    @property
+    def problems(self) -> tuple[Reason, ...]:
+        """Why it has no key that could come again."""
+        return (*self.closure.problems, *self.given.problems)
 
     @property
     def name(self) -> str:
@@ -117,7 +128,8 @@ def make_spec(
         imports=closure.imports,
         payload=closure.payload,
         preludes=tuple(prelude for giver in givers for prelude in _preludes(giver, known)),
-        options=closure.options,
+        options=task.given.changes,
+        states=task.given.states,
         sources=closure.sources,
         titles=task.titles,
         modules=modules,
@@ -129,17 +141,9 @@ def make_spec(
         cpus=task.options.resources.cpus,
         gpus=task.options.resources.gpus,
         preload=task.preload,
-        environment=_environment(ingredients),
+        environment=task.given.environment,
         notebook=notebook,
     )
-
-
-def _environment(ingredients: Iterable[Ingredient]) -> dict[str, str]:
-    """Return the environment variables that are part of the key, as they are in this process."""
-    names = [
-        i.name.removeprefix("env ") for i in ingredients if i.kind == "setting" and i.name.startswith("env ")
-    ]
-    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def _givers(task: StepTask, needed: Iterable[str], tasks: Mapping[str, StepTask]) -> list[StepTask]:

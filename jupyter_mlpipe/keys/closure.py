@@ -20,21 +20,23 @@ from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.codes import CodeReads, code_reads, find_source, words_in
 from jupyter_mlpipe.keys.describe import find_home
+from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
+from jupyter_mlpipe.keys.given import OF_ALL_LIBRARIES, STATES, UNAFFECTED, Affected
 from jupyter_mlpipe.keys.modules import (
     Modules,
     ModuleSource,
     ReachedModules,
     imports_in,
 )
-from jupyter_mlpipe.keys.options import read_options
+from jupyter_mlpipe.keys.options import OF_LIBRARIES
 from jupyter_mlpipe.keys.pickles import dump_closure, find_unpicklable
 from jupyter_mlpipe.keys.readable import helper_source, short_value, shorten
 from jupyter_mlpipe.keys.settings import (
     ASK_FOR_FOLDER,
     MAY_ASK_FOR_FOLDER,
-    REMEDIES,
     FoundSettings,
     Settings,
+    may_set_something,
     resolve_settings,
     scan_settings,
 )
@@ -48,7 +50,7 @@ __all__ = ["Closure", "Closures", "ModuleSource", "take_closure"]
 
 
 # What is given to a step may be theirs, and pandas draws with Matplotlib, without a word in the code.
-_OF_INPUTS = frozenset({"numpy", "pandas"})
+_OF_INPUTS = frozenset({"numpy", "pandas", "decimal"})
 _DRAWS = frozenset({"plot", "hist", "boxplot"})
 
 
@@ -75,9 +77,11 @@ class Closure:
     preload
         Top-level installed modules worth importing ahead.
     ingredients
-        All parts of the key but parameters and inputs, sorted.
-    options
-        A pickle of what the notebook has set of libraries' options; empty where it is nothing.
+        All parts of the key but parameters, inputs and settings, sorted.
+    affected
+        By which settings of the notebook the code can be affected.
+    may_set
+        Whether something in it looks as if it set one, or drew random numbers.
     unresolved
         Names found nowhere.
     problems
@@ -95,7 +99,8 @@ class Closure:
     packages: Mapping[str, str] = field(default_factory=dict)
     preload: tuple[str, ...] = ()
     ingredients: tuple[Ingredient, ...] = ()
-    options: bytes = b""
+    affected: Affected = UNAFFECTED
+    may_set: bool = False
     unresolved: tuple[str, ...] = ()
     problems: tuple[Reason, ...] = ()
     unshippable: tuple[Reason, ...] = ()
@@ -153,9 +158,8 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
         [*cell.imports, *((name, ("*",)) for name in component.star_imports)], modules
     )
     walk.add("code", "", digest("code", cell.digest, cell.is_quiet), shorten(component.code))
-    walk.add_settings(cell.settings, reached)
     walk.add("python", "", digest("python", *sys.version_info[:2]), "{}.{}".format(*sys.version_info))
-    options = walk.add_options(reached, shows=component.shows)
+    affected, may_set = walk.find_settings(cell.settings, reached, shows=component.shows)
     payload, names, unshippable = _pickle(walk.captured, namespace)
     closure = Closure(
         provided_reads=tuple(walk.provided_reads),
@@ -167,7 +171,8 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
         packages={package.name: package.version for package in reached.distributions.values()},
         preload=tuple(sorted(reached.tops)),
         ingredients=tuple(sorted(walk.ingredients, key=lambda i: (i.kind, i.name, i.digest))),
-        options=options,
+        affected=affected,
+        may_set=may_set,
         unresolved=tuple(walk.unresolved),
         problems=tuple(dict.fromkeys(walk.problems)),
         unshippable=unshippable,
@@ -348,11 +353,11 @@ class _Walk:
                     self.imports[name] = (name, None)
                     pending.append(name)
 
-    def add_settings(self, cell: Settings, reached: ReachedModules) -> None:
-        """Add what the code takes from the environment and from global random states."""
+    def find_settings(self, cell: Settings, reached: ReachedModules, *, shows: bool) -> tuple[Affected, bool]:
+        """Return by which settings the code can be affected, and whether it looks as if it set some."""
         found = FoundSettings()
         resolve_settings(cell, self._root, found)
-        called = set(cell.called)
+        called, dotted = set(cell.called), set(cell.dotted)
         for code in self.digester.reach.codes.values():
             source = find_source(code)
             if source is not None:
@@ -361,35 +366,33 @@ class _Walk:
                 settings = _scan_names(code_reads(code))
             resolve_settings(settings, self._root, found)
             called |= settings.called
+            dotted |= settings.dotted
         for module in reached.local.values():
-            resolve_settings(module.settings, str, found, is_reached=False)
-            for name, states in module.settings.seeding:
-                if name in called:
-                    found.seeded.update(
-                        state.partition(".seed")[0].partition(".manual")[0] for state in states
-                    )
+            resolve_settings(module.settings, str, found)
+            dotted |= module.settings.dotted
         asks_for_folder = not called.isdisjoint(MAY_ASK_FOR_FOLDER) or any(
             not module.settings.called.isdisjoint(ASK_FOR_FOLDER) for module in reached.local.values()
         )
-        if asks_for_folder:
-            folder = self.witness.folder = os.getcwd()
-            self.add("setting", "folder", digest("folder", folder), folder)
-        for variable in sorted(found.variables):
-            value = self.witness.variables[variable] = os.environ.get(variable)
-            self.add("setting", f"env {variable}", digest("environment", variable, value), "")
-        if found.reads_any_variable:
-            self.add_problem(
-                "os.environ",
-                "reads environment variables whose names are not written out; pass them as parameters",
-            )
-        for state in found.drawn:
-            if state not in found.seeded:
-                self.add_problem(
-                    state, f"draws from a random state that another cell may have set; {REMEDIES[state]}"
-                )
+        libraries = self._libraries(reached)
+        providers = [p.name for p in OF_LIBRARIES if p.name in libraries]
+        # Which expressions are shown is a matter of IPython, how they are shown as well.
+        providers += [INTERACTIVITY.name, DISPLAYS.name] if shows else [INTERACTIVITY.name]
+        if libraries or reached.local:
+            providers += OF_ALL_LIBRARIES
+        # Any library may draw from Python's own.
+        own = {"random"} if reached.tops or reached.local else set()
+        states = [n for n, state in STATES.items() if state.module.partition(".")[0] in libraries | own]
+        affected = Affected(
+            tuple(providers),
+            tuple(states),
+            frozenset(libraries),
+            tuple(sorted(found.variables)),
+            found.reads_any_variable,
+            asks_for_folder,
+        )
+        return affected, found.draws or may_set_something(dotted | called)
 
-    def add_options(self, reached: ReachedModules, *, shows: bool) -> bytes:
-        """Add what the notebook has set of libraries that the code reaches; return it pickled."""
+    def _libraries(self, reached: ReachedModules) -> set[str]:
         wanted = {module for module, _ in self.witness.wanted}
         libraries = {
             *reached.tops,
@@ -398,27 +401,9 @@ class _Walk:
         }
         if self.provided_reads:
             libraries |= _OF_INPUTS
-        libraries |= (
-            {"IPython", "IPython.core.interactiveshell"} if shows else {"IPython.core.interactiveshell"}
-        )
         if not _DRAWS.isdisjoint(self.attributes | self.digester.reach.attributes):
             libraries.add("matplotlib")
-        options = read_options(libraries)
-        self.witness.libraries, self.witness.options = frozenset(libraries), options
-        if not options:
-            return b""
-        for library, changed in options.items():
-            try:
-                content = self.digester.digest_value(changed)
-            except Undigestable as error:
-                self.add_problem(f"{library} options", str(error))
-            else:
-                self.add("setting", f"{library} options", content, short_value(changed))
-        try:
-            return dump_closure(options, self.namespace)
-        except EncodingError as error:
-            self.add_problem("options", str(error))
-            return b""
+        return libraries
 
     def _root(self, name: str) -> str:
         """Return the module or module's attribute that a name of the namespace stands for."""
@@ -451,7 +436,7 @@ def _scan_names(reads: CodeReads) -> Settings:
         environment += (("os.environ", None),)
     dotted = frozenset(f"{name}.random.{attribute}" for name in reads.names for attribute in attributes)
     plain = frozenset(f"{name}.{attribute}" for name in reads.names for attribute in attributes)
-    return Settings(dotted | plain | frozenset(reads.names), environment, (), attributes)
+    return Settings(dotted | plain | frozenset(reads.names), environment, attributes)
 
 
 def _pickle(

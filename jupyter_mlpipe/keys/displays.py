@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from jupyter_mlpipe.keys.providers import Changes, Provider, State
+
 _INLINE = {
     "figure_formats": {"png"},
     "close_figures": True,
@@ -15,23 +17,31 @@ _TEXT = {"float_format": "%r", "pprint": True, "max_width": 79, "max_seq_length"
 _EXPRESSIONS = {"ast_node_interactivity": "last_expr"}
 
 
-def read_displays(ipython: Any) -> dict[str, Any]:
-    """Return what differs from IPython's own ways; nothing where there is no shell."""
+def _read_displays(ipython: Any) -> State:
     shell = ipython.get_ipython()
     if shell is None:
-        return {}
-    found = _changed("text.", shell.display_formatter.formatters["text/plain"], _TEXT)
+        return _usual_displays(ipython)
+    found = {
+        **_usual_displays(ipython),
+        **_state("text.", shell.display_formatter.formatters["text/plain"], _TEXT),
+    }
     inline = sys.modules.get("matplotlib_inline.config")
     if inline is not None and inline.InlineBackend.initialized():
-        found |= _changed("inline.", inline.InlineBackend.instance(), _INLINE)
+        found |= _state("inline.", inline.InlineBackend.instance(), _INLINE)
     return found
 
 
-def write_displays(ipython: Any, changed: dict[str, Any]) -> None:
-    """Set what `read_displays` gave in the shell of this process."""
+def _usual_displays(ipython: Any) -> State:
+    usual = (("text.", _TEXT), ("inline.", _INLINE))
+    return {prefix + name: value for prefix, part in usual for name, value in part.items()}
+
+
+def _write_displays(ipython: Any, changes: Changes) -> None:
     shell = ipython.get_ipython()
+    if shell is None:
+        return
     text = shell.display_formatter.formatters["text/plain"]
-    for name, value in changed.items():
+    for name, value in changes.items():
         kind, _, option = name.partition(".")
         if kind == "text" and option == "float_format":
             # Its trait is derived: the precision is what people set.
@@ -42,17 +52,15 @@ def write_displays(ipython: Any, changed: dict[str, Any]) -> None:
             _set_inline(shell, option, value)
 
 
-def read_interactivity(interactiveshell: Any) -> dict[str, Any]:
-    """Return which expressions of a cell are shown, where it is not the last alone."""
+def _read_interactivity(interactiveshell: Any) -> State:
     shell_class = interactiveshell.InteractiveShell
     if not shell_class.initialized():
-        return {}
-    return _changed("", shell_class.instance(), _EXPRESSIONS)
+        return _EXPRESSIONS
+    return _state("", shell_class.instance(), _EXPRESSIONS)
 
 
-def write_interactivity(interactiveshell: Any, changed: dict[str, Any]) -> None:
-    """Set what `read_interactivity` gave."""
-    for name, value in changed.items():
+def _write_interactivity(interactiveshell: Any, changes: Changes) -> None:
+    for name, value in changes.items():
         setattr(interactiveshell.InteractiveShell.instance(), name, value)
 
 
@@ -64,10 +72,23 @@ def _set_inline(shell: Any, option: str, value: Any) -> None:
     setattr(backend, option, value)
 
 
-def _changed(prefix: str, holder: Any, usual: dict[str, Any]) -> dict[str, Any]:
-    now = {name: getattr(holder, name) for name in usual if hasattr(holder, name)}
-    return {prefix + name: _plain(now[name]) for name in now if now[name] != usual[name]}
+def _state(prefix: str, holder: Any, usual: State) -> State:
+    return {prefix + name: _plain(getattr(holder, name)) for name in usual if hasattr(holder, name)}
 
 
 def _plain(value: Any) -> Any:
     return set(value) if isinstance(value, set) else dict(value) if isinstance(value, dict) else value
+
+
+# The step's shell is its own: magics that set these in a cell are run in the notebook itself.
+DISPLAYS = Provider(
+    "IPython", "IPython", _read_displays, _usual_displays, _write_displays, travels_back=False
+)
+INTERACTIVITY = Provider(
+    "IPython.core.interactiveshell",
+    "IPython.core.interactiveshell",
+    _read_interactivity,
+    lambda interactiveshell: _EXPRESSIONS,
+    _write_interactivity,
+    travels_back=False,
+)

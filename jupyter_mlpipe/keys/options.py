@@ -1,25 +1,16 @@
-"""Options of libraries that the notebook has set: printing, styles, error handling.
+"""Options of libraries: printing, styles, error handling.
 
 ``pd.set_option``, ``plt.style.use`` and their like change what a cell shows and sometimes what it
-computes. What differs from a library's own defaults is part of the key, and is set in the step too.
-Libraries are looked at, never imported.
+computes.
 """
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from jupyter_mlpipe.keys.displays import (
-    read_displays,
-    read_interactivity,
-    write_displays,
-    write_interactivity,
-)
-
-Options = dict[str, dict[str, Any]]
+from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
+from jupyter_mlpipe.keys.providers import Changes, Provider, State, differences
 
 # These say where a figure goes, which the step decides for itself.
 _OF_THE_PROCESS = frozenset({"backend", "backend_fallback", "interactive", "toolbar"})
@@ -37,118 +28,175 @@ _NUMPY_PRINTS = {
     "legacy": False,
 }
 _NUMPY_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+_NUMPY_USUAL = {
+    **{f"print.{name}": value for name, value in _NUMPY_PRINTS.items()},
+    **{f"error.{name}": value for name, value in _NUMPY_ERRORS.items()},
+}
+_COLOUR_CODES = "bgrmyck"
+_DECIMAL = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
+_TORCH_PRINTS = ("precision", "threshold", "edgeitems", "linewidth", "sci_mode")
 
 
-def read_options(libraries: Collection[str]) -> Options:
-    """Return what the notebook has set, by library and option, of those of `libraries` that it has loaded."""
-    found: Options = {}
-    for library, read in _READERS.items():
-        module = sys.modules.get(library)
-        if module is not None and library in libraries:
-            try:
-                changed = read(module)
-            except (AttributeError, KeyError):
-                continue  # a version that keeps them elsewhere
-            if changed:
-                found[library] = changed
-    return found
-
-
-def apply_options(options: Mapping[str, Mapping[str, Any]]) -> None:
-    """Set options in this process."""
-    for library, changed in options.items():
-        _WRITERS[library](importlib.import_module(library), dict(changed))
-
-
-def _read_numpy(numpy: Any) -> dict[str, Any]:
+def _read_numpy(numpy: Any) -> State:
+    prints, errors = numpy.get_printoptions(), numpy.geterr()
     return {
-        **_changed("print.", numpy.get_printoptions(), _NUMPY_PRINTS),
-        **_changed("error.", numpy.geterr(), _NUMPY_ERRORS),
+        **{f"print.{name}": prints[name] for name in _NUMPY_PRINTS if name in prints},
+        **{f"error.{name}": errors[name] for name in _NUMPY_ERRORS},
     }
 
 
-def _write_numpy(numpy: Any, changed: dict[str, Any]) -> None:
-    numpy.set_printoptions(**_part("print.", changed))
-    numpy.seterr(**_part("error.", changed))
+def _write_numpy(numpy: Any, changes: Changes) -> None:
+    if prints := _part("print.", changes):
+        numpy.set_printoptions(**prints)
+    if errors := _part("error.", changes):
+        numpy.seterr(**errors)
 
 
-def _read_pandas(pandas: Any) -> dict[str, Any]:
+def _read_pandas(pandas: Any) -> State:
     config = pandas._config.config
-    changed = {}
-    for name, option in config._registered_options.items():
-        # Not get_option, which warns about some.
-        value = config._global_config
-        for part in name.split("."):
-            value = value[part]
-        if name not in config._deprecated_options and value is not option.defval and value != option.defval:
-            changed[name] = value
-    return changed
+    state = {}
+    for name in config._registered_options:
+        if name not in config._deprecated_options:
+            # Not get_option, which warns about some.
+            value = config._global_config
+            for part in name.split("."):
+                value = value[part]
+            state[name] = value
+    return state
 
 
-def _write_pandas(pandas: Any, changed: dict[str, Any]) -> None:
-    for name, value in changed.items():
-        pandas.set_option(name, value)
+def _usual_pandas(pandas: Any) -> State:
+    return {name: option.defval for name, option in pandas._config.config._registered_options.items()}
 
 
-def _read_matplotlib(matplotlib: Any) -> dict[str, Any]:
+def _write_pandas(pandas: Any, changes: Changes) -> None:
+    known = pandas._config.config._registered_options
+    for name, value in changes.items():
+        if name in known:
+            pandas.set_option(name, value)
+
+
+def _read_matplotlib(matplotlib: Any) -> State:
     # As items of a plain dict: its own lookup loads a backend.
-    before = dict(dict.items(matplotlib.rcParamsOrig))
-    return {
-        name: value
+    state = {
+        name: list(value) if type(value) is list else value
         for name, value in dict.items(matplotlib.rcParams)
-        if name not in _OF_THE_PROCESS and value != before.get(name)
+        if name not in _OF_THE_PROCESS
     }
+    colours = matplotlib.colors.colorConverter.colors
+    for code in _COLOUR_CODES:  # seaborn gives them another meaning
+        state[f"color {code}"] = colours[code]
+    return state
 
 
-def _write_matplotlib(matplotlib: Any, changed: dict[str, Any]) -> None:
-    matplotlib.rcParams.update(changed)
+def _usual_matplotlib(matplotlib: Any) -> State:
+    usual = dict(dict.items(matplotlib.rcParamsOrig))
+    colours = matplotlib.colors.BASE_COLORS
+    return {**usual, **{f"color {code}": colours[code] for code in _COLOUR_CODES}}
 
 
-def _read_sklearn(sklearn: Any) -> dict[str, Any]:
-    return _changed("", sklearn.get_config(), sklearn._config._global_config)
+def _write_matplotlib(matplotlib: Any, changes: Changes) -> None:
+    matplotlib.rcParams.update({n: value for n, value in changes.items() if not n.startswith("color ")})
+    converter = matplotlib.colors.colorConverter
+    for code, value in _part("color ", changes).items():
+        converter.colors[code] = value
+        converter.cache.pop(code, None)
+        for key in [key for key in converter.cache if isinstance(key, tuple) and key[0] == code]:
+            del converter.cache[key]
 
 
-def _write_sklearn(sklearn: Any, changed: dict[str, Any]) -> None:
-    sklearn.set_config(**changed)
+def _differ_in_common(before: State, after: State) -> Changes:
+    # What is only in one of them (an option that another library registers) has no value to go back to.
+    return differences(before, {name: after.get(name, value) for name, value in before.items()})
 
 
-def _read_decimal(decimal: Any) -> dict[str, Any]:
-    now, usual = decimal.getcontext(), decimal.DefaultContext
+def _write_sklearn(sklearn: Any, changes: Changes) -> None:
+    sklearn.set_config(**changes)
+
+
+def _read_decimal(decimal: Any) -> State:
+    return _decimal_state(decimal.getcontext())
+
+
+def _usual_decimal(decimal: Any) -> State:
+    return _decimal_state(decimal.DefaultContext)
+
+
+def _decimal_state(context: Any) -> State:
+    traps = tuple(sorted(signal.__name__ for signal, is_on in context.traps.items() if is_on))
+    return {**{name: getattr(context, name) for name in _DECIMAL}, "traps": traps}
+
+
+def _write_decimal(decimal: Any, changes: Changes) -> None:
+    context = decimal.getcontext()
+    for name, value in changes.items():
+        if name == "traps":
+            for signal in context.traps:
+                context.traps[signal] = signal.__name__ in value
+        else:
+            setattr(context, name, value)
+
+
+def _read_torch(torch: Any) -> State:
+    prints = torch._tensor_str.PRINT_OPTS
     return {
-        name: getattr(now, name)
-        for name in ("prec", "rounding")
-        if getattr(now, name) != getattr(usual, name)
+        "dtype": torch.get_default_dtype(),
+        "grad": torch.is_grad_enabled(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "matmul precision": torch.get_float32_matmul_precision(),
+        **{f"print.{name}": getattr(prints, name) for name in _TORCH_PRINTS},
     }
 
 
-def _write_decimal(decimal: Any, changed: dict[str, Any]) -> None:
-    for name, value in changed.items():
-        setattr(decimal.getcontext(), name, value)
+def _usual_torch(torch: Any) -> State:
+    return {
+        "dtype": torch.float32,
+        "grad": True,
+        "deterministic": False,
+        "matmul precision": "highest",
+        "print.precision": 4,
+        "print.threshold": 1000,
+        "print.edgeitems": 3,
+        "print.linewidth": 80,
+        "print.sci_mode": None,
+    }
 
 
-def _changed(prefix: str, now: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
-    return {prefix + name: now[name] for name in usual if name in now and now[name] != usual[name]}
+def _write_torch(torch: Any, changes: Changes) -> None:
+    setters = {
+        "dtype": torch.set_default_dtype,
+        "grad": torch.set_grad_enabled,
+        "deterministic": torch.use_deterministic_algorithms,
+        "matmul precision": torch.set_float32_matmul_precision,
+    }
+    for name, value in changes.items():
+        if name in setters:
+            setters[name](value)
+    for name, value in _part("print.", changes).items():
+        # Not set_printoptions, where None says "as it is".
+        setattr(torch._tensor_str.PRINT_OPTS, name, value)
 
 
-def _part(prefix: str, changed: Mapping[str, Any]) -> dict[str, Any]:
-    return {name.removeprefix(prefix): v for name, v in changed.items() if name.startswith(prefix)}
+def _part(prefix: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix(prefix): v for name, v in changes.items() if name.startswith(prefix)}
 
 
-_READERS = {
-    "numpy": _read_numpy,
-    "pandas": _read_pandas,
-    "matplotlib": _read_matplotlib,
-    "sklearn": _read_sklearn,
-    "decimal": _read_decimal,
-    "IPython": read_displays,
-    "IPython.core.interactiveshell": read_interactivity,
-}
-_WRITERS = {
-    "numpy": _write_numpy,
-    "pandas": _write_pandas,
-    "matplotlib": _write_matplotlib,
-    "sklearn": _write_sklearn,
-    "decimal": _write_decimal,
-    "IPython": write_displays,
-    "IPython.core.interactiveshell": write_interactivity,
-}
+OF_LIBRARIES = (
+    Provider("numpy", "numpy", _read_numpy, lambda numpy: _NUMPY_USUAL, _write_numpy),
+    Provider("pandas", "pandas", _read_pandas, _usual_pandas, _write_pandas, _differ_in_common),
+    Provider(
+        "matplotlib", "matplotlib", _read_matplotlib, _usual_matplotlib, _write_matplotlib, _differ_in_common
+    ),
+    Provider(
+        "sklearn",
+        "sklearn",
+        lambda sklearn: dict(sklearn.get_config()),
+        lambda sklearn: dict(sklearn._config._global_config),
+        _write_sklearn,
+    ),
+    Provider("decimal", "decimal", _read_decimal, _usual_decimal, _write_decimal),
+    Provider("torch", "torch", _read_torch, _usual_torch, _write_torch),
+    DISPLAYS,
+    INTERACTIVITY,
+)
+"""By the name of the library whose options they are."""

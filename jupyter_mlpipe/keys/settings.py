@@ -1,4 +1,4 @@
-"""What code takes from the process around it: environment variables and global random states.
+"""What code takes from the process around it, and whether it sets something for the cells below.
 
 Found by the shape of the code: ``os.environ["HOME"]``, ``np.random.rand()``. The tables below say
 what counts; names are resolved by the imports of the code, else by the namespace.
@@ -11,33 +11,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-# Prefix of the functions of a global random state -> its functions that do not draw from it.
-RANDOM_STATES: dict[str, frozenset[str]] = {
-    "numpy.random": frozenset(
-        [
-            "default_rng",
-            "Generator",
-            "RandomState",
-            "SeedSequence",
-            "BitGenerator",
-            "PCG64",
-            "PCG64DXSM",
-            "MT19937",
-            "Philox",
-            "SFC64",
-            "seed",
-            "get_state",
-            "set_state",
-            "get_bit_generator",
-            "set_bit_generator",
-            "bit_generator",
-            "mtrand",
-            "test",
-        ]
-    ),
-    "random": frozenset(["Random", "SystemRandom", "seed", "getstate", "setstate"]),
-}
-TORCH_DRAWS = frozenset(
+# Modules whose functions draw from a global random state, or set it.
+_RANDOM_MODULES = frozenset({"random", "numpy.random", "torch"})
+_OWN_GENERATORS = frozenset(
+    {"default_rng", "Generator", "RandomState", "SeedSequence", "Random", "SystemRandom"}
+)
+_TORCH_RANDOM = frozenset(
     [
         "rand",
         "randn",
@@ -50,18 +29,43 @@ TORCH_DRAWS = frozenset(
         "bernoulli",
         "multinomial",
         "poisson",
+        "manual_seed",
+        "set_rng_state",
     ]
 )
-SEEDERS: dict[str, frozenset[str]] = {
-    "numpy.random": frozenset({"numpy.random.seed", "numpy.random.set_state"}),
-    "random": frozenset({"random.seed", "random.setstate"}),
-    "torch": frozenset({"torch.manual_seed", "torch.random.manual_seed", "torch.set_rng_state"}),
-}
-REMEDIES: dict[str, str] = {
-    "numpy.random": "call np.random.seed(...) in this cell or use np.random.default_rng(seed)",
-    "random": "call random.seed(...) in this cell or use random.Random(seed)",
-    "torch": "call torch.manual_seed(...) in this cell or pass a generator",
-}
+# Last parts of the names of what sets something for the cells below.
+_SETTERS = frozenset(
+    [
+        "basicConfig",
+        "chdir",
+        "dictConfig",
+        "environ",
+        "filterwarnings",
+        "getcontext",
+        "load_dotenv",
+        "options",
+        "putenv",
+        "rc",
+        "rcParams",
+        "rcdefaults",
+        "resetwarnings",
+        "reset_option",
+        "setLevel",
+        "set_config",
+        "set_context",
+        "set_default_dtype",
+        "set_option",
+        "set_palette",
+        "set_printoptions",
+        "set_style",
+        "set_theme",
+        "seterr",
+        "setcontext",
+        "setlocale",
+        "simplefilter",
+        "use",
+    ]
+)
 _SHELL_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
 # What is said by where the notebook lies. In a module of the user's, `Path(__file__).resolve()` is no more
 # than a way to find its files.
@@ -81,13 +85,10 @@ class Settings:
         Dotted names as written, with those that the code imports made absolute.
     environment
         Dotted name and literal key (None: not a literal) of each use that may read an environment.
-    seeding
-        Functions of this code that seed a random state: name -> states.
     """
 
     dotted: frozenset[str] = frozenset()
     environment: tuple[tuple[str, str | None], ...] = ()
-    seeding: tuple[tuple[str, frozenset[str]], ...] = ()
     called: frozenset[str] = frozenset()
 
 
@@ -97,8 +98,7 @@ class FoundSettings:
 
     variables: dict[str, None] = field(default_factory=dict)
     reads_any_variable: bool = False
-    drawn: dict[str, None] = field(default_factory=dict)
-    seeded: set[str] = field(default_factory=set)
+    draws: bool = False
 
 
 def scan_settings(tree: ast.AST) -> Settings:
@@ -140,27 +140,21 @@ def scan_settings(tree: ast.AST) -> Settings:
                 dotted.add(name)
                 if name.rpartition(".")[2] in ("environ", "environb") and id(node) not in covered:
                     environment.append((name, None))
-    seeding = []
-    for node in nodes:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            names = set(_dotted_names(node, imported))
-            states = frozenset(state for state, seeders in SEEDERS.items() if names & seeders)
-            if states:
-                seeding.append((node.name, states))
-    return Settings(frozenset(dotted), tuple(dict.fromkeys(environment)), tuple(seeding), frozenset(called))
+    return Settings(frozenset(dotted), tuple(dict.fromkeys(environment)), frozenset(called))
 
 
-def resolve_settings(
-    settings: Settings, resolve: Callable[[str], str], found: FoundSettings, *, is_reached: bool = True
-) -> None:
+def may_set_something(names: Iterable[str]) -> bool:
+    """Tell whether dotted names are among those of what sets something for the cells below."""
+    return any(name.rpartition(".")[2] in _SETTERS or name == "sys.path" for name in names)
+
+
+def resolve_settings(settings: Settings, resolve: Callable[[str], str], found: FoundSettings) -> None:
     """Add to `found` what a scan means.
 
     Parameters
     ----------
     resolve
         Returns what the first part of a dotted name stands for: ``np`` -> ``numpy``.
-    is_reached
-        Whether the code surely runs; only then its seeding counts.
     """
     for name, key in settings.environment:
         full = _resolved(name, resolve)
@@ -173,14 +167,9 @@ def resolve_settings(
             found.variables[key] = None
     for name in settings.dotted:
         full = _resolved(name, resolve)
-        for state, others in RANDOM_STATES.items():
-            prefix, _, function = full.rpartition(".")
-            if prefix == state and function not in others and not function.startswith("_"):
-                found.drawn[state] = None
-        if full.startswith("torch.") and full.removeprefix("torch.") in TORCH_DRAWS:
-            found.drawn["torch"] = None
-        if is_reached:
-            found.seeded.update(state for state, seeders in SEEDERS.items() if full in seeders)
+        module, _, function = full.rpartition(".")
+        if module in _RANDOM_MODULES and function not in _OWN_GENERATORS:
+            found.draws = found.draws or module != "torch" or function in _TORCH_RANDOM
 
 
 def _resolved(name: str, resolve: Callable[[str], str]) -> str:
@@ -210,13 +199,6 @@ def _dotted(node: ast.AST, imported: dict[str, str]) -> str | None:
         return None
     parts.append(imported.get(node.id, node.id))
     return ".".join(reversed(parts))
-
-
-def _dotted_names(tree: ast.AST, imported: dict[str, str]) -> Iterator[str]:
-    for node in ast.walk(tree):
-        name = _dotted(node, imported) if isinstance(node, ast.Attribute | ast.Name) else None
-        if name is not None:
-            yield name
 
 
 def _chain(node: ast.AST) -> Iterator[ast.AST]:

@@ -21,7 +21,6 @@ from typing import Any
 from jupyter_mlpipe.keys.canonical import SCALARS
 from jupyter_mlpipe.keys.describe import find_home
 from jupyter_mlpipe.keys.modules import Modules, ReachedModules
-from jupyter_mlpipe.keys.options import Options, read_options
 
 # What a step has of its own, and what IPython keeps for its prompt: never captured.
 _GIVEN = frozenset(
@@ -86,12 +85,6 @@ class Witness:
         What first parts of dotted names stood for.
     absent
         Modules that were not imported and would have been followed.
-    variables
-        Environment variables.
-    folder
-        The working directory, where the code asks for it.
-    libraries, options
-        Libraries whose options count, and what was set of them.
     wanted, reached
         Imports, and what they led to.
     """
@@ -99,10 +92,6 @@ class Witness:
     names: dict[str, _Look | None] = field(default_factory=dict)
     roots: dict[str, object] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
-    variables: dict[str, str | None] = field(default_factory=dict)
-    folder: str | None = None
-    libraries: frozenset[str] = frozenset()
-    options: Options = field(default_factory=dict)
     wanted: Iterable[tuple[str, tuple[str, ...]]] = ()
     reached: ReachedModules = field(default_factory=ReachedModules)
 
@@ -117,9 +106,6 @@ class Witness:
             all(_is_same(before, look(name, scope)) for name, before in self.names.items())
             and all(scope.module_named(name) is before for name, before in self.roots.items())
             and sys.modules.keys().isdisjoint(self.absent)
-            and all(os.environ.get(name) == before for name, before in self.variables.items())
-            and (self.folder is None or os.getcwd() == self.folder)
-            and read_options(self.libraries) == self.options
             and modules.reach(self.wanted) == self.reached
         )
 

@@ -42,10 +42,14 @@ class Step:
     bindings
         For each name of data that the code or a helper of it reads: where it comes from.
         Helpers and modules are not bindings; they are captured with the code.
+    after
+        Steps of cells above that may set something (an option, a seed), and had not ended when the
+        step's cell was run: it runs after them, with what they have set.
     """
 
     component: Component
     bindings: Mapping[str, Binding] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -53,6 +57,6 @@ class Step:
 
     @property
     def upstream(self) -> tuple[str, ...]:
-        """Names of the steps that this one reads from, each once, in order of first use."""
+        """Names of the steps that this one reads from or comes after, each once, in order of first use."""
         producers = (b.step for b in self.bindings.values() if isinstance(b, FromStep))
-        return tuple(dict.fromkeys(producers))
+        return tuple(dict.fromkeys((*producers, *self.after)))

@@ -6,11 +6,12 @@ first registered, to whoever wrote the name last, and the choice is kept when ce
 
 from __future__ import annotations
 
-import os
+import itertools
 import sys
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from jupyter_mlpipe.cells.compile import drop_defaults
@@ -18,7 +19,9 @@ from jupyter_mlpipe.errors import MLPipeError, UnknownNameError, UnknownStepErro
 from jupyter_mlpipe.execution.resolve import place
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.keys.closure import Closure, Closures
+from jupyter_mlpipe.keys.given import Affected, Given, Snapshot, give
 from jupyter_mlpipe.keys.modules import LocalModules, Modules, ModulesOnce
+from jupyter_mlpipe.keys.providers import Changes
 from jupyter_mlpipe.keys.witness import MISSING
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
@@ -65,12 +68,22 @@ class Placed:
         Names of the notebook that share objects with the values that it captures.
     taken, makers
         The closure when its cell was last run, and who had made the values in it.
+    snapshot
+        What the notebook had set when the component's cell was run.
+    after
+        Components of cells above that had yet to set something then.
+    given
+        The part of the snapshot that can affect it.
     """
 
     component: Component
+    snapshot: Snapshot
+    after: tuple[str, ...] = ()
     declared: dict[str, Declared] = field(default_factory=dict)
     choices: dict[str, Choice] = field(default_factory=dict)
     upstream: tuple[str, ...] = ()
+    given: tuple[Affected, Given] | None = None
+    may_set: bool = False
     found: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     taken: Closure | None = None
@@ -87,7 +100,6 @@ class Placed:
 class Surroundings:
     """What all steps that are looked at in one go have around them."""
 
-    folder: str
     sys_path: tuple[str, ...]
     modules: Modules
 
@@ -113,8 +125,20 @@ class Registry:
     def __contains__(self, name: str) -> bool:
         return name in self.placed
 
-    def add(self, component: Component) -> StepTask:
+    def add(
+        self,
+        component: Component,
+        unsettled: Collection[str] = (),
+        own: Mapping[str, Changes] = MappingProxyType({}),
+    ) -> StepTask:
         """Register a component, or register it again; the earlier one stays where this fails.
+
+        Parameters
+        ----------
+        unsettled
+            Components whose settings have not reached the notebook yet.
+        own
+            What this one has set in the notebook the last time, by provider.
 
         Raises
         ------
@@ -125,11 +149,13 @@ class Registry:
         producers = [i.name for i in component.inputs if self._is_producer(i.default, i.producer)]
         if component.function and producers:
             component = drop_defaults(component, producers)
-        candidate = Placed(component)
+        snapshot = Snapshot(before.snapshot if before else None, own)
+        candidate = Placed(component, snapshot)
         if before is not None:
             candidate.choices, candidate.found = dict(before.choices), before.found
         if any(is_history(read) for read in component.reads):
             candidate.history = history_read(component.code, self.names.namespace)
+        candidate.after = self._settles_before(component.name, unsettled)
         scope = ChainMap(self._kept(candidate), self.names.namespace)
         for declared in component.inputs:
             if declared.default is not None and not self._is_producer(declared.default, declared.producer):
@@ -358,7 +384,9 @@ class Registry:
                 value = self.names.namespace[read]
                 placed.choices[read] = Choice(None, self.names.generation(read), value)
         placed.component = step.component
+        step = replace(step, after=tuple(above for above in placed.after if above in self.placed))
         placed.upstream = step.upstream
+        placed.may_set = closure.may_set
         # What is no longer read must not hold the graph, or its kept value, in place.
         placed.choices = {n: c for n, c in placed.choices.items() if n in step.bindings or n in captured}
         chosen = {**self.overrides, **(overrides or {})}
@@ -372,16 +400,18 @@ class Registry:
             closure=closure,
             parameters=values,
             title=placed.component.title,
-            folder=around.folder,
+            folder=placed.snapshot.folder,
             sys_path=around.sys_path,
             titles={name: self._title_of(name) for name in closure.sources},
             siblings=_siblings(placed),
+            given=self._given(placed, closure.affected),
+            snapshot=placed.snapshot,
         )
 
     def _as_run(self, placed: Placed, closure: Closure) -> Closure:
         """Return the closure as it was when the cell was last run, where later cells brought the changes.
 
-        A notebook goes on: what a later cell binds, changes or sets is not what an earlier one read. But a
+        A notebook goes on: what a later cell binds or changes is not what an earlier one read. But a
         helper that was edited, or a cell that was run again, makes the step stale.
         """
         taken = placed.taken
@@ -390,14 +420,26 @@ class Registry:
         before, after = ({(i.kind, i.name): i.digest for i in c.ingredients} for c in (taken, closure))
         for kind, name in [k for k in before.keys() | after.keys() if before.get(k) != after.get(k)]:
             maker = self.names.maker(name)
-            if kind == "value" and not (maker and maker.made_anew(placed.makers.get(name))):
-                continue
-            if kind != "setting":
+            if kind != "value" or (maker and maker.made_anew(placed.makers.get(name))):
                 return closure
         return taken
 
+    def _given(self, placed: Placed, affected: Affected) -> Given:
+        if placed.given is None or placed.given[0] != affected:
+            placed.given = affected, give(placed.snapshot, affected, self.names.namespace)
+        return placed.given[1]
+
+    def _settles_before(self, name: str, unsettled: Collection[str]) -> tuple[str, ...]:
+        """Return those of `unsettled` that stand above a component and may set something for it."""
+        above = [n for n in itertools.takewhile(lambda n: n != name, self.placed) if n in unsettled]
+        above = [n for n in above if self.placed[n].may_set]
+        if not above or name not in self.placed:
+            return tuple(above)
+        below = graph.descendants(self.upstream(), [name])
+        return tuple(n for n in above if n not in below)
+
     def _surroundings(self) -> Surroundings:
-        return Surroundings(os.getcwd(), tuple(sys.path), ModulesOnce(self._modules))
+        return Surroundings(tuple(sys.path), ModulesOnce(self._modules))
 
     def known_names(self) -> set[str]:
         """Return every name that a component could read, for close matches."""

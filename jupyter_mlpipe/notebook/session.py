@@ -36,6 +36,7 @@ from jupyter_mlpipe.notebook.parameters import check_known, convert, declare
 from jupyter_mlpipe.notebook.receipt import Receipt, describe_interface
 from jupyter_mlpipe.notebook.registry import Registry
 from jupyter_mlpipe.notebook.results import Results
+from jupyter_mlpipe.notebook.settings import SettingsOfSteps
 from jupyter_mlpipe.notebook.tracebacks import with_hint
 from jupyter_mlpipe.store.comparing import holds
 from jupyter_mlpipe.store.history import History
@@ -76,6 +77,7 @@ class Session:
         self.cells_run = CellsRun(shell)
         self.definitions = Definitions(shell, self.names)
         self.results = Results(shell, self._result_of)
+        self.settings = SettingsOfSteps(lambda: self.store, shell.user_ns)
         self._live: list[Run] = []
         self._forced: dict[str, Run] = {}  # step -> the run that the command line forced it in
         self._newest: dict[str, Run] = {}  # by step, of those whose results are the notebook's
@@ -134,20 +136,23 @@ class Session:
         self.definitions.bring(component.reads)
         self.results.load_read(component.reads)
         before = self._cells.get(component.cell_id or "")
-        task = self.registry.add(component)
+        around = self.settings.unsettled, self.settings.set_by(component.name)
+        task = self.registry.add(component, *around)
         if self.definitions.bring(task.closure.unresolved):
-            task = self.registry.add(component)
+            task = self.registry.add(component, *around)
         if before and before != component.name and before in self.registry:
             self.remove(before)
         if component.cell_id:
             self._cells[component.cell_id] = component.name
         self.definitions.add(component)
+        self.settings.expect(component.name)
         self.states[component.name] = self._registered_state(task)
         return task
 
     def remove(self, name: str) -> None:
         """Forget a component; its results stay in the store."""
         self.registry.remove(name)
+        self.settings.forget(name)
         self.states.pop(name, None)
         self._cells = {cell: owner for cell, owner in self._cells.items() if owner != name}
 
@@ -246,6 +251,7 @@ class Session:
                 if name in self.registry and (run is newest or step.key == newest.steps[name].key):
                     self._note_state(run, step)
                     self._offer(run, name, claim=False)
+            self.settings.take(run, [name for name in run.steps if self._newest[name] is run])
             if run.status != "running":
                 self._live.remove(run)
 

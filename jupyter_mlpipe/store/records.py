@@ -13,7 +13,7 @@ from blake3 import blake3
 from jupyter_mlpipe.model.status import Ingredient
 from jupyter_mlpipe.store.objects import Blob
 
-SCHEMA = 1
+SCHEMA = 2
 _PREFIX = b'{"mlpipe_record":%d,"checksum":"' % SCHEMA
 _MIDDLE = b'","record":'
 _SUFFIX = b"}\n"
@@ -77,6 +77,11 @@ class Record:
     joint
         Objects of inputs, by name, that the step changed together with what shares something with them:
         what it gave depends on all that is stored there.
+    settings
+        A pickle of what the step set for the cells below: options, seeds, environment variables.
+    states
+        Digests of what the result rests on beside the key, by name: random states that it drew from.
+        Empty for one that was not known.
     created_at
         Seconds since 1970.
     """
@@ -92,6 +97,8 @@ class Record:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     joint: Mapping[str, str] = field(default_factory=dict)
+    settings: Blob | None = None
+    states: Mapping[str, str] = field(default_factory=dict)
     step: str = ""
     created_at: float = 0.0
     host: str = ""
@@ -99,7 +106,7 @@ class Record:
     python: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        entry = {
             "key": self.key,
             "outputs": {name: artifact_to_json(artifact) for name, artifact in self.outputs.items()},
             "left_out": dict(self.left_out),
@@ -117,11 +124,16 @@ class Record:
             "user": self.user,
             "python": self.python,
         }
+        if self.settings is not None:
+            entry["settings"] = _blob_to_json(self.settings)
+        if self.states:
+            entry["states"] = dict(self.states)
+        return entry
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Record:
         """Build a record from what `to_json` gave; KeyError, TypeError or ValueError for anything else."""
-        shown, result = found["shown"], found.get("result")
+        shown, result, settings = found["shown"], found.get("result"), found.get("settings")
         return cls(
             key=found["key"],
             outputs={name: artifact_from_json(entry) for name, entry in found["outputs"].items()},
@@ -134,6 +146,8 @@ class Record:
             metrics=found["metrics"],
             files=found["files"],
             joint=found.get("joint", {}),
+            settings=None if settings is None else _blob_from_json(settings),
+            states=found.get("states", {}),
             step=found["step"],
             created_at=found["created_at"],
             host=found["host"],

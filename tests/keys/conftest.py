@@ -13,8 +13,10 @@ import pytest
 
 from jupyter_mlpipe.keys.closure import Closure, take_closure
 from jupyter_mlpipe.keys.derive import derive_key
+from jupyter_mlpipe.keys.given import Snapshot, give
 from jupyter_mlpipe.keys.modules import LocalModules
 from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.model.status import Ingredient
 
 _numbers = itertools.count()
 
@@ -47,10 +49,16 @@ class Notebook:
         component = Component("step", code, code, reads=fields.pop("reads", free_names(code)), **fields)
         return take_closure(component, self.namespace, provided, modules=self.modules)
 
+    def ingredients(self, closure: Closure) -> tuple[Ingredient, ...]:
+        """All parts of a key that a closure gives, with what the notebook has set."""
+        given = give(Snapshot(), closure.affected, self.namespace)
+        assert given.problems == ()
+        return (*closure.ingredients, *given.ingredients)
+
     def key(self, code: str, provided: tuple[str, ...] = (), **fields: object) -> str:
         closure = self.closure(code, provided, **fields)
         assert closure.problems == ()
-        return derive_key(closure.ingredients, {}, {}, ("out",), "")[0]
+        return derive_key(self.ingredients(closure), {}, {}, ("out",), "")[0]
 
 
 @pytest.fixture

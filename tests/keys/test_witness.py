@@ -1,7 +1,6 @@
 """A closure is given again only where taking it anew would give the same."""
 
 import importlib
-import os
 import sys
 
 import pytest
@@ -134,15 +133,6 @@ def test_an_edited_local_module_counts(new_notebook, tmp_path, monkeypatch):
     path.write_text("def f():\n    return 22\n")
     assert taker.take().ingredients != before.ingredients
     sys.modules.pop("own_tools_of_witness")
-
-
-def test_an_environment_variable_that_is_read_counts(new_notebook, monkeypatch):
-    monkeypatch.setenv("WITNESS_TEST", "1")
-    taker = Taker(new_notebook("import os"), "out = os.environ['WITNESS_TEST']", ("os",))
-    before = taker.take()
-    assert taker.take() is before
-    monkeypatch.setitem(os.environ, "WITNESS_TEST", "2")
-    assert taker.take().ingredients != before.ingredients
 
 
 def test_a_submodule_imported_meanwhile_is_imported_in_the_step_too(new_notebook, monkeypatch):

@@ -1,0 +1,299 @@
+"""What the notebook had set when a step's cell was last run, and the part of it that can affect the step.
+
+A `Snapshot` belongs to the cell and is taken on the main thread; what a step is `Given` follows from
+it and from what its code reaches. Random states are sent along too, but are no part of the key.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import pickle
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.keys.canonical import digest
+from jupyter_mlpipe.keys.late import AtImport
+from jupyter_mlpipe.keys.options import OF_LIBRARIES
+from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
+from jupyter_mlpipe.keys.process import ENVIRONMENT, LOCALE, LOGGING, PATH, WARNINGS, is_own_variable
+from jupyter_mlpipe.keys.providers import Changes
+from jupyter_mlpipe.keys.randomness import RANDOM_STATES, from_system, state_digest
+from jupyter_mlpipe.keys.readable import short_value
+from jupyter_mlpipe.keys.values import Digester, Undigestable
+from jupyter_mlpipe.model.status import Ingredient, Reason
+
+PROVIDERS = {p.name: p for p in (*OF_LIBRARIES, WARNINGS, LOGGING, LOCALE, ENVIRONMENT, PATH)}
+STATES = {state.name: state for state in RANDOM_STATES}
+# Whatever calls into a library may warn, log, or write a number as the locale says.
+OF_ALL_LIBRARIES = (WARNINGS.name, LOGGING.name, LOCALE.name)
+_BY_MODULE: dict[str, list[str]] = {}
+for _provider in PROVIDERS.values():
+    _BY_MODULE.setdefault(_provider.module, []).append(_provider.name)
+for _state in STATES.values():
+    _BY_MODULE.setdefault(_state.module, []).append(_state.name)
+FOLDER = "folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """By which settings code can be affected.
+
+    Parameters
+    ----------
+    providers, states
+        Names of providers, and of random states.
+    libraries
+        Top-level modules that it reaches.
+    variables
+        Environment variables that it names.
+    any_variable
+        Whether it also reads some whose names are not written out.
+    folder
+        Whether it asks for the working directory.
+    """
+
+    providers: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    libraries: frozenset[str] = frozenset()
+    variables: tuple[str, ...] = ()
+    any_variable: bool = False
+    folder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The settings that a step is given.
+
+    Parameters
+    ----------
+    changes
+        A pickle of the changes by provider; empty where there are none.
+    states
+        Random states by name.
+    environment
+        Variables to set, or to remove where None.
+    ingredients, problems
+        What of it is part of the step's key, and what has no digest.
+    """
+
+    changes: bytes = b""
+    states: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str | None] = field(default_factory=dict)
+    ingredients: tuple[Ingredient, ...] = ()
+    problems: tuple[Reason, ...] = ()
+
+
+UNAFFECTED = Affected()
+NOTHING = Given()
+
+
+class Snapshot:
+    """The settings of the notebook at one moment; each part is read when it is first asked for.
+
+    Parameters
+    ----------
+    before, own
+        What the same cell was given the last time that it was run, and what it set then: to run it twice
+        gives the same as to run it once.
+    """
+
+    def __init__(
+        self, before: Snapshot | None = None, own: Mapping[str, Changes] = MappingProxyType({})
+    ) -> None:
+        self.folder = os.getcwd()
+        self._changes: dict[str, Changes] = {}
+        self._states: dict[str, Any] = {}
+        self._before = dict(before._changes) if before is not None else {}
+        self._own = own
+
+    def changes(self, provider: str) -> Changes:
+        found = self._changes.get(provider)
+        if found is None:
+            found = _read_changes(provider)
+            if provider in self._own and provider in self._before:
+                found = PROVIDERS[provider].without(found, self._before[provider], self._own[provider])
+            self._changes[provider] = found
+        return found
+
+    def state(self, name: str) -> Any:
+        if name not in self._states:
+            found = STATES[name].state()
+            self._states[name] = LATE.state(name) if found is None else found
+        return self._states[name]
+
+    def after(self, effects: Iterable[Effects], namespace: dict[str, Any]) -> Snapshot:
+        """Return the settings as they are when steps have ended that set something."""
+        later = Snapshot.__new__(Snapshot)
+        later.folder, later._before, later._own = self.folder, {}, {}
+        later._changes, later._states = dict(self._changes), dict(self._states)
+        for effect in effects:
+            later.folder = effect.folder or later.folder
+            later._states.update(effect.states)
+            for name, encoded in effect.changes.items():
+                changes = load_closure(encoded, namespace)
+                later._changes[name] = PROVIDERS[name].join(later.changes(name), changes)
+        return later
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What a step set that was not so before: a pickle of the changes by provider, and random states."""
+
+    changes: Mapping[str, bytes] = field(default_factory=dict)
+    states: Mapping[str, Any] = field(default_factory=dict)
+    folder: str = ""
+
+    def to_bytes(self) -> bytes:
+        """Return what is kept in a store."""
+        return pickle.dumps((dict(self.changes), dict(self.states), self.folder), protocol=5)
+
+    @staticmethod
+    def from_bytes(content: memoryview) -> Effects:
+        """Read back what `to_bytes` gave."""
+        return Effects(*pickle.loads(content))
+
+
+def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -> Given:
+    """Return the part of a snapshot that can affect code."""
+    ingredients: list[Ingredient] = []
+    problems: list[Reason] = []
+    changed = {name: found for name in affected.providers if (found := snapshot.changes(name))}
+    encoded = b""
+    if changed:
+        for name, changes in changed.items():
+            try:
+                content = Digester(namespace).digest_value(_plain(changes))
+            except Undigestable as error:
+                problems.append(Reason("unhashable", _title(name), str(error)))
+            else:
+                ingredients.append(Ingredient("setting", _title(name), content, short_value(changes)))
+        try:
+            encoded = dump_closure(changed, namespace)
+        except EncodingError as error:
+            problems.append(Reason("unhashable", "options", str(error)))
+    environment = snapshot.changes(ENVIRONMENT.name)
+    for variable in affected.variables:
+        ingredients.append(_of_variable(variable, _variable(variable, environment)))
+    by_library = [
+        name
+        for name in environment
+        if name.partition("_")[0].lower() in affected.libraries and name not in affected.variables
+    ]
+    ingredients += [_of_variable(name, environment[name]) for name in sorted(by_library)]
+    if affected.any_variable:
+        whole = {**ENVIRONMENT.usual(os), **environment}
+        content = digest("whole environment", sorted((n, v) for n, v in whole.items() if v is not None))
+        ingredients.append(Ingredient("setting", "env", content))
+    if affected.folder:
+        folder = snapshot.folder
+        ingredients.append(Ingredient("setting", FOLDER, digest("folder", folder), folder))
+    sent = {
+        **environment,
+        **{variable: _variable(variable, environment) for variable in affected.variables},
+    }
+    states = {name: state for name in affected.states if (state := snapshot.state(name)) is not None}
+    return Given(encoded, states, sent, tuple(ingredients), tuple(problems))
+
+
+def _title(provider: str) -> str:
+    return provider if provider in OF_ALL_LIBRARIES else f"{provider} options"
+
+
+@functools.lru_cache(maxsize=4096)
+def _of_variable(name: str, value: str | None) -> Ingredient:
+    return Ingredient("setting", f"env {name}", digest("environment", name, value), "")
+
+
+def _variable(name: str, environment: Changes) -> str | None:
+    # Of those that the kernel or the machine sets, the one of this moment.
+    around = os.environ if is_own_variable(name) else ENVIRONMENT.usual(os)
+    value: str | None = environment.get(name, around.get(name))
+    return value
+
+
+def _plain(changes: Changes) -> Any:
+    return dict(sorted(changes.items()))
+
+
+def _read_changes(provider: str) -> Changes:
+    found = PROVIDERS[provider]
+    if found.loaded is None:
+        return LATE.changes.get(provider, {})
+    changes = found.changed()
+    if provider == ENVIRONMENT.name:
+        # A fork server may have been started while a variable was set that is gone.
+        gone = {name: None for name in _SEEN - changes.keys() if name not in os.environ}
+        _SEEN.update(changes)
+        return {**changes, **gone}
+    return changes
+
+
+_SEEN: set[str] = set()
+
+
+# In the notebook
+
+
+class _Late:
+    """What waits for a library to be loaded."""
+
+    def __init__(self) -> None:
+        self.changes: dict[str, Changes] = {}
+        self.states: dict[str, Any] = {}
+        self._hook = AtImport((), self._apply)
+
+    def wait(self, name: str) -> None:
+        self._hook.modules.add((PROVIDERS.get(name) or STATES[name]).module)
+        self._hook.install()
+
+    def state(self, name: str) -> Any:
+        """Return the state that a library will begin with: chosen now, so that steps draw from it too."""
+        if name not in self.states:
+            self.states[name] = from_system()
+            self.wait(name)
+        return self.states[name]
+
+    def _apply(self, module: str) -> None:
+        for name in _BY_MODULE.get(module, ()):
+            if name in self.changes:
+                PROVIDERS[name].write(sys.modules[module], self.changes.pop(name))
+            elif name in self.states:
+                STATES[name].set(sys.modules[module], self.states.pop(name))
+
+
+LATE = _Late()
+
+
+def apply(effects: Effects, namespace: dict[str, Any]) -> dict[str, Changes]:
+    """Set in this process what a step set in its own; return the changes by provider."""
+    own: dict[str, Changes] = {}
+    for name, encoded in effects.changes.items():
+        provider = PROVIDERS[name]
+        changes = own[name] = load_closure(encoded, namespace)
+        if (module := provider.loaded) is not None:
+            provider.write(module, changes)
+        else:
+            LATE.changes[name] = provider.join(LATE.changes.get(name, {}), changes)
+            LATE.wait(name)
+    for name, state in effects.states.items():
+        if (module := STATES[name].loaded) is not None:
+            STATES[name].set(module, state)
+        else:
+            LATE.states[name] = state
+            LATE.wait(name)
+    if effects.folder:
+        os.chdir(effects.folder)
+    return own
+
+
+def differing(before: Mapping[str, str], given: Given, folder: str) -> tuple[str, ...]:
+    """Return the names of the states which a record rests on and which are not as they were."""
+    now = {name: state_digest(name, state) for name, state in given.states.items() if name in before}
+    if FOLDER in before:
+        now[FOLDER] = digest("folder", folder)
+    return tuple(name for name, content in before.items() if not content or now.get(name) != content)

@@ -1,0 +1,264 @@
+"""Settings of the process: warnings, logging, locale, environment variables, the import path.
+
+The working directory is the notebook's folder, see `jupyter_mlpipe.keys.given`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import locale
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from jupyter_mlpipe.keys.providers import LIST, Changes, Provider, State, change_list, list_provider
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "POLARS_MAX_THREADS",
+    "RAYON_NUM_THREADS",
+    "LOKY_MAX_CPU_COUNT",
+)
+"""Environment variables from which libraries take their number of threads when they are loaded."""
+
+# What the kernel, IPython, a step or the machine says of itself: nothing that a notebook sets for its cells.
+_OWN_VARIABLES = frozenset(
+    {
+        *THREAD_VARIABLES,
+        "CUDA_VISIBLE_DEVICES",
+        "MPLBACKEND",
+        "PYTHONHASHSEED",
+        "PYTHONUNBUFFERED",
+        "KMP_DUPLICATE_LIB_OK",
+        "KMP_INIT_AT_FORK",
+        "PYDEVD_USE_FRAME_EVAL",
+        "_",
+        "SHLVL",
+        "OLDPWD",
+        "PWD",
+    }
+)
+_OWN_PREFIXES = ("JPY_", "MLPIPE_", "DASK_INTERNAL")
+# Of what runs the kernel and the steps, and of libraries that set up their loggers when they are loaded.
+_OWN_LOGGERS = frozenset(
+    {
+        "Comm",
+        "IPKernelApp",
+        "asyncio",
+        "bokeh",
+        "c10d-NullHandler-default",
+        "dask",
+        "distributed",
+        "ipykernel",
+        "jupyter_mlpipe",
+        "parso",
+        "strobelight_compile_time_profiler",
+        "strobelight_function_profiler",
+        "torch",
+        "tornado",
+        "traitlets",
+    }
+)
+_ROOT, _DISABLE = "root", " disable"
+_STYLES = {"PercentStyle": "%", "StrFormatStyle": "{", "StringTemplateStyle": "$"}
+# How filters begin that libraries put there when they are loaded.
+_OWN_MESSAGES = ("numpy.", "the matrix subclass is not", "torch::jit")
+_CATEGORIES = tuple(
+    name for name in ("LC_CTYPE", "LC_COLLATE", "LC_MONETARY", "LC_NUMERIC", "LC_TIME", "LC_MESSAGES")
+    if hasattr(locale, name)
+)  # fmt: skip
+
+
+# Warnings
+
+
+def _read_warnings(warnings: Any) -> State:
+    return {LIST: tuple(entry for entry in warnings.filters if not _is_of_library(entry))}
+
+
+def _usual_warnings(warnings: Any) -> State:
+    return {LIST: _USUAL_FILTERS}
+
+
+def _write_warnings(warnings: Any, changes: Changes) -> None:
+    change_list(warnings.filters, changes)
+    # Python keeps in mind what the filters said of a line. From 3.14 on the name says that a lock is held.
+    mutated = getattr(warnings, "_filters_mutated", None) or warnings._filters_mutated_lock_held
+    mutated()
+
+
+def _is_of_library(entry: Any) -> bool:
+    action, message, category, module, _line = entry
+    top = category.__module__.partition(".")[0]
+    if top == "IPython" or (action == "always" and top != "builtins"):
+        return True
+    if entry in _OF_IPYTHON or (top == "torch" and module is not None):
+        return True
+    pattern = getattr(message, "pattern", message)
+    return isinstance(pattern, str) and pattern.startswith(_OWN_MESSAGES)
+
+
+_OF_IPYTHON = (("default", None, DeprecationWarning, "__main__", 0),)
+_USUAL_FILTERS = (
+    ("ignore", None, DeprecationWarning, None, 0),
+    ("ignore", None, PendingDeprecationWarning, None, 0),
+    ("ignore", None, ImportWarning, None, 0),
+    ("ignore", None, ResourceWarning, None, 0),
+)
+
+
+# Logging
+
+
+def _read_logging(_logging: Any) -> State:
+    root = logging.root
+    state: dict[str, Any] = {
+        _ROOT: (root.level, True, tuple(_handlers(root))),
+        _DISABLE: root.manager.disable,
+    }
+    for name, logger in list(root.manager.loggerDict.items()):
+        if not isinstance(logger, logging.Logger) or name.partition(".")[0] in _OWN_LOGGERS:
+            continue
+        found = (logger.level, logger.propagate, tuple(_handlers(logger)))
+        if found != _UNSET:
+            state[name] = found
+    return state
+
+
+_UNSET = (logging.NOTSET, True, ())
+
+
+def _usual_logging(_logging: Any) -> State:
+    return {_ROOT: (logging.WARNING, True, ()), _DISABLE: 0}
+
+
+def _write_logging(_logging: Any, changes: Changes) -> None:
+    for name, value in changes.items():
+        if name == _DISABLE:
+            logging.disable(value)
+            continue
+        logger = logging.getLogger(None if name == _ROOT else name)
+        level, logger.propagate, handlers = value or _UNSET
+        logger.setLevel(level)
+        if tuple(_handlers(logger)) != handlers:
+            for handler in [h for h in logger.handlers if _described(h) is not None]:
+                logger.removeHandler(handler)
+            for described in handlers:
+                logger.addHandler(_make_handler(*described))
+
+
+def _handlers(logger: logging.Logger) -> Iterator[tuple[Any, ...]]:
+    return (found for found in map(_described, logger.handlers) if found is not None)
+
+
+def _described(handler: logging.Handler) -> tuple[Any, ...] | None:
+    """Return what makes a handler of the plain kinds; None for any other."""
+    formatter = handler.formatter
+    if formatter is not None and type(formatter) is not logging.Formatter:
+        return None
+    style = _STYLES.get(type(formatter._style).__name__, "%") if formatter is not None else "%"
+    shape = (formatter._fmt, formatter.datefmt, style) if formatter is not None else None
+    if type(handler) is logging.FileHandler:
+        return (handler.level, shape, "file", handler.baseFilename, handler.encoding)
+    if type(handler) is logging.StreamHandler:
+        for name in ("stderr", "stdout"):
+            if handler.stream in (getattr(sys, name), getattr(sys, f"__{name}__")):
+                return (handler.level, shape, name, "", None)
+    return None
+
+
+def _make_handler(level: int, shape: Any, kind: str, path: str, encoding: str | None) -> logging.Handler:
+    handler: logging.Handler
+    if kind == "file":
+        handler = logging.FileHandler(path, encoding=encoding)
+    else:
+        handler = logging.StreamHandler(getattr(sys, kind))
+    handler.setLevel(level)
+    if shape is not None:
+        handler.setFormatter(logging.Formatter(*shape))
+    return handler
+
+
+# Locale
+
+
+def _read_locale(_locale: Any) -> State:
+    return {name: locale.setlocale(getattr(locale, name)) for name in _CATEGORIES}
+
+
+def _usual_locale(_locale: Any) -> State:
+    return _USUAL_LOCALE
+
+
+def _write_locale(_locale: Any, changes: Changes) -> None:
+    for name, value in changes.items():
+        if name in _CATEGORIES:
+            locale.setlocale(getattr(locale, name), value)
+
+
+# Python itself sets this one when it starts.
+_USUAL_LOCALE = {**dict.fromkeys(_CATEGORIES, "C"), "LC_CTYPE": locale.setlocale(locale.LC_CTYPE)}
+
+
+# Environment variables
+
+
+def _read_environment(_os: Any) -> State:
+    return {name: value for name, value in os.environ.items() if not is_own_variable(name)}
+
+
+def is_own_variable(name: str) -> bool:
+    """Tell whether a variable is one that the kernel or a step sets for itself."""
+    return name in _OWN_VARIABLES or name.startswith(_OWN_PREFIXES)
+
+
+def _usual_environment(_os: Any) -> State:
+    return _STARTED_WITH
+
+
+def _write_environment(_os: Any, changes: Changes) -> None:
+    for name, value in changes.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def _environment_at_start() -> State:
+    with contextlib.suppress(OSError):
+        with open("/proc/self/environ", "rb") as file:
+            pairs = [entry.partition(b"=") for entry in file.read().split(b"\0") if b"=" in entry]
+        started = {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+        return {name: value for name, value in started.items() if not is_own_variable(name)}
+    return _read_environment(os)
+
+
+_STARTED_WITH = _environment_at_start()
+
+
+# The import path
+
+
+def _read_path(_sys: Any) -> State:
+    # IPython puts the empty entry there.
+    return {LIST: tuple(entry for entry in sys.path if entry)}
+
+
+def _write_path(_sys: Any, changes: Changes) -> None:
+    change_list(sys.path, changes)
+    importlib.invalidate_caches()
+
+
+WARNINGS = list_provider("warnings", "warnings", _read_warnings, _usual_warnings, _write_warnings)
+LOGGING = Provider("logging", "logging", _read_logging, _usual_logging, _write_logging)
+LOCALE = Provider("locale", "locale", _read_locale, _usual_locale, _write_locale)
+ENVIRONMENT = Provider("environment", "os", _read_environment, _usual_environment, _write_environment)
+# A step gets the notebook's whole path; only what it changes is told.
+PATH = list_provider("sys.path", "sys", _read_path, _read_path, _write_path)

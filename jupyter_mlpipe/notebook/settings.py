@@ -1,0 +1,77 @@
+"""What steps set reaches the notebook when their cells end, whether they ran or were reused."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from jupyter_mlpipe.execution.run import Run
+from jupyter_mlpipe.execution.settings import effects_of
+from jupyter_mlpipe.keys.given import apply
+from jupyter_mlpipe.keys.providers import Changes
+from jupyter_mlpipe.model.status import ENDED
+from jupyter_mlpipe.store.store import Store
+
+
+class SettingsOfSteps:
+    """Which steps have yet to set something in the notebook, and what each one set last.
+
+    Parameters
+    ----------
+    store
+        Gives the store of the moment.
+    namespace
+        The notebook's names.
+    """
+
+    def __init__(self, store: Callable[[], Store], namespace: dict[str, Any]) -> None:
+        self._store = store
+        self._namespace = namespace
+        self._expected: dict[str, None] = {}
+        self._set: dict[str, str] = {}
+        self._own: dict[str, dict[str, Changes]] = {}
+
+    @property
+    def unsettled(self) -> tuple[str, ...]:
+        """Steps whose cells were run, and whose settings have not reached the notebook."""
+        return tuple(self._expected)
+
+    def set_by(self, name: str) -> dict[str, Changes]:
+        """Return what a step has set the last time, by provider."""
+        return self._own.get(name, {})
+
+    def expect(self, name: str) -> None:
+        """Note that a step's cell was run: what it sets is the notebook's, however often it did so before."""
+        self._expected[name] = None
+
+    def forget(self, name: str) -> None:
+        self._expected.pop(name, None)
+
+    def take(self, run: Run, names: Iterable[str]) -> None:
+        """Set what the steps of a run have set; on the main thread.
+
+        A step above that is only looked up again sets nothing: its cell was not run.
+        """
+        for name in names:
+            step = run.steps[name]
+            if step.status not in ENDED:
+                continue
+            is_expected = name in self._expected
+            self._expected.pop(name, None)
+            record = step.record
+            if record is None or step.status not in ("succeeded", "reused"):
+                continue
+            content = record.settings.object if record.settings is not None else ""
+            ran_anew = step.status == "succeeded" and self._set.get(name, "") != content
+            if not (is_expected or ran_anew):
+                continue
+            self._set[name] = content
+            effects = effects_of(record, self._store())
+            self._own.pop(name, None)
+            if effects is None:
+                continue
+            try:
+                self._own[name] = apply(effects, self._namespace)
+            except Exception as error:  # such as a library that only the worker has: the cell is done
+                warnings.warn(f"What step '{name}' set cannot be set here: {error}", stacklevel=2)

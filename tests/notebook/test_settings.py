@@ -1,0 +1,186 @@
+"""Settings travel both ways: what a step sets the notebook has, and what the notebook has set a step sees.
+
+Each row is run as plain cells, as components, and as components in another kernel that reuses all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.support.kernel import Kernel, Result
+
+Start = Callable[..., Kernel]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A cell that sets something, and an expression that shows it."""
+
+    name: str
+    setter: str
+    probe: str
+    imports: str = ""
+
+
+ROWS = [
+    Row(
+        "pandas option",
+        "pd.set_option('display.max_rows', 3)",
+        "repr(pd.Series(range(9)))",
+        "import pandas as pd",
+    ),
+    Row(
+        "pandas option that is a function",
+        "pd.options.display.float_format = lambda x: f'<{x:.1f}>'",
+        "repr(pd.Series([1.25]))",
+        "import pandas as pd",
+    ),
+    Row(
+        "numpy printing",
+        "np.set_printoptions(precision=2)",
+        "repr(np.array([1.23456]))",
+        "import numpy as np",
+    ),
+    Row("numpy errors", "_ = np.seterr(divide='raise')", "np.geterr()['divide']", "import numpy as np"),
+    Row(
+        "rcParams",
+        "plt.rcParams['lines.linewidth'] = 7",
+        "plt.Line2D([0], [0]).get_linewidth()",
+        "import matplotlib.pyplot as plt",
+    ),
+    Row(
+        "a style",
+        "plt.style.use('ggplot')",
+        "plt.rcParams['axes.facecolor']",
+        "import matplotlib.pyplot as plt",
+    ),
+    Row(
+        "a theme of seaborn",
+        "sns.set_theme(style='dark', palette='pastel')",
+        "(plt.rcParams['axes.facecolor'], plt.rcParams['axes.prop_cycle'].by_key()['color'][0],"
+        " matplotlib.colors.to_hex('b'))",
+        "import matplotlib, matplotlib.pyplot as plt, seaborn as sns",
+    ),
+    Row(
+        "scikit-learn",
+        "sklearn.set_config(transform_output='pandas')",
+        "sklearn.get_config()['transform_output']",
+        "import sklearn",
+    ),
+    Row("decimal", "decimal.getcontext().prec = 5", "str(decimal.Decimal(1) / 3)", "import decimal"),
+    Row(
+        "torch",
+        "torch.set_default_dtype(torch.float64); torch.set_printoptions(precision=2)",
+        "str(torch.tensor([1.23456]))",
+        "import torch",
+    ),
+    Row("an environment variable", "os.environ['A_WORD'] = 'said'", "os.environ.get('A_WORD')", "import os"),
+    Row(
+        "an environment variable that is removed",
+        "del os.environ['A_GIVEN']",
+        "os.environ.get('A_GIVEN')",
+        "import os",
+    ),
+    Row(
+        "the import path",
+        "sys.path.insert(0, '/tmp/first'); sys.path.append('/tmp/last')",
+        "(sys.path[0], sys.path[-1])",
+        "import sys",
+    ),
+    Row(
+        "logging",
+        "logging.basicConfig(level='INFO', format='%(message)s!'); logging.getLogger('a').setLevel('ERROR')",
+        "(logging.root.level, logging.root.handlers[0].formatter._fmt, logging.getLogger('a').level)",
+        "import logging",
+    ),
+    Row(
+        "warnings", "warnings.simplefilter('error', UserWarning)", "warnings.filters[0][0]", "import warnings"
+    ),
+    Row("all warnings", "warnings.filterwarnings('ignore')", "warnings.filters[0][:2]", "import warnings"),
+    Row(
+        "locale",
+        "_ = locale.setlocale(locale.LC_NUMERIC, 'C.UTF-8')",
+        "locale.setlocale(locale.LC_NUMERIC)",
+        "import locale",
+    ),
+    Row("Python's random numbers", "random.seed(3)", "random.random()", "import random"),
+    Row(
+        "NumPy's random numbers",
+        "np.random.seed(3)",
+        "(np.random.rand(), np.random.randn())",
+        "import numpy as np",
+    ),
+    Row("torch's random numbers", "_ = torch.manual_seed(3)", "torch.rand(2).tolist()", "import torch"),
+    Row("the folder", "os.chdir('inside')", "os.path.basename(os.getcwd())", "import os"),
+]
+
+
+def cells(row: Row, number: int, *, magic: bool, imports_in_cell: bool) -> list[str]:
+    """Set, show in a plain cell, show in a component, show again."""
+    inside = f"{row.imports}\n" if imports_in_cell else ""
+    found = [
+        f"%%component set{number}\n{inside}{row.setter}\ndone{number} = 1",
+        f"{inside}print({row.probe})",
+        f"%%component see{number}\n{inside}seen{number} = {row.probe}",
+        f"print(seen{number})",
+        f"{inside}print({row.probe})",
+    ]
+    if not imports_in_cell:
+        found.insert(0, row.imports)
+    return found if magic else [re.sub("^%%component.*\n", "", cell) for cell in found]
+
+
+def run_all(kernel: Kernel, texts: list[str]) -> list[Result]:
+    return [kernel.run(text) for text in texts]
+
+
+@dataclass
+class Tried:
+    plain: list[str] = field(default_factory=list)
+    fresh: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+    statuses: list[str] = field(default_factory=list)
+
+
+def shown(results: list[Result]) -> list[str]:
+    return [result.printed if result.status == "ok" else result.traceback for result in results]
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["imported above", "imported in the cells"])
+def tried(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tried]:
+    folder = tmp_path_factory.mktemp("settings")
+    (folder / "inside").mkdir()
+    found = {row.name: Tried() for row in ROWS}
+    for place in ("plain", "fresh", "again"):
+        kernel = Kernel(folder, {"A_GIVEN": "1"})
+        try:
+            if place != "plain":
+                kernel.run("%load_ext jupyter_mlpipe").check()
+            for number, row in enumerate(ROWS):
+                texts = cells(row, number, magic=place != "plain", imports_in_cell=request.param)
+                results = run_all(kernel, texts)
+                setattr(found[row.name], place, shown(results))
+                if place == "again":
+                    steps = [r for r, text in zip(results, texts, strict=True) if text.startswith("%%comp")]
+                    found[row.name].statuses = [r.receipt for r in steps if r.status == "ok"]
+        finally:
+            kernel.close()
+    return found
+
+
+@pytest.mark.parametrize("name", [row.name for row in ROWS])
+def test_what_a_step_sets_is_set_in_the_notebook(tried: dict[str, Tried], name: str) -> None:
+    assert tried[name].fresh == tried[name].plain
+
+
+@pytest.mark.parametrize("name", [row.name for row in ROWS])
+def test_what_a_step_sets_is_set_when_it_is_reused(tried: dict[str, Tried], name: str) -> None:
+    assert tried[name].again == tried[name].plain
+    assert [re.search("reused|ran", status) and "reused" in status for status in tried[name].statuses] == [
+        True,
+        True,
+    ], tried[name].statuses
