@@ -166,8 +166,8 @@ def _large_outputs(step: RunStep) -> list[str]:
     ]
 
 
-def recorded_options(component: Component) -> list[str]:
-    """Return a word on each option given that has no effect in this version."""
+def words_on(component: Component) -> list[str]:
+    """Return a word on each option given that has no effect, and on what a step sees only in part."""
     options = component.options
     recorded = [
         flag
@@ -177,4 +177,9 @@ def recorded_options(component: Component) -> list[str]:
         )
         if given
     ]
-    return [f"{flag} is recorded, and has no effect in this version" for flag in recorded]
+    partly = [
+        f"{name}() in a step holds what the step reads and binds, not all names of the notebook"
+        for name in ("globals", "locals")
+        if name in component.reads
+    ]
+    return [*(f"{flag} is recorded, and has no effect in this version" for flag in recorded), *partly]

@@ -25,7 +25,7 @@ from jupyter_mlpipe.model.headless import NOT_RUN
 from jupyter_mlpipe.model.pipeline import FromStep
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
-from jupyter_mlpipe.notebook.cellview import CellView, recorded_options
+from jupyter_mlpipe.notebook.cellview import CellView, words_on
 from jupyter_mlpipe.notebook.cluster import make_executor
 from jupyter_mlpipe.notebook.config import MODES, MLPipe, notebook_name
 from jupyter_mlpipe.notebook.definitions import Definitions
@@ -262,7 +262,7 @@ class Session:
         receipt = Receipt(
             component.name, describe_interface(task.step, task.parameters, self.registry.shared_names())
         )
-        notes = recorded_options(component)
+        notes = words_on(component)
         facts = {"cell_id": component.cell_id}
         self._followed.pop(component.name, None)
         mode = "background" if component.name in self.headless.targets else self.mode

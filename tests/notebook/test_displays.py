@@ -529,6 +529,7 @@ def test_what_cannot_live_in_a_step_says_so(start_kernel: Start) -> None:
     assert slider.result == "IntSlider(value=0)"
     assert any("--here" in o.get("data", {}).get("text/plain", "") for o in slider.outputs)
     assert "%%parameters" in kernel.run("%%component b\ninput()").traceback
+    assert "not all names of the notebook" in kernel.run("%%component d\nlen(globals())").check().receipt
     group = kernel.run("%%component c\nraise ExceptionGroup('g', [ValueError('inner')])")
     assert "ValueError: inner" in group.traceback
 
