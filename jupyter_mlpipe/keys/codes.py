@@ -233,19 +233,33 @@ def _collect_reads(code: types.CodeType) -> CodeReads:
 def words_in(texts: Iterable[str], attributes: Iterable[str]) -> tuple[str, ...]:
     """Return the names in texts where the code, by what it calls, may look them up."""
     called = frozenset(attributes)
+    texts = list(texts)
     if not _EVALUATE.isdisjoint(called):
-        pieces = list(texts)
-    elif not _EXPAND.isdisjoint(called):
-        pieces = [piece for text in texts for found in _EXPANDED.findall(text) for piece in found]
+        pieces = texts
     else:
-        return ()
+        pieces = [text for text in texts if _FORMULA.search(text)]
+        if not _EXPAND.isdisjoint(called):
+            pieces += [piece for text in texts for found in _EXPANDED.findall(text) for piece in found]
     words = dict.fromkeys(word for piece in pieces for word in _WORD.findall(piece))
     return tuple(word for word in words if not keyword.iskeyword(word))
 
 
 _EVALUATE = frozenset(
-    {"eval", "exec", "query", "globals", "locals", "vars", "run_line_magic", "run_cell_magic"}
+    {
+        "eval",
+        "exec",
+        "query",
+        "sql",
+        "dmatrix",
+        "globals",
+        "locals",
+        "vars",
+        "run_line_magic",
+        "run_cell_magic",
+    }
 )
+# A model's formula, ``y ~ np.log(x)``, is evaluated where the function was called.
+_FORMULA = re.compile(r"[\w)\]]\s*~\s*[\w(-]|^\s*~")
 # IPython's commands: `!head {path} $n_lines`.
 _EXPAND = frozenset({"system", "getoutput"})
 _EXPANDED = re.compile(r"\{([^{}]*)\}|\$(\w+)")

@@ -133,7 +133,8 @@ class Session:
 
     def register(self, component: Component) -> StepTask:
         """Register a component in place of an earlier one of its name, or of its cell."""
-        self.definitions.bring(component.reads)
+        # Words in texts, too: a library may look them up (``dmatrix("log(x)")``).
+        self.definitions.bring({*component.reads, *self.definitions.names_in(component.code)})
         self.results.load_read(component.reads)
         before = self._cells.get(component.cell_id or "")
         around = self.settings.unsettled, self.settings.set_by(component.name)

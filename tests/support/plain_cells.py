@@ -804,4 +804,22 @@ from datetime import date, timedelta
 from pathlib import Path
 Fraction(1, 3), Decimal("1.1"), date(2024, 1, 1), timedelta(1), Path("a/b"), complex(1, 2), range(3), slice(1)
 """,
+    "names in the text of a formula": r"""
+# %%
+import inspect
+import math
+import pandas as pd
+df = pd.DataFrame({"x": [1.0, 2.0, 4.0], "y": [1.0, 2.0, 3.0]})
+scale = 2.0
+def twice(v): return v * scale
+def fit(formula):
+    # As libraries of formulas do: what it names is looked up where the function was called.
+    around = inspect.currentframe().f_back.f_globals
+    return eval(formula.partition("~")[2], around)
+# %%
+fit("y ~ math.log(2) + twice(3)")
+# %%
+limit = 1.5
+df.query("x > @limit").shape, eval("len(df) + limit")
+""",
 }
