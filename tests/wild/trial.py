@@ -1,0 +1,94 @@
+"""Tries one notebook: plain twice, with our line in a fresh store, and again on that store."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.wild import runs as running
+from tests.wild.compare import Comparison, compare
+from tests.wild.notebook import choose, read_cells
+from tests.wild.runs import NotebookRun, Place, run_notebook
+
+
+class Trial:
+    """A notebook and its plain runs.
+
+    Parameters
+    ----------
+    name
+        What to call it in reports.
+    source, notebook
+        A folder with all that it needs, and its path in there.
+    environment
+        Variables of the kernel; ``{root}`` stands for the copy of `source`.
+    timeout
+        Seconds that a cell may take.
+    kept
+        A folder to keep plain runs in: they do not depend on what is tested.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: Path,
+        notebook: str,
+        *,
+        environment: Iterable[tuple[str, str]] = (),
+        timeout: float = 120,
+        kept: Path | None = None,
+    ) -> None:
+        self.name = name
+        self.cells = read_cells(source / notebook)
+        self._timeout = timeout
+        # The same path each time: a kept plain run has printed it.
+        digest = hashlib.sha1(f"{name}|{source if kept is None else ''}".encode()).hexdigest()
+        self._scratch = Path(tempfile.gettempdir()) / f"wild-{digest[:10]}"
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.mkdir()
+        self._place = Place(source, self._scratch, str(Path(notebook).parent), tuple(environment))
+        self._plain = self._run_plain(
+            kept / f"{self._fingerprint(source / notebook)}.pickle" if kept else None
+        )
+
+    def run(self, choice: str) -> tuple[Comparison, dict[str, NotebookRun]]:
+        """Run with our line on the cells of a choice, twice, and compare."""
+        with_line = choose(self.cells, choice)
+        store = self._scratch / "store"
+        shutil.rmtree(store, ignore_errors=True)
+        runs = {
+            run: run_notebook(
+                self.cells,
+                self._place,
+                with_line=with_line,
+                store=store,
+                timeout=self._timeout + 60,
+                names=tuple(self._plain[0].names),
+            )
+            for run in ("first", "reused")
+        }
+        found = compare(self.name, choice, self.cells, with_line, self._plain, runs)
+        return found, {"plain": self._plain[0], **runs}
+
+    def close(self) -> None:
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _run_plain(self, aside: Path | None) -> tuple[NotebookRun, NotebookRun]:
+        if aside is not None and aside.exists():
+            one, other = pickle.loads(aside.read_bytes())
+            return one, other
+        one, other = (run_notebook(self.cells, self._place, timeout=self._timeout) for _ in range(2))
+        if aside is not None:
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_bytes(pickle.dumps((one, other)))
+        return one, other
+
+    def _fingerprint(self, notebook: Path) -> str:
+        """Digest what a plain run depends on, as far as it is in these files."""
+        parts = (self.name.encode(), notebook.read_bytes())
+        parts += (Path(running.__file__).read_bytes(), running.PROBE.read_bytes())
+        return hashlib.sha1(b"|".join(parts)).hexdigest()[:16]
