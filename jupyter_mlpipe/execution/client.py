@@ -74,7 +74,8 @@ class StepServer:
             if self._closed:
                 raise ClusterError("The executor is closed. Start a new run to start it again.")
             fresh = [module for module in preload if module not in self._preloaded]
-            self._preloaded.update((module, _packages_of(module)) for module in fresh)
+            tops = {top: _packages_of(top) for top in {module.partition(".")[0] for module in fresh}}
+            self._preloaded.update((module, tops[module.partition(".")[0]]) for module in fresh)
             if self._server is not None and not all(map(is_current, self._packages())):
                 # What it has imported is not what is installed any more. Its steps may end.
                 self._retired.append(self._server)
@@ -88,6 +89,17 @@ class StepServer:
             if fresh:
                 self._server.preload(fresh)
             return self._server
+
+    def _preload_like(self, imported: Iterable[str]) -> None:
+        """Load ahead what a step had to load: modules of packages, which do not change under a process."""
+        found: dict[str, bool] = {}
+        for name in imported:
+            top = name.partition(".")[0]
+            if top not in found:
+                found[top] = top not in sys.stdlib_module_names and bool(_packages_of(top))
+        modules = [name for name in imported if found[name.partition(".")[0]]]
+        with contextlib.suppress(ClusterError):  # closed in the meantime
+            self._ensure(modules)
 
     def _packages(self) -> set[Package]:
         return {package for packages in self._preloaded.values() for package in packages}
@@ -126,7 +138,9 @@ class StepServer:
             on_message({"type": "started", "pid": running.pid, "worker": ""})
             while (message := channel.receive()) is not None:
                 self._verified.add(message.pop("verified", ()))
+                imported = message.pop("imported", ())
                 on_message(message)
+                self._preload_like(imported)
                 if message["type"] == "ended":
                     return
             status, peak = server.wait_for_status(running.pid)

@@ -67,10 +67,13 @@ def serve(connection: socket.socket) -> None:
     started = time.perf_counter()
     capture.follow()
     ended: dict[str, Any] = {"type": "ended"}
+    known = frozenset(sys.modules)
     process = StepProcess(capture)
     try:
         record = process.run(StepSpec.from_bytes(encoded), given, started)
         ended |= {"status": "succeeded", "record": record.to_json(), "verified": process.verified}
+        # In the order in which they were loaded.
+        ended["imported"] = [name for name in sys.modules if name not in known]
     except BaseException as error:  # whatever user code raises, SystemExit too, is told and not lost
         ended |= {"status": "failed", "error": process.describe(error), "outputs": process.rescue()}
         capture.stop()

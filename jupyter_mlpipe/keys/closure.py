@@ -12,7 +12,7 @@ import functools
 import os
 import sys
 import types
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,7 +75,7 @@ class Closure:
     packages
         Distribution -> version.
     preload
-        Top-level installed modules worth importing ahead.
+        Installed modules worth importing ahead.
     ingredients
         All parts of the key but parameters, inputs and settings, sorted.
     affected
@@ -169,7 +169,7 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
         sources=walk.sources(),
         modules={name: module.source for name, module in reached.local.items() if module.source is not None},
         packages={package.name: package.version for package in reached.distributions.values()},
-        preload=tuple(sorted(reached.tops)),
+        preload=_modules_ahead(walk.witness.wanted, reached.tops),
         ingredients=tuple(sorted(walk.ingredients, key=lambda i: (i.kind, i.name, i.digest))),
         affected=affected,
         may_set=may_set,
@@ -178,6 +178,12 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
         unshippable=unshippable,
     )
     return closure, walk.witness
+
+
+def _modules_ahead(wanted: Iterable[tuple[str, tuple[str, ...]]], tops: Collection[str]) -> tuple[str, ...]:
+    """Return the installed modules that the code imports, by full name."""
+    named = {module for module, _ in wanted if module.partition(".")[0] in tops}
+    return tuple(sorted({*tops, *named}))
 
 
 @dataclass(frozen=True, slots=True)
