@@ -16,6 +16,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, NoReturn
 
+from jupyter_mlpipe.execution.frontend import frontend_for_caller
 from jupyter_mlpipe.execution.shown import OURS, Capture, Output
 
 INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
@@ -43,7 +44,7 @@ class LazyShell:
 
     def install(self) -> None:
         """Make displays and figures arrive as in a kernel, whoever asks for them."""
-        builtins.get_ipython = self.get  # type: ignore[attr-defined]
+        builtins.get_ipython = self._asked_for  # type: ignore[attr-defined]
         builtins.display = self._display  # type: ignore[attr-defined]
         sys.stdin = NoInput()
         sys.breakpointhook = _refuse_input
@@ -77,6 +78,10 @@ class LazyShell:
             finally:
                 self._making = False
         return self._shell
+
+    def _asked_for(self) -> Any:
+        """Return the shell, or what stands for it where that will do: IPython need not be loaded then."""
+        return frontend_for_caller() or self.get()
 
     @property
     def interactivity(self) -> str:
@@ -281,4 +286,5 @@ def _make_shell(lazy: LazyShell) -> Any:
     shell = StepShell.instance(config=config, user_module=lazy.module, user_ns=names)
     # IPython binds names such as `_`, `In` and `exit`; the step's own come first.
     names.update(before)
+    shell.builtin_trap.auto_builtins["get_ipython"] = lazy._asked_for
     return shell

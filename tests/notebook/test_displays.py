@@ -269,6 +269,22 @@ js.dumps(2), isinstance(obj, Ka)
 # %% plain
 del Ka, obj
 """,
+    "wide tables": r"""
+# %%
+import pandas as pd
+# %%
+df = pd.DataFrame({f"column number {i}": range(3) for i in range(8)})
+print(df)
+df
+# %%
+df.T.to_string() == str(df.T), repr(df)[:200], pd.get_option("display.max_columns")
+# %%
+pd.Categorical(["a", "b"] * 30)
+# %%
+print(pd.DataFrame({i: [10 ** 9] for i in range(40)}))
+# %% plain
+df
+""",
     "settings of inline figures": r"""
 # %%
 %matplotlib inline
