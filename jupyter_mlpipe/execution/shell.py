@@ -16,10 +16,10 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, NoReturn
 
+from jupyter_mlpipe.execution.figures import INLINE_BACKEND, make_figures_showable
 from jupyter_mlpipe.execution.frontend import frontend_for_caller
 from jupyter_mlpipe.execution.shown import OURS, Capture, Output
 
-INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _SHELL_MODULE = "IPython.core.interactiveshell"
 
@@ -90,7 +90,6 @@ class LazyShell:
 
     def _display(self, *objects: object, **options: Any) -> Any:
         self.get()
-        _make_figures_showable()
         import IPython.display
 
         show: Any = IPython.display.display
@@ -102,7 +101,6 @@ class LazyShell:
         if value is None:
             return
         shell = self.get()
-        _make_figures_showable()
         formats, metadata = shell.display_formatter.format(value)
         if _WIDGET in formats:
             del formats[_WIDGET]
@@ -166,12 +164,6 @@ class NoInput(io.TextIOBase):
 
     def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
         _refuse_input()
-
-
-def _make_figures_showable() -> None:
-    """Tell IPython how to draw figures, where one came with an input and nothing imported pyplot."""
-    if "matplotlib.figure" in sys.modules and "matplotlib.pyplot" not in sys.modules:
-        importlib.import_module("matplotlib.pyplot").switch_backend(os.environ["MPLBACKEND"])
 
 
 class _ArmAtImport(importlib.abc.MetaPathFinder):
@@ -286,5 +278,6 @@ def _make_shell(lazy: LazyShell) -> Any:
     shell = StepShell.instance(config=config, user_module=lazy.module, user_ns=names)
     # IPython binds names such as `_`, `In` and `exit`; the step's own come first.
     names.update(before)
+    make_figures_showable(shell)
     shell.builtin_trap.auto_builtins["get_ipython"] = lazy._asked_for
     return shell

@@ -285,6 +285,27 @@ print(pd.DataFrame({i: [10 ** 9] for i in range(40)}))
 # %% plain
 df
 """,
+    "figures handed on": r"""
+# %%
+import matplotlib.pyplot as plt
+fig = plt.figure(figsize=(1, 1))
+fig.add_subplot()
+plt.close(fig)
+# %%
+display(fig); 1
+# %%
+from IPython.display import display as show
+show(fig, {"a": 1})
+# %%
+fig
+# %% plain
+fig
+# %%
+from matplotlib.figure import Figure
+bare = Figure(figsize=(1, 1))
+# %%
+print(type(bare).__name__)
+""",
     "settings of inline figures": r"""
 # %%
 %matplotlib inline
