@@ -382,7 +382,7 @@ class Session:
         else:
             bound, changed = tuple(names.binds), (*names.changes, *names.may_change)
             self.cells_run.note_unstorable(bound, self.shell.user_ns)
-            self.definitions.observe([*bound, *(d.name for d in names.definitions)])
+            self.definitions.observe([*bound, *names.deletes, *(d.name for d in names.definitions)])
         self.names.observe(bound, changed, self.cell_id)
 
     def _offer(self, run: Run, name: str, *, claim: bool) -> None:

@@ -306,6 +306,36 @@ bare = Figure(figsize=(1, 1))
 # %%
 print(type(bare).__name__)
 """,
+    "names that IPython has too": r"""
+# %%
+class display(object):
+    def __init__(self, *args):
+        self.args = args
+    def __repr__(self):
+        return "own " + ", ".join(self.args)
+# %%
+display("a")
+# %% plain
+display("b")
+# %% plain
+def open(path): return "opened " + path
+def quit(): return "no"
+exit = 5
+# %%
+open("x"), quit(), exit
+# %%
+def open(path): return "again " + path
+# %%
+open("x")
+# %% plain
+open("y")
+# %% plain
+from IPython.display import display
+del open, quit, exit
+# %%
+display("c")
+open("made.txt", "w").close()
+""",
     "settings of inline figures": r"""
 # %%
 %matplotlib inline
