@@ -30,7 +30,7 @@ from jupyter_mlpipe.notebook.cluster import make_executor
 from jupyter_mlpipe.notebook.config import MODES, MLPipe, notebook_name
 from jupyter_mlpipe.notebook.definitions import Definitions
 from jupyter_mlpipe.notebook.headless import Headless
-from jupyter_mlpipe.notebook.names import PARAMETERS, Names, Pending
+from jupyter_mlpipe.notebook.names import PARAMETERS, Names, Pending, lists_names
 from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.parameters import check_known, convert, declare
 from jupyter_mlpipe.notebook.receipt import Receipt, describe_interface
@@ -367,7 +367,7 @@ class Session:
     def before_cell(self, text: str, code: str) -> None:
         """Make what a plain cell is about to read ready: definitions, then outputs of steps."""
         self.collect()
-        self.definitions.bring(self.definitions.names_in(text))
+        self.definitions.bring(self.definitions.names_in(text, listed=lists_names(text)))
         self.names.prepare(text, code)
         self.results.prepare(text, code)
 

@@ -336,6 +336,33 @@ del open, quit, exit
 display("c")
 open("made.txt", "w").close()
 """,
+    "lists of names": r"""
+# %%
+import math as m, json
+from os import path
+def f(): return g()
+def g(): return m.pi
+class C: pass
+value = 3
+# %% plain
+sorted(n for n in globals() if n in ("m", "json", "path", "f", "g", "C", "value", "other"))
+# %%
+import string
+def other(): return f()
+# %% plain
+sorted(set(dir()) & {"m", "json", "path", "f", "g", "C", "value", "other", "string"})
+# %%
+import textwrap
+late = 5
+# %% plain
+%who
+# %%
+def last(): return late
+# %% plain
+%who_ls function
+# %% plain
+"last" in vars(), globals()["other"]()
+""",
     "settings of inline figures": r"""
 # %%
 %matplotlib inline
