@@ -363,6 +363,37 @@ def last(): return late
 # %% plain
 "last" in vars(), globals()["other"]()
 """,
+    "help in the pager": r"""
+# %%
+def documented(a, b=2):
+    "What it does."
+# %%
+documented?
+# %%
+import json
+json.dumps?
+# %%
+json.dumps??
+print("after")
+# %%
+len?
+x = 1
+x
+# %% plain
+x
+# %% plain
+"text"
+# %%
+len(In), In[5][:3], type(In).__name__
+# %%
+count = 3
+def g(): return count
+count
+%who_ls int
+# %%
+late = g() + 1
+%who
+""",
     "settings of inline figures": r"""
 # %%
 %matplotlib inline
@@ -604,6 +635,16 @@ def test_a_name_that_is_not_there_is_told_with_what_may_be_meant(start_kernel: S
         assert "'stream' of step 'made'" in told.traceback
         assert told.error is not None
         assert told.error["ename"] == "NameError"
+
+
+@pytest.mark.parametrize("code", ["3", "'a word'", "", "0"])
+def test_asking_to_exit_says_what_was_asked(code: str, start_kernel: Start) -> None:
+    kernel = start_kernel()
+    cell = f"import sys\nsys.exit({code})"
+    plain, ours = kernel.run(cell).error, kernel.run(f"%%component a\n{cell}").error
+    assert plain is not None
+    assert ours is not None
+    assert (ours["ename"], ours["evalue"]) == (plain["ename"], plain["evalue"])
 
 
 def test_a_closed_file_is_left_out_without_a_word(start_kernel: Start) -> None:
