@@ -262,7 +262,7 @@ class Session:
         receipt = Receipt(
             component.name, describe_interface(task.step, task.parameters, self.registry.shared_names())
         )
-        notes = words_on(component)
+        notes = words_on(component, self.shell.user_ns)
         facts = {"cell_id": component.cell_id}
         self._followed.pop(component.name, None)
         mode = "background" if component.name in self.headless.targets else self.mode

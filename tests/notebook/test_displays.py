@@ -637,6 +637,19 @@ def test_a_name_that_is_not_there_is_told_with_what_may_be_meant(start_kernel: S
         assert told.error["ename"] == "NameError"
 
 
+def test_a_change_of_a_library_is_told(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("import fractions\nclass Own: pass").check()
+    changed = kernel.run("%%component a\nfractions.Fraction.own = 1\nn = fractions.Fraction(1).own").check()
+    assert "fractions.Fraction.own changes a library in this step's process only" in changed.receipt
+    here = "%%component b\nimport textwrap\ntextwrap.own = 2\nm = textwrap.own"
+    assert "textwrap.own changes" in kernel.run(here).check().receipt
+    unchanged = kernel.run("%%component c\no = Own()\no.x = fractions.Fraction(1)\no.x").check()
+    assert "changes a library" not in unchanged.receipt
+    kernel.run("%%component d --here\nfractions.Fraction.own = 1").check()
+    assert kernel.run("fractions.Fraction(2).own").check().result == "1"
+
+
 @pytest.mark.parametrize("code", ["3", "'a word'", "", "0"])
 def test_asking_to_exit_says_what_was_asked(code: str, start_kernel: Start) -> None:
     kernel = start_kernel()
