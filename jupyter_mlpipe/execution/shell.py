@@ -127,6 +127,11 @@ class LazyShell:
             data = {"text/plain": word, OURS: {"kind": "note"}}
             self.capture.show({"output_type": "display_data", "data": data, "metadata": {}})
 
+    def page(self, text: Any, start: int = 0, *_ignored: object, **_options: object) -> None:
+        """Leave what IPython would page to the front end, which shows it as it likes."""
+        data = text if isinstance(text, Mapping) else {"text/plain": text}
+        self.capture.show({"output_type": "page", "data": _plain(data), "start": max(0, start)})
+
     def end_cell(self) -> None:
         """Tell IPython that the cell is done: open figures are shown then."""
         if self._shell is not None:
@@ -207,6 +212,7 @@ def _make_shell(lazy: LazyShell) -> Any:
     from IPython.core.displayhook import DisplayHook
     from IPython.core.displaypub import DisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.page import as_hook
     from traitlets import Type
     from traitlets.config import Config
 
@@ -279,5 +285,6 @@ def _make_shell(lazy: LazyShell) -> Any:
     # IPython binds names such as `_`, `In` and `exit`; the step's own come first.
     names.update(before)
     make_figures_showable(shell)
+    shell.set_hook("show_in_pager", as_hook(lazy.page), 99)  # type: ignore[no-untyped-call]
     shell.builtin_trap.auto_builtins["get_ipython"] = lazy._asked_for
     return shell

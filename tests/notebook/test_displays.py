@@ -384,6 +384,13 @@ x
 # %% plain
 "text"
 # %%
+if x:
+    json.dumps?
+print("below")
+# %%
+n_written = open("short.py", "w").write("y = 2")
+%pycat short.py
+# %%
 len(In), In[5][:3], type(In).__name__
 # %%
 count = 3
