@@ -21,10 +21,12 @@ QUIETLY = "run_magic_quietly"
 
 _AROUND_CODE = frozenset({"time", "prun", "capture"})
 _AROUND_STATEMENT = frozenset({"time", "prun"})
+# They look at names, those of their own cell too.
+_ASKS = frozenset({"who", "whos", "who_ls", "pinfo", "pinfo2", "pdoc", "pdef", "psource", "pfile", "psearch"})
 _OF_THE_KERNEL = frozenset(
-    {"load_ext", "reload_ext", "unload_ext", "autoreload", "aimport", "pip", "conda", "mamba", "uv"}
-    | {"store", "who", "whos", "who_ls", "history", "hist", "xmode", "colors", "alias", "unalias"}
-    | {"pinfo", "pinfo2", "pdoc", "pdef", "psource", "pfile", "psearch"}
+    _ASKS
+    | {"load_ext", "reload_ext", "unload_ext", "autoreload", "aimport", "pip", "conda", "mamba", "uv"}
+    | {"store", "history", "hist", "xmode", "colors", "alias", "unalias"}
     | {"reset", "reset_selective", "xdel", "macro", "save", "notebook", "doctest_mode", "logstart", "gui"}
 )
 _OF_BOTH = frozenset({"matplotlib", "config", "precision", "cd", "env", "set_env", "pushd", "popd", "pylab"})
@@ -42,13 +44,16 @@ class LineMagic:
     is_last
         Its value would be the cell's result.
     is_after
-        It stands below other code, where the step runs it too: the kernel follows when the step is done.
+        It stands below other code: the kernel follows when the step is done.
+    is_repeated
+        The step runs it too, and has shown what it shows.
     """
 
     name: str
     line: str
     is_last: bool = False
     is_after: bool = False
+    is_repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +140,13 @@ def _expand_lines(code: str) -> Expanded:
         if magic.name in _AROUND_STATEMENT and _is_statement(magic.line):
             new = f"with get_ipython().{OVER_LINE}({magic.name!r}, {magic.line!r}): {magic.line}"
         elif magic.name in _OF_BOTH and number >= n_first and not _only_asks(magic):
-            for_kernel.append(replace(magic, is_after=True))
+            for_kernel.append(replace(magic, is_after=True, is_repeated=True))
             continue
         elif magic.name in _OF_BOTH and not _only_asks(magic):
             for_kernel.append(magic)
             new = f"get_ipython().{QUIETLY}({magic.name!r}, {magic.line!r})"
         elif magic.name in _OF_THE_KERNEL or (magic.name == "run" and number < n_first):
-            for_kernel.append(magic)
+            for_kernel.append(replace(magic, is_after=number > 0 and magic.name in _ASKS))
             new = "pass"
         else:
             continue

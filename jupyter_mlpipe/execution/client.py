@@ -20,7 +20,7 @@ from typing import IO
 from jupyter_mlpipe.errors import ClusterError
 from jupyter_mlpipe.execution.channel import Channel
 from jupyter_mlpipe.execution.executor import FailedMessage, Message
-from jupyter_mlpipe.execution.shell import INLINE_BACKEND
+from jupyter_mlpipe.execution.figures import INLINE_BACKEND
 from jupyter_mlpipe.execution.shown import Tail, stream_output
 from jupyter_mlpipe.keys.packages import Package, find_package, find_requirements, is_current
 from jupyter_mlpipe.keys.process import THREAD_VARIABLES

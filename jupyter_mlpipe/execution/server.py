@@ -25,6 +25,7 @@ import time
 import warnings
 from typing import Any, NoReturn
 
+from jupyter_mlpipe.execution.frontend import as_in_a_kernel
 from jupyter_mlpipe.execution.step import rehearse, serve, warm_up
 
 N_WAITING = 3
@@ -126,7 +127,7 @@ class ForkServer:
         before = len(sys.modules)
         for module in modules:
             # The step that needs it tells what is wrong with it.
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception), as_in_a_kernel():
                 importlib.import_module(module)
         if len(sys.modules) == before:
             return

@@ -16,9 +16,10 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, NoReturn
 
+from jupyter_mlpipe.execution.figures import INLINE_BACKEND, make_figures_showable
+from jupyter_mlpipe.execution.frontend import frontend_for_caller
 from jupyter_mlpipe.execution.shown import OURS, Capture, Output
 
-INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _SHELL_MODULE = "IPython.core.interactiveshell"
 
@@ -43,7 +44,7 @@ class LazyShell:
 
     def install(self) -> None:
         """Make displays and figures arrive as in a kernel, whoever asks for them."""
-        builtins.get_ipython = self.get  # type: ignore[attr-defined]
+        builtins.get_ipython = self._asked_for  # type: ignore[attr-defined]
         builtins.display = self._display  # type: ignore[attr-defined]
         sys.stdin = NoInput()
         sys.breakpointhook = _refuse_input
@@ -78,6 +79,10 @@ class LazyShell:
                 self._making = False
         return self._shell
 
+    def _asked_for(self) -> Any:
+        """Return the shell, or what stands for it where that will do: IPython need not be loaded then."""
+        return frontend_for_caller() or self.get()
+
     @property
     def interactivity(self) -> str:
         """Which expressions of a cell are shown, in IPython's words."""
@@ -85,7 +90,6 @@ class LazyShell:
 
     def _display(self, *objects: object, **options: Any) -> Any:
         self.get()
-        _make_figures_showable()
         import IPython.display
 
         show: Any = IPython.display.display
@@ -97,7 +101,6 @@ class LazyShell:
         if value is None:
             return
         shell = self.get()
-        _make_figures_showable()
         formats, metadata = shell.display_formatter.format(value)
         if _WIDGET in formats:
             del formats[_WIDGET]
@@ -123,6 +126,11 @@ class LazyShell:
             )
             data = {"text/plain": word, OURS: {"kind": "note"}}
             self.capture.show({"output_type": "display_data", "data": data, "metadata": {}})
+
+    def page(self, text: Any, start: int = 0, *_ignored: object, **_options: object) -> None:
+        """Leave what IPython would page to the front end, which shows it as it likes."""
+        data = text if isinstance(text, Mapping) else {"text/plain": text}
+        self.capture.show({"output_type": "page", "data": _plain(data), "start": max(0, start)})
 
     def end_cell(self) -> None:
         """Tell IPython that the cell is done: open figures are shown then."""
@@ -161,12 +169,6 @@ class NoInput(io.TextIOBase):
 
     def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
         _refuse_input()
-
-
-def _make_figures_showable() -> None:
-    """Tell IPython how to draw figures, where one came with an input and nothing imported pyplot."""
-    if "matplotlib.figure" in sys.modules and "matplotlib.pyplot" not in sys.modules:
-        importlib.import_module("matplotlib.pyplot").switch_backend(os.environ["MPLBACKEND"])
 
 
 class _ArmAtImport(importlib.abc.MetaPathFinder):
@@ -210,6 +212,7 @@ def _make_shell(lazy: LazyShell) -> Any:
     from IPython.core.displayhook import DisplayHook
     from IPython.core.displaypub import DisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.page import as_hook
     from traitlets import Type
     from traitlets.config import Config
 
@@ -281,4 +284,7 @@ def _make_shell(lazy: LazyShell) -> Any:
     shell = StepShell.instance(config=config, user_module=lazy.module, user_ns=names)
     # IPython binds names such as `_`, `In` and `exit`; the step's own come first.
     names.update(before)
+    make_figures_showable(shell)
+    shell.set_hook("show_in_pager", as_hook(lazy.page), 99)  # type: ignore[no-untyped-call]
+    shell.builtin_trap.auto_builtins["get_ipython"] = lazy._asked_for
     return shell

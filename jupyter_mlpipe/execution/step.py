@@ -110,10 +110,7 @@ class StepProcess:
             # The message says it all: the frames, and the error below it, are ours.
             error = error.with_traceback(None)
             error.__cause__, error.__suppress_context__ = None, True
-        failure = describe_error(error, kind, self._shell)
-        if isinstance(error, SystemExit):
-            failure["evalue"] = f"the code asked to exit with {error.code!r}"
-        return failure
+        return describe_error(error, kind, self._shell)
 
     def rescue(self) -> dict[str, Any]:
         """Store what outputs stood for when the code failed: a cell keeps what it had bound by then.

@@ -37,6 +37,7 @@ _GIVEN = frozenset(
     }
 )
 _GIVEN_BY_IPYTHON = frozenset({"display", "exit", "get_ipython", "open", "quit"})
+_IPYTHON = frozenset({"IPython", "ipykernel"})
 _HISTORY = frozenset({"In", "Out", "_dh", "_ih", "_oh"})
 _UNCHANGING = SCALARS - {bytearray}
 _BUILTIN_TYPES = [value for value in vars(builtins).values() if isinstance(value, type)]
@@ -61,11 +62,18 @@ class Scope:
         if name in self.kept:
             return self.kept[name]
         is_ipython = "get_ipython" in self.namespace
-        if name in _GIVEN or (is_ipython and name in _GIVEN_BY_IPYTHON):
+        if name in _GIVEN or (is_ipython and name in _GIVEN_BY_IPYTHON and self._is_as_given(name)):
             return GIVEN
         if name not in self.namespace or (is_ipython and name in _HISTORY):
             return MISSING
         return self.namespace[name]
+
+    def _is_as_given(self, name: str) -> bool:
+        """Tell whether a name stands for what IPython gave, not for a thing of the notebook's own."""
+        if name not in self.namespace:
+            return True
+        home = getattr(self.namespace[name], "__module__", None)
+        return isinstance(home, str) and home.partition(".")[0] in _IPYTHON
 
     def module_named(self, name: str) -> Any:
         """Return the module, or the environment, that a name of the notebook stands for, if any."""

@@ -6,8 +6,10 @@ import itertools
 import queue
 import threading
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
+from jupyter_mlpipe.cells.patches import find_patches
 from jupyter_mlpipe.errors import describe_error
 from jupyter_mlpipe.execution.run import Run, RunStep
 from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND
@@ -166,8 +168,8 @@ def _large_outputs(step: RunStep) -> list[str]:
     ]
 
 
-def words_on(component: Component) -> list[str]:
-    """Return a word on each option given that has no effect, and on what a step sees only in part."""
+def words_on(component: Component, namespace: Mapping[str, Any]) -> list[str]:
+    """Return a word on what has no effect, or less than without our line: options, changes of libraries."""
     options = component.options
     recorded = [
         flag
@@ -182,4 +184,18 @@ def words_on(component: Component) -> list[str]:
         for name in ("globals", "locals")
         if name in component.reads
     ]
-    return [*(f"{flag} is recorded, and has no effect in this version" for flag in recorded), *partly]
+    imported = {definition.name for definition in component.definitions if definition.kind == "import"}
+    patched = [
+        f"{patch} changes a library in this step's process only: other components need it in their own cell, "
+        "plain cells in a plain one (or put --here behind this component's name)"
+        for root, patch in find_patches(component.code)
+        if root in imported or _is_foreign(namespace.get(root))
+    ]
+    recorded = [f"{flag} is recorded, and has no effect in this version" for flag in recorded]
+    return [*recorded, *partly, *patched]
+
+
+def _is_foreign(value: object) -> bool:
+    if isinstance(value, type):
+        return value.__module__ not in ("__main__", "builtins")
+    return isinstance(value, ModuleType)

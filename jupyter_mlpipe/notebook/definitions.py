@@ -49,10 +49,10 @@ class Definitions:
             self._known.pop(name, None)
             self._brought.pop(name, None)
 
-    def names_in(self, text: str) -> list[str]:
-        """Return the definitions that a text may read."""
-        if not self._known:
-            return []
+    def names_in(self, text: str, *, listed: bool = False) -> list[str]:
+        """Return the definitions that a text may read; all where it has names `listed`."""
+        if listed or not self._known:
+            return list(self._known)
         return [name for name in dict.fromkeys(_WORD.findall(text)) if name in self._known]
 
     def bring(self, names: Iterable[str]) -> bool:

@@ -12,6 +12,7 @@ from IPython.core.error import InputRejected
 from jupyter_mlpipe.cells.header import comment_header
 from jupyter_mlpipe.cells.magics import component_first
 from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.execution.figures import make_figures_showable
 from jupyter_mlpipe.notebook.completion import make_matcher
 from jupyter_mlpipe.notebook.magics import PipelineMagics
 from jupyter_mlpipe.notebook.output import MIME, CellOutput
@@ -46,6 +47,7 @@ class Extension:
         shell.events.register("post_run_cell", self.after_cell)
         shell.configurables.append(self.session.config)
         shell.Completer.custom_matchers.append(self._matcher)
+        make_figures_showable(shell)
 
     def unload(self) -> None:
         shell = self.shell

@@ -100,9 +100,9 @@ class PipelineMagics(Magics):
         """Run what sets up the kernel, as a plain cell would have."""
         for magic in magics:
             self.session.before_cell(f"{magic.name} {magic.line}", "")
-            with redirect_stdout(io.StringIO()) if magic.is_after else nullcontext():
+            with redirect_stdout(io.StringIO()) if magic.is_repeated else nullcontext():
                 value = self._shell.run_line_magic(magic.name, magic.line)
-            if magic.is_last and not magic.is_after and value is not None:
+            if magic.is_last and not magic.is_repeated and value is not None:
                 self._shell.displayhook(value)
 
 

@@ -25,6 +25,7 @@ _UNCHANGING = frozenset({int, float, complex, bool, str, bytes, type(None)})
 _WORD = re.compile(r"[^\W\d]\w*")
 _EVALUATE = frozenset({"eval", "exec", "query", "run_cell_magic", "run_line_magic"})
 _LISTS = frozenset({"globals", "locals", "vars", "who", "whos", "who_ls"})
+_LISTING = re.compile(r"\b(?:dir|globals|locals|vars)\s*\(\s*\)|\bwho(?:s|_ls)?\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +242,8 @@ class Names:
         certain = self.reached_from(_names_read(code))
         self.load(name for name in list(self.pending) if name in certain)
         waits = bool(words & _EVALUATE)
-        for name in [name for name in self.pending if name in words or words & _LISTS]:
+        lists = bool(words & _LISTS) or lists_names(text)
+        for name in [name for name in self.pending if name in words or lists]:
             if waits or self.pending[name].is_ready():
                 # A word in a text is no reading: where it cannot be had, the cell may not need it.
                 with suppress(MLPipeError):
@@ -334,6 +336,11 @@ class Names:
 def reads_any_name(words: set[str]) -> bool:
     """Tell whether a cell with these words may look at names that it does not mention."""
     return bool(words & (_EVALUATE | _LISTS))
+
+
+def lists_names(text: str) -> bool:
+    """Tell whether a cell looks at all names that there are: those of definitions too."""
+    return bool(_LISTING.search(text))
 
 
 def _names_read(code: str) -> set[str]:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from IPython.core.page import page
+
 from jupyter_mlpipe.errors import MLPipeError, StepError
 from jupyter_mlpipe.execution.shown import OURS
 from jupyter_mlpipe.notebook.tracebacks import render
@@ -84,6 +86,8 @@ class CellOutput:
             self.stream(output["name"], output["text"])
         elif kind == "clear_output":
             self.clear(wait=bool(output.get("wait")))
+        elif kind == "page":
+            self._page(output)
         elif kind == "execute_result" and self.is_kernel:
             content = {
                 "data": dict(output["data"]),
@@ -95,6 +99,13 @@ class CellOutput:
             transient = output.get("transient") or {}
             message = "update_display_data" if kind == "update_display_data" else "display_data"
             self._publish(message, output["data"], output.get("metadata"), transient)
+
+    def _page(self, output: Mapping[str, Any]) -> None:
+        if self.is_kernel:
+            payload = {"source": "page", "data": dict(output["data"]), "start": output["start"]}
+            self._shell.payload_manager.write_payload(payload)
+        else:
+            page(output["data"]["text/plain"], output["start"])
 
     def _publish(
         self,

@@ -30,7 +30,7 @@ from jupyter_mlpipe.notebook.cluster import make_executor
 from jupyter_mlpipe.notebook.config import MODES, MLPipe, notebook_name
 from jupyter_mlpipe.notebook.definitions import Definitions
 from jupyter_mlpipe.notebook.headless import Headless
-from jupyter_mlpipe.notebook.names import PARAMETERS, Names, Pending
+from jupyter_mlpipe.notebook.names import PARAMETERS, Names, Pending, lists_names
 from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.parameters import check_known, convert, declare
 from jupyter_mlpipe.notebook.receipt import Receipt, describe_interface
@@ -263,7 +263,7 @@ class Session:
         receipt = Receipt(
             component.name, describe_interface(task.step, task.parameters, self.registry.shared_names())
         )
-        notes = words_on(component)
+        notes = words_on(component, self.shell.user_ns)
         facts = {"cell_id": component.cell_id}
         self._followed.pop(component.name, None)
         mode = "background" if component.name in self.headless.targets else self.mode
@@ -368,7 +368,7 @@ class Session:
     def before_cell(self, text: str, code: str) -> None:
         """Make what a plain cell is about to read ready: definitions, then outputs of steps."""
         self.collect()
-        self.definitions.bring(self.definitions.names_in(text))
+        self.definitions.bring(self.definitions.names_in(text, listed=lists_names(text)))
         self.names.prepare(text, code)
         self.results.prepare(text, code)
 
@@ -383,7 +383,7 @@ class Session:
         else:
             bound, changed = tuple(names.binds), (*names.changes, *names.may_change)
             self.cells_run.note_unstorable(bound, self.shell.user_ns)
-            self.definitions.observe([*bound, *(d.name for d in names.definitions)])
+            self.definitions.observe([*bound, *names.deletes, *(d.name for d in names.definitions)])
         self.names.observe(bound, changed, self.cell_id)
 
     def _offer(self, run: Run, name: str, *, claim: bool) -> None:

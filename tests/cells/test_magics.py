@@ -45,7 +45,7 @@ def test_settings_go_to_the_kernel_before_the_step_or_after_it() -> None:
     assert expanded.for_kernel == (
         LineMagic("matplotlib", "inline"),
         LineMagic("load_ext", "autoreload"),
-        LineMagic("cd", "a", is_after=True),
+        LineMagic("cd", "a", is_after=True, is_repeated=True),
     )
     assert "run_magic_quietly('matplotlib', 'inline')" in expanded.code
     assert "autoreload" not in expanded.code

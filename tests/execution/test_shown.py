@@ -176,3 +176,23 @@ def test_libraries_imported_ahead_show_figures_and_displays_all_the_same(tmp_pat
         assert steps.run("1 / 0").error["ename"] == "ZeroDivisionError"
     finally:
         steps.server.close()
+
+
+def test_wide_frame_is_printed_as_in_a_kernel_and_without_ipython(tmp_path: Path) -> None:
+    steps = Steps(tmp_path)
+    code = (
+        "import sys\nahead = 'pandas' in sys.modules\nimport pandas as pd\n"
+        "print(pd.DataFrame({f'column number {i}': range(3) for i in range(8)}))\n"
+        "loaded = 'IPython' in sys.modules"
+    )
+    try:
+        for is_ahead in (False, True):
+            if is_ahead:
+                steps.server.ensure(["pandas"])
+            while steps.value(ended := steps.run(code, outputs=("ahead", "loaded")), "ahead") != is_ahead:
+                pass
+            assert ended.text.splitlines()[0].endswith("  \\")
+            assert "..." not in ended.text
+            assert steps.value(ended, "loaded") is False
+    finally:
+        steps.server.close()

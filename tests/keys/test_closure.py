@@ -420,10 +420,17 @@ def test_submodules_used_through_their_parent_are_imported_too(notebook):
 
 
 def test_what_ipython_gives_is_not_captured(notebook):
-    notebook.run("get_ipython = display = exit = quit = print\nIn = Out = {}")
+    notebook.run("from IPython.display import display\nget_ipython = exit = quit = display\nIn = Out = {}")
     closure = notebook.closure("display(get_ipython())\nout = In")
     assert closure.names == ()
     assert closure.unresolved == ("In",)
+
+
+def test_what_the_notebook_calls_like_something_of_ipython_is_captured(notebook):
+    notebook.run("get_ipython = None\ndef display(x): return x\nexit = 3\nfrom os import open")
+    closure = notebook.closure("display(open(exit))")
+    assert closure.names == ("display", "exit")
+    assert closure.imports["open"] == ("posix", "open")
 
 
 def test_what_cannot_be_digested_is_a_problem_and_never_the_same_twice(notebook):

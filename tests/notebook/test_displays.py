@@ -269,6 +269,138 @@ js.dumps(2), isinstance(obj, Ka)
 # %% plain
 del Ka, obj
 """,
+    "wide tables": r"""
+# %%
+import pandas as pd
+# %%
+df = pd.DataFrame({f"column number {i}": range(3) for i in range(8)})
+print(df)
+df
+# %%
+df.T.to_string() == str(df.T), repr(df)[:200], pd.get_option("display.max_columns")
+# %%
+pd.Categorical(["a", "b"] * 30)
+# %%
+print(pd.DataFrame({i: [10 ** 9] for i in range(40)}))
+# %% plain
+df
+""",
+    "figures handed on": r"""
+# %%
+import matplotlib.pyplot as plt
+fig = plt.figure(figsize=(1, 1))
+fig.add_subplot()
+plt.close(fig)
+# %%
+display(fig); 1
+# %%
+from IPython.display import display as show
+show(fig, {"a": 1})
+# %%
+fig
+# %% plain
+fig
+# %%
+from matplotlib.figure import Figure
+bare = Figure(figsize=(1, 1))
+# %%
+print(type(bare).__name__)
+""",
+    "names that IPython has too": r"""
+# %%
+class display(object):
+    def __init__(self, *args):
+        self.args = args
+    def __repr__(self):
+        return "own " + ", ".join(self.args)
+# %%
+display("a")
+# %% plain
+display("b")
+# %% plain
+def open(path): return "opened " + path
+def quit(): return "no"
+exit = 5
+# %%
+open("x"), quit(), exit
+# %%
+def open(path): return "again " + path
+# %%
+open("x")
+# %% plain
+open("y")
+# %% plain
+from IPython.display import display
+del open, quit, exit
+# %%
+display("c")
+open("made.txt", "w").close()
+""",
+    "lists of names": r"""
+# %%
+import math as m, json
+from os import path
+def f(): return g()
+def g(): return m.pi
+class C: pass
+value = 3
+# %% plain
+sorted(n for n in globals() if n in ("m", "json", "path", "f", "g", "C", "value", "other"))
+# %%
+import string
+def other(): return f()
+# %% plain
+sorted(set(dir()) & {"m", "json", "path", "f", "g", "C", "value", "other", "string"})
+# %%
+import textwrap
+late = 5
+# %% plain
+%who
+# %%
+def last(): return late
+# %% plain
+%who_ls function
+# %% plain
+"last" in vars(), globals()["other"]()
+""",
+    "help in the pager": r"""
+# %%
+def documented(a, b=2):
+    "What it does."
+# %%
+documented?
+# %%
+import json
+json.dumps?
+# %%
+json.dumps??
+print("after")
+# %%
+len?
+x = 1
+x
+# %% plain
+x
+# %% plain
+"text"
+# %%
+if x:
+    json.dumps?
+print("below")
+# %%
+n_written = open("short.py", "w").write("y = 2")
+%pycat short.py
+# %%
+len(In), In[5][:3], type(In).__name__
+# %%
+count = 3
+def g(): return count
+count
+%who_ls int
+# %%
+late = g() + 1
+%who
+""",
     "settings of inline figures": r"""
 # %%
 %matplotlib inline
@@ -510,6 +642,29 @@ def test_a_name_that_is_not_there_is_told_with_what_may_be_meant(start_kernel: S
         assert "'stream' of step 'made'" in told.traceback
         assert told.error is not None
         assert told.error["ename"] == "NameError"
+
+
+def test_a_change_of_a_library_is_told(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("import fractions\nclass Own: pass").check()
+    changed = kernel.run("%%component a\nfractions.Fraction.own = 1\nn = fractions.Fraction(1).own").check()
+    assert "fractions.Fraction.own changes a library in this step's process only" in changed.receipt
+    here = "%%component b\nimport textwrap\ntextwrap.own = 2\nm = textwrap.own"
+    assert "textwrap.own changes" in kernel.run(here).check().receipt
+    unchanged = kernel.run("%%component c\no = Own()\no.x = fractions.Fraction(1)\no.x").check()
+    assert "changes a library" not in unchanged.receipt
+    kernel.run("%%component d --here\nfractions.Fraction.own = 1").check()
+    assert kernel.run("fractions.Fraction(2).own").check().result == "1"
+
+
+@pytest.mark.parametrize("code", ["3", "'a word'", "", "0"])
+def test_asking_to_exit_says_what_was_asked(code: str, start_kernel: Start) -> None:
+    kernel = start_kernel()
+    cell = f"import sys\nsys.exit({code})"
+    plain, ours = kernel.run(cell).error, kernel.run(f"%%component a\n{cell}").error
+    assert plain is not None
+    assert ours is not None
+    assert (ours["ename"], ours["evalue"]) == (plain["ename"], plain["evalue"])
 
 
 def test_a_closed_file_is_left_out_without_a_word(start_kernel: Start) -> None:

@@ -58,7 +58,8 @@ def seen(result: Result) -> list[Any]:
         elif kind != "error":
             found.append((kind, _normal(output["data"]), output["metadata"]))
     error = result.error and (result.error["ename"], _normal(result.error["evalue"]))
-    return [*found, ("error", error)]
+    pages = [("page", _normal(page["data"]), page["start"]) for page in result.pages]
+    return [*found, *pages, ("error", error)]
 
 
 CHOICES: dict[str, Callable[[int], bool]] = {

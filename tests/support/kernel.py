@@ -24,6 +24,7 @@ class Result:
     outputs: list[dict[str, Any]] = field(default_factory=list)
     error: dict[str, Any] | None = None
     expressions: dict[str, Any] = field(default_factory=dict)
+    pages: list[dict[str, Any]] = field(default_factory=list)
 
     def check(self) -> Result:
         """Fail the test where the cell failed."""
@@ -157,6 +158,8 @@ class Kernel:
             if message["parent_header"].get("msg_id") == message_id:
                 result.status = message["content"]["status"]
                 result.expressions = message["content"].get("user_expressions", {})
+                payloads = message["content"].get("payload", [])
+                result.pages = [payload for payload in payloads if payload["source"] == "page"]
                 if result.status == "error":
                     result.error = message["content"]
                 reply = True
