@@ -72,7 +72,7 @@ class Definitions:
             source = "\n" * (definition.line - 1) + textwrap.dedent(definition.source)
             # Through IPython's cache, so that tracebacks and `inspect` find the text.
             filename = self._shell.compile.cache(source, raw_code=source)
-            code = compile(source, filename, "exec")
+            code = compile(source, filename, "exec", dont_inherit=True)
             self._names.load(_read_at_once(code))
             try:
                 exec(code, namespace)

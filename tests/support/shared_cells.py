@@ -286,4 +286,14 @@ views[0].update("aaa")
 # %%
 counts
 """,
+    "annotations of definitions": r"""
+# %%
+import dataclasses, typing
+@dataclasses.dataclass
+class Version: major: int; minor: "int" = 0
+def f(a: int, b: typing.Optional[str] = None) -> float: ...
+# %%
+print(Version.__annotations__, Version.__doc__, [x.type for x in dataclasses.fields(Version)])
+print(f.__annotations__, typing.get_type_hints(Version))
+""",
 }
