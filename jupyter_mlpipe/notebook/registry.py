@@ -70,6 +70,9 @@ class Placed:
         The closure when its cell was last run, and who had made the values in it.
     snapshot
         What the notebook had set when the component's cell was run.
+    helpers
+        Functions, classes and modules that it reaches, as they were before a step bound their names
+        to values, each with the generation of its name.
     after
         Components of cells above that had yet to set something then.
     given
@@ -88,6 +91,7 @@ class Placed:
     aliases: tuple[str, ...] = ()
     taken: Closure | None = None
     makers: dict[str, Maker | None] = field(default_factory=dict)
+    helpers: dict[str, tuple[int, Any]] = field(default_factory=dict)
     history: dict[str, Any] = field(default_factory=dict)  # `_`, `Out[3]`: as they were when the cell ran
 
     @property
@@ -111,6 +115,11 @@ class Registry:
     ----------
     title_of
         Gives what tracebacks call a file name of the notebook's code: ``Cell In[3]``.
+
+    Attributes
+    ----------
+    bring
+        Binds definitions of other components' cells; tells whether there were any.
     """
 
     def __init__(self, names: Names, title_of: Callable[[str], str]) -> None:
@@ -119,6 +128,7 @@ class Registry:
         self.placed: dict[str, Placed] = {}
         self.parameters: dict[str, Declared] = {}
         self.overrides: dict[str, Any] = {}
+        self.bring: Callable[[Iterable[str]], bool] = lambda names: False
         self._modules = LocalModules()
         self._closures = Closures()
 
@@ -153,6 +163,7 @@ class Registry:
         candidate = Placed(component, snapshot)
         if before is not None:
             candidate.choices, candidate.found = dict(before.choices), before.found
+            candidate.helpers = self._still_defined(before.helpers)
         if any(is_history(read) for read in component.reads):
             candidate.history = history_read(component.code, self.names.namespace)
         candidate.after = self._settles_before(component.name, unsettled)
@@ -367,16 +378,11 @@ class Registry:
         """Return one step with all that it reaches, as the notebook stands."""
         placed = self.placed[name]
         around = surroundings or self._surroundings()
-        step, closure = place(
-            placed.component,
-            self.names.namespace,
-            lambda read: self._choose(placed, read),
-            modules=around.modules,
-            closures=self._closures,
-            kept=self._kept(placed),
-            aliases=placed.aliases,
-        )
+        step, closure = self._place(placed, around)
+        if closure.unresolved and self.bring(closure.unresolved):
+            step, closure = self._place(placed, around)
         closure = self._as_run(placed, closure)
+        self._note_helpers(placed, closure)
         # Its own reads, and those of its helpers: they may be changed, too.
         captured = {i.name for i in closure.ingredients if i.kind == "value"}
         for read in captured:
@@ -407,6 +413,36 @@ class Registry:
             given=self._given(placed, closure.affected),
             snapshot=placed.snapshot,
         )
+
+    def _place(self, placed: Placed, around: Surroundings) -> tuple[Step, Closure]:
+        return place(
+            placed.component,
+            self.names.namespace,
+            lambda read: self._choose(placed, read),
+            modules=around.modules,
+            closures=self._closures,
+            kept=self._kept(placed),
+            aliases=placed.aliases,
+        )
+
+    def _note_helpers(self, placed: Placed, closure: Closure) -> None:
+        """Note what definitions a component reads: a later cell may bind their names to values."""
+        names = self.names
+        reached = {i.name for i in closure.ingredients if i.kind == "helper"}
+        placed.helpers = {name: kept for name, kept in placed.helpers.items() if name in reached}
+        for name in reached:
+            if names.owner(name) is None and name in names.namespace:
+                placed.helpers[name] = names.generation(name), names.namespace[name]
+
+    def _still_defined(self, helpers: Mapping[str, tuple[int, Any]]) -> dict[str, tuple[int, Any]]:
+        """Return those that are definitions of components' cells, and of the latest one of their name."""
+        placed = self.placed.values()
+        defined = {definition.name for other in placed for definition in other.component.definitions}
+        return {
+            name: kept
+            for name, kept in helpers.items()
+            if name in defined and self.names.generation(name) == kept[0]
+        }
 
     def _as_run(self, placed: Placed, closure: Closure) -> Closure:
         """Return the closure as it was when the cell was last run, where later cells brought the changes.
@@ -475,6 +511,11 @@ class Registry:
             and names.owner(read) is not None
             and names.generation(read) == choice.generation
         }
+        kept |= {
+            name: value
+            for name, (_, value) in placed.helpers.items()
+            if names.owner(name) is not None and name not in placed.choices
+        }
         component = placed.component
         # What only running it showed that it binds: it does not read that from itself.
         own = names.owned_by(component.name).difference(component.outputs)
@@ -493,6 +534,8 @@ class Registry:
                 return self._declared_producer(placed, declared.producer)
         choice = placed.choices.get(read)
         if choice is None:
+            if read in placed.helpers:
+                return None
             choice = self._fresh(placed, read)
             if choice.binding is None:
                 return None

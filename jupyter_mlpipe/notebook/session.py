@@ -76,6 +76,7 @@ class Session:
         self._cells: dict[str, str] = {}  # cell id -> component
         self.cells_run = CellsRun(shell)
         self.definitions = Definitions(shell, self.names)
+        self.registry.bring = self.definitions.bring
         self.results = Results(shell, self._result_of)
         self.settings = SettingsOfSteps(lambda: self.store, shell.user_ns)
         self._live: list[Run] = []
@@ -138,8 +139,6 @@ class Session:
         before = self._cells.get(component.cell_id or "")
         around = self.settings.unsettled, self.settings.set_by(component.name)
         task = self.registry.add(component, *around)
-        if self.definitions.bring(task.closure.unresolved):
-            task = self.registry.add(component, *around)
         if before and before != component.name and before in self.registry:
             self.remove(before)
         if component.cell_id:
@@ -367,7 +366,7 @@ class Session:
     def before_cell(self, text: str, code: str) -> None:
         """Make what a plain cell is about to read ready: definitions, then outputs of steps."""
         self.collect()
-        self.definitions.bring(self.definitions.names_in(text))
+        self.definitions.bring_read(text)
         self.names.prepare(text, code)
         self.results.prepare(text, code)
 
@@ -382,7 +381,7 @@ class Session:
         else:
             bound, changed = tuple(names.binds), (*names.changes, *names.may_change)
             self.cells_run.note_unstorable(bound, self.shell.user_ns)
-            self.definitions.observe([*bound, *(d.name for d in names.definitions)])
+            self.definitions.observe([*bound, *names.deletes, *(d.name for d in names.definitions)])
         self.names.observe(bound, changed, self.cell_id)
 
     def _offer(self, run: Run, name: str, *, claim: bool) -> None:
@@ -395,6 +394,8 @@ class Session:
             artifact = made.get(out)
             version = artifact.digest if artifact is not None else None
             pending = Pending(name, version, self._loader(run, name, out), lambda: step.status in _MADE)
+            if claim or out in fresh:
+                self.definitions.observe([out])
             self.names.offer(out, pending, claim=claim or out in fresh)
 
     def _learn(self, step: RunStep) -> tuple[str, ...]:
@@ -503,6 +504,7 @@ class Session:
         """Let the outputs of a component that was only registered come from the store, when read."""
         for out in task.step.component.outputs:
             pending = Pending(task.name, None, self._restorer(task.name, out), lambda: False)
+            self.definitions.observe([out])
             self.names.offer(out, pending, claim=True)
 
     def _restorer(self, name: str, out: str) -> Callable[[], Any]:

@@ -286,6 +286,81 @@ views[0].update("aaa")
 # %%
 counts
 """,
+    "a function that becomes a value": r"""
+# %%
+w = 2
+def model(x): return x + w
+import math as loss
+class rate: pass
+# %%
+first = model(1)
+# %%
+model = 5
+loss = [1]
+rate = 0.1
+# %%
+print(model, loss, rate)
+# %%
+model, first, loss, rate
+# %%
+def model(x): return x * 10
+# %%
+model(3)
+# %%
+model = lambda x: x * 100
+# %%
+model(3)
+""",
+    "a value that becomes a function": r"""
+# %%
+f, g, h, np = 1, [2], 3, 4
+# %%
+total = f + g[0] + h + np
+# %%
+def f(x): return x + 1
+class g: n = 7
+import math as h
+import numpy as np
+# %%
+print(f(1), g.n, h.pi, np.arange(2))
+# %%
+f(2), g.n, h.e, total, np.ones(1)
+# %%
+def f(x): return x + 2
+def g(): return f(0)
+# %%
+f(2), g()
+# %%
+def f(x): return x + 3
+# %%
+print(f(2), g())
+# %%
+f(2), g()
+""",
+    "functions that read names bound later": r"""
+# %%
+import math
+rate, rounds, weight = 0.5, 3, 1.0
+def loss_fn(a, b): return (a - b) ** 2
+def model(x): return x * weight
+for _ in range(rounds):
+    loss = loss_fn(model(2.0), 1.0)
+    weight -= rate * loss
+# %%
+loss
+# %%
+class Linear:
+    def __call__(self, x): return x * 3
+def make_loss(): return lambda a, b: abs(a - b)
+model = Linear()
+loss_fn = make_loss()
+for _ in range(rounds):
+    loss = loss_fn(model(2.0), 1.0) * rate
+# %%
+loss, loss_fn(1, 3), model(1)
+# %%
+print(loss, weight, model(1))
+""",
     "annotations of definitions": r"""
 # %%
 import dataclasses, typing
