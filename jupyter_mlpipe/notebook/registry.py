@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from jupyter_mlpipe.cells.compile import drop_defaults
+from jupyter_mlpipe.cells.names import analyse
 from jupyter_mlpipe.errors import MLPipeError, UnknownNameError, UnknownStepError, close_matches
 from jupyter_mlpipe.execution.resolve import place
 from jupyter_mlpipe.execution.task import StepTask
@@ -73,6 +74,9 @@ class Placed:
     helpers
         Functions, classes and modules that it reaches, as they were before a step bound their names
         to values, each with the generation of its name.
+    own
+        Names that it may read on some path before it binds them itself, and that nobody else had bound
+        when it was placed: a later producer of such a name is not meant.
     after
         Components of cells above that had yet to set something then.
     given
@@ -92,6 +96,7 @@ class Placed:
     taken: Closure | None = None
     makers: dict[str, Maker | None] = field(default_factory=dict)
     helpers: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    own: frozenset[str] = frozenset()
     history: dict[str, Any] = field(default_factory=dict)  # `_`, `Out[3]`: as they were when the cell ran
 
     @property
@@ -164,6 +169,7 @@ class Registry:
         if before is not None:
             candidate.choices, candidate.found = dict(before.choices), before.found
             candidate.helpers = self._still_defined(before.helpers)
+            candidate.own = self._still_own(before)
         if any(is_history(read) for read in component.reads):
             candidate.history = history_read(component.code, self.names.namespace)
         candidate.after = self._settles_before(component.name, unsettled)
@@ -519,6 +525,7 @@ class Registry:
         component = placed.component
         # What only running it showed that it binds: it does not read that from itself.
         own = names.owned_by(component.name).difference(component.outputs)
+        own |= {name for name in placed.own if names.owner(name) is not None}
         return dict.fromkeys(own, MISSING) | kept | placed.history
 
     def _choose(self, placed: Placed, read: str) -> FromStep | FromParameter | None:
@@ -536,13 +543,31 @@ class Registry:
         if choice is None:
             if read in placed.helpers:
                 return None
+            if read in placed.own:
+                return None
             choice = self._fresh(placed, read)
             if choice.binding is None:
+                if self._is_own(placed.component, read):
+                    placed.own |= {read}
                 return None
             placed.choices[read] = choice
         elif isinstance(choice.binding, FromStep) and not self._writes(choice.binding):
             choice = placed.choices[read] = self._fresh(placed, read)
         return choice.binding
+
+    def _is_own(self, component: Component, read: str) -> bool:
+        return (
+            read in component.may_read
+            and read not in self.names.namespace
+            and read in analyse(component.code).binds
+        )
+
+    def _still_own(self, placed: Placed) -> frozenset[str]:
+        """Return those of its own names that only itself, or a step below it, has bound since."""
+        name = placed.component.name
+        order = list(self.placed)
+        below = order[order.index(name) :]
+        return frozenset(n for n in placed.own if (self.names.owner(n) or name) in below)
 
     def _fresh(self, placed: Placed, read: str) -> Choice:
         self.names.settle(read)

@@ -371,4 +371,31 @@ def f(a: int, b: typing.Optional[str] = None) -> float: ...
 print(Version.__annotations__, Version.__doc__, [x.type for x in dataclasses.fields(Version)])
 print(f.__annotations__, typing.get_type_hints(Version))
 """,
+    "a name that a loop may leave unbound": r"""
+# %%
+rounds, rate, data = 2, 0.5, [1.0, 2.0]
+# %%
+weight = 1.0
+def loss_fn(a, b): return (a - b) ** 2
+def model(x): return x * weight
+step = 0.1
+for epoch in range(rounds):
+    for x in data:
+        loss = loss_fn(model(x), 1.0)
+        weight -= step * loss
+    print(f"{epoch}: {loss:.3f}")
+# %%
+print(model(2.0))
+# %%
+model = max
+loss_fn = pow
+for epoch in range(rounds):
+    for x in data:
+        loss = loss_fn(model(x, 2), 2) * step
+    print(f"{epoch}: {loss:.3f}")
+# %%
+print(loss, model(1, 2))
+# %%
+weight, loss, epoch, x
+""",
 }
