@@ -6,7 +6,7 @@ import inspect
 import re
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import CodeType, ModuleType
 from typing import Any
@@ -57,6 +57,19 @@ class Definitions:
         for name in bound:
             self._known.pop(name, None)
             self._brought.pop(name, None)
+
+    def remember(self, names: Iterable[str]) -> dict[str, tuple[Definition | None, Any]]:
+        """Return what is known of names, for `restore`."""
+        return {name: (self._known.get(name), self._brought.get(name)) for name in names}
+
+    def restore(self, remembered: Mapping[str, tuple[Definition | None, Any]]) -> None:
+        """Know of names what was known before: their statements have not been reached."""
+        self.observe(remembered)
+        for name, (definition, brought) in remembered.items():
+            if definition is not None:
+                self._known[name] = definition
+            if brought is not None:
+                self._brought[name] = brought
 
     def names_in(self, text: str) -> list[str]:
         """Return the definitions that a text may read."""

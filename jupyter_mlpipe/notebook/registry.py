@@ -49,12 +49,15 @@ class Choice:
     value
         The notebook's value then: a step that replaces a value which it read goes on reading
         the one from before, so that running its cell twice gives the same as running it once.
+    held
+        A component made the value before it failed: running it again would not give this.
     """
 
     binding: FromStep | FromParameter | None
     generation: int
     value: Any = None
     siblings: frozenset[str] = frozenset()
+    held: bool = False
 
 
 @dataclass(slots=True)
@@ -347,7 +350,7 @@ class Registry:
         while pending:
             name = pending.pop()
             if name not in tasks:
-                task = self.task(name, overrides, surroundings)
+                task = self.task(name, overrides, surroundings, planned=strict)
                 if strict and task.closure.unresolved:
                     check_resolved(task.step.component, task.closure, self.known_names())
                 check_sendable(task.step.component, task.closure)
@@ -380,13 +383,21 @@ class Registry:
         name: str,
         overrides: Mapping[str, Any] | None = None,
         surroundings: Surroundings | None = None,
+        *,
+        planned: bool = False,
     ) -> StepTask:
-        """Return one step with all that it reaches, as the notebook stands."""
+        """Return one step with all that it reaches, as the notebook stands.
+
+        Parameters
+        ----------
+        planned
+            Steps above it will run, too: what one of them has failed to make it may make this time.
+        """
         placed = self.placed[name]
         around = surroundings or self._surroundings()
-        step, closure = self._place(placed, around)
+        step, closure = self._place(placed, around, planned)
         if closure.unresolved and self.bring(closure.unresolved):
-            step, closure = self._place(placed, around)
+            step, closure = self._place(placed, around, planned)
         closure = self._as_run(placed, closure)
         self._note_helpers(placed, closure)
         # Its own reads, and those of its helpers: they may be changed, too.
@@ -394,7 +405,8 @@ class Registry:
         for read in captured:
             if read not in placed.choices and read in self.names.namespace:
                 value = self.names.namespace[read]
-                placed.choices[read] = Choice(None, self.names.generation(read), value)
+                held = self.names.is_held(read)
+                placed.choices[read] = Choice(None, self.names.generation(read), value, held=held)
         placed.component = step.component
         step = replace(step, after=tuple(above for above in placed.after if above in self.placed))
         placed.upstream = step.upstream
@@ -420,11 +432,11 @@ class Registry:
             snapshot=placed.snapshot,
         )
 
-    def _place(self, placed: Placed, around: Surroundings) -> tuple[Step, Closure]:
+    def _place(self, placed: Placed, around: Surroundings, planned: bool) -> tuple[Step, Closure]:
         return place(
             placed.component,
             self.names.namespace,
-            lambda read: self._choose(placed, read),
+            lambda read: self._choose(placed, read, planned),
             modules=around.modules,
             closures=self._closures,
             kept=self._kept(placed),
@@ -457,7 +469,7 @@ class Registry:
         helper that was edited, or a cell that was run again, makes the step stale.
         """
         taken = placed.taken
-        if taken is None or taken is closure:
+        if taken is None or taken is closure or not {*taken.unresolved} <= {*closure.unresolved}:
             return closure
         before, after = ({(i.kind, i.name): i.digest for i in c.ingredients} for c in (taken, closure))
         for kind, name in [k for k in before.keys() | after.keys() if before.get(k) != after.get(k)]:
@@ -528,7 +540,7 @@ class Registry:
         own |= {name for name in placed.own if names.owner(name) is not None}
         return dict.fromkeys(own, MISSING) | kept | placed.history
 
-    def _choose(self, placed: Placed, read: str) -> FromStep | FromParameter | None:
+    def _choose(self, placed: Placed, read: str, planned: bool) -> FromStep | FromParameter | None:
         """Return the choice for a read, making it where there is none yet."""
         if read in placed.declared:
             return FromParameter(read)
@@ -540,12 +552,15 @@ class Registry:
             ):
                 return self._declared_producer(placed, declared.producer)
         choice = placed.choices.get(read)
+        if choice is not None and choice.held and not self.names.is_held(read):
+            del placed.choices[read]  # its component has made it again
+            choice = placed.taken = None
         if choice is None:
             if read in placed.helpers:
                 return None
             if read in placed.own:
                 return None
-            choice = self._fresh(placed, read)
+            choice = self._fresh(placed, read, planned)
             if choice.binding is None:
                 if self._is_own(placed.component, read):
                     placed.own |= {read}
@@ -569,13 +584,18 @@ class Registry:
         below = order[order.index(name) :]
         return frozenset(n for n in placed.own if (self.names.owner(n) or name) in below)
 
-    def _fresh(self, placed: Placed, read: str) -> Choice:
+    def _fresh(self, placed: Placed, read: str, planned: bool = False) -> Choice:
         self.names.settle(read)
         owner = self.names.owner(read)
+        if owner is None and planned:
+            owner = self.names.missed_by(read)
         generation = self.names.generation(read)
         if owner == PARAMETERS:
             return Choice(FromParameter(read), generation)
         if owner is not None and owner != placed.component.name and owner in self.placed:
+            if self.names.is_held(read):
+                self.names.load([read])
+                return Choice(None, generation, self.names.namespace.get(read), held=True)
             return Choice(FromStep(owner, read), generation, siblings=self.names.owned_by(owner) - {read})
         return Choice(None, generation, self.names.namespace.get(read))
 
@@ -586,6 +606,9 @@ class Registry:
         if self.names.generation(read) != kept.generation:
             return self._fresh(placed, read)  # a plain cell has bound the name anew since
         owner = self.names.owner(read)
+        failed = owner if self.names.is_held(read) else self.names.missed_by(read)
+        if isinstance(kept.binding, FromStep) and kept.binding.step == failed:
+            return self._fresh(placed, read)
         if kept.binding is None:
             if owner is None:
                 return self._fresh(placed, read)

@@ -123,8 +123,10 @@ def test_a_failed_step_shows_the_users_traceback_with_the_line_of_the_cell(kerne
     assert "jupyter_mlpipe" not in result.traceback
 
 
-def test_reading_an_output_of_a_failed_step_fails_with_its_error(kernel: Kernel) -> None:
-    kernel.run("%%component bad\ny = 1 / 0")
+def test_reading_an_output_of_a_step_that_failed_in_the_background_fails_with_its_error(
+    kernel: Kernel,
+) -> None:
+    kernel.run("%%component bad --background\ny = 1 / 0")
     reader = kernel.run("print('before', y)")
     assert reader.status == "error"
     assert reader.error is not None
@@ -133,7 +135,7 @@ def test_reading_an_output_of_a_failed_step_fails_with_its_error(kernel: Kernel)
 
 
 def test_a_step_below_a_failed_one_names_the_cause(kernel: Kernel) -> None:
-    kernel.run("%%component bad\ny = 1 / 0")
+    kernel.run("%%component bad --background\ny = 1 / 0")
     below = kernel.run("%%component below\nz = y + 1")
     assert below.status == "error"
     assert below.error is not None

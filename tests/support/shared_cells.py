@@ -398,4 +398,33 @@ print(loss, model(1, 2))
 # %%
 weight, loss, epoch, x
 """,
+    "cells that fail midway": r"""
+# %%
+def size(x): return len(x)
+data, extra = [1, 2], "old"
+# %%
+before = 1
+import math
+def early(): return "early"
+class size: pass
+1 / 0; import textwrap as wrap
+data = [3]
+late = 2
+def extra(): return "late"
+def later(): return 1
+# %%
+before, math.pi, early(), size.__name__
+# %%
+data, extra
+# %%
+print(late)
+# %%
+later()
+# %%
+wrap.dedent(" x")
+# %%
+late = len(data) + before
+# %%
+late
+""",
 }
