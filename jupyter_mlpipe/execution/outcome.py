@@ -18,7 +18,7 @@ from jupyter_mlpipe.execution.frames import is_same_frame, keep_frame
 from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, StepSpec
 from jupyter_mlpipe.execution.unseen import is_closed_file
 from jupyter_mlpipe.keys.pickles import load_closure
-from jupyter_mlpipe.keys.values import is_definition
+from jupyter_mlpipe.keys.values import is_closure, is_definition
 from jupyter_mlpipe.store.comparing import content_of, is_same
 from jupyter_mlpipe.store.records import Artifact
 from jupyter_mlpipe.store.sharing import find_groups, is_atom
@@ -59,7 +59,8 @@ class Given:
         self._values = {
             name: value
             for name, value in values.items()
-            if not is_definition(value, _main()) and not isinstance(value, types.FunctionType | type)
+            if is_closure(value)
+            or (not is_definition(value, _main()) and not isinstance(value, types.FunctionType | type))
         }
         kept = ((name, keep_frame(value)) for name, value in {**self._companions, **self._values}.items())
         self._frames = {name: frame for name, frame in kept if frame is not None}
@@ -143,7 +144,7 @@ class Given:
         return changed
 
     def _is_changed(self, name: str, value: object) -> bool:
-        if is_atom(value) or (name in self._frames and is_same_frame(self._frames[name], value)):
+        if _is_atom(value) or (name in self._frames and is_same_frame(self._frames[name], value)):
             return False
         artifact = self._spec.inputs.get(name)
         if artifact is not None and content_of(value, _main()) == (artifact.codec, artifact.blob.object):
@@ -210,6 +211,10 @@ class Given:
 
 def _main() -> dict[str, Any]:
     return vars(sys.modules["__main__"])
+
+
+def _is_atom(value: object) -> bool:
+    return is_atom(value) and not is_closure(value)
 
 
 def _changed(name: str, spec: StepSpec) -> str:

@@ -23,6 +23,7 @@ from jupyter_mlpipe.keys.closure import Closure, Closures
 from jupyter_mlpipe.keys.given import Affected, Given, Snapshot, give
 from jupyter_mlpipe.keys.modules import LocalModules, Modules, ModulesOnce
 from jupyter_mlpipe.keys.providers import Changes
+from jupyter_mlpipe.keys.values import is_closure
 from jupyter_mlpipe.keys.witness import MISSING
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
@@ -402,6 +403,7 @@ class Registry:
         self._note_helpers(placed, closure)
         # Its own reads, and those of its helpers: they may be changed, too.
         captured = {i.name for i in closure.ingredients if i.kind == "value"}
+        captured |= {name for name, (_, helper) in placed.helpers.items() if is_closure(helper)}
         for read in captured:
             if read not in placed.choices and read in self.names.namespace:
                 value = self.names.namespace[read]

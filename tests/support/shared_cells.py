@@ -427,4 +427,25 @@ late = len(data) + before
 # %%
 late
 """,
+    "functions that keep count": r"""
+# %%
+def counter(start):
+    n = start
+    def tick():
+        nonlocal n
+        n += 1
+        return n
+    return tick
+tick, tock = counter(10), counter(20)
+# %%
+tick()
+# %%
+a = tick() + tock()
+# %%
+tick(), tock(), a
+# %%
+b = tick()
+# %%
+print(a, b, tick())
+""",
 }
