@@ -15,6 +15,7 @@ from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError, StepOutputError, close_matches
 from jupyter_mlpipe.execution.frames import is_same_frame, keep_frame
+from jupyter_mlpipe.execution.own_state import find_changed, state_of
 from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, StepSpec
 from jupyter_mlpipe.execution.unseen import is_closed_file
 from jupyter_mlpipe.keys.pickles import load_closure
@@ -34,6 +35,7 @@ class Outcome:
     outputs: dict[str, Artifact] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     joint: dict[str, str] = field(default_factory=dict)
+    altered: tuple[str, ...] = ()
 
 
 class Given:
@@ -68,6 +70,11 @@ class Given:
             name: content_of(value, _main()) for name, value in spec.parameters.items() if not is_atom(value)
         }
         self._captured: dict[str, Any] | None = None
+        self._definitions = {
+            name: (value, state_of(value, _main()))
+            for name, value in values.items()
+            if isinstance(value, types.FunctionType | type)
+        }
 
     def store_outcome(
         self,
@@ -107,6 +114,7 @@ class Given:
             name: namespace[name] for name in unseen if content_of(namespace[name], namespace) is not None
         }
         self._store_all(stored, found, namespace)
+        found.altered = tuple(find_changed(self._definitions, spec.code, namespace))
         for name, artifact in spec.inputs.items():
             if artifact.part and self._stored_with(artifact) - {name} & stored.keys():
                 found.joint[name] = artifact.blob.object

@@ -184,6 +184,7 @@ class StepProcess:
             outputs=outcome.outputs,
             left_out=outcome.left_out,
             joint=outcome.joint,
+            altered=outcome.altered,
             result=result,
             ingredients=spec.ingredients,
             shown=store.put_shown(self._capture.stop()),
