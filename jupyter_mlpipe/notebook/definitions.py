@@ -29,6 +29,7 @@ class Definitions:
 
     def add(self, component: Component) -> None:
         """Take the definitions of a cell that was run; the next reader gets these."""
+        self._names.note_maker((d.name for d in component.definitions), component.name)
         for definition in component.definitions:
             name = definition.name
             self._known[name] = definition

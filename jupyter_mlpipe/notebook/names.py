@@ -113,6 +113,11 @@ class Names:
         """Return which plain cell bound `name` last, as far as its code shows."""
         return self._maker.get(name)
 
+    def note_maker(self, names: Iterable[str], component: str) -> None:
+        """Note that running a component's cell has defined names."""
+        self._n_cells += 1
+        self._maker.update(dict.fromkeys(names, Maker(f"%%component {component}", self._n_cells)))
+
     def owner(self, name: str) -> str | None:
         """Return the component that bound `name` last, PARAMETERS, or None for a plain cell."""
         return self._owner.get(name)

@@ -198,7 +198,8 @@ class Registry:
                 check_resolved(component, task.closure, self.known_names())
             graph.topological_order(self.upstream())
             candidate.taken = task.closure
-            candidate.makers = {name: self.names.maker(name) for name in candidate.choices}
+            reached = {*candidate.choices, *(i.name for i in task.closure.ingredients)}
+            candidate.makers = {name: self.names.maker(name) for name in reached}
         except MLPipeError:
             if before is None:
                 del self.placed[component.name]
@@ -399,7 +400,9 @@ class Registry:
         step, closure = self._place(placed, around, planned)
         if closure.unresolved and self.bring(closure.unresolved):
             step, closure = self._place(placed, around, planned)
-        closure = self._as_run(placed, closure)
+        as_run = self._as_run(placed, closure)
+        if as_run is not closure:
+            step, closure = self._bind_as_run(placed, step, as_run), as_run
         self._note_helpers(placed, closure)
         # Its own reads, and those of its helpers: they may be changed, too.
         captured = {i.name for i in closure.ingredients if i.kind == "value"}
@@ -473,12 +476,42 @@ class Registry:
         taken = placed.taken
         if taken is None or taken is closure or not {*taken.unresolved} <= {*closure.unresolved}:
             return closure
-        before, after = ({(i.kind, i.name): i.digest for i in c.ingredients} for c in (taken, closure))
-        for kind, name in [k for k in before.keys() | after.keys() if before.get(k) != after.get(k)]:
+        before, after = (_by_name(c) for c in (taken, closure))
+        redefined = False
+        for name in before.keys() & after.keys():
+            if before[name] != after[name]:
+                if not self._is_of_later_cell(placed, name, {*before[name], *after[name]}):
+                    return closure
+                redefined = True
+        # What only one of two definitions of a name reaches comes with it.
+        alone = () if redefined else before.keys() ^ after.keys()
+        for name in alone:
+            kinds = {**before, **after}[name].keys()
             maker = self.names.maker(name)
-            if kind != "value" or (maker and maker.made_anew(placed.makers.get(name))):
+            if kinds != {"value"} or (maker and maker.made_anew(placed.makers.get(name))):
                 return closure
         return taken
+
+    def _is_of_later_cell(self, placed: Placed, name: str, kinds: set[str]) -> bool:
+        """Tell whether a name stands for something else because another cell bound it."""
+        maker, before = self.names.maker(name), placed.makers.get(name)
+        if "value" in kinds and kinds <= {"value", "helper"}:
+            return not (maker and maker.made_anew(before))
+        if kinds != {"helper"} or maker is None or before is None:
+            return False
+        return None not in (maker.cell_id, before.cell_id) and maker.cell_id != before.cell_id
+
+    def _bind_as_run(self, placed: Placed, step: Step, closure: Closure) -> Step:
+        """Return a step with the bindings that an earlier closure needs."""
+        bindings = {
+            name: binding
+            for name, binding in step.bindings.items()
+            if isinstance(binding, FromNotebook) or name in closure.provided_reads
+        }
+        for name in closure.provided_reads:
+            if name not in bindings and (found := self._choose(placed, name, planned=False)) is not None:
+                bindings[name] = found
+        return replace(step, bindings=bindings)
 
     def _given(self, placed: Placed, affected: Affected) -> Given:
         if placed.given is None or placed.given[0] != affected:
@@ -669,6 +702,14 @@ class Registry:
         if own is not None and common is not None:
             return convert(own, common.value)
         return declared.value
+
+
+def _by_name(closure: Closure) -> dict[str, dict[str, str]]:
+    """Return the digests of a closure's ingredients by name and kind."""
+    found: dict[str, dict[str, str]] = {}
+    for ingredient in closure.ingredients:
+        found.setdefault(ingredient.name, {})[ingredient.kind] = ingredient.digest
+    return found
 
 
 def _siblings(placed: Placed) -> dict[str, frozenset[str]]:

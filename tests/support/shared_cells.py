@@ -448,4 +448,47 @@ b = tick()
 # %%
 print(a, b, tick())
 """,
+    "definitions that replace one another": r"""
+# %%
+w = 2
+def model(x): return x + w
+# %%
+n = model(1)
+def grow(v, acc=[]): acc.append(v); return acc
+# %%
+def model(x): return grow(x)[-1] * 10
+# %%
+m = model(n)
+# %%
+model = [model(1)]
+# %%
+print(model, m, n)
+# %%
+del model
+# %%
+try: model
+except NameError as e: print(e)
+# %%
+import numpy as np
+def total(x): return np.sum(x)
+# %%
+np = 3
+# %%
+try: print(total([1, 2]))
+except AttributeError as e: print(e)
+# %%
+import numpy as np
+# %%
+print(total([1, 2]))
+# %%
+def early(): return later_on() + 1
+# %%
+def later_on(): return 5
+# %%
+print(early())
+# %%
+def later_on(): return 6
+# %%
+early()
+""",
 }
