@@ -57,7 +57,8 @@ class SucceededMessage(TypedDict):
 class FailedMessage(TypedDict):
     """The step has ended without a record.
 
-    `outputs` holds artifacts, as JSON, of what its code had bound before it failed.
+    `outputs` holds artifacts, as JSON, of what its code had bound before it failed, `bound` the names
+    of all that it had, definitions too.
     """
 
     type: Literal["ended"]
@@ -65,6 +66,7 @@ class FailedMessage(TypedDict):
     error: StepFailure
     seconds: float
     outputs: NotRequired[dict[str, Any]]
+    bound: NotRequired[list[str] | None]
 
 
 Message = StartedMessage | OutputMessage | SucceededMessage | FailedMessage

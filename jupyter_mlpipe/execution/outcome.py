@@ -15,10 +15,11 @@ from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError, StepOutputError, close_matches
 from jupyter_mlpipe.execution.frames import is_same_frame, keep_frame
+from jupyter_mlpipe.execution.own_state import find_changed, state_of
 from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, StepSpec
 from jupyter_mlpipe.execution.unseen import is_closed_file
 from jupyter_mlpipe.keys.pickles import load_closure
-from jupyter_mlpipe.keys.values import is_definition
+from jupyter_mlpipe.keys.values import is_closure, is_definition
 from jupyter_mlpipe.store.comparing import content_of, is_same
 from jupyter_mlpipe.store.records import Artifact
 from jupyter_mlpipe.store.sharing import find_groups, is_atom
@@ -34,6 +35,7 @@ class Outcome:
     outputs: dict[str, Artifact] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     joint: dict[str, str] = field(default_factory=dict)
+    altered: tuple[str, ...] = ()
 
 
 class Given:
@@ -59,7 +61,8 @@ class Given:
         self._values = {
             name: value
             for name, value in values.items()
-            if not is_definition(value, _main()) and not isinstance(value, types.FunctionType | type)
+            if is_closure(value)
+            or (not is_definition(value, _main()) and not isinstance(value, types.FunctionType | type))
         }
         kept = ((name, keep_frame(value)) for name, value in {**self._companions, **self._values}.items())
         self._frames = {name: frame for name, frame in kept if frame is not None}
@@ -67,6 +70,11 @@ class Given:
             name: content_of(value, _main()) for name, value in spec.parameters.items() if not is_atom(value)
         }
         self._captured: dict[str, Any] | None = None
+        self._definitions = {
+            name: (value, state_of(value, _main()))
+            for name, value in values.items()
+            if isinstance(value, types.FunctionType | type)
+        }
 
     def store_outcome(
         self,
@@ -106,6 +114,7 @@ class Given:
             name: namespace[name] for name in unseen if content_of(namespace[name], namespace) is not None
         }
         self._store_all(stored, found, namespace)
+        found.altered = tuple(find_changed(self._definitions, spec.code, namespace))
         for name, artifact in spec.inputs.items():
             if artifact.part and self._stored_with(artifact) - {name} & stored.keys():
                 found.joint[name] = artifact.blob.object
@@ -143,7 +152,7 @@ class Given:
         return changed
 
     def _is_changed(self, name: str, value: object) -> bool:
-        if is_atom(value) or (name in self._frames and is_same_frame(self._frames[name], value)):
+        if _is_atom(value) or (name in self._frames and is_same_frame(self._frames[name], value)):
             return False
         artifact = self._spec.inputs.get(name)
         if artifact is not None and content_of(value, _main()) == (artifact.codec, artifact.blob.object):
@@ -210,6 +219,10 @@ class Given:
 
 def _main() -> dict[str, Any]:
     return vars(sys.modules["__main__"])
+
+
+def _is_atom(value: object) -> bool:
+    return is_atom(value) and not is_closure(value)
 
 
 def _changed(name: str, spec: StepSpec) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from jupyter_mlpipe.errors import (
@@ -47,6 +47,11 @@ class RunStep:
     def rescued(self) -> Mapping[str, Artifact]:
         """What the code of a failed step had bound before the error; never reused."""
         return self._state.rescued
+
+    @property
+    def bound(self) -> Sequence[str] | None:
+        """The names that the code had bound when it failed; None where nobody knows."""
+        return self._state.bound
 
     @property
     def status(self) -> StepStatus:

@@ -400,6 +400,7 @@ class Runner:
             return InputDamaged(node, attempt, producers)
         step.error = reported_error(step.task, failure)
         step.rescued = {n: artifact_from_json(found) for n, found in message.get("outputs", {}).items()}
+        step.bound = message.get("bound")
         return StepFailed(node, attempt, failure["kind"], failure["evalue"])
 
     def _producers_of_missing(self, node: Node) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ class StepState:
     """One step of a run."""
 
     __slots__ = (
+        "bound",
         "error",
         "key",
         "outputs",
@@ -53,6 +54,7 @@ class StepState:
         self.reasons: tuple[Reason, ...] = ()
         self.record: Record | None = None
         self.rescued: dict[str, Artifact] = {}
+        self.bound: list[str] | None = None
         self.outputs: list[dict[str, Any]] = []
         self.started: float | None = None
         self.seconds: float | None = None
@@ -88,6 +90,7 @@ class RunState:
             # A further attempt shows its own output only, as its record will.
             state.outputs = []
             state.rescued = {}
+            state.bound = None
             state.seconds = None
         elif status in ENDED and state.seconds is None and state.started is not None:
             state.seconds = time.perf_counter() - state.started

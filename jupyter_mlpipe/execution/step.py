@@ -76,6 +76,7 @@ def serve(connection: socket.socket) -> None:
         ended["imported"] = [name for name in sys.modules if name not in known]
     except BaseException as error:  # whatever user code raises, SystemExit too, is told and not lost
         ended |= {"status": "failed", "error": process.describe(error), "outputs": process.rescue()}
+        ended["bound"] = process.bound()
         capture.stop()
     channel.send(ended | {"seconds": time.perf_counter() - started})
     _leave(channel)
@@ -102,6 +103,7 @@ class StepProcess:
         self._capture = capture
         self._shell: LazyShell | None = None
         self._scene: tuple[Given, dict[str, Any]] | None = None
+        self._before: dict[str, Any] | None = None
         self.verified: list[Mark] = []
 
     def describe(self, error: BaseException) -> StepFailure:
@@ -121,6 +123,14 @@ class StepProcess:
             return {}
         given, namespace = self._scene
         return {name: artifact_to_json(a) for name, a in given.rescue(namespace).outputs.items()}
+
+    def bound(self) -> list[str] | None:
+        """Return the names that the code had bound when it failed; None where that cannot be said."""
+        if self._scene is None or self._before is None:
+            return None
+        _, namespace = self._scene
+        before = self._before
+        return sorted(n for n, value in namespace.items() if n not in before or before[n] is not value)
 
     def run(self, spec: StepSpec, sent: Mapping[str, Any], started: float) -> Record:
         module = types.ModuleType("__main__")
@@ -151,6 +161,7 @@ class StepProcess:
             # They may have set something when they were imported, as they did in the notebook long ago.
             scene.set()
         scene.begin()
+        self._before = dict(namespace)
         try:
             results = self._run_body(spec, body, namespace, values)
         finally:
@@ -173,6 +184,7 @@ class StepProcess:
             outputs=outcome.outputs,
             left_out=outcome.left_out,
             joint=outcome.joint,
+            altered=outcome.altered,
             result=result,
             ingredients=spec.ingredients,
             shown=store.put_shown(self._capture.stop()),

@@ -271,6 +271,13 @@ def is_definition(value: object, namespace: Mapping[str, Any]) -> bool:
     return False
 
 
+def is_closure(value: object) -> bool:
+    """Tell whether a value is a function that another one made, with variables of its own."""
+    return (
+        isinstance(value, FunctionType) and value.__closure__ is not None and "<locals>" in value.__qualname__
+    )
+
+
 def _reached_definitions(digester: Digester) -> list[tuple[str, str]]:
     """Return a digest for each name that definitions met so far read, in turn, and for their modules."""
     namespace, reach = digester.namespace, digester.reach

@@ -139,6 +139,11 @@ class CellView:
         if step.record is not None:
             left_out = step.record.left_out.items()
             notes += [f"{name} is not kept: {why}" for name, why in left_out if why not in _MISSED_BY_NOBODY]
+            notes += [
+                f"what the cell changes in {name} itself (a default, an attribute) stays in the step: "
+                "keep it in a variable, or run the cell with --here"
+                for name in step.record.altered
+            ]
             notes += _large_outputs(step)
         state: str
         if step.status == "reused":

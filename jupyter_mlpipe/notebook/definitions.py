@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any
 
 from jupyter_mlpipe.execution.unseen import settle_classes
@@ -28,32 +29,60 @@ class Definitions:
 
     def add(self, component: Component) -> None:
         """Take the definitions of a cell that was run; the next reader gets these."""
-        namespace = self._names.namespace
+        self._names.note_maker((d.name for d in component.definitions), component.name)
         for definition in component.definitions:
             name = definition.name
             self._known[name] = definition
-            if name in self._brought and namespace.get(name) is self._brought[name]:
-                del namespace[name]
-            elif name in namespace and definition.kind != "import":
+            if definition.kind != "import" or not self._is_imported(definition):
                 # As without us, running the cell binds the name anew.
-                del namespace[name]
-            self._brought.pop(name, None)
+                self._names.drop(name)
+                self._brought.pop(name, None)
         for module in component.star_imports:
             # Which names it binds only the import itself can say. Where it fails, the step says so.
             with suppress(Exception):
-                exec(f"from {module} import *", namespace)
+                exec(f"from {module} import *", self._names.namespace)
+
+    def _is_imported(self, definition: Definition) -> bool:
+        """Tell whether a name is what its import would bind, as far as that can be seen at no cost."""
+        value = self._names.namespace.get(definition.name)
+        module = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+        if self._names.owner(definition.name) is not None or module not in sys.modules:
+            return False
+        bound: dict[str, Any] = {}
+        with suppress(Exception):
+            exec(compile(textwrap.dedent(definition.source), "<import>", "exec", dont_inherit=True), bound)
+        return bound.get(definition.name) is value
 
     def observe(self, bound: Iterable[str]) -> None:
-        """Note the names that a plain cell bound: they are the notebook's own from then on."""
+        """Note names that stand for something else from then on: a cell's value, or nothing."""
         for name in bound:
             self._known.pop(name, None)
             self._brought.pop(name, None)
+
+    def remember(self, names: Iterable[str]) -> dict[str, tuple[Definition | None, Any]]:
+        """Return what is known of names, for `restore`."""
+        return {name: (self._known.get(name), self._brought.get(name)) for name in names}
+
+    def restore(self, remembered: Mapping[str, tuple[Definition | None, Any]]) -> None:
+        """Know of names what was known before: their statements have not been reached."""
+        self.observe(remembered)
+        for name, (definition, brought) in remembered.items():
+            if definition is not None:
+                self._known[name] = definition
+            if brought is not None:
+                self._brought[name] = brought
 
     def names_in(self, text: str, *, listed: bool = False) -> list[str]:
         """Return the definitions that a text may read; all where it has names `listed`."""
         if listed or not self._known:
             return list(self._known)
         return [name for name in dict.fromkeys(_WORD.findall(text)) if name in self._known]
+
+    def bring_read(self, text: str) -> None:
+        """Bring what a text may read, itself or through the notebook's functions."""
+        words = _WORD.findall(text)
+        while self._known and self.bring(self._names.reached_from(words)):
+            pass
 
     def bring(self, names: Iterable[str]) -> bool:
         """Run the statements that define `names`, and those that they use; tell whether any ran."""
@@ -72,7 +101,7 @@ class Definitions:
             source = "\n" * (definition.line - 1) + textwrap.dedent(definition.source)
             # Through IPython's cache, so that tracebacks and `inspect` find the text.
             filename = self._shell.compile.cache(source, raw_code=source)
-            code = compile(source, filename, "exec")
+            code = compile(source, filename, "exec", dont_inherit=True)
             self._names.load(_read_at_once(code))
             try:
                 exec(code, namespace)

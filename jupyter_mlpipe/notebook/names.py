@@ -106,11 +106,18 @@ class Names:
         self._version: dict[str, str | None] = {}
         self._generation: dict[str, int] = {}
         self._maker: dict[str, Maker] = {}
+        self._held: set[str] = set()
+        self._missed: dict[str, str] = {}
         self._n_cells = 0
 
     def maker(self, name: str) -> Maker | None:
         """Return which plain cell bound `name` last, as far as its code shows."""
         return self._maker.get(name)
+
+    def note_maker(self, names: Iterable[str], component: str) -> None:
+        """Note that running a component's cell has defined names."""
+        self._n_cells += 1
+        self._maker.update(dict.fromkeys(names, Maker(f"%%component {component}", self._n_cells)))
 
     def owner(self, name: str) -> str | None:
         """Return the component that bound `name` last, PARAMETERS, or None for a plain cell."""
@@ -127,6 +134,29 @@ class Names:
     def release(self, name: str) -> None:
         """Take what a name stands for as the user's own."""
         self._release(name)
+
+    def is_held(self, name: str) -> bool:
+        """Tell whether a name stands for what its component made before it failed."""
+        return name in self._held
+
+    def hold(self, names: Iterable[str]) -> None:
+        """Note that running the component of these names again would not give what they stand for."""
+        self._held.update(names)
+
+    def missed_by(self, name: str) -> str | None:
+        """Return the component that failed before it bound a name that stands for nothing, if any."""
+        return self._missed.get(name) if name not in self.namespace and name not in self.pending else None
+
+    def give_back(self, names: Iterable[str], before: Mapping[str, _Binding], component: str) -> None:
+        """Let names that a component failed to bind stand for what they stood for before, if anything."""
+        for name in names:
+            if name in before:
+                self.restore({name: before[name]})
+                if self.owner(name) == component:
+                    self.hold([name])
+            else:
+                self.drop(name)
+                self._missed[name] = component
 
     def generation(self, name: str) -> int:
         """Return how often plain cells have bound `name` anew since a component first owned it."""
@@ -150,7 +180,7 @@ class Names:
             (a step above ran again), nothing changes where somebody else has bound the name since.
         """
         self.settle(name)
-        if not claim and self._owner.get(name) != pending.component:
+        if not claim and pending.component not in (self._owner.get(name), self.missed_by(name)):
             return
         unchanged = (
             self._owner.get(name) == pending.component
@@ -159,6 +189,8 @@ class Names:
             and name in self._bound
         )
         self._owner[name] = pending.component
+        self._held.discard(name)
+        self._missed.pop(name, None)
         if unchanged:
             self.pending.pop(name, None)
             return
@@ -329,6 +361,8 @@ class Names:
         self._owner.pop(name, None)
         self._bound.pop(name, None)
         self._version.pop(name, None)
+        self._held.discard(name)
+        self._missed.pop(name, None)
         self.pending.pop(name, None)
         self._generation[name] = self._generation.get(name, 0) + 1
 

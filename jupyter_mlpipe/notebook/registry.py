@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from jupyter_mlpipe.cells.compile import drop_defaults
+from jupyter_mlpipe.cells.names import analyse
 from jupyter_mlpipe.errors import MLPipeError, UnknownNameError, UnknownStepError, close_matches
 from jupyter_mlpipe.execution.resolve import place
 from jupyter_mlpipe.execution.task import StepTask
@@ -22,6 +23,7 @@ from jupyter_mlpipe.keys.closure import Closure, Closures
 from jupyter_mlpipe.keys.given import Affected, Given, Snapshot, give
 from jupyter_mlpipe.keys.modules import LocalModules, Modules, ModulesOnce
 from jupyter_mlpipe.keys.providers import Changes
+from jupyter_mlpipe.keys.values import is_closure
 from jupyter_mlpipe.keys.witness import MISSING
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
@@ -48,12 +50,15 @@ class Choice:
     value
         The notebook's value then: a step that replaces a value which it read goes on reading
         the one from before, so that running its cell twice gives the same as running it once.
+    held
+        A component made the value before it failed: running it again would not give this.
     """
 
     binding: FromStep | FromParameter | None
     generation: int
     value: Any = None
     siblings: frozenset[str] = frozenset()
+    held: bool = False
 
 
 @dataclass(slots=True)
@@ -70,6 +75,12 @@ class Placed:
         The closure when its cell was last run, and who had made the values in it.
     snapshot
         What the notebook had set when the component's cell was run.
+    helpers
+        Functions, classes and modules that it reaches, as they were before a step bound their names
+        to values, each with the generation of its name.
+    own
+        Names that it may read on some path before it binds them itself, and that nobody else had bound
+        when it was placed: a later producer of such a name is not meant.
     after
         Components of cells above that had yet to set something then.
     given
@@ -88,6 +99,8 @@ class Placed:
     aliases: tuple[str, ...] = ()
     taken: Closure | None = None
     makers: dict[str, Maker | None] = field(default_factory=dict)
+    helpers: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    own: frozenset[str] = frozenset()
     history: dict[str, Any] = field(default_factory=dict)  # `_`, `Out[3]`: as they were when the cell ran
 
     @property
@@ -111,6 +124,11 @@ class Registry:
     ----------
     title_of
         Gives what tracebacks call a file name of the notebook's code: ``Cell In[3]``.
+
+    Attributes
+    ----------
+    bring
+        Binds definitions of other components' cells; tells whether there were any.
     """
 
     def __init__(self, names: Names, title_of: Callable[[str], str]) -> None:
@@ -119,6 +137,7 @@ class Registry:
         self.placed: dict[str, Placed] = {}
         self.parameters: dict[str, Declared] = {}
         self.overrides: dict[str, Any] = {}
+        self.bring: Callable[[Iterable[str]], bool] = lambda names: False
         self._modules = LocalModules()
         self._closures = Closures()
 
@@ -153,6 +172,8 @@ class Registry:
         candidate = Placed(component, snapshot)
         if before is not None:
             candidate.choices, candidate.found = dict(before.choices), before.found
+            candidate.helpers = self._still_defined(before.helpers)
+            candidate.own = self._still_own(before)
         if any(is_history(read) for read in component.reads):
             candidate.history = history_read(component.code, self.names.namespace)
         candidate.after = self._settles_before(component.name, unsettled)
@@ -177,7 +198,8 @@ class Registry:
                 check_resolved(component, task.closure, self.known_names())
             graph.topological_order(self.upstream())
             candidate.taken = task.closure
-            candidate.makers = {name: self.names.maker(name) for name in candidate.choices}
+            reached = {*candidate.choices, *(i.name for i in task.closure.ingredients)}
+            candidate.makers = {name: self.names.maker(name) for name in reached}
         except MLPipeError:
             if before is None:
                 del self.placed[component.name]
@@ -330,7 +352,7 @@ class Registry:
         while pending:
             name = pending.pop()
             if name not in tasks:
-                task = self.task(name, overrides, surroundings)
+                task = self.task(name, overrides, surroundings, planned=strict)
                 if strict and task.closure.unresolved:
                     check_resolved(task.step.component, task.closure, self.known_names())
                 check_sendable(task.step.component, task.closure)
@@ -363,26 +385,33 @@ class Registry:
         name: str,
         overrides: Mapping[str, Any] | None = None,
         surroundings: Surroundings | None = None,
+        *,
+        planned: bool = False,
     ) -> StepTask:
-        """Return one step with all that it reaches, as the notebook stands."""
+        """Return one step with all that it reaches, as the notebook stands.
+
+        Parameters
+        ----------
+        planned
+            Steps above it will run, too: what one of them has failed to make it may make this time.
+        """
         placed = self.placed[name]
         around = surroundings or self._surroundings()
-        step, closure = place(
-            placed.component,
-            self.names.namespace,
-            lambda read: self._choose(placed, read),
-            modules=around.modules,
-            closures=self._closures,
-            kept=self._kept(placed),
-            aliases=placed.aliases,
-        )
-        closure = self._as_run(placed, closure)
+        step, closure = self._place(placed, around, planned)
+        if closure.unresolved and self.bring(closure.unresolved):
+            step, closure = self._place(placed, around, planned)
+        as_run = self._as_run(placed, closure)
+        if as_run is not closure:
+            step, closure = self._bind_as_run(placed, step, as_run), as_run
+        self._note_helpers(placed, closure)
         # Its own reads, and those of its helpers: they may be changed, too.
         captured = {i.name for i in closure.ingredients if i.kind == "value"}
+        captured |= {name for name, (_, helper) in placed.helpers.items() if is_closure(helper)}
         for read in captured:
             if read not in placed.choices and read in self.names.namespace:
                 value = self.names.namespace[read]
-                placed.choices[read] = Choice(None, self.names.generation(read), value)
+                held = self.names.is_held(read)
+                placed.choices[read] = Choice(None, self.names.generation(read), value, held=held)
         placed.component = step.component
         step = replace(step, after=tuple(above for above in placed.after if above in self.placed))
         placed.upstream = step.upstream
@@ -408,6 +437,36 @@ class Registry:
             snapshot=placed.snapshot,
         )
 
+    def _place(self, placed: Placed, around: Surroundings, planned: bool) -> tuple[Step, Closure]:
+        return place(
+            placed.component,
+            self.names.namespace,
+            lambda read: self._choose(placed, read, planned),
+            modules=around.modules,
+            closures=self._closures,
+            kept=self._kept(placed),
+            aliases=placed.aliases,
+        )
+
+    def _note_helpers(self, placed: Placed, closure: Closure) -> None:
+        """Note what definitions a component reads: a later cell may bind their names to values."""
+        names = self.names
+        reached = {i.name for i in closure.ingredients if i.kind == "helper"}
+        placed.helpers = {name: kept for name, kept in placed.helpers.items() if name in reached}
+        for name in reached:
+            if names.owner(name) is None and name in names.namespace:
+                placed.helpers[name] = names.generation(name), names.namespace[name]
+
+    def _still_defined(self, helpers: Mapping[str, tuple[int, Any]]) -> dict[str, tuple[int, Any]]:
+        """Return those that are definitions of components' cells, and of the latest one of their name."""
+        placed = self.placed.values()
+        defined = {definition.name for other in placed for definition in other.component.definitions}
+        return {
+            name: kept
+            for name, kept in helpers.items()
+            if name in defined and self.names.generation(name) == kept[0]
+        }
+
     def _as_run(self, placed: Placed, closure: Closure) -> Closure:
         """Return the closure as it was when the cell was last run, where later cells brought the changes.
 
@@ -415,14 +474,44 @@ class Registry:
         helper that was edited, or a cell that was run again, makes the step stale.
         """
         taken = placed.taken
-        if taken is None or taken is closure:
+        if taken is None or taken is closure or not {*taken.unresolved} <= {*closure.unresolved}:
             return closure
-        before, after = ({(i.kind, i.name): i.digest for i in c.ingredients} for c in (taken, closure))
-        for kind, name in [k for k in before.keys() | after.keys() if before.get(k) != after.get(k)]:
+        before, after = (_by_name(c) for c in (taken, closure))
+        redefined = False
+        for name in before.keys() & after.keys():
+            if before[name] != after[name]:
+                if not self._is_of_later_cell(placed, name, {*before[name], *after[name]}):
+                    return closure
+                redefined = True
+        # What only one of two definitions of a name reaches comes with it.
+        alone = () if redefined else before.keys() ^ after.keys()
+        for name in alone:
+            kinds = {**before, **after}[name].keys()
             maker = self.names.maker(name)
-            if kind != "value" or (maker and maker.made_anew(placed.makers.get(name))):
+            if kinds != {"value"} or (maker and maker.made_anew(placed.makers.get(name))):
                 return closure
         return taken
+
+    def _is_of_later_cell(self, placed: Placed, name: str, kinds: set[str]) -> bool:
+        """Tell whether a name stands for something else because another cell bound it."""
+        maker, before = self.names.maker(name), placed.makers.get(name)
+        if "value" in kinds and kinds <= {"value", "helper"}:
+            return not (maker and maker.made_anew(before))
+        if kinds != {"helper"} or maker is None or before is None:
+            return False
+        return None not in (maker.cell_id, before.cell_id) and maker.cell_id != before.cell_id
+
+    def _bind_as_run(self, placed: Placed, step: Step, closure: Closure) -> Step:
+        """Return a step with the bindings that an earlier closure needs."""
+        bindings = {
+            name: binding
+            for name, binding in step.bindings.items()
+            if isinstance(binding, FromNotebook) or name in closure.provided_reads
+        }
+        for name in closure.provided_reads:
+            if name not in bindings and (found := self._choose(placed, name, planned=False)) is not None:
+                bindings[name] = found
+        return replace(step, bindings=bindings)
 
     def _given(self, placed: Placed, affected: Affected) -> Given:
         if placed.given is None or placed.given[0] != affected:
@@ -475,12 +564,18 @@ class Registry:
             and names.owner(read) is not None
             and names.generation(read) == choice.generation
         }
+        kept |= {
+            name: value
+            for name, (_, value) in placed.helpers.items()
+            if names.owner(name) is not None and name not in placed.choices
+        }
         component = placed.component
         # What only running it showed that it binds: it does not read that from itself.
         own = names.owned_by(component.name).difference(component.outputs)
+        own |= {name for name in placed.own if names.owner(name) is not None}
         return dict.fromkeys(own, MISSING) | kept | placed.history
 
-    def _choose(self, placed: Placed, read: str) -> FromStep | FromParameter | None:
+    def _choose(self, placed: Placed, read: str, planned: bool) -> FromStep | FromParameter | None:
         """Return the choice for a read, making it where there is none yet."""
         if read in placed.declared:
             return FromParameter(read)
@@ -492,22 +587,50 @@ class Registry:
             ):
                 return self._declared_producer(placed, declared.producer)
         choice = placed.choices.get(read)
+        if choice is not None and choice.held and not self.names.is_held(read):
+            del placed.choices[read]  # its component has made it again
+            choice = placed.taken = None
         if choice is None:
-            choice = self._fresh(placed, read)
+            if read in placed.helpers:
+                return None
+            if read in placed.own:
+                return None
+            choice = self._fresh(placed, read, planned)
             if choice.binding is None:
+                if self._is_own(placed.component, read):
+                    placed.own |= {read}
                 return None
             placed.choices[read] = choice
         elif isinstance(choice.binding, FromStep) and not self._writes(choice.binding):
             choice = placed.choices[read] = self._fresh(placed, read)
         return choice.binding
 
-    def _fresh(self, placed: Placed, read: str) -> Choice:
+    def _is_own(self, component: Component, read: str) -> bool:
+        return (
+            read in component.may_read
+            and read not in self.names.namespace
+            and read in analyse(component.code).binds
+        )
+
+    def _still_own(self, placed: Placed) -> frozenset[str]:
+        """Return those of its own names that only itself, or a step below it, has bound since."""
+        name = placed.component.name
+        order = list(self.placed)
+        below = order[order.index(name) :]
+        return frozenset(n for n in placed.own if (self.names.owner(n) or name) in below)
+
+    def _fresh(self, placed: Placed, read: str, planned: bool = False) -> Choice:
         self.names.settle(read)
         owner = self.names.owner(read)
+        if owner is None and planned:
+            owner = self.names.missed_by(read)
         generation = self.names.generation(read)
         if owner == PARAMETERS:
             return Choice(FromParameter(read), generation)
         if owner is not None and owner != placed.component.name and owner in self.placed:
+            if self.names.is_held(read):
+                self.names.load([read])
+                return Choice(None, generation, self.names.namespace.get(read), held=True)
             return Choice(FromStep(owner, read), generation, siblings=self.names.owned_by(owner) - {read})
         return Choice(None, generation, self.names.namespace.get(read))
 
@@ -518,6 +641,9 @@ class Registry:
         if self.names.generation(read) != kept.generation:
             return self._fresh(placed, read)  # a plain cell has bound the name anew since
         owner = self.names.owner(read)
+        failed = owner if self.names.is_held(read) else self.names.missed_by(read)
+        if isinstance(kept.binding, FromStep) and kept.binding.step == failed:
+            return self._fresh(placed, read)
         if kept.binding is None:
             if owner is None:
                 return self._fresh(placed, read)
@@ -576,6 +702,14 @@ class Registry:
         if own is not None and common is not None:
             return convert(own, common.value)
         return declared.value
+
+
+def _by_name(closure: Closure) -> dict[str, dict[str, str]]:
+    """Return the digests of a closure's ingredients by name and kind."""
+    found: dict[str, dict[str, str]] = {}
+    for ingredient in closure.ingredients:
+        found.setdefault(ingredient.name, {})[ingredient.kind] = ingredient.digest
+    return found
 
 
 def _siblings(placed: Placed) -> dict[str, frozenset[str]]:

@@ -12,7 +12,14 @@ from jupyter_mlpipe.cells.compile import compile_cell
 from jupyter_mlpipe.cells.header import Header
 from jupyter_mlpipe.cells.names import analyse
 from jupyter_mlpipe.cells.parameters import parse_parameters
-from jupyter_mlpipe.errors import MLPipeError, StepError, UnknownNameError, UsageError, close_matches
+from jupyter_mlpipe.errors import (
+    MLPipeError,
+    StepError,
+    UnknownNameError,
+    UsageError,
+    close_matches,
+    describe_error,
+)
 from jupyter_mlpipe.execution.executor import Workers
 from jupyter_mlpipe.execution.plan import Plan, plan_steps
 from jupyter_mlpipe.execution.run import Run, RunStep
@@ -76,6 +83,7 @@ class Session:
         self._cells: dict[str, str] = {}  # cell id -> component
         self.cells_run = CellsRun(shell)
         self.definitions = Definitions(shell, self.names)
+        self.registry.bring = self.definitions.bring
         self.results = Results(shell, self._result_of)
         self.settings = SettingsOfSteps(lambda: self.store, shell.user_ns)
         self._live: list[Run] = []
@@ -139,8 +147,6 @@ class Session:
         before = self._cells.get(component.cell_id or "")
         around = self.settings.unsettled, self.settings.set_by(component.name)
         task = self.registry.add(component, *around)
-        if self.definitions.bring(task.closure.unresolved):
-            task = self.registry.add(component, *around)
         if before and before != component.name and before in self.registry:
             self.remove(before)
         if component.cell_id:
@@ -258,6 +264,8 @@ class Session:
 
     def run_cell(self, component: Component, output: CellOutput) -> None:
         """Register a cell's component and do what the mode says."""
+        bindable = (*component.outputs, *(definition.name for definition in component.definitions))
+        before, known = self.names.remember(bindable), self.definitions.remember(bindable)
         task = self.register(component)
         options = component.options
         receipt = Receipt(
@@ -277,7 +285,6 @@ class Session:
         run = self._launch(tasks, [component.name], (), view.listen)
         self._take_up(run)
         view.begin(run)
-        before = self.names.remember(task.step.component.outputs)
         self._offer(run, component.name, claim=True)
         for name in component.deletes:
             self.names.drop(name)
@@ -293,13 +300,20 @@ class Session:
         if run.status == "cancelled" or step.status == "cancelled":
             raise KeyboardInterrupt
         if step.status not in ("succeeded", "reused"):
-            self.names.restore({n: bound for n, bound in before.items() if n not in step.rescued})
+            done = {*step.rescued, *(bindable if step.bound is None else step.bound)}
+            unmade = {*task.step.component.outputs} - step.rescued.keys()
+            missed = [n for n in bindable if n in unmade or n not in done]
+            self.names.give_back(missed, before, component.name)
+            self.names.hold(step.rescued)
+            self.definitions.restore({n: known[n] for n in missed})
             raise with_hint(run.failure(component.name), self._word_on_name)
         left_out = step.record.left_out if step.record is not None else {}
         # With what only running it showed that it binds.
         self._offer(run, component.name, claim=True)
         # On the path that the code took: these names stand for what they stood for.
-        self.names.restore({n: bound for n, bound in before.items() if left_out.get(n) == NOT_BOUND})
+        unbound = [n for n in bindable if left_out.get(n) == NOT_BOUND]
+        self.names.restore({n: before[n] for n in unbound if n in before})
+        self.definitions.restore({n: known[n] for n in unbound})
         self.results.take(output.shown, run, component.name)
 
     def _tasks_of_cell(self, name: str) -> dict[str, StepTask]:
@@ -368,7 +382,9 @@ class Session:
     def before_cell(self, text: str, code: str) -> None:
         """Make what a plain cell is about to read ready: definitions, then outputs of steps."""
         self.collect()
-        self.definitions.bring(self.definitions.names_in(text, listed=lists_names(text)))
+        if lists_names(text):
+            self.definitions.bring(self.definitions.names_in(text, listed=True))
+        self.definitions.bring_read(text)
         self.names.prepare(text, code)
         self.results.prepare(text, code)
 
@@ -396,6 +412,8 @@ class Session:
             artifact = made.get(out)
             version = artifact.digest if artifact is not None else None
             pending = Pending(name, version, self._loader(run, name, out), lambda: step.status in _MADE)
+            if claim or out in fresh:
+                self.definitions.observe([out])
             self.names.offer(out, pending, claim=claim or out in fresh)
 
     def _learn(self, step: RunStep) -> tuple[str, ...]:
@@ -465,6 +483,9 @@ class Session:
         def load() -> Any:
             self._await_earlier(step)
             run = self._newest.get(step, first)
+            latest = run.steps[step]
+            if latest.status == "failed" and out not in latest.rescued:
+                run = first  # what a cell that failed was to bind stands for what it stood for before
             name = f"{step}.{out}"
             # What a class of a component's cell made needs the class, though the reader may not name it.
             artifact = self._loaded[out] = run.artifact(name)
@@ -504,6 +525,7 @@ class Session:
         """Let the outputs of a component that was only registered come from the store, when read."""
         for out in task.step.component.outputs:
             pending = Pending(task.name, None, self._restorer(task.name, out), lambda: False)
+            self.definitions.observe([out])
             self.names.offer(out, pending, claim=True)
 
     def _restorer(self, name: str, out: str) -> Callable[[], Any]:
@@ -527,7 +549,14 @@ class Session:
         return f"{hint} Run the cell that makes '{name}' first, if there is one.".strip()
 
     def word_on_unkept(self, name: str) -> str:
-        """Say which component bound a name without keeping it; nothing where none did."""
+        """Say which component bound a name without keeping it, or failed to; nothing where none did."""
+        if (failed := self.names.missed_by(name)) is not None:
+            error = self.errors().get(failed)
+            why = f": {describe_error(error)}" if error is not None else ""
+            return (
+                f"Component '{failed}' makes '{name}', and failed before it did{why}. "
+                "Run its cell again first."
+            )
         for run in reversed(self._last_runs.values()):
             for step in run.steps.values():
                 if step.record is not None and name in step.record.left_out:

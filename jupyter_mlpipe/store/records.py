@@ -77,6 +77,8 @@ class Record:
     joint
         Objects of inputs, by name, that the step changed together with what shares something with them:
         what it gave depends on all that is stored there.
+    altered
+        Functions and classes of the notebook that the step changed themselves, which nobody else sees.
     settings
         A pickle of what the step set for the cells below: options, seeds, environment variables.
     states
@@ -99,6 +101,7 @@ class Record:
     joint: Mapping[str, str] = field(default_factory=dict)
     settings: Blob | None = None
     states: Mapping[str, str] = field(default_factory=dict)
+    altered: tuple[str, ...] = ()
     step: str = ""
     created_at: float = 0.0
     host: str = ""
@@ -106,7 +109,7 @@ class Record:
     python: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        entry = {
+        entry: dict[str, Any] = {
             "key": self.key,
             "outputs": {name: artifact_to_json(artifact) for name, artifact in self.outputs.items()},
             "left_out": dict(self.left_out),
@@ -128,6 +131,8 @@ class Record:
             entry["settings"] = _blob_to_json(self.settings)
         if self.states:
             entry["states"] = dict(self.states)
+        if self.altered:
+            entry["altered"] = [*self.altered]
         return entry
 
     @classmethod
@@ -148,6 +153,7 @@ class Record:
             joint=found.get("joint", {}),
             settings=None if settings is None else _blob_from_json(settings),
             states=found.get("states", {}),
+            altered=tuple(found.get("altered", ())),
             step=found["step"],
             created_at=found["created_at"],
             host=found["host"],

@@ -123,8 +123,10 @@ def test_a_failed_step_shows_the_users_traceback_with_the_line_of_the_cell(kerne
     assert "jupyter_mlpipe" not in result.traceback
 
 
-def test_reading_an_output_of_a_failed_step_fails_with_its_error(kernel: Kernel) -> None:
-    kernel.run("%%component bad\ny = 1 / 0")
+def test_reading_an_output_of_a_step_that_failed_in_the_background_fails_with_its_error(
+    kernel: Kernel,
+) -> None:
+    kernel.run("%%component bad --background\ny = 1 / 0")
     reader = kernel.run("print('before', y)")
     assert reader.status == "error"
     assert reader.error is not None
@@ -133,7 +135,7 @@ def test_reading_an_output_of_a_failed_step_fails_with_its_error(kernel: Kernel)
 
 
 def test_a_step_below_a_failed_one_names_the_cause(kernel: Kernel) -> None:
-    kernel.run("%%component bad\ny = 1 / 0")
+    kernel.run("%%component bad --background\ny = 1 / 0")
     below = kernel.run("%%component below\nz = y + 1")
     assert below.status == "error"
     assert below.error is not None
@@ -284,3 +286,29 @@ def test_registering_a_component_takes_little_time(kernel: Kernel) -> None:
     kernel.run("%%component make\nx = 1").check()
     assert kernel.run("'distributed' in __import__('sys').modules").result == "False"
     assert time.monotonic() - started < 30
+
+
+def test_a_word_says_that_what_a_definition_holds_stays_in_the_step(kernel: Kernel) -> None:
+    kernel.run(
+        "def note(v, log=[]):\n    log.append(v)\n    return len(log)\n"
+        "def count():\n    count.n = getattr(count, 'n', 0) + 1\n    return count.n\n"
+        "class Account:\n    opened = 0\n    def __init__(self): Account.opened += 1\n"
+        "def plain(v, log=(), *, by={'a': 1}): return v"
+    ).check()
+    calls = "%%component use\nx = note(1), count(), Account().opened, plain(1)"
+    for status in ("succeeded", "reused"):
+        result = kernel.run(calls).check()
+        assert result.status_of_step == status
+        told = [
+            name for name in ("note", "count", "Account", "plain") if f"in {name} itself" in result.receipt
+        ]
+        assert told == ["note", "count", "Account"]
+    own = kernel.run(
+        "%%component own\ndef keep(v, log=[]):\n    log.append(v)\n    return len(log)\n"
+        "class Box:\n    n, size = 0, 1\n    items = []\n    kinds = {'a': 1}\n"
+        "    def put(self, x): self.items.append(x)\n"
+        "class Same:\n    n = 0\n    for n in range(2): pass\n"
+        "y = keep(1)\nBox().put(2)"
+    ).check()
+    told = [name for name in ("keep", "Box", "Same") if f"in {name} itself" in own.receipt]
+    assert told == ["keep", "Box"]

@@ -108,3 +108,49 @@ def test_what_may_not_be_reused_does_not_run_for_the_cells_below_it(kernel: Kern
     again = kernel.run("%%component tick --no-reuse\nimport time\nx = time.time_ns()").check()
     assert again.status_of_step == "succeeded"
     assert kernel.value("x") > first
+
+
+def test_a_cell_that_fails_leaves_its_names_what_they_were(kernel: Kernel) -> None:
+    kernel.run("%%component load\ndata = [1, 2]\ndef size(x): return len(x)").check()
+    kernel.run("%%component use\nn = size(data)").check()
+    assert kernel.run("%%component load\n1 / 0\ndata = [3]\ndef size(x): return 0").status == "error"
+    assert kernel.value("data") == [1, 2]
+    # A step that read it from there before, and one that never did.
+    assert kernel.run("%%component use\nn = size(data)").check().receipt.startswith("use  data (notebook)")
+    kernel.run("%%component other\nm = size(data) * 10").check()
+    assert kernel.value("(n, m, size([]))") == (2, 20, 0)
+    kernel.run("%%component load\ndata = [3]\ndef size(x): return -1").check()
+    for cell in ("use\nn = size(data)", "other\nm = sum(data) * size(data)"):
+        assert "data ->" in kernel.run(f"%%component {cell}").check().receipt
+    assert kernel.value("(data, n, m)") == ([3], -1, -3)
+
+
+def test_a_step_that_failed_still_starts_from_what_it_read(kernel: Kernel) -> None:
+    kernel.run("data = [1]").check()
+    kernel.run("%%component grow\ndata = data + [2]").check()
+    assert kernel.run("%%component grow\ndata = data + [2]\ndata = data + [3]\n1 / 0").status == "error"
+    assert kernel.value("data") == [1, 2, 3]
+    kernel.run("%%component use\nn = len(data)").check()
+    assert kernel.value("n") == 3
+    kernel.run("%%component grow\ndata = data + [4]").check()
+    kernel.run("%%component use\nn = len(data)").check()
+    assert kernel.value("(data, n)") == ([1, 4], 2)
+
+
+def test_a_name_that_a_failed_cell_was_to_bind_is_not_defined(kernel: Kernel) -> None:
+    file = kernel.folder / "planets.txt"
+    kernel.run(f"%%component load\nplanets = float(open({str(file)!r}).read())")
+    plain = kernel.run("planets")
+    assert plain.error is not None
+    assert (plain.error["ename"], plain.error["evalue"]) == ("NameError", "name 'planets' is not defined")
+    word = str([o["data"]["text/plain"] for o in plain.outputs if "data" in o])
+    assert "Component 'load' makes 'planets', and failed" in word
+    assert "FileNotFoundError" in word
+    step = kernel.run("%%component use\nn = planets + 1")
+    assert step.error is not None
+    assert (step.error["ename"], step.error["evalue"]) == ("NameError", "name 'planets' is not defined")
+    assert "Component 'load' makes 'planets', and failed" in step.traceback
+    # Mended, it need not be run by its own cell.
+    file.write_text("0.25")
+    kernel.run("%pipeline run").check()
+    assert kernel.value("(planets, n)") == (0.25, 1.25)

@@ -286,4 +286,209 @@ views[0].update("aaa")
 # %%
 counts
 """,
+    "a function that becomes a value": r"""
+# %%
+w = 2
+def model(x): return x + w
+import math as loss
+class rate: pass
+# %%
+first = model(1)
+# %%
+model = 5
+loss = [1]
+rate = 0.1
+# %%
+print(model, loss, rate)
+# %%
+model, first, loss, rate
+# %%
+def model(x): return x * 10
+# %%
+model(3)
+# %%
+model = lambda x: x * 100
+# %%
+model(3)
+""",
+    "a value that becomes a function": r"""
+# %%
+f, g, h, np = 1, [2], 3, 4
+# %%
+total = f + g[0] + h + np
+# %%
+def f(x): return x + 1
+class g: n = 7
+import math as h
+import numpy as np
+# %%
+print(f(1), g.n, h.pi, np.arange(2))
+# %%
+f(2), g.n, h.e, total, np.ones(1)
+# %%
+def f(x): return x + 2
+def g(): return f(0)
+# %%
+f(2), g()
+# %%
+def f(x): return x + 3
+# %%
+print(f(2), g())
+# %%
+f(2), g()
+""",
+    "functions that read names bound later": r"""
+# %%
+import math
+rate, rounds, weight = 0.5, 3, 1.0
+def loss_fn(a, b): return (a - b) ** 2
+def model(x): return x * weight
+for _ in range(rounds):
+    loss = loss_fn(model(2.0), 1.0)
+    weight -= rate * loss
+# %%
+loss
+# %%
+class Linear:
+    def __call__(self, x): return x * 3
+def make_loss(): return lambda a, b: abs(a - b)
+model = Linear()
+loss_fn = make_loss()
+for _ in range(rounds):
+    loss = loss_fn(model(2.0), 1.0) * rate
+# %%
+loss, loss_fn(1, 3), model(1)
+# %%
+print(loss, weight, model(1))
+""",
+    "annotations of definitions": r"""
+# %%
+import dataclasses, typing
+@dataclasses.dataclass
+class Version: major: int; minor: "int" = 0
+def f(a: int, b: typing.Optional[str] = None) -> float: ...
+# %%
+print(Version.__annotations__, Version.__doc__, [x.type for x in dataclasses.fields(Version)])
+print(f.__annotations__, typing.get_type_hints(Version))
+""",
+    "a name that a loop may leave unbound": r"""
+# %%
+rounds, rate, data = 2, 0.5, [1.0, 2.0]
+# %%
+weight = 1.0
+def loss_fn(a, b): return (a - b) ** 2
+def model(x): return x * weight
+step = 0.1
+for epoch in range(rounds):
+    for x in data:
+        loss = loss_fn(model(x), 1.0)
+        weight -= step * loss
+    print(f"{epoch}: {loss:.3f}")
+# %%
+print(model(2.0))
+# %%
+model = max
+loss_fn = pow
+for epoch in range(rounds):
+    for x in data:
+        loss = loss_fn(model(x, 2), 2) * step
+    print(f"{epoch}: {loss:.3f}")
+# %%
+print(loss, model(1, 2))
+# %%
+weight, loss, epoch, x
+""",
+    "cells that fail midway": r"""
+# %%
+def size(x): return len(x)
+data, extra = [1, 2], "old"
+# %%
+before = 1
+import math
+def early(): return "early"
+class size: pass
+1 / 0; import textwrap as wrap
+data = [3]
+late = 2
+def extra(): return "late"
+def later(): return 1
+# %%
+before, math.pi, early(), size.__name__
+# %%
+data, extra
+# %%
+print(late)
+# %%
+later()
+# %%
+wrap.dedent(" x")
+# %%
+late = len(data) + before
+# %%
+late
+""",
+    "functions that keep count": r"""
+# %%
+def counter(start):
+    n = start
+    def tick():
+        nonlocal n
+        n += 1
+        return n
+    return tick
+tick, tock = counter(10), counter(20)
+# %%
+tick()
+# %%
+a = tick() + tock()
+# %%
+tick(), tock(), a
+# %%
+b = tick()
+# %%
+print(a, b, tick())
+""",
+    "definitions that replace one another": r"""
+# %%
+w = 2
+def model(x): return x + w
+# %%
+n = model(1)
+def grow(v, acc=[]): acc.append(v); return acc
+# %%
+def model(x): return grow(x)[-1] * 10
+# %%
+m = model(n)
+# %%
+model = [model(1)]
+# %%
+print(model, m, n)
+# %%
+del model
+# %%
+try: model
+except NameError as e: print(e)
+# %%
+import numpy as np
+def total(x): return np.sum(x)
+# %%
+np = 3
+# %%
+try: print(total([1, 2]))
+except AttributeError as e: print(e)
+# %%
+import numpy as np
+# %%
+print(total([1, 2]))
+# %%
+def early(): return later_on() + 1
+# %%
+def later_on(): return 5
+# %%
+print(early())
+# %%
+def later_on(): return 6
+# %%
+early()
+""",
 }
