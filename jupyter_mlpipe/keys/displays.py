@@ -38,8 +38,6 @@ def _usual_displays(ipython: Any) -> State:
 
 def _write_displays(ipython: Any, changes: Changes) -> None:
     shell = ipython.get_ipython()
-    if shell is None:
-        return
     text = shell.display_formatter.formatters["text/plain"]
     for name, value in changes.items():
         kind, _, option = name.partition(".")
@@ -52,16 +50,14 @@ def _write_displays(ipython: Any, changes: Changes) -> None:
             _set_inline(shell, option, value)
 
 
-def _read_interactivity(interactiveshell: Any) -> State:
-    shell_class = interactiveshell.InteractiveShell
-    if not shell_class.initialized():
-        return _EXPRESSIONS
-    return _state("", shell_class.instance(), _EXPRESSIONS)
+def _read_interactivity(ipython: Any) -> State:
+    shell = ipython.get_ipython()
+    return _EXPRESSIONS if shell is None else _state("", shell, _EXPRESSIONS)
 
 
-def _write_interactivity(interactiveshell: Any, changes: Changes) -> None:
+def _write_interactivity(ipython: Any, changes: Changes) -> None:
     for name, value in changes.items():
-        setattr(interactiveshell.InteractiveShell.instance(), name, value)
+        setattr(ipython.get_ipython(), name, value)
 
 
 def _set_inline(shell: Any, option: str, value: Any) -> None:
@@ -85,10 +81,10 @@ DISPLAYS = Provider(
     "IPython", "IPython", _read_displays, _usual_displays, _write_displays, travels_back=False
 )
 INTERACTIVITY = Provider(
-    "IPython.core.interactiveshell",
-    "IPython.core.interactiveshell",
+    "IPython expressions",
+    "IPython",
     _read_interactivity,
-    lambda interactiveshell: _EXPRESSIONS,
+    lambda ipython: _EXPRESSIONS,
     _write_interactivity,
     travels_back=False,
 )
