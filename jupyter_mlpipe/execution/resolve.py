@@ -73,6 +73,7 @@ def _without_modules(component: Component, bindings: Mapping[str, Binding], clos
     if component.outputs_declared:
         return component
     changed = {*component.changes, *component.may_change} - bindings.keys()
-    changed -= {*component.may_read, *closure.unresolved}
+    # What it may have bound itself is its own, but for what is known to be a module.
+    changed -= {*component.may_read, *closure.unresolved} - closure.imports.keys()
     bound = tuple(name for name in component.outputs if name not in changed)
     return replace(component, outputs=bound) if bound != component.outputs else component

@@ -263,6 +263,17 @@ seen += 1
 # %%
 now, seen
 """,
+    "a helper that draws from a module of another cell": r"""
+# %%
+import random
+random.seed(1)
+# %%
+def throw(n): return [random.randint(1, 6) for _ in range(n)]
+# %%
+throw(5)
+# %%
+throw(2), random.random()
+""",
     "a queue and deques": r"""
 # %%
 from collections import deque, defaultdict, Counter

@@ -26,13 +26,10 @@ NEEDS = {"learning": "torch"}
 _CLASS = (
     "what a cell changes in a class or a closure is not carried on; definitions have texts as annotations"
 )
-_DRAWS = "a cell that draws only through a helper does not get the random state"
 # What does not hold yet, and why. A case that holds fails its test until it is taken out here.
 NOT_YET = {
     ("classes", "all"): _CLASS,
     ("classes", "code"): _CLASS,
-    ("draws", "all"): _DRAWS,
-    ("draws", "half:1"): _DRAWS,
 }
 
 
