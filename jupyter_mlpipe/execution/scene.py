@@ -17,10 +17,12 @@ from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.given import FOLDER, PROVIDERS, STATES, Effects
 from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
-from jupyter_mlpipe.keys.providers import Changes, State
+from jupyter_mlpipe.keys.process import PATH, WARNINGS
+from jupyter_mlpipe.keys.providers import LIST, Changes, State, change_list
 from jupyter_mlpipe.keys.randomness import RandomState, state_digest
 
 _TORCH = "torch.random"
+_LISTS = (WARNINGS.name, PATH.name)
 
 
 class Scene:
@@ -146,7 +148,7 @@ class Scene:
             setattr(module, seeder, self._noting(name, state, original))
 
     def _importer(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """Return an import for which a library may draw as it likes.
+        """Return an import for which a library may draw, and see to its own warnings, as it likes.
 
         Some do when they are loaded, and whether one is loaded already depends on the worker.
         """
@@ -163,13 +165,26 @@ class Scene:
             if level or is_loaded or self._importing or name.partition(".")[0] in self._local:
                 return original(name, globals, locals, fromlist, level)
             self._importing, before = True, random.getstate()
+            lists = {name: PROVIDERS[name].state() for name in _LISTS}
             try:
                 return original(name, globals, locals, fromlist, level)
             finally:
                 self._importing = False
                 random.setstate(before)
+                for name, state in lists.items():
+                    self._leave_out(name, state)
 
         return import_quietly
+
+    def _leave_out(self, provider: str, before: State | None) -> None:
+        """Count what changed since `before` as having been so from the start."""
+        after = PROVIDERS[provider].state()
+        if before is None or after is None or provider not in self._before:
+            return
+        if changes := PROVIDERS[provider].differ(before, after):
+            known = list(self._before[provider][LIST])
+            change_list(known, changes)
+            self._before[provider] = {LIST: tuple(known)}
 
     def _noting(self, name: str, state: RandomState, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)

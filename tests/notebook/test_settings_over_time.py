@@ -327,3 +327,10 @@ def test_a_setting_that_a_module_makes_at_import_does_not_undo_a_later_one(kerne
     kernel.run("import setup_all, pandas as pd\npd.set_option('display.max_rows', 8)").check()
     kernel.run("%%component a\nsetup_all\nx = pd.get_option('display.max_rows')").check()
     assert kernel.value("x") == 8
+
+
+def test_what_a_library_sets_when_it_is_loaded_is_no_setting_of_the_notebook(kernel: Kernel) -> None:
+    kernel.run("%%component load\nimport pkg_resources\nx = 1").check()
+    assert kernel.value("sum('PEP440' in str(f) for f in __import__('warnings').filters)") == 0
+    kernel.run("%%component own\nimport warnings\nwarnings.filterwarnings('ignore', 'mine')").check()
+    assert kernel.value("__import__('warnings').filters[0][1].pattern") == "mine"
