@@ -92,13 +92,19 @@ class Names:
     ----------
     is_as_loaded
         Tells whether the value that an output was loaded to still is what the store has.
+    loaded_version
+        Gives the digest of the artifact that a name was last loaded from.
     """
 
     def __init__(
-        self, namespace: dict[str, Any], is_as_loaded: Callable[[str, Any], bool] = lambda name, value: True
+        self,
+        namespace: dict[str, Any],
+        is_as_loaded: Callable[[str, Any], bool] = lambda name, value: True,
+        loaded_version: Callable[[str], str | None] = lambda name: None,
     ) -> None:
         self.namespace = namespace
         self._is_as_loaded = is_as_loaded
+        self._loaded_version = loaded_version
         self._unchecked: set[str] = set()  # loaded, and plain cells have run since they were last compared
         self.pending: dict[str, Pending] = {}
         self._owner: dict[str, str] = {}
@@ -321,14 +327,10 @@ class Names:
         pending = self.pending.pop(name, None)
         self.namespace[name] = value
         self._bound[name] = value
-        self._version[name] = pending.version if pending is not None else None
+        # A step that still ran when its output was offered had no version then.
+        self._version[name] = self._loaded_version(name) or (pending.version if pending is not None else None)
         # The cell that reads it is about to run.
         self._unchecked.add(name)
-
-    def mark_version(self, name: str, version: str) -> None:
-        """Note which artifact a loaded value came from, once that is known."""
-        if name in self._bound:
-            self._version[name] = version
 
     def is_version(self, name: str, version: str) -> bool:
         """Tell whether a name stands for what was loaded from this artifact."""

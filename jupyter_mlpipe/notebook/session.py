@@ -66,7 +66,7 @@ class Session:
         self.shell = shell
         self.config = MLPipe(parent=shell)
         self.config.observe(lambda change: self._reopen(), "store")
-        self.names = Names(shell.user_ns, self._is_as_loaded)
+        self.names = Names(shell.user_ns, self._is_as_loaded, self._loaded_version)
         self._loaded: dict[str, Artifact] = {}
         self.registry = Registry(self.names, self._title_of)
         self.headless = Headless.from_environment()
@@ -516,6 +516,10 @@ class Session:
                     return self.names.namespace[out]
         self.definitions.bring(record.result.needs)
         return run.result(step)
+
+    def _loaded_version(self, name: str) -> str | None:
+        artifact = self._loaded.get(name)
+        return artifact.digest if artifact is not None else None
 
     def _is_as_loaded(self, name: str, value: Any) -> bool:
         artifact = self._loaded.get(name)
