@@ -5,6 +5,7 @@ Each row is run as plain cells, as components, and as components in another kern
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -116,6 +117,13 @@ ROWS = [
     ),
     Row("torch's random numbers", "_ = torch.manual_seed(3)", "torch.rand(2).tolist()", "import torch"),
     Row("the folder", "os.chdir('inside')", "os.path.basename(os.getcwd())", "import os"),
+]
+
+# Torch and seaborn are tried where they are installed.
+ROWS = [
+    r
+    for r in ROWS
+    if all(importlib.util.find_spec(top) for top in re.findall(r"(?:import|,) (\w+)", r.imports))
 ]
 
 
