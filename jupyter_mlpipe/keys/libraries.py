@@ -8,7 +8,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from jupyter_mlpipe.keys.parts import Description, Item, Token, describe_as
+from jupyter_mlpipe.keys.parts import Bytes, Description, Item, describe_as
 
 
 def _describe_numpy(value: Any, numpy: Any) -> Description | None:
@@ -24,7 +24,7 @@ def _describe_numpy(value: Any, numpy: Any) -> Description | None:
     order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
     if dtype.kind in "biufcmMSU" and not dtype.hasobject:
         flat = value if order == "C" else value.T
-        content: Item = Item(Token(_bytes_digest(numpy.ascontiguousarray(flat))))
+        content: Item = Item(Bytes(_bytes_digest(numpy.ascontiguousarray(flat))))
         meta: tuple[Any, ...] = (dtype.str, dtype.name)
         return Description("array", (Item(meta, "", True), Item(order), Item(value.shape, "", True), content))
     if dtype.kind in "OT":
@@ -110,7 +110,7 @@ def _describe_arrow(value: Any, arrow: Any) -> Description | None:
     with arrow.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table.combine_chunks())
     name = "Array" if isinstance(value, arrow.Array) else kind.__name__
-    return Description("arrow", (Item(name), Item(Token(blake3(sink.getvalue()).digest()))))
+    return Description("arrow", (Item(name), Item(Bytes(blake3(sink.getvalue()).digest()))))
 
 
 def _positions(n: int, arrow: Any) -> Any:
