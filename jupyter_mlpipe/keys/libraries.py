@@ -1,4 +1,7 @@
-"""Arrays and tables: by their type, shape, names and bytes. Libraries are looked at, never imported."""
+"""Arrays and tables: by their type, shape, names and bytes; what is an address by what stands there.
+
+Libraries are looked at, never imported.
+"""
 
 from __future__ import annotations
 
@@ -118,8 +121,17 @@ def _positions(n: int, arrow: Any) -> Any:
     return arrow.array(range(n) if numpy is None else numpy.arange(n), arrow.int64())
 
 
+def _describe_transform(value: Any, transforms: Any) -> Description | None:
+    if not isinstance(value, transforms.TransformNode):
+        return None
+    # Its parents are there by their addresses, and each of them refers to it.
+    state = [Item((name, part), f".{name}", True) for name, part in vars(value).items() if name != "_parents"]
+    return Description("transform", (Item(type(value)), *state))
+
+
 LIBRARIES = (
     ("numpy", _describe_numpy),
     ("pandas", _describe_pandas),
     ("pyarrow", _describe_arrow),
+    ("matplotlib.transforms", _describe_transform),
 )
