@@ -156,6 +156,8 @@ def _describe_function(function: types.FunctionType, digester: Digester) -> Desc
             reach.names[name] = None
         for word in reads.words:
             reach.words[word] = None
+        for text in reads.texts:
+            reach.texts[text] = None
         reach.codes[id(code)] = code
         reach.attributes |= reads.attributes
         place = "notebook"

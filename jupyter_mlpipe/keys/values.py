@@ -77,6 +77,8 @@ class Reach:
         All attribute and global names in that code.
     words
         Names in texts that it may evaluate: read where the notebook has them.
+    texts
+        All texts in that code.
     """
 
     names: dict[str, None] = field(default_factory=dict)
@@ -85,6 +87,7 @@ class Reach:
     codes: dict[int, CodeType] = field(default_factory=dict)
     attributes: set[str] = field(default_factory=set)
     words: dict[str, None] = field(default_factory=dict)
+    texts: dict[str, None] = field(default_factory=dict)
 
 
 class Digester:
