@@ -386,7 +386,7 @@ class _Walk:
             not module.settings.called.isdisjoint(ASK_FOR_FOLDER) for module in reached.local.values()
         )
         libraries = self._libraries(reached)
-        providers = [p.name for p in OF_LIBRARIES if p.name in libraries]
+        providers = [p.name for p in OF_LIBRARIES if p.module in libraries and p.travels_back]
         # Which expressions are shown is a matter of IPython, how they are shown as well.
         providers += [INTERACTIVITY.name, DISPLAYS.name] if shows else [INTERACTIVITY.name]
         if libraries or reached.local:
