@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from jupyter_mlpipe.errors import UnknownNameError, UnknownStepError, close_matches
 from jupyter_mlpipe.execution.files import MISSING, digest_as_before
-from jupyter_mlpipe.execution.settings import with_settings
+from jupyter_mlpipe.execution.settings import libraries_of, with_settings
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.derive import derive_key, explain
@@ -142,7 +142,7 @@ def plan_steps(
             except UnknownNameError as error:
                 decided[name] = Decided(StepPlan(name, "run", (Reason("missing", "", str(error)),)))
             else:
-                task = with_settings(task, records, store)
+                task = with_settings(task, records, inputs, store)
                 decided[name] = decide(task, inputs, store, last=last, forced=name in force, now=now)
         if stop_at_first_run and decided[name].plan.decision != "reuse":
             break
@@ -218,9 +218,7 @@ def _input_digests(task: StepTask, inputs: Mapping[str, Artifact]) -> dict[str, 
 
 def _input_packages(task: StepTask, inputs: Mapping[str, Artifact]) -> list[Ingredient]:
     """Return the libraries whose objects a step is given, where its own code does not show them."""
-    # Types of Python itself have no module in their name.
-    tops = {artifact.type.partition(".")[0] for artifact in inputs.values() if "." in artifact.type}
-    tops.update(top for artifact in inputs.values() for top in artifact.modules)
+    tops = libraries_of(inputs)
     shown = {i.name for i in task.closure.ingredients if i.kind == "package"}
     return [i for i in _packages_of(frozenset(tops)) if i.name not in shown]
 

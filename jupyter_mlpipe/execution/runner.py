@@ -302,7 +302,7 @@ class Runner:
         state = active.state
         records = {name: state.steps[name].record for name in task.step.upstream}
         inputs = take_inputs(task, records)
-        task = active.tasks[task.name] = with_settings(task, records, self.store)
+        task = active.tasks[task.name] = with_settings(task, records, inputs, self.store)
         decided = decide(
             task,
             inputs,

@@ -10,8 +10,8 @@ import functools
 import os
 import pickle
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -63,6 +63,12 @@ class Affected:
     variables: tuple[str, ...] = ()
     any_variable: bool = False
     folder: bool = False
+
+    def with_inputs(self, libraries: Set[str]) -> Affected:
+        """Return by which settings code can be affected that is given objects of these libraries."""
+        own = [p.name for p in OF_LIBRARIES if p.module in libraries and p.travels_back]
+        more = tuple(name for name in own if name not in self.providers)
+        return replace(self, providers=(*self.providers, *more)) if more else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,12 @@ class Snapshot:
                 found = PROVIDERS[provider].without(found, self._before[provider], self._own[provider])
             self._changes[provider] = found
         return found
+
+    def read(self) -> None:
+        """Read the options of all libraries that are loaded: which ones count may show only later."""
+        for provider in OF_LIBRARIES:
+            if provider.travels_back:
+                self.changes(provider.name)
 
     def state(self, name: str) -> Any:
         if name not in self._states:

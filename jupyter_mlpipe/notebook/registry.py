@@ -297,6 +297,7 @@ class Registry:
     def _given(self, placed: Placed, affected: Affected) -> Given:
         if placed.given is None or placed.given[0] != affected:
             placed.given = affected, give(placed.snapshot, affected, self.names.namespace)
+            placed.snapshot.read()
         return placed.given[1]
 
     def _settles_before(self, name: str, unsettled: Collection[str]) -> tuple[str, ...]:

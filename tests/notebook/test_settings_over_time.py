@@ -336,3 +336,17 @@ def test_what_a_library_sets_when_it_is_loaded_is_no_setting_of_the_notebook(ker
     assert kernel.value("sum('PEP440' in str(f) for f in __import__('warnings').filters)") == 0
     kernel.run("%%component own\nimport warnings\nwarnings.filterwarnings('ignore', 'mine')").check()
     assert kernel.value("__import__('warnings').filters[0][1].pattern") == "mine"
+
+
+def test_options_of_a_library_count_where_a_step_reads_its_objects(kernel: Kernel) -> None:
+    kernel.run("import matplotlib.pyplot as plt\nplt.rcParams['text.color'] = 'red'").check()
+    kernel.run("%%component draw\nfig, ax = plt.subplots()\nplt.close(fig)\nn = [3]").check()
+    write = "%%component write\ncolour = ax.text(0, 0, 'here').get_color()"
+    count = "%%component count\ntotal = n[0] + 1"
+    kernel.run(write).check()
+    kernel.run(count).check()
+    assert kernel.value("colour") == "red"
+    kernel.run("plt.rcParams['text.color'] = 'blue'").check()
+    assert ran(kernel, write)
+    assert kernel.value("colour") == "blue"
+    assert not ran(kernel, count)
