@@ -109,9 +109,10 @@ def make_spec(
     needed = [name for artifact in inputs.values() for name in artifact.needs if name not in known]
     givers = _givers(task, needed, above or {})
     modules: dict[str, ModuleSource] = {}
-    for giver in givers:
-        modules.update(giver.closure.modules)
-    modules.update(closure.modules)
+    sources: dict[str, str] = {}
+    for reached in (*(giver.closure for giver in givers), closure):
+        modules.update(reached.modules)
+        sources.update(reached.sources)
     return StepSpec(
         step=task.name,
         key=key,
@@ -130,7 +131,7 @@ def make_spec(
         preludes=tuple(prelude for giver in givers for prelude in _preludes(giver, known)),
         options=task.given.changes,
         states=task.given.states,
-        sources=closure.sources,
+        sources=sources,
         titles=task.titles,
         modules=modules,
         ingredients=ingredients,

@@ -300,6 +300,8 @@ def _describe(code: types.CodeType) -> tuple[object, ...]:
         if instruction.opname in ("CACHE", "NOP", "RESUME", "EXTENDED_ARG"):
             continue
         argument = instruction.argval if instruction.opcode in _RESOLVED else instruction.arg
+        if instruction.opname == "KW_NAMES" and instruction.arg is not None:
+            argument = code.co_consts[instruction.arg]  # which dis leaves open
         instructions.append((instruction.opname, instruction.offset, _plain(argument)))
     exceptions: tuple[object, ...] = (getattr(code, "co_exceptiontable", b""),)
     return (

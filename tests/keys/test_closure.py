@@ -11,6 +11,7 @@ import pytest
 from jupyter_mlpipe.keys.closure import ModuleSource
 from jupyter_mlpipe.keys.derive import explain
 from jupyter_mlpipe.keys.pickles import load_closure
+from jupyter_mlpipe.keys.values import digest_value
 
 # (name, the cells before, the cells after, the step's code)
 CHANGES = [
@@ -623,3 +624,13 @@ def test_packages_count_by_version_of_their_distribution(tmp_path):
 
     assert seen("3.1.0") == "{'fancy-dist': '3.1.0'} ('fancy_thing',) {}"
     assert seen("3.1.1") == "{'fancy-dist': '3.1.1'} ('fancy_thing',) {}"
+
+
+def test_code_without_a_source_has_a_digest() -> None:
+    def digest_of(code: str) -> str:
+        namespace: dict[str, object] = {}
+        exec(code, namespace)
+        return digest_value(namespace["f"])
+
+    assert digest_of("def f(x): return dict(x, a=1)") == digest_of("def f(x):  return dict(x, a=1)")
+    assert digest_of("def f(x): return dict(x, a=1)") != digest_of("def f(x): return dict(x, b=1)")
