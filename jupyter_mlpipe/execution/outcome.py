@@ -16,7 +16,7 @@ from typing import Any
 from jupyter_mlpipe.errors import EncodingError, StepOutputError, close_matches
 from jupyter_mlpipe.execution.frames import is_same_frame, keep_frame
 from jupyter_mlpipe.execution.own_state import find_changed, state_of
-from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, StepSpec
+from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, StepSpec, joint_mark
 from jupyter_mlpipe.execution.unseen import is_closed_file
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.keys.values import is_closure, is_definition
@@ -57,7 +57,7 @@ class Given:
         self._store = store
         # A contract says what a step may change, and a function's result is all that it gives.
         self._is_bound = spec.outputs_declared or spec.function is not None
-        self._companions = {} if self._is_bound else dict(companions)
+        self._companions = dict(companions)
         self._values = {
             name: value
             for name, value in values.items()
@@ -115,9 +115,11 @@ class Given:
         }
         self._store_all(stored, found, namespace)
         found.altered = tuple(find_changed(self._definitions, spec.code, namespace))
-        for name, artifact in spec.inputs.items():
-            if artifact.part and self._stored_with(artifact) - {name} & stored.keys():
-                found.joint[name] = artifact.blob.object
+        if not self._is_bound:
+            for name, artifact in spec.inputs.items():
+                if artifact.part and self._stored_with(artifact) & stored.keys():
+                    blob = artifact.blob.object
+                    found.joint[name] = joint_mark(blob, spec.companions.get(blob, ()))
         return found
 
     def rescue(self, namespace: Mapping[str, object]) -> Outcome:

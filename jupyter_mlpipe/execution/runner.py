@@ -307,6 +307,7 @@ class Runner:
             task,
             inputs,
             self.store,
+            companions=find_companions(task, records),
             last=lambda: last_record(self.store, self.history, state.pipeline, task.name),
             now=time.time(),
             forced=task.name in active.force,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.model.status import Ingredient
 
 if TYPE_CHECKING:
@@ -21,6 +22,19 @@ CLOSED_FILE = "it is a closed file"
 
 VERIFIED_BYTES = 1 << 20
 """Size from which a worker remembers that an object was verified; smaller ones are digested at no cost."""
+
+
+def joint_mark(stored: str, companions: Iterable[str]) -> str:
+    """Return what stands in `Record.joint` for an input that was changed.
+
+    Parameters
+    ----------
+    stored
+        The object of the store that holds the input.
+    companions
+        Names of what is stored there as well, and is an output where the step changed it.
+    """
+    return digest("joint", stored, sorted(companions))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,3 +154,15 @@ def test_a_name_that_a_failed_cell_was_to_bind_is_not_defined(kernel: Kernel) ->
     file.write_text("0.25")
     kernel.run("%pipeline run").check()
     assert kernel.value("(planets, n)") == (0.25, 1.25)
+
+
+def test_what_was_rebound_elsewhere_is_no_output_here(start_kernel: Start) -> None:
+    make = "%%component make\na = [1]\nd = {'list': a}"
+    change = "%%component change\nd['list'].append(2)"
+    for between, expected in (("a = 'other'", "other"), ("pass", [1, 2]), ("a = 'other'", "other")):
+        kernel = start_kernel()
+        for cell in (make, between, change):
+            kernel.run(cell).check()
+        assert kernel.value("a") == expected
+        assert kernel.value("d") == {"list": [1, 2]}
+        kernel.close()
