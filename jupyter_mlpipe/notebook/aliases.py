@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.model.pipeline import Step
+from jupyter_mlpipe.notebook.names import Names
+from jupyter_mlpipe.notebook.placed import Placed
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.sharing import find_sharing, is_atom
 
@@ -31,6 +34,29 @@ def find_aliases(
     }
     found = find_sharing(values, candidates, namespace) if candidates else set()
     return tuple(name for name in candidates if name in found and _can_be_sent(candidates[name], namespace))
+
+
+def aliases_of(placed: Placed, step: Step, names: Names) -> tuple[str, ...]:
+    """Return the names that share objects with what a component captures: the notebook's own from then on."""
+    if step.component.outputs_declared or step.component.function is not None:
+        return ()
+    captured = [n for n, choice in placed.choices.items() if choice.binding is None]
+    others = [n for n in names.namespace if names.owner(n) is None or names.is_loaded(n)]
+    aliases = find_aliases(captured, others, names.namespace)
+    for name in aliases:
+        if names.is_loaded(name):
+            names.release(name)
+    return aliases
+
+
+def release_aliased(reads: Iterable[str], names: Names) -> None:
+    """Take a loaded output for the notebook's own where a plain cell has given it another name."""
+    loaded = [n for n in reads if names.is_loaded(n)]
+    if loaded:
+        plain = [n for n in names.namespace if names.owner(n) is None]
+        for name in loaded:
+            if find_aliases([name], plain, names.namespace):
+                names.release(name)
 
 
 def _can_be_sent(value: object, namespace: Mapping[str, Any]) -> bool:

@@ -19,7 +19,7 @@ from jupyter_mlpipe.notebook.views import plan_bundle
 def finish(targets: Sequence[str]) -> str:
     """Reach the targets, if any were asked for, and wait for everything that runs."""
     session = current_session()
-    missing = [name for name in targets if session.last_run_of(name) is None]
+    missing = [name for name in targets if session.states.run_of(name) is None]
     if missing:
         session.start(missing)
     session.wait()
@@ -29,13 +29,13 @@ def finish(targets: Sequence[str]) -> str:
 def cancel() -> str:
     """Cancel what runs, and wait until it is gone."""
     session = current_session()
-    session.cancel()
+    session.runs.cancel()
     session.wait()
     return _state(session)
 
 
 def _state(session: Session) -> str:
-    tracebacks = {name: render(error) for name, error in session.errors().items()}
+    tracebacks = {name: render(error) for name, error in session.states.errors().items()}
     return json.dumps({**session.snapshot(plan=False).to_json(), "tracebacks": tracebacks})
 
 

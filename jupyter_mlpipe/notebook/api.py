@@ -165,7 +165,7 @@ def _shared_runner() -> Runner:
 
     session = loaded_session()
     if session is not None:
-        return session.runner
+        return session.backend.runner
     if _runner is None:
         path = MLPipe().store_path()
         _runner = Runner(open_store(path), lambda: make_executor(""), History(path / "history.db"))

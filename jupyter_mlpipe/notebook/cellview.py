@@ -83,6 +83,11 @@ class CellView:
         thread.start()
         return thread
 
+    def anew(self) -> CellView:
+        """Clear the cell, and return a view that shows another run of its step there."""
+        self._output.clear(wait=False)
+        return CellView(self._receipt, self._output, self._notes, self._facts)
+
     def _pump(self) -> None:
         assert self._run is not None
         while True:

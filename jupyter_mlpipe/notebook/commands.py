@@ -81,9 +81,9 @@ def _show(session: Session, parser: _Parser, words: list[str]) -> None:
     snapshot = session.snapshot()
     if not asked.output:
         live = LiveGraph(CellOutput(session.shell), saved=session.headless.active)
-        for run in session.live:
+        for run in session.runs.live:
             run.subscribe(live.listen)
-        session.followers += live.begin(session.live, snapshot)
+        session.background.add(live.begin(session.runs.live, snapshot))
         return
     target = Path(asked.output)
     kind = target.suffix.lstrip(".")
@@ -115,7 +115,7 @@ def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
         _check_only(session, asked.only, params)
     live = LiveGraph(CellOutput(session.shell), saved=session.headless.active)
     run = session.start(targets, params=params, force=asked.force or (), listener=live.listen)
-    session.followers += live.begin([run])
+    session.background.add(live.begin([run]))
     return run
 
 
@@ -130,7 +130,7 @@ def _why(session: Session, parser: _Parser, words: list[str]) -> None:
     name = parser.parse_args(words).step
     session.registry.check(name)
     session.settle()
-    run = session.last_run_of(name)
+    run = session.states.run_of(name)
     if run is not None:
         step = run.steps[name]
         head = f"{name}: {step.status}"
@@ -146,7 +146,7 @@ def _why(session: Session, parser: _Parser, words: list[str]) -> None:
 
 def _cancel(session: Session, parser: _Parser, words: list[str]) -> None:
     parser.parse_args(words)
-    if not session.cancel():
+    if not session.runs.cancel():
         raise UsageError("Nothing is running.")
 
 
@@ -174,9 +174,9 @@ def _cluster(session: Session, parser: _Parser, words: list[str]) -> None:
     asked = parser.parse_args(words).target
     if asked is not None:
         value = session.shell.user_ns.get(asked, asked) if asked.isidentifier() else asked
-        session.use_cluster(value)
+        session.backend.use_cluster(value)
         return
-    workers = session.workers()
+    workers = session.backend.workers
     rows = [(name, describe_amounts(amounts)) for name, amounts in workers.items()]
     head = f"cluster: {len(rows)} workers" if rows else "no cluster yet: one starts when a step has to run"
     facts = {"kind": "cluster", "workers": {name: dict(amounts) for name, amounts in workers.items()}}

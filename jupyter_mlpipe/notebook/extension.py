@@ -61,7 +61,7 @@ class Extension:
         shell.events.unregister("post_run_cell", self.after_cell)
         shell.configurables.remove(self.session.config)
         shell.Completer.custom_matchers.remove(self._matcher)
-        self.session.close()
+        self.session.backend.close()
 
     def before_request(self) -> None:
         """Make ready what a silent request names: front ends send them, and no other hook sees them."""

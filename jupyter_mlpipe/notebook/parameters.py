@@ -74,6 +74,30 @@ def convert(parameter: Declared, given: Any) -> Any:
     return value
 
 
+def chosen_value(
+    step: str, name: str, *, own: Declared | None, common: Declared | None, overrides: Mapping[str, Any]
+) -> Any:
+    """Return the value of a parameter in a step.
+
+    Parameters
+    ----------
+    own, common
+        What the step declares, and what the notebook does; at least one is given.
+    overrides
+        Values by ``name``, or by ``step.name``, which comes first.
+    """
+    qualified = f"{step}.{name}"
+    declared = own or common
+    assert declared is not None
+    if qualified in overrides:
+        return convert(declared, overrides[qualified])
+    if name in overrides:
+        return convert(declared, overrides[name])
+    if own is not None and common is not None:
+        return convert(own, common.value)
+    return declared.value
+
+
 def check_type(component: str, declared: Input, value: Any, namespace: Mapping[str, Any]) -> None:
     """Refuse a notebook value that is not of the type which a signature gives its input.
 

@@ -1,0 +1,62 @@
+"""Where a notebook's steps run, and where what they give is stored: opened when first needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyter_mlpipe.execution.executor import Workers
+from jupyter_mlpipe.execution.runner import Runner
+from jupyter_mlpipe.notebook.cluster import make_executor
+from jupyter_mlpipe.notebook.config import MLPipe
+from jupyter_mlpipe.store.history import History
+from jupyter_mlpipe.store.store import Store, open_store
+
+
+class Backend:
+    """The store and the runner of the moment; another is opened where the user asks for one."""
+
+    def __init__(self, config: MLPipe) -> None:
+        self._config = config
+        self._config.observe(lambda change: self._reopen(), "store")
+        self._cluster: str = config.cluster
+        self._store: Store | None = None
+        self._runner: Runner | None = None
+
+    @property
+    def store(self) -> Store:
+        """The store; opened when first needed."""
+        if self._store is None:
+            self._store = open_store(self._config.store_path())
+        return self._store
+
+    @property
+    def runner(self) -> Runner:
+        """The runner; its cluster starts when the first step has to run."""
+        if self._runner is None:
+            self._runner = Runner(
+                self.store,
+                lambda: make_executor(self._cluster),
+                History(self._config.store_path() / "history.db"),
+            )
+        return self._runner
+
+    @property
+    def workers(self) -> Workers:
+        """What each worker offers; nothing before the cluster has started."""
+        return self._runner.workers if self._runner is not None else {}
+
+    def use_cluster(self, target: Any) -> None:
+        """Run the steps to come on another cluster: an address, a scheduler file, a Client, or "local"."""
+        self.close()
+        self._cluster = "" if target == "local" else target
+
+    def close(self) -> None:
+        """Cancel what runs and close the cluster; what is done is in the store."""
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+
+    def _reopen(self) -> None:
+        """Go on with another store: what runs is cancelled, what is in the old one stays there."""
+        self.close()
+        self._store = None

@@ -1,0 +1,98 @@
+"""The runs of a notebook: which have not ended, and which one's results the notebook's names follow."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from jupyter_mlpipe.execution.run import Run
+from jupyter_mlpipe.execution.state import Listener
+from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.model import graph
+from jupyter_mlpipe.notebook.backend import Backend
+from jupyter_mlpipe.notebook.headless import Headless
+from jupyter_mlpipe.notebook.registry import Registry
+
+
+class Runs:
+    """Starts them, and knows them by step.
+
+    Parameters
+    ----------
+    pipeline
+        What the history calls the notebook.
+
+    Attributes
+    ----------
+    last
+        The one that was started last.
+    """
+
+    def __init__(self, backend: Backend, headless: Headless, pipeline: str) -> None:
+        self._backend = backend
+        self._headless = headless
+        self._pipeline = pipeline
+        self.last: Run | None = None
+        self._live: list[Run] = []
+        self._newest: dict[str, Run] = {}  # by step, of those whose results are the notebook's
+        self._forced: dict[str, Run] = {}  # step -> the run that the command line forced it in
+
+    def launch(
+        self,
+        tasks: Mapping[str, StepTask],
+        targets: Iterable[str],
+        force: Collection[str],
+        listener: Listener | None,
+    ) -> Run:
+        """Start a run."""
+        asked = self._headless.force & tasks.keys()
+        self._headless.force -= asked  # what the command line forces runs once, not at every cell below it
+        for name in self._forced.keys() & tasks.keys():
+            # Its earlier record would be found at once, though what runs may replace it.
+            self._forced[name].wait()
+        run = self._backend.runner.start(
+            tasks, targets=targets, force={*force, *asked}, pipeline=self._pipeline, listener=listener
+        )
+        self._forced.update(dict.fromkeys(asked, run))
+        self.last = run
+        self._headless.watch(run)
+        return run
+
+    def take_up(self, run: Run) -> None:
+        """Let the notebook's names follow a run, rather than earlier ones of the same steps."""
+        self._live.append(run)
+        self._newest.update(dict.fromkeys(run.steps, run))
+
+    def newest(self, step: str, default: Run) -> Run:
+        """Return the run that the names of a step follow; `default` where there was none."""
+        return self._newest.get(step, default)
+
+    @property
+    def live(self) -> list[Run]:
+        """Those that have not ended, as far as is known, in the order in which they were started."""
+        return list(self._live)
+
+    def note_end(self, run: Run) -> None:
+        """Note that a run has ended, and that all it made has been taken over."""
+        self._live.remove(run)
+
+    def cancel(self) -> bool:
+        """Cancel what runs; tells whether anything did."""
+        running = [run for run in self._live if run.status == "running"]
+        for run in running:
+            run.cancel()
+        return bool(running)
+
+    def sharing_inputs(self, step: str, registry: Registry) -> list[Run]:
+        """Return runs of earlier steps that may yet turn out to have changed what `step` reads.
+
+        They read something that it reads as well, or that a step above it does.
+        """
+        order = list(registry.placed)
+        above = {step, *graph.ancestors(registry.upstream(), [step])}
+        sources = {source for name in above for source in registry.sources(name)}
+        earlier = [name for name in order[: order.index(step)] if name not in above]
+        return [
+            run
+            for run in self._live
+            if any(name in run.steps and sources & registry.sources(name) for name in earlier)
+        ]

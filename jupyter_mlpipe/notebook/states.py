@@ -1,0 +1,84 @@
+"""The last state of each step, and the run that brought it there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.execution.plan import Plan
+from jupyter_mlpipe.execution.run import Run, RunStep
+from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.model.status import StepSnapshot
+from jupyter_mlpipe.store.records import Record
+
+MADE = frozenset({"succeeded", "reused"})
+"""States of a step that has given its outputs."""
+
+
+class States:
+    """What is known of each step, from its registration on."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, StepSnapshot] = {}
+        self._keys: dict[str, str | None] = {}
+        self._made: dict[str, tuple[str, Record]] = {}  # by step: the key of its work, and what it gave
+        self._last_runs: dict[str, Run] = {}
+
+    def register(self, task: StepTask) -> None:
+        """Note that a component was registered: its step has not run as it is."""
+        self._states[task.name] = _registered(task)
+
+    def forget(self, name: str) -> None:
+        """Note that a component is gone; what its step gave is kept."""
+        self._states.pop(name, None)
+
+    def note(self, run: Run, step: RunStep) -> None:
+        """Note how far a step of a run has come."""
+        if step.status in MADE and step.record is not None:
+            self._made[step.name] = (step.work, step.record)
+        before = self._states.get(step.name)
+        made_here = (
+            before is not None and before.status == "succeeded" and self._keys.get(step.name) == step.key
+        )
+        if not (step.status == "reused" and made_here):
+            # A step that ran in this session stays "succeeded" when a later cell reuses it.
+            self._states[step.name] = step.snapshot()
+            self._keys[step.name] = step.key
+            self._last_runs[step.name] = run
+
+    def made(self, name: str) -> tuple[str, Record] | None:
+        """Return what a step gave last, behind the key of its work."""
+        return self._made.get(name)
+
+    def run_of(self, name: str) -> Run | None:
+        """Return the latest run that had this step."""
+        return self._last_runs.get(name)
+
+    def latest_steps(self) -> Iterator[RunStep]:
+        """Give all steps of the latest runs, later runs first."""
+        for run in reversed(self._last_runs.values()):
+            yield from run.steps.values()
+
+    def errors(self) -> dict[str, MLPipeError]:
+        """Return the errors of the steps that failed when they were last run."""
+        found = {name: run.steps[name].error for name, run in self._last_runs.items()}
+        return {name: error for name, error in found.items() if error is not None}
+
+    def snapshot(self, tasks: Mapping[str, StepTask], plan: Plan | None) -> tuple[StepSnapshot, ...]:
+        """Return the steps as people see them: the last state of each, or what the plan says."""
+        steps = []
+        for name, task in tasks.items():
+            state = self._states.get(name) or _registered(task)
+            reads = {}
+            for read, binding in task.step.bindings.items():
+                source = getattr(binding, "step", None)
+                reads[read] = source or type(binding).__name__.removeprefix("From").lower()
+            decision = plan[name].decision if plan is not None and name in plan else None
+            steps.append(replace(state, reads=reads, plan=decision))
+        return tuple(steps)
+
+
+def _registered(task: StepTask) -> StepSnapshot:
+    component = task.step.component
+    return StepSnapshot(name=component.name, outputs=component.outputs, cell_id=component.cell_id)
