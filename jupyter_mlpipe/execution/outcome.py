@@ -16,7 +16,7 @@ from typing import Any
 from jupyter_mlpipe.errors import EncodingError, StepOutputError, close_matches
 from jupyter_mlpipe.execution.frames import is_same_frame, keep_frame
 from jupyter_mlpipe.execution.own_state import find_changed, state_of
-from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, StepSpec, joint_mark
+from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, StepSpec, joint_mark, stored_with
 from jupyter_mlpipe.execution.unseen import is_closed_file
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.keys.values import is_closure, is_definition
@@ -116,10 +116,9 @@ class Given:
         self._store_all(stored, found, namespace)
         found.altered = tuple(find_changed(self._definitions, spec.code, namespace))
         if not self._is_bound:
-            for name, artifact in spec.inputs.items():
-                if artifact.part and self._stored_with(artifact) & stored.keys():
-                    blob = artifact.blob.object
-                    found.joint[name] = joint_mark(blob, spec.companions.get(blob, ()))
+            for name in spec.inputs:
+                if {name, *stored_with(name, spec.inputs, spec.companions)} & stored.keys():
+                    found.joint[name] = joint_mark(name, spec.inputs, spec.companions)
         return found
 
     def rescue(self, namespace: Mapping[str, object]) -> Outcome:
@@ -167,18 +166,14 @@ class Given:
     def _before(self, name: str) -> object:
         """Return another copy of what the step was given under a name."""
         if name in self._companions:
-            holder = next(a for a in self._spec.inputs.values() if a.part and name in self._stored_with(a))
-            return self._store.get_all(holder)[name]
+            inputs, companions = self._spec.inputs, self._spec.companions
+            holder = next(read for read in inputs if name in stored_with(read, inputs, companions))
+            return self._store.get_all(inputs[holder])[name]
         if name in self._spec.inputs:
             return self._store.get_value(self._spec.inputs[name])
         if self._captured is None:
             self._captured = load_closure(self._spec.payload, dict(_main())) if self._spec.payload else {}
         return self._captured.get(name, _GONE)
-
-    def _stored_with(self, artifact: Artifact) -> set[str]:
-        """Return the names of what is stored together with an input, as far as the step was given it."""
-        same = {name for name, a in self._spec.inputs.items() if a.blob.object == artifact.blob.object}
-        return same | set(self._spec.companions.get(artifact.blob.object, ()))
 
     def _find_groups(
         self, stored: dict[str, object], namespace: Mapping[str, object]

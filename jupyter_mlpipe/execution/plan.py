@@ -345,8 +345,7 @@ def _why_not(
     if record.shown is not None and not store.objects.has(record.shown):
         reasons.append(Reason("missing", "", "what it showed is no longer in the store"))
     for read, mark in record.joint.items():
-        stored = inputs[read].blob.object if read in inputs else ""
-        if joint_mark(stored, companions.get(stored, ())) != mark:
+        if read not in inputs or joint_mark(read, inputs, companions) != mark:
             reasons.append(Reason("input", read, "what shares objects with it is not the same"))
     if record.settings is not None and not store.objects.has(record.settings):
         reasons.append(Reason("missing", "", "what it set is no longer in the store"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,17 +24,26 @@ VERIFIED_BYTES = 1 << 20
 """Size from which a worker remembers that an object was verified; smaller ones are digested at no cost."""
 
 
-def joint_mark(stored: str, companions: Iterable[str]) -> str:
+def stored_with(
+    read: str, inputs: Mapping[str, Artifact], companions: Mapping[str, tuple[str, ...]]
+) -> set[str]:
+    """Return the names of what is stored together with an input, its own left out; see `StepSpec`."""
+    artifact = inputs[read]
+    if not artifact.part:
+        return set()
+    stored = artifact.blob.object
+    same = {name for name, other in inputs.items() if other.part and other.blob.object == stored}
+    return (same | {*companions.get(stored, ())}) - {read}
+
+
+def joint_mark(read: str, inputs: Mapping[str, Artifact], companions: Mapping[str, tuple[str, ...]]) -> str:
     """Return what stands in `Record.joint` for an input that was changed.
 
-    Parameters
-    ----------
-    stored
-        The object of the store that holds the input.
-    companions
-        Names of what is stored there as well, and is an output where the step changed it.
+    It covers all that is stored together with the input, and which of that has a name. Where nothing has,
+    the input might as well be stored alone.
     """
-    return digest("joint", stored, sorted(companions))
+    together = sorted(stored_with(read, inputs, companions))
+    return digest("joint", inputs[read].blob.object if together else "", together)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -220,3 +220,12 @@ def test_what_shares_objects_is_followed_through_steps(kernel: Kernel, mode: str
         kernel.run(cell).check()
     kernel.run(WAIT).check()
     assert kernel.value("(a, d, n, m)") == ([1, 2, 3], {"list": [1, 2, 3]}, 3, 3)
+
+
+def test_what_shares_objects_with_an_output_is_seen_below_as_well(start_kernel: Start) -> None:
+    for between, expected in (("pass", [1, 2, 3]), ("a = [0]", [0]), ("pass", [1, 2, 3])):
+        kernel = start_kernel()
+        for cell in (MAKE, between, CHANGE, "%%component show\ne = d['list']", "e.append(3)"):
+            kernel.run(cell).check()
+        assert kernel.value("(a, d, e)") == (expected, {"list": [1, 2, 3]}, [1, 2, 3])
+        kernel.close()
