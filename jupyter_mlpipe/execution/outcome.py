@@ -38,7 +38,7 @@ class Outcome:
     altered: tuple[str, ...] = ()
 
 
-class Given:
+class GivenValues:
     """The values that a step was given, as they were before its body ran.
 
     Parameters
