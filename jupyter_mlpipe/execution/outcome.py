@@ -20,7 +20,7 @@ from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, StepSpec, join
 from jupyter_mlpipe.execution.unseen import is_closed_file
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.keys.values import is_closure, is_definition
-from jupyter_mlpipe.store.comparing import content_of, is_same
+from jupyter_mlpipe.store.comparing import can_store, content_of, is_same
 from jupyter_mlpipe.store.records import Artifact
 from jupyter_mlpipe.store.sharing import find_groups, is_atom
 from jupyter_mlpipe.store.store import Store
@@ -110,9 +110,7 @@ class GivenValues:
             if self._is_bound or name in spec.contested:
                 raise StepOutputError(_changed(name, spec))
         stored |= changed
-        stored |= {
-            name: namespace[name] for name in unseen if content_of(namespace[name], namespace) is not None
-        }
+        stored |= {name: namespace[name] for name in unseen if can_store(namespace[name], namespace)}
         self._store_all(stored, found, namespace)
         found.altered = tuple(find_changed(self._definitions, spec.code, namespace))
         if not self._is_bound:
@@ -199,7 +197,7 @@ class GivenValues:
     def _store_all(self, stored: dict[str, object], found: Outcome, namespace: Mapping[str, object]) -> None:
         together: set[str] = set()
         for group in self._find_groups(stored, namespace):
-            parts = {name: stored[name] for name in group if content_of(stored[name], namespace) is not None}
+            parts = {name: stored[name] for name in group if can_store(stored[name], namespace)}
             if len(parts) > 1:
                 found.outputs |= self._store.put_values(parts, namespace)
                 together |= parts.keys()

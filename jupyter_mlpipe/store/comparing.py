@@ -43,6 +43,15 @@ def is_same(before: object, value: object, namespace: dict[str, Any]) -> bool:
         return False
 
 
+def can_store(value: object, namespace: Mapping[str, Any]) -> bool:
+    """Tell whether some codec can store a value; its content is not digested for that."""
+    try:
+        choose(value, namespace)
+    except EncodingError:
+        return False
+    return True
+
+
 def content_of(value: object, namespace: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return codec and digest of the bytes as which a value would be stored; None where it cannot be."""
     try:
