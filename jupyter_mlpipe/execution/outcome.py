@@ -153,13 +153,14 @@ class GivenValues:
     def _is_changed(self, name: str, value: object) -> bool:
         if _is_atom(value) or (name in self._frames and is_same_frame(self._frames[name], value)):
             return False
+        content = content_of(value, _main())
         artifact = self._spec.inputs.get(name)
-        if artifact is not None and content_of(value, _main()) == (artifact.codec, artifact.blob.object):
+        if artifact is not None and content == (artifact.codec, artifact.blob.object):
             return False
         if name in self._parameters:
-            return content_of(value, _main()) != self._parameters[name]
+            return content != self._parameters[name]
         before = self._before(name)
-        return before is not _GONE and not is_same(before, value, _main())
+        return before is not _GONE and not is_same(before, value, content, _main())
 
     def _before(self, name: str) -> object:
         """Return another copy of what the step was given under a name."""
