@@ -18,7 +18,7 @@ from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
-from jupyter_mlpipe.keys.codes import CodeReads, code_reads, find_source, words_in
+from jupyter_mlpipe.keys.codes import CodeReads, code_reads, evaluates, find_source, words_in
 from jupyter_mlpipe.keys.describe import find_home
 from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
 from jupyter_mlpipe.keys.given import OF_ALL_LIBRARIES, STATES, UNAFFECTED, Affected
@@ -153,6 +153,7 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
     walk = _Walk(scope)
     walk.attributes |= cell.attributes
     walk.digester.reach.words.update(dict.fromkeys(cell.words))
+    walk.digester.reach.texts.update(dict.fromkeys(cell.texts))
     walk.follow(component.reads)
     reached = walk.follow_modules(
         [*cell.imports, *((name, ("*",)) for name in component.star_imports)], modules
@@ -196,6 +197,7 @@ class _Cell:
     settings: Settings
     attributes: frozenset[str]
     words: tuple[str, ...]
+    texts: tuple[str, ...]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -216,6 +218,7 @@ def _read_cell(code: str) -> _Cell:
         scan_settings(tree),
         frozenset(attributes),
         words_in(texts, attributes | names),
+        tuple(texts),
     )
 
 
@@ -269,6 +272,9 @@ class _Walk:
                     self._resolve(word)
             pending = list(reach.names)[n_reached:]
             n_reached += len(pending)
+            if evaluates(reach.attributes):
+                # A text of the cell may be what a helper evaluates.
+                reach.words.update(dict.fromkeys(words_in(reach.texts, reach.attributes)))
 
     def _is_nothing(self, word: str) -> bool:
         """Tell whether the notebook has nothing of that name."""
@@ -380,7 +386,7 @@ class _Walk:
             not module.settings.called.isdisjoint(ASK_FOR_FOLDER) for module in reached.local.values()
         )
         libraries = self._libraries(reached)
-        providers = [p.name for p in OF_LIBRARIES if p.name in libraries]
+        providers = [p.name for p in OF_LIBRARIES if p.module in libraries and p.travels_back]
         # Which expressions are shown is a matter of IPython, how they are shown as well.
         providers += [INTERACTIVITY.name, DISPLAYS.name] if shows else [INTERACTIVITY.name]
         if libraries or reached.local:

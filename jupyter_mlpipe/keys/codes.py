@@ -15,7 +15,7 @@ import keyword
 import linecache
 import re
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,12 +46,15 @@ class CodeReads:
         Every attribute and global named.
     words
         Names in texts, where the code evaluates texts: ``df.query("delay > @limit")``.
+    texts
+        All texts, which another function may evaluate.
     """
 
     names: tuple[str, ...]
     imports: tuple[tuple[str, int, tuple[str, ...]], ...]
     attributes: frozenset[str]
     words: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,15 +229,16 @@ def _collect_reads(code: types.CodeType) -> CodeReads:
                 ] = None
             if operation in ("LOAD_CONST", "LOAD_SMALL_INT"):
                 constants.append(argument)
-    texts = (text for part in nested_codes(code) for text in part.co_consts if isinstance(text, str))
-    return CodeReads(tuple(names), tuple(imports), frozenset(attributes), words_in(texts, attributes))
+    texts = tuple(text for part in nested_codes(code) for text in part.co_consts if isinstance(text, str))
+    words = words_in(texts, attributes)
+    return CodeReads(tuple(names), tuple(imports), frozenset(attributes), words, texts)
 
 
 def words_in(texts: Iterable[str], attributes: Iterable[str]) -> tuple[str, ...]:
     """Return the names in texts where the code, by what it calls, may look them up."""
     called = frozenset(attributes)
     texts = list(texts)
-    if not _EVALUATE.isdisjoint(called):
+    if evaluates(called):
         pieces = texts
     else:
         pieces = [text for text in texts if _FORMULA.search(text)]
@@ -242,6 +246,11 @@ def words_in(texts: Iterable[str], attributes: Iterable[str]) -> tuple[str, ...]
             pieces += [piece for text in texts for found in _EXPANDED.findall(text) for piece in found]
     words = dict.fromkeys(word for piece in pieces for word in _WORD.findall(piece))
     return tuple(word for word in words if not keyword.iskeyword(word))
+
+
+def evaluates(attributes: Set[str]) -> bool:
+    """Tell whether code that calls all these may look up names that stand in any text."""
+    return not _EVALUATE.isdisjoint(attributes)
 
 
 _EVALUATE = frozenset(

@@ -134,7 +134,7 @@ def _by_name(value: Any, digester: Digester) -> Description | None:
         if "." in name and not isinstance(value, type):
             return None
         found_now = find_in(digester.namespace, name)
-        if found_now is not value and not (digester.names_only and found_now is not None):
+        if found_now is not value and not (digester.loosely and found_now is not None):
             return None
         digester.reach.names[name.partition(".")[0]] = None
         return describe_as("notebook", name)
@@ -156,6 +156,8 @@ def _describe_function(function: types.FunctionType, digester: Digester) -> Desc
             reach.names[name] = None
         for word in reads.words:
             reach.words[word] = None
+        for text in reads.texts:
+            reach.texts[text] = None
         reach.codes[id(code)] = code
         reach.attributes |= reads.attributes
         place = "notebook"

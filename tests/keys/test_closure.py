@@ -14,6 +14,7 @@ from jupyter_mlpipe.keys.pickles import load_closure
 
 # (name, the cells before, the cells after, the step's code)
 CHANGES = [
+    ("rows that were one", "d = [[0]] * 2", "d = [[0] for _ in range(2)]", "out = d"),
     ("own code", "x = 1", "x = 1", ("out = x", "out = x + 0")),
     ("helper", "def f(): return 1", "def f(): return 2", "out = f()"),
     (
@@ -230,7 +231,7 @@ SAME = [
     ("docstring of a class", "class A:\n  'a'\n  k = 1", "class A:\n  k = 1", "out = A"),
     ("position", "def f(): return 1", "x = 1\n\n\ndef f(): return 1", "out = f()"),
     ("dict built another way", "d = {'a': 1, 'b': 2}", "d = dict(a=1)\nd['b'] = 2", "out = d"),
-    ("shared and equal", "a = [1]\nd = [a, a]", "d = [[1], [1]]", "out = d"),
+    ("shared and equal", "a = (1,)\nd = [a, a]", "d = [(1,), tuple([1])]", "out = d"),
     ("set order", "s = {'a', 'b', 'c'}", "s = {'c', 'b', 'a'}", "out = s"),
     ("what is not reached", "def g(): return 1\nx = 1", "def g(): return 2\nx = 1", "out = x"),
     (

@@ -193,13 +193,6 @@ def test_every_row_counts():
     assert digest_value(pd.DataFrame({"a": values})) != digest_value(pd.DataFrame({"a": other}))
 
 
-def test_sharing_does_not_count():
-    shared = [1, 2]
-    assert digest_value([shared, shared]) == digest_value([[1, 2], [1, 2]])
-    point = Point([])
-    assert digest_value({"a": point, "b": point}) == digest_value({"a": Point([]), "b": Point([])})
-
-
 def test_layout_of_a_table_in_memory_does_not_count():
     built = pd.DataFrame({"a": [1, 2]})
     built["b"] = [3, 4]

@@ -60,6 +60,13 @@ ROWS = [
         "import matplotlib.pyplot as plt",
     ),
     Row(
+        "a colormap",
+        "plt.colormaps.register(matplotlib.colors.ListedColormap(['red', 'blue'], name='two'));"
+        " plt.rcParams['image.cmap'] = 'two'",
+        "(plt.get_cmap()(0), plt.colormaps['two'](1.0))",
+        "import matplotlib, matplotlib.pyplot as plt",
+    ),
+    Row(
         "a theme of seaborn",
         "sns.set_theme(style='dark', palette='pastel')",
         "(plt.rcParams['axes.facecolor'], plt.rcParams['axes.prop_cycle'].by_key()['color'][0],"

@@ -822,4 +822,22 @@ fit("y ~ math.log(2) + twice(3)")
 limit = 1.5
 df.query("x > @limit").shape, eval("len(df) + limit")
 """,
+    "names in texts that a class evaluates": r"""
+# %%
+import pandas as pd
+# %%
+class display:
+    def __init__(self, *texts):
+        self.texts = texts
+    def __repr__(self):
+        return "\n".join(f"{text}: {eval(text)!r}" for text in self.texts)
+def shown(text):
+    return repr(display(text, "len(y)"))
+# %%
+x, y, limit = [1], [2, 3], 5
+# %%
+display("x", "y", "pd.Series(x + y).sum()")
+# %%
+shown("limit")
+""",
 }
