@@ -198,6 +198,7 @@ class DaskExecutor:
         self.preload(())
 
     def _unregister(self) -> None:
+        # We are leaving: a scheduler that does not answer has forgotten us, or will.
         for topic in (self._topic, "all"):
             with contextlib.suppress(Exception):
                 self._client.unsubscribe_topic(topic)
@@ -304,9 +305,11 @@ class DaskExecutor:
         with self._lock:
             self._futures.pop(token, None)
         if future.status == "error":
-            with contextlib.suppress(Exception):
+            try:
                 error = future.exception(timeout=_CLOSE_S)
-                self._lose(token, f"{type(error).__name__}: {error}")
+            except Exception as asking:  # the scheduler is gone, or the error cannot be unpickled here
+                error = asking
+            self._lose(token, f"{type(error).__name__}: {error}")
         self._lose(token, f"its task was {future.status} before the step said how it ended")
 
     def _lose(self, token: str, why: str) -> None:
@@ -322,7 +325,8 @@ class DaskExecutor:
         elif content.get("action") in ("add-worker", "remove-worker", "offer"):
             try:
                 found = await self._client.scheduler.identity(n_workers=-1)
-            except Exception:
+            except Exception as error:  # whatever the scheduler answers with, or that it does not
+                _log.warning("The scheduler does not say which workers it has: %r", error)
                 found = {"workers": {}}
             self._take_workers(found)
 
@@ -365,6 +369,7 @@ class DaskExecutor:
     def _kill_for_good(self, token: str) -> None:
         address = self._addresses.get(self._running.get(token, ""))
         if address is not None:
+            # It is the last attempt, while we leave; a worker that does not answer cannot be told.
             with contextlib.suppress(Exception):
                 self._client.run(dask_worker.kill_step, token, workers=[address], on_error="ignore")
 

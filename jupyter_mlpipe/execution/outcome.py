@@ -16,11 +16,11 @@ from typing import Any
 from jupyter_mlpipe.errors import EncodingError, StepOutputError, close_matches
 from jupyter_mlpipe.execution.frames import is_same_frame, keep_frame
 from jupyter_mlpipe.execution.own_state import find_changed, state_of
-from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, StepSpec
+from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, StepSpec, joint_mark, stored_with
 from jupyter_mlpipe.execution.unseen import is_closed_file
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.keys.values import is_closure, is_definition
-from jupyter_mlpipe.store.comparing import content_of, is_same
+from jupyter_mlpipe.store.comparing import can_store, content_of, is_same
 from jupyter_mlpipe.store.records import Artifact
 from jupyter_mlpipe.store.sharing import find_groups, is_atom
 from jupyter_mlpipe.store.store import Store
@@ -38,7 +38,7 @@ class Outcome:
     altered: tuple[str, ...] = ()
 
 
-class Given:
+class GivenValues:
     """The values that a step was given, as they were before its body ran.
 
     Parameters
@@ -57,7 +57,7 @@ class Given:
         self._store = store
         # A contract says what a step may change, and a function's result is all that it gives.
         self._is_bound = spec.outputs_declared or spec.function is not None
-        self._companions = {} if self._is_bound else dict(companions)
+        self._companions = dict(companions)
         self._values = {
             name: value
             for name, value in values.items()
@@ -110,14 +110,13 @@ class Given:
             if self._is_bound or name in spec.contested:
                 raise StepOutputError(_changed(name, spec))
         stored |= changed
-        stored |= {
-            name: namespace[name] for name in unseen if content_of(namespace[name], namespace) is not None
-        }
+        stored |= {name: namespace[name] for name in unseen if can_store(namespace[name], namespace)}
         self._store_all(stored, found, namespace)
         found.altered = tuple(find_changed(self._definitions, spec.code, namespace))
-        for name, artifact in spec.inputs.items():
-            if artifact.part and self._stored_with(artifact) - {name} & stored.keys():
-                found.joint[name] = artifact.blob.object
+        if not self._is_bound:
+            for name in spec.inputs:
+                if {name, *stored_with(name, spec.inputs, spec.companions)} & stored.keys():
+                    found.joint[name] = joint_mark(name, spec.inputs, spec.companions)
         return found
 
     def rescue(self, namespace: Mapping[str, object]) -> Outcome:
@@ -154,29 +153,26 @@ class Given:
     def _is_changed(self, name: str, value: object) -> bool:
         if _is_atom(value) or (name in self._frames and is_same_frame(self._frames[name], value)):
             return False
+        content = content_of(value, _main())
         artifact = self._spec.inputs.get(name)
-        if artifact is not None and content_of(value, _main()) == (artifact.codec, artifact.blob.object):
+        if artifact is not None and content == (artifact.codec, artifact.blob.object):
             return False
         if name in self._parameters:
-            return content_of(value, _main()) != self._parameters[name]
+            return content != self._parameters[name]
         before = self._before(name)
-        return before is not _GONE and not is_same(before, value, _main())
+        return before is not _GONE and not is_same(before, value, content, _main())
 
     def _before(self, name: str) -> object:
         """Return another copy of what the step was given under a name."""
         if name in self._companions:
-            holder = next(a for a in self._spec.inputs.values() if a.part and name in self._stored_with(a))
-            return self._store.get_all(holder)[name]
+            inputs, companions = self._spec.inputs, self._spec.companions
+            holder = next(read for read in inputs if name in stored_with(read, inputs, companions))
+            return self._store.get_all(inputs[holder])[name]
         if name in self._spec.inputs:
             return self._store.get_value(self._spec.inputs[name])
         if self._captured is None:
             self._captured = load_closure(self._spec.payload, dict(_main())) if self._spec.payload else {}
         return self._captured.get(name, _GONE)
-
-    def _stored_with(self, artifact: Artifact) -> set[str]:
-        """Return the names of what is stored together with an input, as far as the step was given it."""
-        same = {name for name, a in self._spec.inputs.items() if a.blob.object == artifact.blob.object}
-        return same | set(self._spec.companions.get(artifact.blob.object, ()))
 
     def _find_groups(
         self, stored: dict[str, object], namespace: Mapping[str, object]
@@ -202,7 +198,7 @@ class Given:
     def _store_all(self, stored: dict[str, object], found: Outcome, namespace: Mapping[str, object]) -> None:
         together: set[str] = set()
         for group in self._find_groups(stored, namespace):
-            parts = {name: stored[name] for name in group if content_of(stored[name], namespace) is not None}
+            parts = {name: stored[name] for name in group if can_store(stored[name], namespace)}
             if len(parts) > 1:
                 found.outputs |= self._store.put_values(parts, namespace)
                 together |= parts.keys()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from jupyter_mlpipe.errors import UnknownNameError, UnknownStepError, close_matches
 from jupyter_mlpipe.execution.files import MISSING, digest_as_before
 from jupyter_mlpipe.execution.settings import libraries_of, with_settings
+from jupyter_mlpipe.execution.spec import joint_mark
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.derive import derive_key, explain
@@ -28,6 +29,7 @@ from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.store import Store
 
 LastRecord = Callable[[], Record | None]
+Companions = Mapping[str, tuple[str, ...]]
 _RAN = (Reason("reuse", "", "ran when its cell was last run"),)
 _SAME = (Reason("reuse", "", "same code, inputs, parameters and packages"),)
 
@@ -143,7 +145,15 @@ def plan_steps(
                 decided[name] = Decided(StepPlan(name, "run", (Reason("missing", "", str(error)),)))
             else:
                 task = with_settings(task, records, inputs, store)
-                decided[name] = decide(task, inputs, store, last=last, forced=name in force, now=now)
+                decided[name] = decide(
+                    task,
+                    inputs,
+                    store,
+                    companions=find_companions(task, records),
+                    last=last,
+                    forced=name in force,
+                    now=now,
+                )
         if stop_at_first_run and decided[name].plan.decision != "reuse":
             break
     return Plan(decided, tasks)
@@ -154,6 +164,7 @@ def decide(
     inputs: Mapping[str, Artifact],
     store: Store,
     *,
+    companions: Companions,
     last: LastRecord,
     now: float,
     forced: bool = False,
@@ -163,6 +174,8 @@ def decide(
 
     Parameters
     ----------
+    companions
+        From `find_companions`.
     last
         Gives the step's last record, to say what has changed since; called only when it has to run.
     ran
@@ -181,7 +194,7 @@ def decide(
     reasons = must_run(task, forced=forced)
     if reasons and not forced and task.made is not None and task.made[0] == work:
         made = task.made[1]
-        if not _why_not(made, task, inputs, store, now):
+        if not _why_not(made, task, inputs, companions, store, now):
             return Decided(StepPlan(name, "reuse", _RAN, made.key, made.seconds), ingredients, made, work)
     if task.problems:
         # What cannot be digested must never match anything, not even its own record.
@@ -189,7 +202,7 @@ def decide(
     if not reasons:
         record = store.get_record(key)
         if record is not None:
-            reasons = _why_not(record, task, inputs, store, now)
+            reasons = _why_not(record, task, inputs, companions, store, now)
             if not reasons:
                 plan = StepPlan(name, "reuse", _SAME, key, record.seconds)
                 return Decided(plan, ingredients, record, work)
@@ -266,8 +279,11 @@ def take_inputs(task: StepTask, records: Mapping[str, Record | None]) -> dict[st
 def find_companions(task: StepTask, records: Mapping[str, Record | None]) -> dict[str, tuple[str, ...]]:
     """Return, by object of the store, the names that are stored there together with an input.
 
-    Only those that are read from nowhere else, and that still stand for what that step made.
+    Only those that are read from nowhere else, and that still stand for what that step made. None for a
+    step that has a contract: what it may change is said there.
     """
+    if task.step.component.has_contract:
+        return {}
     found: dict[str, tuple[str, ...]] = {}
     for source in task.inputs.values():
         record = records.get(source.step)
@@ -306,7 +322,12 @@ def _last_record(store: Store, history: History | None, pipeline: str, step: str
 
 
 def _why_not(
-    record: Record, task: StepTask, inputs: Mapping[str, Artifact], store: Store, now: float
+    record: Record,
+    task: StepTask,
+    inputs: Mapping[str, Artifact],
+    companions: Companions,
+    store: Store,
+    now: float,
 ) -> tuple[Reason, ...]:
     """Return why a record that was found cannot be reused."""
     reasons = []
@@ -321,9 +342,9 @@ def _why_not(
         reasons.append(Reason("missing", "", "the value of its last expression is no longer in the store"))
     if record.shown is not None and not store.objects.has(record.shown):
         reasons.append(Reason("missing", "", "what it showed is no longer in the store"))
-    for read, stored in record.joint.items():
-        if read not in inputs or inputs[read].blob.object != stored:
-            reasons.append(Reason("input", read, "what shares objects with it changed"))
+    for read, mark in record.joint.items():
+        if read not in inputs or joint_mark(read, inputs, companions) != mark:
+            reasons.append(Reason("input", read, "what shares objects with it is not the same"))
     if record.settings is not None and not store.objects.has(record.settings):
         reasons.append(Reason("missing", "", "what it set is no longer in the store"))
     if record.states:

@@ -307,6 +307,7 @@ class Runner:
             task,
             inputs,
             self.store,
+            companions=find_companions(task, records),
             last=lambda: last_record(self.store, self.history, state.pipeline, task.name),
             now=time.time(),
             forced=task.name in active.force,
@@ -340,7 +341,10 @@ class Runner:
                 notebook=active.state.pipeline,
             ).to_bytes()
         except Exception as error:
-            step.error = MLPipeError(f"Step '{node.step}' cannot be sent to a worker: {error}")
+            if not isinstance(error, MLPipeError):
+                _log.exception("What step %r is to be sent could not be made", node.step)
+            why = str(error) or type(error).__name__
+            step.error = MLPipeError(f"Step '{node.step}' cannot be sent to a worker: {why}")
             return StepFailed(node, attempt, "key", str(step.error))
         step.worker = worker
         sent = self._fleet.submit(node, attempt, worker, spec, amounts, task.preload)

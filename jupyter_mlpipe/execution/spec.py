@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.model.status import Ingredient
 
 if TYPE_CHECKING:
@@ -21,6 +22,28 @@ CLOSED_FILE = "it is a closed file"
 
 VERIFIED_BYTES = 1 << 20
 """Size from which a worker remembers that an object was verified; smaller ones are digested at no cost."""
+
+
+def stored_with(
+    read: str, inputs: Mapping[str, Artifact], companions: Mapping[str, tuple[str, ...]]
+) -> set[str]:
+    """Return the names of what is stored together with an input, its own left out; see `StepSpec`."""
+    artifact = inputs[read]
+    if not artifact.part:
+        return set()
+    stored = artifact.blob.object
+    same = {name for name, other in inputs.items() if other.part and other.blob.object == stored}
+    return (same | {*companions.get(stored, ())}) - {read}
+
+
+def joint_mark(read: str, inputs: Mapping[str, Artifact], companions: Mapping[str, tuple[str, ...]]) -> str:
+    """Return what stands in `Record.joint` for an input that was changed.
+
+    It covers all that is stored together with the input, and which of that has a name. Where nothing has,
+    the input might as well be stored alone.
+    """
+    together = sorted(stored_with(read, inputs, companions))
+    return digest("joint", inputs[read].blob.object if together else "", together)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,7 @@ from jupyter_mlpipe.execution.channel import Channel
 from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.mentions import Mentions
-from jupyter_mlpipe.execution.outcome import Given
+from jupyter_mlpipe.execution.outcome import GivenValues
 from jupyter_mlpipe.execution.scene import make_scene
 from jupyter_mlpipe.execution.shell import LazyShell
 from jupyter_mlpipe.execution.shown import Capture
@@ -102,7 +102,7 @@ class StepProcess:
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
         self._shell: LazyShell | None = None
-        self._scene: tuple[Given, dict[str, Any]] | None = None
+        self._scene: tuple[GivenValues, dict[str, Any]] | None = None
         self._before: dict[str, Any] | None = None
         self.verified: list[Mark] = []
 
@@ -155,7 +155,7 @@ class StepProcess:
         values, companions = _fill(namespace, spec, store)
         _limit_threads(spec)
         known = frozenset(namespace)
-        given = Given(spec, store, values, companions)
+        given = GivenValues(spec, store, values, companions)
         self._scene = (given, namespace) if spec.function is None else None
         if spec.modules:
             # They may have set something when they were imported, as they did in the notebook long ago.

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_mlpipe.keys.codes import code_reads, digest_code
+from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.libraries import LIBRARIES
 from jupyter_mlpipe.keys.parts import Description, Item, describe_as
 from jupyter_mlpipe.keys.pickles import find_in
@@ -81,7 +82,8 @@ def describe_definition(value: Any, digester: Digester) -> Description:
         # It also holds the address of its class.
         return describe_as("pydantic decorator", value.cls_var_name, value.func, value.shim, value.info)
     for module, describer in LIBRARIES:
-        if module in sys.modules and (found := describer(value, sys.modules[module])) is not None:
+        library = imported(module)
+        if library is not None and (found := describer(value, library)) is not None:
             # Its methods are the library's code.
             digester.reach.modules[module] = None
             return found

@@ -11,6 +11,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.parts import Bytes, Description, Item, describe_as
 
 
@@ -117,7 +118,7 @@ def _describe_arrow(value: Any, arrow: Any) -> Description | None:
 
 
 def _positions(n: int, arrow: Any) -> Any:
-    numpy = sys.modules.get("numpy")
+    numpy = imported("numpy")
     return arrow.array(range(n) if numpy is None else numpy.arange(n), arrow.int64())
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
-import sys
 import types
 import weakref
 from collections.abc import Iterator
 from typing import Any
+
+from jupyter_mlpipe.keys.imported import imported
 
 # They compare by identity, or not at all, and still nobody changes them, or all refer to the one there is.
 _UNCHANGING = (
@@ -93,7 +94,7 @@ def can_be_changed(kind: Any) -> bool:
 
 
 def _identity(value: Any) -> int:
-    numpy = sys.modules.get("numpy")
+    numpy = imported("numpy")
     if numpy is not None and isinstance(value, numpy.ndarray):
         # Views of one memory change together.
         while isinstance(value.base, numpy.ndarray):

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from jupyter_mlpipe.keys.imported import imported
+
 Reduced = tuple[Any, ...]
 
 
@@ -15,7 +17,7 @@ def reduce_views(parts: Iterable[object]) -> tuple[dict[int, Reduced], list[obje
 
     The memory that they span is one array of bytes, of which each is a view again.
     """
-    numpy: Any = sys.modules.get("numpy")
+    numpy = imported("numpy")
     if numpy is None:
         return {}, []
     arrays: dict[int, tuple[int, int, Any]] = {}

@@ -125,3 +125,8 @@ class Component:
     options: Options = field(default_factory=Options)
     cell_id: str | None = None
     title: str = ""
+
+    @property
+    def has_contract(self) -> bool:
+        """Whether it says itself what it makes: it may change nothing else."""
+        return self.outputs_declared or self.function is not None

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.model.pipeline import Step
 from jupyter_mlpipe.notebook.names import Names
 from jupyter_mlpipe.notebook.placed import Placed
-from jupyter_mlpipe.store.codecs import choose
+from jupyter_mlpipe.store.comparing import can_store
 from jupyter_mlpipe.store.sharing import find_sharing, is_atom
 
 _OF_IPYTHON = frozenset({"In", "Out", "exit", "quit", "get_ipython"})
@@ -33,7 +32,7 @@ def find_aliases(
         and not is_atom(namespace[name])
     }
     found = find_sharing(values, candidates, namespace) if candidates else set()
-    return tuple(name for name in candidates if name in found and _can_be_sent(candidates[name], namespace))
+    return tuple(name for name in candidates if name in found and can_store(candidates[name], namespace))
 
 
 def aliases_of(placed: Placed, step: Step, names: Names) -> tuple[str, ...]:
@@ -57,11 +56,3 @@ def release_aliased(reads: Iterable[str], names: Names) -> None:
         for name in loaded:
             if find_aliases([name], plain, names.namespace):
                 names.release(name)
-
-
-def _can_be_sent(value: object, namespace: Mapping[str, Any]) -> bool:
-    try:
-        choose(value, namespace)
-    except EncodingError:
-        return False
-    return True

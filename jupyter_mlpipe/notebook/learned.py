@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.pipeline import FromStep
-from jupyter_mlpipe.notebook.names import PARAMETERS, Names
+from jupyter_mlpipe.notebook.names import Names
 from jupyter_mlpipe.notebook.placed import Placed, upstream_of
+from jupyter_mlpipe.notebook.siblings import Version, as_read, is_as_read
 
 
 def learn(
@@ -29,7 +29,7 @@ def learn(
     placed = components[name]
     fresh = tuple(n for n in found if n not in placed.writes)
     placed.found += fresh
-    mine = {n: _as_read(placed, n) for n in fresh}
+    mine = {n: as_read(placed, n) for n in fresh}
     order = list(components)
     above = graph.ancestors(upstream_of(components), [name])
     readers = []
@@ -37,12 +37,13 @@ def learn(
         if later in above:
             continue
         other = components[later]
-        changed = [n for n in fresh if mine[n] is not None and _as_read(other, n) == mine[n]]
+        changed = [n for n in fresh if n in other.choices and as_read(other, n) <= mine[n]]
         for n in changed:
             other.choices[n] = replace(other.choices[n], binding=FromStep(name, n), value=None)
         if changed:
+            other.taken = None  # with the values from before
             readers.append(later)
-    claimed = tuple(n for n in fresh if _is_as_read(placed, names, n))
+    claimed = tuple(n for n in fresh if is_as_read(placed, names, n))
     return claimed, tuple(readers)
 
 
@@ -62,31 +63,7 @@ def unlearn(components: Mapping[str, Placed], name: str, gone: Iterable[str]) ->
                     other.choices[n] = before
 
 
-def sources(placed: Placed) -> set[tuple[Any, ...]]:
-    """Return what identifies the values that a component reads."""
-    return {(read, _as_read(placed, read)) for read in placed.choices}
-
-
-def _as_read(placed: Placed, name: str) -> tuple[Any, ...] | None:
-    """Return what identifies the value that a component reads under a name."""
-    choice = placed.choices.get(name)
-    if choice is None:
-        return None
-    return (choice.binding, choice.generation, None if choice.binding else id(choice.value))
-
-
-def _is_as_read(placed: Placed, names: Names, name: str) -> bool:
-    """Tell whether a name of the notebook stands for what the component read under it."""
-    choice = placed.choices.get(name)
-    owner = names.owner(name)
-    if choice is None:
-        # New to the notebook; or a companion of an input: its step's, when the component was placed.
-        return (owner is None and name not in names.namespace) or any(
-            name in c.siblings and isinstance(c.binding, FromStep) and c.binding.step == owner
-            for c in placed.choices.values()
-        )
-    if names.generation(name) != choice.generation:
-        return False
-    if isinstance(choice.binding, FromStep):
-        return owner == choice.binding.step
-    return owner in (None, PARAMETERS)
+def sources(placed: Placed) -> set[tuple[str, Version]]:
+    """Return what identifies the values that a component reads, or may change with what it reads."""
+    names = {*placed.choices, *(n for choice in placed.choices.values() for n in choice.siblings)}
+    return {(name, version) for name in names for version in as_read(placed, name)}

@@ -50,6 +50,8 @@ class Loading:
         Gives the run that the names of a step follow; a given one where there is none.
     before
         Called with a step before an output of it is loaded.
+    collect
+        Takes over what runs have made: a step may be found to make more than its code shows.
     """
 
     def __init__(
@@ -60,12 +62,14 @@ class Loading:
         *,
         newest: Callable[[str, Run], Run],
         before: Callable[[str], None],
+        collect: Callable[[], None],
     ) -> None:
         self._names = names
         self._loaded = loaded
         self._definitions = definitions
         self._newest = newest
         self._before = before
+        self._collect = collect
 
     def load(self, first: Run, step: str, out: str) -> Any:
         """Return an output of a step, from the latest run where that has given it."""
@@ -81,6 +85,7 @@ class Loading:
         self._definitions.bring(artifact.needs)
         if not artifact.part:
             return run[name]
+        self._collect()
         values = run.load_together(name)
         for other, value in values.items():
             pending = self._names.pending.get(other)

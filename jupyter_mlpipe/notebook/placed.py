@@ -29,8 +29,8 @@ class Choice:
         The notebook's value then: a step that replaces a value which it read goes on reading
         the one from before, so that running its cell twice gives the same as running it once.
     siblings
-        The other names that were the binding's step's then: those that it stored together with what is
-        read come with it, and are outputs where they are changed.
+        The names that were the binding's step's then, each with its generation: those that it stored together
+        with what is read come with it, and are outputs where they are changed.
     held
         A component made the value before it failed: running it again would not give this.
     """
@@ -38,7 +38,7 @@ class Choice:
     binding: FromStep | FromParameter | None
     generation: int
     value: Any = None
-    siblings: frozenset[str] = frozenset()
+    siblings: Mapping[str, int] = field(default_factory=dict)
     held: bool = False
 
 
@@ -96,7 +96,7 @@ def siblings_of(placed: Placed) -> dict[str, frozenset[str]]:
     for choice in placed.choices.values():
         if isinstance(choice.binding, FromStep) and choice.siblings:
             step = choice.binding.step
-            found[step] = found.get(step, frozenset()) | choice.siblings
+            found[step] = found.get(step, frozenset()) | choice.siblings.keys()
     return found
 
 

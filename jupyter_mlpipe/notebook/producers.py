@@ -7,6 +7,7 @@ first registered, to whoever wrote the name last, and the choice is kept when ce
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from jupyter_mlpipe.cells.names import analyse
 from jupyter_mlpipe.errors import UnknownNameError, close_matches
@@ -15,6 +16,7 @@ from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromParameter, FromStep
 from jupyter_mlpipe.notebook.names import PARAMETERS, Names
 from jupyter_mlpipe.notebook.placed import Choice, Placed, check_steps, upstream_of
+from jupyter_mlpipe.notebook.siblings import find_siblings, renew_siblings
 
 
 class Producers:
@@ -77,7 +79,9 @@ class Producers:
                 owner in self._components and self._is_new_source(placed, owner, read)
             ):
                 return self._fresh(placed, read)
-        return kept
+        return replace(
+            kept, siblings=renew_siblings(kept, placed.component.name, self._components, self._names)
+        )
 
     def still_own(self, placed: Placed) -> frozenset[str]:
         """Return those of its own names that only itself, or a step below it, has bound since."""
@@ -118,7 +122,11 @@ class Producers:
             if self._names.is_held(read):
                 self._names.load([read])
                 return Choice(None, generation, self._names.namespace.get(read), held=True)
-            return Choice(FromStep(owner, read), generation, siblings=self._names.owned_by(owner) - {read})
+            return Choice(
+                FromStep(owner, read),
+                generation,
+                siblings=find_siblings(owner, self._components, self._names),
+            )
         return Choice(None, generation, self._names.namespace.get(read))
 
     def _is_new_source(self, placed: Placed, owner: str, read: str) -> bool:

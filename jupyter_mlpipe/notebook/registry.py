@@ -33,6 +33,7 @@ from jupyter_mlpipe.notebook.parameters import Declared, check_type, chosen_valu
 from jupyter_mlpipe.notebook.placed import Choice, Placed, check_steps, siblings_of, upstream_of
 from jupyter_mlpipe.notebook.producers import Producers
 from jupyter_mlpipe.notebook.results import history_read, is_history
+from jupyter_mlpipe.notebook.siblings import Version, still_found
 
 _INTERACTIVE = frozenset({"In", "Out", "_", "__", "___", "_dh", "_ih", "_oh", "exit", "quit"})
 
@@ -100,7 +101,7 @@ class Registry:
         snapshot = Snapshot(before.snapshot if before else None, own)
         candidate = Placed(component, snapshot)
         if before is not None:
-            candidate.choices, candidate.found = dict(before.choices), before.found
+            candidate.choices = dict(before.choices)
             candidate.helpers = still_defined(before.helpers, self.placed, self.names)
             candidate.own = self._producers.still_own(before)
         if any(is_history(read) for read in component.reads):
@@ -114,6 +115,8 @@ class Registry:
                 candidate.declared[declared.name] = declare(declared, scope)
         for name in list(candidate.choices):
             candidate.choices[name] = self._producers.renew(candidate, name)
+        if before is not None:
+            candidate.found = still_found(candidate, before)
         self.placed[component.name] = candidate
         try:
             release_aliased(component.reads, self.names)
@@ -147,7 +150,7 @@ class Registry:
         """Note that a step no longer changes names: they are again what they were without it."""
         learned.unlearn(self.placed, name, gone)
 
-    def sources(self, name: str) -> set[tuple[Any, ...]]:
+    def sources(self, name: str) -> set[tuple[str, Version]]:
         """Return what identifies the values that a component reads."""
         return learned.sources(self.placed[name])
 

@@ -73,7 +73,12 @@ class Session:
         self.states = States()
         self.background = Background(self.registry, partial(self._begin, claim=False))
         loading = Loading(
-            self.names, loaded, self.definitions, newest=self.runs.newest, before=self._await_earlier
+            self.names,
+            loaded,
+            self.definitions,
+            newest=self.runs.newest,
+            before=self._await_earlier,
+            collect=self.collect,
         )
         self.results = Results(shell, loading.load_result)
         self.offers = Offers(

@@ -12,6 +12,9 @@ from jupyter_mlpipe.store.encoding import digest_content
 from jupyter_mlpipe.store.records import Artifact
 from jupyter_mlpipe.store.store import Store
 
+Content = tuple[str, str]
+"""A codec, and the digest of the bytes that it gives."""
+
 
 def holds(store: Store, artifact: Artifact, value: object, namespace: dict[str, Any]) -> bool:
     """Tell whether `value`, which was decoded from `artifact`, has the same content still.
@@ -21,18 +24,26 @@ def holds(store: Store, artifact: Artifact, value: object, namespace: dict[str, 
     namespace
         Of the notebook. Its definitions count by name only: that of a class may have been run again since.
     """
-    if content_of(value, namespace) == (artifact.codec, artifact.blob.object):
+    content = content_of(value, namespace)
+    if content == (artifact.codec, artifact.blob.object):
         return True
     try:
         untouched = store.get_value(artifact, namespace)
     except (StoreError, EncodingError):
         return True  # there is nothing to compare it with
-    return is_same(untouched, value, namespace)
+    return is_same(untouched, value, content, namespace)
 
 
-def is_same(before: object, value: object, namespace: dict[str, Any]) -> bool:
-    """Tell whether two values have the same content; `namespace` as in `holds`."""
-    content = content_of(value, namespace)
+def is_same(before: object, value: object, content: Content | None, namespace: dict[str, Any]) -> bool:
+    """Tell whether two values have the same content.
+
+    Parameters
+    ----------
+    content
+        What `content_of` gives for `value`.
+    namespace
+        As in `holds`.
+    """
     if content == content_of(before, namespace):
         return True
     # A pickle may come out otherwise for an equal value: by which of its parts are one object.
@@ -43,7 +54,16 @@ def is_same(before: object, value: object, namespace: dict[str, Any]) -> bool:
         return False
 
 
-def content_of(value: object, namespace: Mapping[str, Any]) -> tuple[str, str] | None:
+def can_store(value: object, namespace: Mapping[str, Any]) -> bool:
+    """Tell whether some codec can store a value; its content is not digested for that."""
+    try:
+        choose(value, namespace)
+    except EncodingError:
+        return False
+    return True
+
+
+def content_of(value: object, namespace: Mapping[str, Any]) -> Content | None:
     """Return codec and digest of the bytes as which a value would be stored; None where it cannot be."""
     try:
         codec, encoding = choose(value, namespace)

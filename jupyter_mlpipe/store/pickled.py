@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import struct
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.pickles import dump_artifact, load_artifact
 from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
 from jupyter_mlpipe.store.refusals import refuse, remedy_for
@@ -80,7 +80,7 @@ def decode(view: memoryview, namespace: dict[str, Any] | None) -> Any:
 
 
 def _private_copy(view: memoryview) -> Any:
-    numpy = sys.modules.get("numpy")
+    numpy = imported("numpy")
     if numpy is None or view.nbytes < _LARGE_BYTES:
         return bytearray(view)
     # NumPy asks for huge pages: half the time, since most of it goes to the first touch of memory.

@@ -6,10 +6,10 @@ import base64
 import json
 import math
 import struct
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
 
 _TAG = "~"  # {"~": [kind, payload]}; a user's dict with this key is itself tagged
@@ -97,7 +97,7 @@ def unpack(found: Any) -> Any:
 
 
 def _pack_numpy(value: Any, kind: type) -> Any:
-    numpy = sys.modules.get("numpy")
+    numpy = imported("numpy")
     if numpy is None or not isinstance(value, numpy.generic):
         raise NotPlainError
     if kind is numpy.str_:

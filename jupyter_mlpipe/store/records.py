@@ -13,7 +13,7 @@ from blake3 import blake3
 from jupyter_mlpipe.model.status import Ingredient
 from jupyter_mlpipe.store.objects import Blob
 
-SCHEMA = 2
+SCHEMA = 3
 _PREFIX = b'{"mlpipe_record":%d,"checksum":"' % SCHEMA
 _MIDDLE = b'","record":'
 _SUFFIX = b"}\n"
@@ -75,8 +75,8 @@ class Record:
     files
         Digests of files read, by path; relative ones are seen from the notebook's folder.
     joint
-        Objects of inputs, by name, that the step changed together with what shares something with them:
-        what it gave depends on all that is stored there.
+        By input that the step changed, or that shares objects with what it changed: a mark of all that is
+        stored together with it, and of the names that this has. What the step gave depends on these as well.
     altered
         Functions and classes of the notebook that the step changed themselves, which nobody else sees.
     settings

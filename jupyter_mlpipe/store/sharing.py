@@ -12,12 +12,12 @@ import enum
 import fractions
 import pathlib
 import re
-import sys
 import types
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.pickles import parts_of
 
 # What nobody can change, or what a pickle refers to by name: two owners of it share nothing that matters.
@@ -119,7 +119,7 @@ def _holds_atoms_only(value: Any) -> bool:
 def _of_memory(value: Any) -> tuple[int, ...] | None:
     """Return the identity of an array's memory, or of a frame; None for anything else."""
     kind = type(value)
-    numpy = sys.modules.get("numpy")
+    numpy = imported("numpy")
     if numpy is not None and isinstance(value, numpy.ndarray):
         if value.dtype.hasobject and kind is numpy.ndarray:
             return None

@@ -16,7 +16,7 @@ from jupyter_mlpipe.errors import ArtifactMissingError, StoreError
 from jupyter_mlpipe.keys import canonical
 from jupyter_mlpipe.store import records
 from jupyter_mlpipe.store.codecs import choose, find_codec
-from jupyter_mlpipe.store.encoding import digest_content
+from jupyter_mlpipe.store.encoding import Codec, Encoding, digest_content
 from jupyter_mlpipe.store.objects import Blob, Objects, explain, rename, synchronise
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.refusals import qualified_name
@@ -141,18 +141,15 @@ class Store:
         """
         scope = vars(sys.modules["__main__"]) if namespace is None else namespace
         codec, encoding = choose(value, scope)
-        with self.objects.writer(encoding.n_bytes) as out:
-            encoding.write(out)
-            blob = out.finish()
-        needs = dict(sorted(encoding.needs.items()))
+        blob = self._write(encoding)
         return Artifact(
-            digest=canonical.digest("artifact", codec.id, codec.version, blob.object, needs),
+            digest=_digest(codec, encoding, blob.object),
             codec=codec.id,
             version=codec.version,
             type=qualified_name(type(value)),
             preview=encoding.preview,
             blob=blob,
-            needs=needs,
+            needs=_sorted(encoding.needs),
             modules=encoding.modules,
         )
 
@@ -163,25 +160,19 @@ class Store:
         scope = vars(sys.modules["__main__"]) if namespace is None else namespace
         codec, encoding = SHARED, SHARED.encode(dict(values), scope)
         assert encoding is not None
-        with self.objects.writer(encoding.n_bytes) as out:
-            encoding.write(out)
-            blob = out.finish()
-        needs, modules = dict(sorted(encoding.needs.items())), encoding.modules
+        blob = self._write(encoding)
         artifacts = {}
         for name, value in values.items():
             alone, single = choose(value, scope)
-            content = digest_content(single)
             artifacts[name] = Artifact(
-                digest=canonical.digest(
-                    "artifact", alone.id, alone.version, content, dict(sorted(single.needs.items()))
-                ),
+                digest=_digest(alone, single, digest_content(single)),
                 codec=codec.id,
                 version=codec.version,
                 type=qualified_name(type(value)),
                 preview=single.preview,
                 blob=blob,
-                needs=needs,
-                modules=modules,
+                needs=_sorted(encoding.needs),
+                modules=encoding.modules,
                 part=name,
             )
         return artifacts
@@ -250,11 +241,25 @@ class Store:
         outputs: list[dict[str, Any]] = json.loads(bytes(self.objects.read(record.shown)))
         return outputs
 
+    def _write(self, encoding: Encoding) -> Blob:
+        with self.objects.writer(encoding.n_bytes) as out:
+            encoding.write(out)
+            return out.finish()
+
     def _record_path(self, key: str) -> str:
         return os.path.join(self._records, key[:2], key)
 
     def _create_temporary(self) -> tuple[int, str]:
         return self.objects.create_temporary()
+
+
+def _digest(codec: Codec, encoding: Encoding, content: str) -> str:
+    """Return the digest of a value whose bytes have the digest `content`."""
+    return canonical.digest("artifact", codec.id, codec.version, content, _sorted(encoding.needs))
+
+
+def _sorted(needs: Mapping[str, str]) -> dict[str, str]:
+    return dict(sorted(needs.items()))
 
 
 def _stamp(status: os.stat_result) -> _Stamp:

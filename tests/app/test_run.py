@@ -260,3 +260,22 @@ def test_what_user_code_prints_to_stderr_is_output_of_its_cell(cli: CommandLine)
     printed = "".join(o.text for o in cli.saved("out.ipynb").cells[2].outputs if o.get("name") == "stderr")
     assert "careful" in printed
     assert "deep" in printed
+
+
+def test_what_shares_objects_is_changed_as_in_the_notebook(cli: CommandLine) -> None:
+    cells = (
+        "%%component make\na = [1]\nd = {'list': a}",
+        "%%component change\nd['list'].append(2)",
+        "%%component again\ne = d['list']",
+        "e.append(3)",
+        "%%component use\nn = len(a)",
+        "print('a is', a, 'd is', d, 'n is', n)",
+    )
+    cli.write(*cells, name="shared.ipynb")
+    cli.write(cells[0], "a = [0]", *cells[1:], name="bound_anew.ipynb")
+    for name, values in (("shared", "[1, 2, 3]"), ("bound_anew", "[0]"), ("shared", "[1, 2, 3]")):
+        done = cli("run", f"{name}.ipynb", "--output", "out.ipynb")
+        assert done.status == 0, done.err
+        n = len(values.split(","))
+        printed = str(cli.saved("out.ipynb").cells[-1].outputs)
+        assert f"a is {values} d is {{'list': [1, 2, 3]}} n is {n}" in printed

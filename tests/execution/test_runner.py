@@ -122,6 +122,8 @@ class ForkExecutor:
         self._processes[token].kill()
 
     def lose(self, step):
+        # The process may have begun before we have taken note of it.
+        wait_for(lambda: any(f"/{step}/" in token for token in self._processes))
         token = next(token for token in self._processes if f"/{step}/" in token)
         self._tell(StepLost(token, "the worker left"))
         self._processes[token].kill()

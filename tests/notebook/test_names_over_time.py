@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.support.kernel import Kernel
 
 Start = Callable[..., Kernel]
@@ -154,3 +156,76 @@ def test_a_name_that_a_failed_cell_was_to_bind_is_not_defined(kernel: Kernel) ->
     file.write_text("0.25")
     kernel.run("%pipeline run").check()
     assert kernel.value("(planets, n)") == (0.25, 1.25)
+
+
+def test_what_was_rebound_elsewhere_is_no_output_here(start_kernel: Start) -> None:
+    make = "%%component make\na = [1]\nd = {'list': a}"
+    change = "%%component change\nd['list'].append(2)"
+    for between, expected in (("a = 'other'", "other"), ("pass", [1, 2]), ("a = 'other'", "other")):
+        kernel = start_kernel()
+        for cell in (make, between, change):
+            kernel.run(cell).check()
+        assert kernel.value("a") == expected
+        assert kernel.value("d") == {"list": [1, 2]}
+        kernel.close()
+
+
+WAIT = "from jupyter_mlpipe.notebook.extension import current_session\ncurrent_session().wait()"
+MAKE = "%%component make\na = [1]\nd = {'list': a}"
+CHANGE = "%%component change\nd['list'].append(2)"
+CHANGE_AGAIN = "%%component again\nd['list'].append(3)"
+
+
+def test_a_plan_says_that_what_shares_objects_is_not_the_same(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    for cell in (MAKE, "a = 'other'", CHANGE):
+        kernel.run(cell).check()
+    kernel.close()
+    kernel = start_kernel()
+    kernel.run(MAKE).check()
+    kernel.run("%pipeline mode register").check()
+    kernel.run(CHANGE).check()
+    plan = kernel.run("%pipeline plan").check()
+    assert "input d what shares objects with it is not the same" in str(plan.outputs)
+    kernel.run("%pipeline run").check()
+    assert kernel.value("(a, d)") == ([1, 2], {"list": [1, 2]})
+    plan = kernel.run("%pipeline plan").check()
+    assert "plan: 2 reuse" in str(plan.outputs)
+
+
+def test_a_cell_that_is_run_again_leaves_names_that_were_bound_anew(kernel: Kernel) -> None:
+    for rebind, expected in (("a = 'plain'", "plain"), ("%%component other\na = 'step'", "step")):
+        kernel.run(MAKE).check()
+        kernel.run(CHANGE).check()
+        assert kernel.value("a") == [1, 2]
+        kernel.run(rebind).check()
+        kernel.run(CHANGE).check()
+        assert kernel.value("(a, d)") == (expected, {"list": [1, 2]})
+
+
+def test_a_name_that_came_to_share_objects_is_changed_with_them(kernel: Kernel) -> None:
+    kernel.run(MAKE).check()
+    kernel.run(CHANGE).check()
+    kernel.run(MAKE + "\nb = a").check()
+    kernel.run(CHANGE).check()
+    assert kernel.value("(a, b, d)") == ([1, 2], [1, 2], {"list": [1, 2]})
+    assert kernel.value("a is b and b is d['list']")
+
+
+@pytest.mark.parametrize("mode", ["run", "background"])
+@pytest.mark.parametrize("make", [MAKE, MAKE.partition("\n")[2]], ids=["of a step", "of the notebook"])
+def test_what_shares_objects_is_followed_through_steps(kernel: Kernel, mode: str, make: str) -> None:
+    kernel.run(f"%pipeline mode {mode}").check()
+    for cell in (make, CHANGE, CHANGE_AGAIN, "%%component use\nn = len(a)", "%%component last\nm = n"):
+        kernel.run(cell).check()
+    kernel.run(WAIT).check()
+    assert kernel.value("(a, d, n, m)") == ([1, 2, 3], {"list": [1, 2, 3]}, 3, 3)
+
+
+def test_what_shares_objects_with_an_output_is_seen_below_as_well(start_kernel: Start) -> None:
+    for between, expected in (("pass", [1, 2, 3]), ("a = [0]", [0]), ("pass", [1, 2, 3])):
+        kernel = start_kernel()
+        for cell in (MAKE, between, CHANGE, "%%component show\ne = d['list']", "e.append(3)"):
+            kernel.run(cell).check()
+        assert kernel.value("(a, d, e)") == (expected, {"list": [1, 2, 3]}, [1, 2, 3])
+        kernel.close()
