@@ -57,16 +57,14 @@ class SucceededMessage(TypedDict):
 class FailedMessage(TypedDict):
     """The step has ended without a record.
 
-    `outputs` holds artifacts, as JSON, of what its code had bound before it failed, `bound` the names
-    of all that it had, definitions too.
+    `rescued` is what its code had done before it failed (`jupyter_mlpipe.execution.rescued`).
     """
 
     type: Literal["ended"]
     status: Literal["failed"]
     error: StepFailure
     seconds: float
-    outputs: NotRequired[dict[str, Any]]
-    bound: NotRequired[list[str] | None]
+    rescued: NotRequired[dict[str, Any]]
 
 
 Message = StartedMessage | OutputMessage | SucceededMessage | FailedMessage

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from jupyter_mlpipe.errors import (
@@ -15,6 +15,7 @@ from jupyter_mlpipe.errors import (
     close_matches,
     describe_error,
 )
+from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.state import Listener, RunState, StepState
 from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep
 from jupyter_mlpipe.model.resources import describe_seconds
@@ -44,14 +45,9 @@ class RunStep:
         return self._state.task.step.component.outputs_declared
 
     @property
-    def rescued(self) -> Mapping[str, Artifact]:
-        """What the code of a failed step had bound before the error; never reused."""
+    def rescued(self) -> Rescued:
+        """What the code of a failed step had done before the error."""
         return self._state.rescued
-
-    @property
-    def bound(self) -> Sequence[str] | None:
-        """The names that the code had bound when it failed; None where nobody knows."""
-        return self._state.bound
 
     @property
     def status(self) -> StepStatus:
@@ -361,8 +357,8 @@ class Run:
         # An interrupt ends the reading only: what somebody started elsewhere goes on.
         self._wait_until(lambda: state.status in ENDED)
         record = state.record
-        if state.status == "failed" and output in state.rescued:
-            return state.rescued[output]
+        if state.status == "failed" and output in state.rescued.outputs:
+            return state.rescued.outputs[output]
         if record is None or state.status not in ("succeeded", "reused"):
             raise self.failure(step)
         if output in record.outputs:

@@ -54,6 +54,7 @@ from jupyter_mlpipe.execution.plan import (
     plan_steps,
     take_inputs,
 )
+from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.settings import with_settings
 from jupyter_mlpipe.execution.state import Listener, RunState
@@ -61,7 +62,7 @@ from jupyter_mlpipe.execution.task import StepTask, make_spec
 from jupyter_mlpipe.model.graph import ancestors
 from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus
 from jupyter_mlpipe.store.history import History, RunEntry
-from jupyter_mlpipe.store.records import Record, artifact_from_json
+from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.store import Store
 
 _CLOSE_S = 10.0
@@ -403,8 +404,8 @@ class Runner:
                 self._runs[node.run].corrupt.update(producers)
             return InputDamaged(node, attempt, producers)
         step.error = reported_error(step.task, failure)
-        step.rescued = {n: artifact_from_json(found) for n, found in message.get("outputs", {}).items()}
-        step.bound = message.get("bound")
+        if "rescued" in message:
+            step.rescued = Rescued.from_json(message["rescued"])
         return StepFailed(node, attempt, failure["kind"], failure["evalue"])
 
     def _producers_of_missing(self, node: Node) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, StepStatus
-from jupyter_mlpipe.store.records import Artifact, Record
+from jupyter_mlpipe.store.records import Record
 
 NoticeKind = Literal["status", "output", "end"]
 Listener = Callable[[NoticeKind, str, Any], None]
@@ -28,7 +29,6 @@ class StepState:
     """One step of a run."""
 
     __slots__ = (
-        "bound",
         "error",
         "key",
         "outputs",
@@ -53,8 +53,7 @@ class StepState:
         self.work = ""
         self.reasons: tuple[Reason, ...] = ()
         self.record: Record | None = None
-        self.rescued: dict[str, Artifact] = {}
-        self.bound: list[str] | None = None
+        self.rescued = Rescued()
         self.outputs: list[dict[str, Any]] = []
         self.started: float | None = None
         self.seconds: float | None = None
@@ -89,8 +88,7 @@ class RunState:
             state.started = time.perf_counter()
             # A further attempt shows its own output only, as its record will.
             state.outputs = []
-            state.rescued = {}
-            state.bound = None
+            state.rescued = Rescued()
             state.seconds = None
         elif status in ENDED and state.seconds is None and state.started is not None:
             state.seconds = time.perf_counter() - state.started

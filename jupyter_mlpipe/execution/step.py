@@ -36,7 +36,8 @@ from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.mentions import Mentions
 from jupyter_mlpipe.execution.outcome import GivenValues
-from jupyter_mlpipe.execution.scene import make_scene
+from jupyter_mlpipe.execution.rescued import Rescued
+from jupyter_mlpipe.execution.scene import Scene, make_scene
 from jupyter_mlpipe.execution.shell import LazyShell
 from jupyter_mlpipe.execution.shown import Capture
 from jupyter_mlpipe.execution.spec import VERIFIED_BYTES, StepSpec
@@ -47,7 +48,7 @@ from jupyter_mlpipe.keys.process import THREAD_VARIABLES
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.objects import Mark
-from jupyter_mlpipe.store.records import Artifact, Record, artifact_to_json
+from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.records import to_bytes as record_to_bytes
 from jupyter_mlpipe.store.store import Store, open_store
 
@@ -75,8 +76,9 @@ def serve(connection: socket.socket) -> None:
         # In the order in which they were loaded.
         ended["imported"] = [name for name in sys.modules if name not in known]
     except BaseException as error:  # whatever user code raises, SystemExit too, is told and not lost
-        ended |= {"status": "failed", "error": process.describe(error), "outputs": process.rescue()}
-        ended["bound"] = process.bound()
+        ended |= {"status": "failed", "error": process.describe(error)}
+        if (rescued := process.rescue()) is not None:
+            ended["rescued"] = rescued.to_json()
         capture.stop()
     channel.send(ended | {"seconds": time.perf_counter() - started})
     _leave(channel)
@@ -102,8 +104,7 @@ class StepProcess:
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
         self._shell: LazyShell | None = None
-        self._scene: tuple[GivenValues, dict[str, Any]] | None = None
-        self._before: dict[str, Any] | None = None
+        self._running: tuple[GivenValues, Scene, dict[str, Any], dict[str, Any]] | None = None
         self.verified: list[Mark] = []
 
     def describe(self, error: BaseException) -> StepFailure:
@@ -114,23 +115,14 @@ class StepProcess:
             error.__cause__, error.__suppress_context__ = None, True
         return describe_error(error, kind, self._shell)
 
-    def rescue(self) -> dict[str, Any]:
-        """Store what outputs stood for when the code failed: a cell keeps what it had bound by then.
-
-        It goes with the failure. There is no record, so nothing of it is ever reused.
-        """
-        if self._scene is None:
-            return {}
-        given, namespace = self._scene
-        return {name: artifact_to_json(a) for name, a in given.rescue(namespace).outputs.items()}
-
-    def bound(self) -> list[str] | None:
-        """Return the names that the code had bound when it failed; None where that cannot be said."""
-        if self._scene is None or self._before is None:
+    def rescue(self) -> Rescued | None:
+        """Store what the code had done when it failed; None where it is not the code that failed."""
+        if self._running is None:
             return None
-        _, namespace = self._scene
-        before = self._before
-        return sorted(n for n, value in namespace.items() if n not in before or before[n] is not value)
+        given, scene, namespace, before = self._running
+        bound = sorted(n for n, value in namespace.items() if n not in before or before[n] is not value)
+        effects, _ = scene.end(namespace)
+        return Rescued(given.rescue(namespace).outputs, bound, effects)
 
     def run(self, spec: StepSpec, sent: Mapping[str, Any], started: float) -> Record:
         module = types.ModuleType("__main__")
@@ -156,18 +148,18 @@ class StepProcess:
         _limit_threads(spec)
         known = frozenset(namespace)
         given = GivenValues(spec, store, values, companions)
-        self._scene = (given, namespace) if spec.function is None else None
         if spec.modules:
             # They may have set something when they were imported, as they did in the notebook long ago.
             scene.set()
         scene.begin()
-        self._before = dict(namespace)
+        if spec.function is None:
+            self._running = given, scene, namespace, dict(namespace)
         try:
             results = self._run_body(spec, body, namespace, values)
         finally:
             shell.end_cell()
         effects, states = scene.end(namespace)
-        self._scene = None  # what fails from here on is not the code
+        self._running = None  # what fails from here on is not the code
         file_watch.stop()
         file_watch.mention(_mentions(spec, values, namespace))
         files = file_watch.files()

@@ -76,7 +76,7 @@ class Loading:
         self._before(step)
         run = self._newest(step, first)
         latest = run.steps[step]
-        if latest.status == "failed" and out not in latest.rescued:
+        if latest.status == "failed" and out not in latest.rescued.outputs:
             run = first  # what a cell that failed was to bind stands for what it stood for before
         name = f"{step}.{out}"
         # What a class of a component's cell made needs the class, though the reader may not name it.

@@ -32,14 +32,14 @@ class Choice:
         The names that were the binding's step's then, each with its generation: those that it stored together
         with what is read come with it, and are outputs where they are changed.
     held
-        A component made the value before it failed: running it again would not give this.
+        The component that made the value before it failed, if one did: running it again would not give this.
     """
 
     binding: FromStep | FromParameter | None
     generation: int
     value: Any = None
     siblings: Mapping[str, int] = field(default_factory=dict)
-    held: bool = False
+    held: str = ""
 
 
 @dataclass(slots=True)

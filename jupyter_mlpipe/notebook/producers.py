@@ -44,8 +44,8 @@ class Producers:
             ):
                 return self._declared_producer(placed, declared.producer)
         choice = placed.choices.get(read)
-        if choice is not None and choice.held and not self._names.is_held(read):
-            del placed.choices[read]  # its component has made it again
+        if choice is not None and choice.held and self._has_remade(choice.held, read):
+            del placed.choices[read]
             choice = placed.taken = None
         if choice is None:
             if read in placed.helpers:
@@ -110,6 +110,9 @@ class Producers:
             )
         return FromStep(step, output)
 
+    def _has_remade(self, failed: str, name: str) -> bool:
+        return self._names.owner(name) == failed and not self._names.is_held(name)
+
     def _fresh(self, placed: Placed, read: str, planned: bool = False) -> Choice:
         self._names.settle(read)
         owner = self._names.owner(read)
@@ -121,7 +124,7 @@ class Producers:
         if owner is not None and owner != placed.component.name and owner in self._components:
             if self._names.is_held(read):
                 self._names.load([read])
-                return Choice(None, generation, self._names.namespace.get(read), held=True)
+                return Choice(None, generation, self._names.namespace.get(read), held=owner)
             return Choice(
                 FromStep(owner, read),
                 generation,

@@ -253,7 +253,7 @@ class Registry:
         for read in captured:
             if read not in placed.choices and read in self.names.namespace:
                 value = self.names.namespace[read]
-                held = self.names.is_held(read)
+                held = (self.names.owner(read) or "") if self.names.is_held(read) else ""
                 placed.choices[read] = Choice(None, self.names.generation(read), value, held=held)
         placed.component = step.component
         step = replace(step, after=tuple(above for above in placed.after if above in self.placed))

@@ -230,11 +230,12 @@ class Session:
         if run.status == "cancelled" or step.status == "cancelled":
             raise KeyboardInterrupt
         if step.status not in MADE:
-            done = {*step.rescued, *(bindable if step.bound is None else step.bound)}
-            unmade = {*task.step.component.outputs} - step.rescued.keys()
+            rescued = step.rescued
+            done = {*rescued.outputs, *(bindable if rescued.bound is None else rescued.bound)}
+            unmade = {*task.step.component.outputs} - rescued.outputs.keys()
             missed = [n for n in bindable if n in unmade or n not in done]
             self.names.give_back(missed, before, component.name)
-            self.names.hold(step.rescued)
+            self.names.hold(rescued.outputs)
             self.definitions.restore({n: known[n] for n in missed})
             hint = partial(word_on_name, registry=self.registry, states=self.states)
             raise with_hint(run.failure(component.name), hint)

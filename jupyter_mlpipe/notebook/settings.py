@@ -8,7 +8,7 @@ from typing import Any
 
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.settings import effects_of
-from jupyter_mlpipe.keys.given import apply
+from jupyter_mlpipe.keys.given import Effects, apply
 from jupyter_mlpipe.keys.providers import Changes
 from jupyter_mlpipe.model.status import ENDED
 from jupyter_mlpipe.store.store import Store
@@ -60,6 +60,10 @@ class SettingsOfSteps:
             is_expected = name in self._expected
             self._expected.pop(name, None)
             record = step.record
+            if step.status == "failed" and is_expected and step.rescued.effects is not None:
+                # The next time, it sets them as if it had never been run.
+                self._set.pop(name, None)
+                self._apply(name, step.rescued.effects)
             if record is None or step.status not in ("succeeded", "reused"):
                 continue
             content = record.settings.object if record.settings is not None else ""
@@ -67,11 +71,12 @@ class SettingsOfSteps:
             if not (is_expected or ran_anew):
                 continue
             self._set[name] = content
-            effects = effects_of(record, self._store())
             self._own.pop(name, None)
-            if effects is None:
-                continue
-            try:
-                self._own[name] = apply(effects, self._namespace)
-            except Exception as error:  # such as a library that only the worker has: the cell is done
-                warnings.warn(f"What step '{name}' set cannot be set here: {error}", stacklevel=2)
+            if (effects := effects_of(record, self._store())) is not None:
+                self._apply(name, effects)
+
+    def _apply(self, name: str, effects: Effects) -> None:
+        try:
+            self._own[name] = apply(effects, self._namespace)
+        except Exception as error:  # such as a library that only the worker has: the cell is done
+            warnings.warn(f"What step '{name}' set cannot be set here: {error}", stacklevel=3)

@@ -438,6 +438,29 @@ late = len(data) + before
 # %%
 late
 """,
+    "what failed cells had done by then": r"""
+# %%
+import random
+import numpy as np
+import pandas as pd
+data = pd.DataFrame({"a": [1, 2], "b": [2, 3]})
+random.seed(1); np.random.seed(1)
+# %%
+drawn = random.random() + np.random.rand()
+np.set_printoptions(precision=2)
+data.index = data.pop("a")
+data = data.no_such_method()
+# %%
+data = data.reset_index()
+data.columns.name = "item"
+data
+# %%
+total = data.sum()
+# %%
+total, drawn
+# %%
+random.random(), np.random.rand(), np.array([1.23456])
+""",
     "functions that keep count": r"""
 # %%
 def counter(start):
