@@ -2,7 +2,7 @@
 
 Run: ``python tests/benchmarks/bench_wild.py [PATTERN]`` for the notebooks of ``tests/wild/notebooks`` whose
 names the pattern finds, or with ``--corpus PATTERN`` for notebooks of others; ``tests/wild/corpus.py`` says
-where these come from. All is timed but the start of the kernel: loading the extension, the cluster, each cell.
+where these come from. All is timed but the kernel's start: loading the extension, the cluster, each cell.
 """
 
 from __future__ import annotations
