@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jupyter_mlpipe.errors import ArtifactMissingError, StoreError
+from jupyter_mlpipe.errors import ArtifactMissingError, EncodingError, StoreError
 from jupyter_mlpipe.keys import canonical
 from jupyter_mlpipe.store import records
 from jupyter_mlpipe.store.codecs import choose, find_codec
@@ -159,32 +159,41 @@ class Store:
     def put_values(
         self, values: Mapping[str, Any], namespace: Mapping[str, object] | None = None
     ) -> dict[str, Artifact]:
-        """Store values that share mutable objects, so that they go on sharing them; see `put_value`."""
+        """Store values that share mutable objects, so that they go on sharing them; see `put_value`.
+
+        Those that cannot be stored are left out. Where fewer than two remain, nothing is stored.
+        """
         scope = vars(sys.modules["__main__"]) if namespace is None else namespace
-        codec, encoding = SHARED, SHARED.encode(dict(values), scope)
-        assert encoding is not None
-        with self.objects.writer(encoding.n_bytes) as out:
-            encoding.write(out)
-            blob = out.finish()
-        needs, modules = dict(sorted(encoding.needs.items())), encoding.modules
-        artifacts = {}
+        alone: dict[str, tuple[str, str]] = {}
         for name, value in values.items():
-            alone, single = choose(value, scope)
-            content = digest_content(single)
-            artifacts[name] = Artifact(
-                digest=canonical.digest(
-                    "artifact", alone.id, alone.version, content, dict(sorted(single.needs.items()))
-                ),
-                codec=codec.id,
-                version=codec.version,
-                type=qualified_name(type(value)),
-                preview=single.preview,
+            with contextlib.suppress(EncodingError):
+                single, encoding = choose(value, scope)
+                content = digest_content(encoding)
+                needs = dict(sorted(encoding.needs.items()))
+                digest = canonical.digest("artifact", single.id, single.version, content, needs)
+                alone[name] = digest, encoding.preview
+        if len(alone) < 2:
+            return {}
+        together = SHARED.encode({name: values[name] for name in alone}, scope)
+        assert together is not None
+        with self.objects.writer(together.n_bytes) as out:
+            together.write(out)
+            blob = out.finish()
+        needs, modules = dict(sorted(together.needs.items())), together.modules
+        return {
+            name: Artifact(
+                digest=digest,
+                codec=SHARED.id,
+                version=SHARED.version,
+                type=qualified_name(type(values[name])),
+                preview=preview,
                 blob=blob,
                 needs=needs,
                 modules=modules,
                 part=name,
             )
-        return artifacts
+            for name, (digest, preview) in alone.items()
+        }
 
     def get_value(self, artifact: Artifact, namespace: dict[str, Any] | None = None) -> Any:
         """Return a private, writable copy of what was stored.
