@@ -198,10 +198,9 @@ class GivenValues:
     def _store_all(self, stored: dict[str, object], found: Outcome, namespace: Mapping[str, object]) -> None:
         together: set[str] = set()
         for group in self._find_groups(stored, namespace):
-            parts = {name: stored[name] for name in group if can_store(stored[name], namespace)}
-            if len(parts) > 1:
-                found.outputs |= self._store.put_values(parts, namespace)
-                together |= parts.keys()
+            made = self._store.put_values({name: stored[name] for name in group}, namespace)
+            found.outputs |= made
+            together |= made.keys()
         for name, value in stored.items():
             if name in together:
                 continue

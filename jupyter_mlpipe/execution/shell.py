@@ -10,10 +10,11 @@ import importlib.abc
 import importlib.machinery
 import io
 import os
+import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, NoReturn
 
 from jupyter_mlpipe.execution.figures import INLINE_BACKEND, make_figures_showable
@@ -22,6 +23,7 @@ from jupyter_mlpipe.execution.shown import OURS, Capture, Output
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _SHELL_MODULE = "IPython.core.interactiveshell"
+_BUILTINS = ("__IPYTHON__", "display")  # that a shell brings with it
 
 
 class LazyShell:
@@ -74,7 +76,7 @@ class LazyShell:
         if self._shell is None and not self._making:
             self._making = True
             try:
-                self._shell = _make_shell(self)
+                self._shell = _bind(_made_ahead.pop() if _made_ahead else _make_shell(), self)
             finally:
                 self._making = False
         return self._shell
@@ -207,7 +209,41 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _make_shell(lazy: LazyShell) -> Any:
+_made_ahead: list[Any] = []
+
+
+def make_shell_ahead() -> None:
+    """Make the shell of the steps to come where IPython is loaded: it takes longer than most steps do.
+
+    Until a step takes it, nothing finds it: what is imported meanwhile must not tie itself to it.
+    """
+    if _SHELL_MODULE in sys.modules and not _made_ahead:
+        shell = _make_shell()
+        shell.display_formatter.format(1)  # its parts are made at first use
+        _made_ahead.append(shell)
+
+
+def _bind(shell: Any, lazy: LazyShell) -> Any:
+    """Make a shell that of a step: with its names, in its folder."""
+    shell.lazy, shell.compile.titles = lazy, lazy.titles
+    for kind in type(shell)._walk_mro():
+        kind._instance = shell
+    names = lazy.module.__dict__
+    before = dict(names)
+    with contextlib.suppress(FileNotFoundError):
+        shell.starting_dir = os.getcwd()
+        shell.history_manager.dir_hist[:] = [pathlib.Path.cwd()]
+    shell.init_create_namespaces(lazy.module, names)
+    shell.init_user_ns()
+    shell.init_builtins()
+    shell.Completer.namespace, shell.Completer.global_namespace = names, names
+    # IPython binds names such as `_`, `In` and `exit`; the step's own come first.
+    names.update(before)
+    shell.builtin_trap.auto_builtins["get_ipython"] = lazy._asked_for
+    return shell
+
+
+def _make_shell() -> Any:
     from IPython.core.compilerop import CachingCompiler
     from IPython.core.displayhook import DisplayHook
     from IPython.core.displaypub import DisplayPublisher
@@ -216,11 +252,11 @@ def _make_shell(lazy: LazyShell) -> Any:
     from traitlets import Type
     from traitlets.config import Config
 
-    capture = lazy.capture
-
     class StepCompiler(CachingCompiler):
+        titles: Mapping[str, str] = MappingProxyType({})
+
         def format_code_name(self, name: str) -> tuple[str, str] | None:
-            title = lazy.titles.get(name)
+            title = self.titles.get(name)
             if title is None:
                 found: tuple[str, str] | None = super().format_code_name(name)
                 return found
@@ -228,10 +264,14 @@ def _make_shell(lazy: LazyShell) -> Any:
             return label, rest
 
     class StepDisplayHook(DisplayHook):
+        shell: Any
+
         def __call__(self, result: object = None) -> None:
-            lazy.show_result(result)
+            self.shell.lazy.show_result(result)
 
     class StepDisplayPublisher(DisplayPublisher):
+        shell: Any
+
         def publish(
             self,
             data: Mapping[str, Any],
@@ -243,7 +283,7 @@ def _make_shell(lazy: LazyShell) -> Any:
         ) -> None:
             if _WIDGET in data:
                 data = {kind: shown for kind, shown in data.items() if kind != _WIDGET}
-                lazy.tell_of_widgets()
+                self.shell.lazy.tell_of_widgets()
             output: Output = {
                 "output_type": "update_display_data" if update else "display_data",
                 "data": _plain(data),
@@ -251,15 +291,25 @@ def _make_shell(lazy: LazyShell) -> Any:
             }
             if transient:
                 output["transient"] = _plain(transient)
-            capture.show(output)
+            self.shell.lazy.capture.show(output)
 
         def clear_output(self, wait: bool = False) -> None:
-            capture.show({"output_type": "clear_output", "wait": wait})
+            self.shell.lazy.capture.show({"output_type": "clear_output", "wait": wait})
 
     class StepShell(InteractiveShell):
         compiler_class = Type(StepCompiler)
         displayhook_class = Type(StepDisplayHook)
         display_pub_class = Type(StepDisplayPublisher)
+        lazy: LazyShell
+
+        def init_sys_modules(self) -> None:
+            """Leave `__main__` alone: it is the step's already, or that of the fork server."""
+
+        def init_virtualenv(self) -> None:
+            """Leave the path for imports alone: the kernel has told the step's."""
+
+        def page(self, text: Any, start: int = 0, *_ignored: object, **_options: object) -> None:
+            self.lazy.page(text, start)
 
         def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:
             # As within a kernel's cell: what replaces `sys.displayhook` for a while must be asked.
@@ -279,12 +329,11 @@ def _make_shell(lazy: LazyShell) -> Any:
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "neutral"
-    names = lazy.module.__dict__
-    before = dict(names)
-    shell = StepShell.instance(config=config, user_module=lazy.module, user_ns=names)
-    # IPython binds names such as `_`, `In` and `exit`; the step's own come first.
-    names.update(before)
+    found = {name: vars(builtins)[name] for name in _BUILTINS if name in vars(builtins)}
+    shell = StepShell(config=config, user_module=ModuleType("__main__"))  # type: ignore[no-untyped-call]
+    for name in _BUILTINS:
+        vars(builtins).pop(name, None)
+    vars(builtins).update(found)
     make_figures_showable(shell)
-    shell.set_hook("show_in_pager", as_hook(lazy.page), 99)  # type: ignore[no-untyped-call]
-    shell.builtin_trap.auto_builtins["get_ipython"] = lazy._asked_for
+    shell.set_hook("show_in_pager", as_hook(shell.page), 99)  # type: ignore[no-untyped-call]
     return shell

@@ -38,7 +38,7 @@ from jupyter_mlpipe.execution.mentions import Mentions
 from jupyter_mlpipe.execution.outcome import GivenValues
 from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.scene import Scene, make_scene
-from jupyter_mlpipe.execution.shell import LazyShell
+from jupyter_mlpipe.execution.shell import LazyShell, make_shell_ahead
 from jupyter_mlpipe.execution.shown import Capture
 from jupyter_mlpipe.execution.spec import VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.tracebacks import describe_error
@@ -314,6 +314,8 @@ def warm_up() -> None:
         # Codecs are imported at first use. What is wrong with one is told by the step that needs it.
         with contextlib.suppress(Exception):
             choose(sample, {})
+    with contextlib.suppress(Exception):  # the step that needs one makes it, and tells what is wrong
+        make_shell_ahead()
 
 
 def rehearse() -> None:

@@ -165,6 +165,7 @@ class _Nowhere(io.BytesIO):
 _REFERRED_TO = (type, types.FunctionType, types.BuiltinFunctionType)
 _OF_PYTHON = frozenset({"__main__", "jupyter_mlpipe", "cloudpickle"} | sys.stdlib_module_names)
 _LRU_CACHE = type(functools.lru_cache(lambda: None))
+_REDUCED_HERE = (*_REFERRED_TO, types.CellType, _LRU_CACHE, weakref.WeakKeyDictionary)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
@@ -197,6 +198,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._last = obj
         if id(obj) in self.reduced:
             return self.reduced[id(obj)]
+        # Asked for thousands of objects in one figure, of which few are any of these.
+        if not isinstance(obj, _REDUCED_HERE):
+            return NotImplemented
         if isinstance(obj, _REFERRED_TO) and isinstance(obj.__module__, str):
             top = obj.__module__.partition(".")[0]
             if top not in _OF_PYTHON:

@@ -92,8 +92,11 @@ def identities(value: object, namespace: Mapping[str, Any], held: list[object]) 
         parts = parts_of(value, namespace)
         held.append(parts)
         library = kind.__module__.partition(".")[0]
+        immutable: dict[type, bool] = {}  # a figure has thousands of parts of few types
         for part in (value, *parts):
-            if isinstance(part, _IMMUTABLE) or _is_immutable_of_library(part):
+            if (known := immutable.get(type(part))) is None:
+                known = immutable[type(part)] = isinstance(part, _IMMUTABLE) or _is_immutable_of_library(part)
+            if known:
                 continue
             memory = _of_memory(part)
             if memory is not None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jupyter_mlpipe.errors import ArtifactMissingError, StoreError
+from jupyter_mlpipe.errors import ArtifactMissingError, EncodingError, StoreError
 from jupyter_mlpipe.keys import canonical
 from jupyter_mlpipe.store import records
 from jupyter_mlpipe.store.codecs import choose, find_codec
@@ -156,26 +156,35 @@ class Store:
     def put_values(
         self, values: Mapping[str, Any], namespace: Mapping[str, object] | None = None
     ) -> dict[str, Artifact]:
-        """Store values that share mutable objects, so that they go on sharing them; see `put_value`."""
+        """Store values that share mutable objects, so that they go on sharing them; see `put_value`.
+
+        Those that cannot be stored are left out. Where fewer than two remain, nothing is stored.
+        """
         scope = vars(sys.modules["__main__"]) if namespace is None else namespace
-        codec, encoding = SHARED, SHARED.encode(dict(values), scope)
+        alone: dict[str, tuple[str, str]] = {}
+        for name, value in values.items():
+            with contextlib.suppress(EncodingError):
+                codec, single = choose(value, scope)
+                alone[name] = _digest(codec, single, digest_content(single)), single.preview
+        if len(alone) < 2:
+            return {}
+        encoding = SHARED.encode({name: values[name] for name in alone}, scope)
         assert encoding is not None
         blob = self._write(encoding)
-        artifacts = {}
-        for name, value in values.items():
-            alone, single = choose(value, scope)
-            artifacts[name] = Artifact(
-                digest=_digest(alone, single, digest_content(single)),
-                codec=codec.id,
-                version=codec.version,
-                type=qualified_name(type(value)),
-                preview=single.preview,
+        return {
+            name: Artifact(
+                digest=digest,
+                codec=SHARED.id,
+                version=SHARED.version,
+                type=qualified_name(type(values[name])),
+                preview=preview,
                 blob=blob,
                 needs=_sorted(encoding.needs),
                 modules=encoding.modules,
                 part=name,
             )
-        return artifacts
+            for name, (digest, preview) in alone.items()
+        }
 
     def get_value(self, artifact: Artifact, namespace: dict[str, Any] | None = None) -> Any:
         """Return a private, writable copy of what was stored.

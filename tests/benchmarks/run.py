@@ -17,6 +17,8 @@ BENCHMARKS = {
     "import": "Importing the package, loading the extension",
     "register": "Registering a component",
     "cells": "Run All over 100 cells",
+    "cost": "What one line on top of a cell costs",
+    "wild": "Whole notebooks",
     "chain": "A chain of 100 tiny steps",
     "chain_executor": "The executor alone",
     "reuse": "Planning alone",

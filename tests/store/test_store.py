@@ -479,3 +479,17 @@ def test_polars_tables_come_back(store: Store) -> None:
     assert again.schema == frame.schema
     assert store.put_value(pl.concat([frame[:1], frame[1:]])).digest == artifact.digest
     assert store.get_value(store.put_value(frame["s"])).equals(frame["s"], check_names=True)
+
+
+def test_what_is_stored_together_goes_on_sharing_and_leaves_out_what_cannot_be_stored(store: Store) -> None:
+    rows: list[int] = [1, 2]
+    stuck = [rows, (i for i in range(3))]
+    made = store.put_values({"rows": rows, "table": [rows], "stuck": stuck})
+    assert sorted(made) == ["rows", "table"]
+    found = store.get_all(made["rows"])
+    assert found["table"][0] is found["rows"]
+    assert made["rows"].digest == store.put_value(rows).digest
+
+
+def test_one_value_alone_is_not_stored_together(store: Store) -> None:
+    assert store.put_values({"rows": [1], "stuck": [(i for i in range(3))]}) == {}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.wild.compare import Comparison
 from tests.wild.corpus import SourceMissingError, fetch, read_corpus
-from tests.wild.report import kept_results, lines_of, rows, table
+from tests.wild.report import kept_results, lines_of, rows, table, times
 from tests.wild.runs import NotebookRun
 from tests.wild.trial import Trial
 
@@ -22,7 +22,8 @@ def main() -> int:
     options = _options()
     results = options.results
     if options.report:
-        print(*table(kept_results(results)), "", *rows(kept_results(results)), sep="\n")
+        kept = kept_results(results)
+        print(*table(kept), "", *rows(kept), "", *times(kept), sep="\n")
         return 0
     found: list[Comparison] = []
     for path in options.notebooks:
@@ -67,7 +68,7 @@ def _try(
     )
     try:
         for choice in choices:
-            comparison, runs = trial.run(choice)
+            comparison, runs = trial.run(choice, edited=options.edited)
             print(*lines_of(comparison), sep="\n", flush=True)
             options.results.mkdir(parents=True, exist_ok=True)
             _kept(options.results, name, choice).write_text(json.dumps(comparison.as_json(), indent=1))
@@ -101,6 +102,9 @@ def _options() -> argparse.Namespace:
         "--corpus", nargs="?", const="", metavar="PATTERN", help="of corpus.toml, by name or kind"
     )
     parser.add_argument("--choice", action="append", help=f"cells that get the line: {kinds}")
+    parser.add_argument(
+        "--edited", action="store_true", help="run once more with the middle one of these cells edited"
+    )
     parser.add_argument("--missing", action="store_true", help="only those without a kept result")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found")
     parser.add_argument("--timeout", type=float, default=120, metavar="SECONDS", help="of one cell")

@@ -55,7 +55,13 @@ class Difference:
 
 @dataclass
 class Comparison:
-    """What came of one notebook with one choice of cells."""
+    """What came of one notebook with one choice of cells.
+
+    Parameters
+    ----------
+    edited
+        The number of the cell that was edited for the run of that name; 0: there was none.
+    """
 
     notebook: str
     choice: str
@@ -69,6 +75,7 @@ class Comparison:
     broken: dict[str, str] = field(default_factory=dict)
     statuses: dict[str, dict[str, int]] = field(default_factory=dict)
     plain_errors: list[str] = field(default_factory=list)
+    edited: int = 0
 
     def cells_apart(self, run: str | None = None) -> set[int]:
         """Return the numbers of the cells that differ, in one run or in any."""

@@ -10,6 +10,7 @@ import ast
 import json
 import random
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +78,31 @@ def choose(cells: list[Cell], choice: str) -> set[int]:
     if kind == "one" and argument.isdigit():
         return {int(argument)} & set(numbers)
     raise ValueError(f"unknown choice {choice!r}. Give one of: all, code, half:SEED, one:N.")
+
+
+def edit_one(cells: list[Cell], among: Collection[int]) -> tuple[list[Cell], int]:
+    """Edit the middle one of some cells so that its code is another and does the same.
+
+    Returns
+    -------
+    tuple
+        The cells, and the number of the one that was edited; 0 where none can be edited.
+    """
+    found = [cell for cell in cells if cell.number in among and _takes_line_above(cell.source)]
+    if not found:
+        return cells, 0
+    chosen = found[len(found) // 2]
+    # It binds nothing, and shows nothing however much of a cell is shown.
+    edited = Cell(chosen.number, f"pass\n{chosen.source}")
+    return [edited if cell is chosen else cell for cell in cells], chosen.number
+
+
+def _takes_line_above(source: str) -> bool:
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:  # with a magic, or meant to fail
+        return False
+    return not any(isinstance(each, ast.ImportFrom) and each.module == "__future__" for each in body)
 
 
 def is_preparation(source: str) -> bool:

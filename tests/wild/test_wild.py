@@ -56,7 +56,17 @@ def trials() -> Iterator[dict[Path, Trial]]:
 
 @pytest.mark.parametrize(("path", "choice"), list(_cases()))
 def test_notebook_comes_out_the_same(path: Path, choice: str, trials: dict[Path, Trial]) -> None:
+    found, _ = _trial(path, trials).run(choice)
+    assert found.is_same, "\n".join(lines_of(found))
+
+
+def test_an_edit_that_changes_nothing_runs_one_step(trials: dict[Path, Trial]) -> None:
+    found, _ = _trial(FOLDER / "changes.py", trials).run("all", edited=True)
+    assert found.is_same, "\n".join(lines_of(found))
+    assert found.statuses["edited"] == {"reused": found.n_with_line - 1, "succeeded": 1}
+
+
+def _trial(path: Path, trials: dict[Path, Trial]) -> Trial:
     if path not in trials:
         trials[path] = Trial(path.stem, path.parent, path.name)
-    found, _ = trials[path].run(choice)
-    assert found.is_same, "\n".join(lines_of(found))
+    return trials[path]

@@ -1,4 +1,7 @@
-"""Tries one notebook: plain twice, with our line in a fresh store, and again on that store."""
+"""Tries one notebook: plain twice, with our line in a fresh store, and again on that store.
+
+If asked, once more on that store with one cell edited.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pathlib import Path
 
 from tests.wild import runs as running
 from tests.wild.compare import Comparison, compare
-from tests.wild.notebook import choose, read_cells
+from tests.wild.notebook import Cell, choose, edit_one, read_cells
 from tests.wild.runs import NotebookRun, Place, run_notebook
 
 
@@ -55,24 +58,37 @@ class Trial:
             kept / f"{self._fingerprint(source / notebook)}.pickle" if kept else None
         )
 
-    def run(self, choice: str) -> tuple[Comparison, dict[str, NotebookRun]]:
-        """Run with our line on the cells of a choice, twice, and compare."""
+    def run(self, choice: str, *, edited: bool = False) -> tuple[Comparison, dict[str, NotebookRun]]:
+        """Run with our line on the cells of a choice, twice, and compare.
+
+        Parameters
+        ----------
+        edited
+            Run a third time, with one of these cells edited so that it does the same.
+        """
         with_line = choose(self.cells, choice)
         store = self._scratch / "store"
         shutil.rmtree(store, ignore_errors=True)
-        runs = {
-            run: run_notebook(
-                self.cells,
-                self._place,
-                with_line=with_line,
-                store=store,
-                timeout=self._timeout + 60,
-                names=tuple(self._plain[0].names),
-            )
-            for run in ("first", "reused")
-        }
+        runs = {run: self._run_with_line(self.cells, with_line, store) for run in ("first", "reused")}
+        number = 0
+        if edited:
+            failed = {cell.number for cell in self._plain[0].cells if cell.error}
+            cells, number = edit_one(self.cells, with_line - failed)
+            if number:
+                runs["edited"] = self._run_with_line(cells, with_line, store)
         found = compare(self.name, choice, self.cells, with_line, self._plain, runs)
+        found.edited = number
         return found, {"plain": self._plain[0], **runs}
+
+    def _run_with_line(self, cells: list[Cell], with_line: set[int], store: Path) -> NotebookRun:
+        return run_notebook(
+            cells,
+            self._place,
+            with_line=with_line,
+            store=store,
+            timeout=self._timeout + 60,
+            names=tuple(self._plain[0].names),
+        )
 
     def close(self) -> None:
         shutil.rmtree(self._scratch, ignore_errors=True)
