@@ -16,6 +16,9 @@ from jupyter_mlpipe.keys.parts import Bytes, Description, Item, describe_as
 
 
 def _describe_numpy(value: Any, numpy: Any) -> Description | None:
+    if type(value) is numpy.vectorize:
+        # `_ufunc` holds what it has made for the calls so far.
+        return Description("vectorize", _attributes(value, "_ufunc"))
     if isinstance(value, numpy.generic):
         array = numpy.asarray(value)
         if array.dtype.kind in "OV":
@@ -126,8 +129,12 @@ def _describe_transform(value: Any, transforms: Any) -> Description | None:
     if not isinstance(value, transforms.TransformNode):
         return None
     # Its parents are there by their addresses, and each of them refers to it.
-    state = [Item((name, part), f".{name}", True) for name, part in vars(value).items() if name != "_parents"]
-    return Description("transform", (Item(type(value)), *state))
+    return Description("transform", (Item(type(value)), *_attributes(value, "_parents")))
+
+
+def _attributes(value: Any, without: str) -> tuple[Item, ...]:
+    kept = ((name, part) for name, part in vars(value).items() if name != without)
+    return tuple(Item(pair, f".{pair[0]}", is_temporary=True) for pair in kept)
 
 
 LIBRARIES = (

@@ -9,6 +9,7 @@ are stored by name, so that ``isinstance`` holds in the notebook and in the step
 from __future__ import annotations
 
 import contextlib
+import copyreg
 import functools
 import importlib
 import io
@@ -220,6 +221,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if type(obj) is weakref.WeakKeyDictionary:
             # A function made by singledispatch holds one.
             return weakref.WeakKeyDictionary, (dict(obj),)
+        if type(obj).__qualname__ == "vectorize" and type(obj).__module__.partition(".")[0] == "numpy":
+            # It keeps the functions made for its calls so far, which nobody can pickle, and makes them anew.
+            return copyreg.__newobj__, (type(obj),), {**vars(obj), "_ufunc": {}}  # type: ignore[attr-defined]
         reduced = super().reducer_override(obj)
         return _with_own_tracker(reduced, self._by_name) if isinstance(obj, type) else reduced
 

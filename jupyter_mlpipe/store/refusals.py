@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import mmap
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
@@ -15,6 +16,7 @@ _FILE = (
 )
 _LINK = ("is a live connection of this process", "Store its settings, and connect where it is used.")
 _TASK = ("is work under way in this process", "Wait for it, and store its result.")
+_MAP = ("is a file seen as memory", "Open it where it is read: numpy.memmap(path, ...).")
 _VIEW = ("is a view of memory that it does not own", "Make it bytes: bytes(...).")
 
 # By name, so that no library is imported, and because pickle's own messages name types only so.
@@ -81,6 +83,8 @@ def refuse(value: Any) -> None:
         if reason is not None:
             break
     else:
+        if isinstance(getattr(value, "_mmap", None), mmap.mmap):  # of numpy.memmap; a copy of one has None
+            raise EncodingError(f"a value of type {qualified_name(type(value))} {_MAP[0]}. {_MAP[1]}")
         if not isinstance(value, io.IOBase) or isinstance(value, (io.StringIO, io.BytesIO)):
             return
         reason = _FILE

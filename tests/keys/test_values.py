@@ -202,6 +202,16 @@ def test_layout_of_a_table_in_memory_does_not_count():
     )
 
 
+def test_what_a_vectorized_function_has_made_for_its_calls_does_not_count():
+    def add(a, b):
+        return a + b
+
+    called, other = np.vectorize(add), np.vectorize(add)
+    called([1], [2])
+    assert digest_value(called) == digest_value(other)
+    assert digest_value(called) != digest_value(np.vectorize(add, otypes=[float]))
+
+
 def test_values_below_a_mask_do_not_count():
     masked = pd.array([1, 2], dtype="Int64")
     masked[1] = pd.NA

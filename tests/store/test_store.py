@@ -434,6 +434,19 @@ def test_what_is_bound_to_the_process_is_refused(store: Store, value: Any, name:
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
+def test_a_file_seen_as_memory_is_refused_and_a_copy_of_it_is_not(store: Store, tmp_path: Path) -> None:
+    mapped = np.memmap(tmp_path / "numbers", dtype="f8", mode="w+", shape=(3,))
+    with pytest.raises(EncodingError, match=r"(?s)memmap is a file seen as memory.*where it is read"):
+        store.put_value(mapped[1:])
+    assert list(store.get_value(store.put_value(mapped.copy()))) == [0, 0, 0]
+
+
+def test_vectorized_functions_are_stored_after_they_were_called(store: Store) -> None:
+    double = np.vectorize(lambda x: 2 * x)
+    double([1])
+    assert list(store.get_value(store.put_value(double))([1, 2])) == [2, 4]
+
+
 def test_open_files_and_connections_are_refused(store: Store) -> None:
     with open(__file__) as file, pytest.raises(EncodingError, match=r"TextIOWrapper is an open file"):
         store.put_value(file)
