@@ -9,18 +9,20 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from jupyter_mlpipe.keys.libraries import frame_attributes
+
 
 def keep_frame(value: Any) -> Any:
     """Return a shallow copy of a frame to compare it with later; None where that would tell nothing."""
     pandas: Any = sys.modules.get("pandas")
     if pandas is None or type(value) not in (pandas.DataFrame, pandas.Series) or _major(pandas) < 3:
         return None
-    return value.copy(deep=False)
+    return None if frame_attributes(value) else value.copy(deep=False)
 
 
 def is_same_frame(before: Any, value: Any) -> bool:
     """Tell whether a frame still is what `keep_frame` saw. False also where it cannot be told."""
-    if type(before) is not type(value) or before.attrs != value.attrs:
+    if type(before) is not type(value) or before.attrs != value.attrs or frame_attributes(value):
         return False
     if before.ndim == 1 and before.name is not value.name:
         return False

@@ -61,8 +61,16 @@ def _describe_pandas(value: Any, pandas: Any) -> Description | None:
     return None
 
 
+def frame_attributes(value: Any) -> dict[str, Any]:
+    """Return what was set on a frame as on any object: ``df.limit = 5``."""
+    # pandas' own names begin with an underscore.
+    return {name: part for name, part in vars(value).items() if not name.startswith("_")}
+
+
 def _pandas_extra(value: Any) -> Item:
-    return Item((value.attrs, value.flags.allows_duplicate_labels), "", is_temporary=True)
+    extra = (value.attrs, value.flags.allows_duplicate_labels)
+    own = frame_attributes(value)
+    return Item((*extra, own) if own else extra, "", is_temporary=True)
 
 
 def _describe_index(value: Any, pandas: Any) -> Description:

@@ -27,6 +27,7 @@ from cloudpickle import cloudpickle as cloudpickle_internals
 
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
 from jupyter_mlpipe.keys.codes import code_reads
+from jupyter_mlpipe.keys.libraries import frame_attributes
 from jupyter_mlpipe.keys.views import reduce_views
 
 OUT_OF_BAND_BYTES = 64 * 1024
@@ -199,6 +200,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._last = obj
         if id(obj) in self.reduced:
             return self.reduced[id(obj)]
+        reduce = _OF_LIBRARIES.get(type(obj).__name__)
+        if reduce is not None and (reduced := reduce(obj)) is not None:
+            return reduced
         # Asked for thousands of objects in one figure, of which few are any of these.
         if not isinstance(obj, _REDUCED_HERE):
             return NotImplemented
@@ -221,9 +225,6 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if type(obj) is weakref.WeakKeyDictionary:
             # A function made by singledispatch holds one.
             return weakref.WeakKeyDictionary, (dict(obj),)
-        if type(obj).__qualname__ == "vectorize" and type(obj).__module__.partition(".")[0] == "numpy":
-            # It keeps the functions made for its calls so far, which nobody can pickle, and makes them anew.
-            return copyreg.__newobj__, (type(obj),), {**vars(obj), "_ufunc": {}}  # type: ignore[attr-defined]
         reduced = super().reducer_override(obj)
         return _with_own_tracker(reduced, self._by_name) if isinstance(obj, type) else reduced
 
@@ -271,6 +272,25 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         top = definition.__qualname__.partition(".")[0]
         self.named[top] = self._namespace[top]
         return True
+
+
+def _reduce_frame(value: Any) -> tuple[Any, ...] | None:
+    """Pickle what was set on a frame as on any object, which pandas leaves out of the state that it gives."""
+    if type(value).__module__.partition(".")[0] != "pandas" or not (own := frame_attributes(value)):
+        return None
+    make, args, state, *rest = value.__reduce_ex__(4)
+    return (make, args, {**state, **own}, *rest)
+
+
+def _reduce_vectorized(value: Any) -> tuple[Any, ...] | None:
+    """Leave out the functions made for the calls so far, which nobody can pickle; it makes them anew."""
+    if type(value).__module__.partition(".")[0] != "numpy":
+        return None
+    return copyreg.__newobj__, (type(value),), {**vars(value), "_ufunc": {}}  # type: ignore[attr-defined]
+
+
+# By name: libraries are looked at, never imported.
+_OF_LIBRARIES = {"DataFrame": _reduce_frame, "Series": _reduce_frame, "vectorize": _reduce_vectorized}
 
 
 def find_in(namespace: Mapping[str, Any], qualname: str) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas
 import pyarrow as pa
 
+from jupyter_mlpipe.keys.libraries import frame_attributes
 from jupyter_mlpipe.store.layout import canonical, one_chunk
 from jupyter_mlpipe.store.plain import NotPlainError, pack, unpack
 
@@ -32,7 +33,7 @@ class InexactError(Exception):
 
 def is_frame(value: Any) -> bool:
     # Subclasses (GeoDataFrame) carry more than their columns.
-    return type(value) in (pd.DataFrame, pd.Series)
+    return type(value) in (pd.DataFrame, pd.Series) and not frame_attributes(value)
 
 
 def pack_frame(value: Any) -> tuple[Spec, list[str], list[Any]]:

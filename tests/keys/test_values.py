@@ -212,6 +212,12 @@ def test_what_a_vectorized_function_has_made_for_its_calls_does_not_count():
     assert digest_value(called) != digest_value(np.vectorize(add, otypes=[float]))
 
 
+def test_attributes_set_on_a_frame_count():
+    frame, other = FRAME.copy(), FRAME.copy()
+    frame.limit, other.limit = 5, 6
+    assert len({digest_value(one) for one in (FRAME, frame, other)}) == 3
+
+
 def test_values_below_a_mask_do_not_count():
     masked = pd.array([1, 2], dtype="Int64")
     masked[1] = pd.NA

@@ -442,7 +442,7 @@ def test_a_file_seen_as_memory_is_refused_and_a_copy_of_it_is_not(store: Store, 
 
 
 def test_vectorized_functions_are_stored_after_they_were_called(store: Store) -> None:
-    double = np.vectorize(lambda x: 2 * x)
+    double = np.vectorize(lambda x: 2 * x, otypes=[float])
     double([1])
     assert list(store.get_value(store.put_value(double))([1, 2])) == [2, 4]
 

@@ -461,6 +461,21 @@ total, drawn
 # %%
 random.random(), np.random.rand(), np.array([1.23456])
 """,
+    "attributes set on frames": r"""
+# %%
+import pandas as pd
+data = pd.DataFrame({"a": [1, 2]})
+column = data["a"]
+# %%
+data.limit = 1
+column.unit = "m"
+# %%
+data.limit, column.unit, data
+# %%
+data.limit += 1
+# %%
+data.limit, [data.limit, column.unit]
+""",
     "functions that keep count": r"""
 # %%
 def counter(start):
