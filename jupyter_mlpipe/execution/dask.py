@@ -62,6 +62,9 @@ _CONFIG = {
     "distributed.worker.memory.terminate": False,
     "distributed.worker.profile.enabled": False,
     "distributed.admin.low-level-log-length": 100,
+    # Nobody looks at what these measure, all the time, in the notebook's own process.
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
 }
 
 

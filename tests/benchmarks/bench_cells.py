@@ -19,40 +19,19 @@ SETUP = "import pandas as pd\nimport numpy as np\nrate = 0.5\ndef clean(n):\n   
 WARM_CELLS = 5
 
 PARTS = {
-    "hooks before and after the cell": ["Extension.before_cell", "Extension.after_cell"],
-    "text to component": ["PipelineMagics._to_python", "Session.component"],
-    "registering": ["Session.register"],
-    "closures of the steps above": ["Registry.tasks"],
-    "plan; reused steps": ["Session._launch"],
-    "receipt": ["CellView.begin"],
-    "step: Dask, process, body, store": ["CellView.wait"],
-    "outputs as variables": ["Session.collect"],
+    "hooks before and after the cell": [
+        "notebook.extension:Extension.before_cell",
+        "notebook.extension:Extension.after_cell",
+    ],
+    "text to component": ["notebook.magics:expand_magics", "notebook.session:Session.component"],
+    "registering": ["notebook.session:Session.register"],
+    "closures of the steps above": ["notebook.registry:Registry.tasks"],
+    "plan; reused steps": ["notebook.runs:Runs.launch"],
+    "receipt": ["notebook.cellview:CellView.begin"],
+    "step: Dask, process, body, store": ["notebook.cellview:CellView.wait"],
+    "outputs as variables": ["notebook.session:Session.collect"],
 }
-"""What is timed in the kernel: none of these calls another of them, but for `collect`, which is short."""
-
-TIMERS = """
-def _install(names):
-    import importlib, time
-    places = {
-        "Extension": "extension", "PipelineMagics": "magics", "Session": "session",
-        "Registry": "registry", "CellView": "cellview",
-    }
-    spent = {name: 0.0 for name in names}
-    def timed(name, function):
-        def wrapper(*args, **kwargs):
-            started = time.perf_counter()
-            try:
-                return function(*args, **kwargs)
-            finally:
-                spent[name] += time.perf_counter() - started
-        return wrapper
-    for name in names:
-        owner, attribute = name.split(".")
-        cls = getattr(importlib.import_module("jupyter_mlpipe.notebook." + places[owner]), owner)
-        setattr(cls, attribute, timed(name, getattr(cls, attribute)))
-    return spent
-_spent = _install({names})
-"""
+"""What is timed in the kernel; see `timers.install`."""
 
 
 def make_cells(n_cells: int) -> list[tuple[str, str]]:
@@ -69,20 +48,20 @@ def run_all(kernel_: TimedKernel, cells: list[tuple[str, str]], *, plain: bool) 
 
 def time_parts(folder: Path, cells: list[tuple[str, str]]) -> dict[str, dict[str, float]]:
     """Return for a first and a second Run All the mean seconds a cell spent in each part."""
-    names = [name for part in PARTS.values() for name in part]
     found = {}
+    read = "print(__import__('json').dumps(__import__('timers').spent))"
     for label in ("first time", "again, new kernel"):
         with kernel(folder, folder / "parts") as opened:
             # Before the extension is loaded, which keeps references to some of these.
-            opened.run(TIMERS.replace("{names}", repr(names)))
+            opened.run(f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import timers")
+            opened.run(f"timers.install({PARTS!r}); del timers, sys")
             opened.run("%load_ext jupyter_mlpipe")
             run_all(opened, cells[:WARM_CELLS], plain=False)
-            opened.run("for _name in _spent: _spent[_name] = 0.0")
+            opened.run("__import__('timers').spent.clear()")
             for name, body in cells[WARM_CELLS:]:
                 opened.run(f"%%component {name}\n{body}")
-            spent = json.loads(opened.run_and_read("import json\nprint(json.dumps(_spent))")[1])
-        n_timed = len(cells) - WARM_CELLS
-        found[label] = {part: sum(spent[name] for name in names) / n_timed for part, names in PARTS.items()}
+            spent = json.loads(opened.run_and_read(read)[1])
+        found[label] = {part: spent.get(part, 0.0) / (len(cells) - WARM_CELLS) for part in PARTS}
     return found
 
 

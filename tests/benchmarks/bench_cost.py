@@ -48,7 +48,7 @@ KERNEL_PARTS = {
     ],
     "analysis": ["notebook.magics:PipelineMagics._component", "notebook.session:Session.component"],
     "registration": ["notebook.session:Session.register", "notebook.registry:Registry.tasks"],
-    "closure and captured values": ["keys.closure:Closures.take", "notebook.registry:Registry._find_aliases"],
+    "closure and captured values": ["keys.closure:Closures.take"],
     "settings": [
         "notebook.registry:Registry._given",
         "notebook.settings:SettingsOfSteps.take",
@@ -67,12 +67,12 @@ KERNEL_PARTS = {
     ],
     "binding of outputs": [
         "notebook.session:Session.run_cell",
-        "notebook.session:Session._offer",
+        "notebook.offers:Offers.offer",
         "notebook.session:Session.collect",
         "notebook.results:Results.take",
     ],
     "learning": [
-        "notebook.session:Session._learn",
+        "notebook.offers:Offers._learn",
         "execution.client:StepServer._preload_like",
     ],
     "waiting": ["notebook.cellview:CellView.wait"],
@@ -88,8 +88,8 @@ STEP_PARTS = {
     "in the step: body": ["execution.step:StepProcess._run_body"],
     "in the step: displays": ["execution.shell:LazyShell.show_result", "execution.shell:LazyShell.end_cell"],
     "in the step: finding changes": [
-        "execution.outcome:Given.__init__",
-        "execution.outcome:Given.store_outcome",
+        "execution.outcome:GivenValues.__init__",
+        "execution.outcome:GivenValues.store_outcome",
     ],
     "in the step: encoding and writing outputs": [
         "store.store:Store.put_value",
