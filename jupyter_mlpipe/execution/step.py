@@ -9,6 +9,7 @@ import faulthandler
 import functools
 import getpass
 import importlib
+import io
 import os
 import platform
 import resource
@@ -252,7 +253,9 @@ def _fill(
                 namespace.update(load_closure(prelude.payload, namespace) | own)
             if prelude.source:
                 quote(prelude.title, prelude.source)
-                exec(compile(prelude.source, prelude.title, "exec", dont_inherit=True), namespace)
+                # What they print was printed when their own cell ran.
+                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                    exec(compile(prelude.source, prelude.title, "exec", dont_inherit=True), namespace)
                 namespace.update(own)
     together: dict[str, dict[str, Any]] = {}
     for name, artifact in spec.inputs.items():

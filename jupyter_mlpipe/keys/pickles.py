@@ -27,6 +27,7 @@ from cloudpickle import cloudpickle as cloudpickle_internals
 
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
 from jupyter_mlpipe.keys.codes import code_reads
+from jupyter_mlpipe.keys.quiet import fill_class, make_class
 from jupyter_mlpipe.keys.views import reduce_views
 
 OUT_OF_BAND_BYTES = 64 * 1024
@@ -225,7 +226,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             # It keeps the functions made for its calls so far, which nobody can pickle, and makes them anew.
             return copyreg.__newobj__, (type(obj),), {**vars(obj), "_ufunc": {}}  # type: ignore[attr-defined]
         reduced = super().reducer_override(obj)
-        return _with_own_tracker(reduced, self._by_name) if isinstance(obj, type) else reduced
+        return _as_made_here(obj, reduced, self._by_name) if isinstance(obj, type) else reduced
 
     def _reduce_function(self, function: types.FunctionType) -> Any:
         if function.__globals__ is self._namespace:
@@ -293,18 +294,33 @@ def _dump(
     return file.getvalue()
 
 
-def _with_own_tracker(reduced: Any, is_stored: bool) -> Any:
-    # cloudpickle gives each class a random id, by which a process that has the class finds it and
-    # sets it up anew. In the notebook's own process that would change the notebook's class; in an
-    # artifact it would make equal values differ.
-    if isinstance(reduced, tuple) and reduced[0] in (
+def _as_made_here(cls: type, reduced: Any, is_stored: bool) -> Any:
+    """Return how a class is made again: with its slots, and with no word to the notebook's own hooks."""
+    if not isinstance(reduced, tuple) or reduced[0] not in (
         cloudpickle_internals._make_skeleton_class,
         cloudpickle_internals._make_skeleton_enum,
     ):
-        make, args, *rest = reduced
-        tracker = None if is_stored else f"{args[-2]} in a step"
-        return (make, (*args[:-2], tracker, *args[-1:]), *rest)
-    return reduced
+        return reduced
+    make, args, state, *rest = reduced
+    # cloudpickle gives each class a random id, by which a process that has the class finds it and
+    # sets it up anew. In the notebook's own process that would change the notebook's class; in an
+    # artifact it would make equal values differ.
+    tracker = None if is_stored else f"{args[-2]} in a step"
+    args = (*args[:-2], tracker, *args[-1:])
+    if make is cloudpickle_internals._make_skeleton_class:
+        make, rest[-1] = make_class, fill_class
+        if "__slots__" in vars(cls):
+            metaclass, name, bases, given, *others = args
+            args = (metaclass, name, bases, {**given, "__slots__": cls.__slots__}, *others)
+            state = (
+                {n: v for n, v in state[0].items() if n != "__slots__" and not _is_slot(v, cls)},
+                state[1],
+            )
+    return (make, args, state, *rest)
+
+
+def _is_slot(value: object, cls: type) -> bool:
+    return isinstance(value, types.MemberDescriptorType) and value.__objclass__ is cls
 
 
 # What follows is named in pickles: renaming it makes stored artifacts unreadable.

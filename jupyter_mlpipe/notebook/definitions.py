@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import io
 import re
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -104,7 +105,9 @@ class Definitions:
             code = compile(source, filename, "exec", dont_inherit=True)
             self._names.load(_read_at_once(code))
             try:
-                exec(code, namespace)
+                # What they print was shown below the cell that has them.
+                with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                    exec(code, namespace)
             except Exception:
                 continue  # it stays unbound, which whoever needs it is told
             settle_classes({name: namespace.get(name)})
