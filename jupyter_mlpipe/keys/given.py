@@ -153,16 +153,37 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class DefinitionPickle:
+    """Functions and classes of the notebook, or what they hold, by name; `needs`: other ones it refers to."""
+
+    names: tuple[str, ...]
+    stream: bytes
+    buffers: tuple[bytes, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Effects:
-    """What a step set that was not so before: a pickle of the changes by provider, and random states."""
+    """What a step set that was not so before: a pickle of the changes by provider, and random states.
+
+    Parameters
+    ----------
+    altered
+        What definitions of the notebook hold otherwise, as `jupyter_mlpipe.keys.held` says it.
+    made
+        Definitions of its cell as it made them, where their source alone does not give that.
+    """
 
     changes: Mapping[str, bytes] = field(default_factory=dict)
     states: Mapping[str, Any] = field(default_factory=dict)
     folder: str = ""
+    altered: DefinitionPickle | None = None
+    made: DefinitionPickle | None = None
 
     def to_bytes(self) -> bytes:
         """Return what is kept in a store."""
-        return pickle.dumps((dict(self.changes), dict(self.states), self.folder), protocol=5)
+        parts = dict(self.changes), dict(self.states), self.folder, self.altered, self.made
+        return pickle.dumps(parts, protocol=5)
 
     @staticmethod
     def from_bytes(content: memoryview) -> Effects:

@@ -126,6 +126,17 @@ def dump_artifact(
     return ArtifactPickle(file.getvalue(), tuple(buffers), needs, tuple(sorted(pickler.modules)))
 
 
+def dump_definitions(
+    definitions: Mapping[str, object], namespace: Mapping[str, Any]
+) -> tuple[bytes, tuple[str, ...]]:
+    """Pickle functions and classes of the notebook by value, and give the names of others they refer to."""
+    file = io.BytesIO()
+    pickler = _Pickler(file, namespace, by_name=True)
+    pickler.by_value = frozenset(definitions)
+    pickler.dump_or_explain(dict(definitions))
+    return file.getvalue(), tuple(sorted(pickler.named))
+
+
 def load_artifact(
     stream: bytes | memoryview,
     buffers: Sequence[bytearray | bytes | memoryview] = (),
@@ -183,6 +194,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._last: object = None
         self.reduced: Mapping[int, tuple[Any, ...]] = {}
         self.named: dict[str, object] = {}
+        self.by_value: frozenset[str] = frozenset()  # names of definitions that are not referred to by them
         self.modules: set[str] = set()
         self.read: set[str] = set()
 
@@ -270,6 +282,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if find_in(self._namespace, definition.__qualname__) is not definition:
             return False
         top = definition.__qualname__.partition(".")[0]
+        # In the notebook `_` is the last result.
+        if top in self.by_value or not top.strip("_"):
+            return False
         self.named[top] = self._namespace[top]
         return True
 
@@ -309,9 +324,10 @@ def _as_made_here(cls: type, reduced: Any, is_stored: bool) -> Any:
     args = (*args[:-2], tracker, *args[-1:])
     if make is cloudpickle_internals._make_skeleton_class:
         make, rest[-1] = make_class, fill_class
-        if "__slots__" in vars(cls):
+        # Not of a named tuple, whose bases are those that it was written with.
+        if "__slots__" in vars(cls) and args[2] == cls.__bases__:
             metaclass, name, bases, given, *others = args
-            args = (metaclass, name, bases, {**given, "__slots__": cls.__slots__}, *others)
+            args = (metaclass, name, bases, {**given, "__slots__": vars(cls)["__slots__"]}, *others)
             state = (
                 {n: v for n, v in state[0].items() if n != "__slots__" and not _is_slot(v, cls)},
                 state[1],

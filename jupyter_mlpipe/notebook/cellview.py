@@ -145,8 +145,8 @@ class CellView:
             left_out = step.record.left_out.items()
             notes += [f"{name} is not kept: {why}" for name, why in left_out if why not in _MISSED_BY_NOBODY]
             notes += [
-                f"what the cell changes in {name} itself (a default, an attribute) stays in the step: "
-                "keep it in a variable, or run the cell with --here"
+                f"what the cell changes in {name} itself (a default, an attribute) may not reach later cells "
+                "as it is here: keep it in a variable, or run the cell with --here"
                 for name in step.record.altered
             ]
             notes += _large_outputs(step)

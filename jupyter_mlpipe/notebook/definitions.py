@@ -13,6 +13,9 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from jupyter_mlpipe.execution.unseen import settle_classes
+from jupyter_mlpipe.keys.given import DefinitionPickle, Effects
+from jupyter_mlpipe.keys.held import forget_calls, is_holder, put
+from jupyter_mlpipe.keys.pickles import load_artifact
 from jupyter_mlpipe.model.component import Component, Definition
 from jupyter_mlpipe.notebook.names import Names
 
@@ -27,6 +30,8 @@ class Definitions:
         self._names = names
         self._known: dict[str, Definition] = {}
         self._brought: dict[str, Any] = {}
+        self._made: dict[str, tuple[Definition, DefinitionPickle]] = {}
+        self._changed: set[str] = set()  # what their source says is not all
 
     def add(self, component: Component) -> None:
         """Take the definitions of a cell that was run; the next reader gets these."""
@@ -34,6 +39,7 @@ class Definitions:
         for definition in component.definitions:
             name = definition.name
             self._known[name] = definition
+            self._changed.discard(name)
             if definition.kind != "import" or not self._is_imported(definition):
                 # As without us, running the cell binds the name anew.
                 self._names.drop(name)
@@ -42,6 +48,59 @@ class Definitions:
             # Which names it binds only the import itself can say. Where it fails, the step says so.
             with suppress(Exception):
                 exec(f"from {module} import *", self._names.namespace)
+
+    def take(self, component: Component, effects: Effects, *, is_of_cell: bool) -> None:
+        """Take over what a step did to definitions: its own, and those of other cells.
+
+        Parameters
+        ----------
+        is_of_cell
+            Whether its cell was run. A step that runs again for another cell changes nothing: in the
+            notebook it has done so already.
+        """
+        if (made := effects.made) is not None:
+            for definition in component.definitions:
+                if definition.name in made.names and self._known.get(definition.name) is definition:
+                    self._made[definition.name] = definition, made
+                    self._changed.add(definition.name)
+                    if definition.name in self._brought:
+                        self._names.drop(definition.name)  # made from its source while the step ran
+        if (altered := effects.altered) is None or not is_of_cell:
+            return
+        namespace = self._names.namespace
+        self.bring((*altered.names, *altered.needs))
+        found = load_artifact(altered.stream, [bytearray(b) for b in altered.buffers], namespace)
+        there = [name for name in altered.names if name in namespace]
+        for name in there:
+            for path, is_there, held in found[name]:
+                # What was made from its source may lack what was taken away.
+                with suppress(AttributeError):
+                    put(namespace[name], path, held, is_there=is_there)
+            forget_calls(namespace[name])
+        self._changed.update(there)
+        # To cells above it is what a later cell made of it.
+        self._names.note_maker(there, component.name)
+
+    def note_changed(self, names: Iterable[str], cell_id: str | None) -> None:
+        """Note what the code of a plain cell changes."""
+        changed = {n for n in names if is_holder(self._names.namespace.get(n))}
+        self._names.note_change(changed, cell_id)
+        self._changed |= changed
+
+    def changed_among(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return `names` where one of them, or what it rests on, is not what its source says."""
+        names = tuple(names)
+        if not self._changed or not names:
+            return ()
+        self.bring(names)
+        namespace = self._names.namespace
+        reached = self._names.reached_from(names)
+        for name in names:
+            value = namespace.get(name)
+            if isinstance(value, type):
+                metaclass: type = type(value)
+                reached |= {base.__name__ for base in (*value.__mro__, *metaclass.__mro__)}
+        return tuple(n for n in names if n in namespace) if reached & self._changed else ()
 
     def _is_imported(self, definition: Definition) -> bool:
         """Tell whether a name is what its import would bind, as far as that can be seen at no cost."""
@@ -98,6 +157,10 @@ class Definitions:
             if definition is None or name in namespace or name in begun:
                 continue
             begun.add(name)
+            made = self._made.get(name)
+            if made is not None and made[0] is definition and self._bring_made(made[1], begun):
+                ran = True
+                continue
             self._bring(self.names_in(definition.source), begun)
             source = "\n" * (definition.line - 1) + textwrap.dedent(definition.source)
             # Through IPython's cache, so that tracebacks and `inspect` find the text.
@@ -114,6 +177,16 @@ class Definitions:
             self._brought[name] = namespace.get(name)
             ran = True
         return ran
+
+    def _bring_made(self, made: DefinitionPickle, begun: set[str]) -> bool:
+        namespace = self._names.namespace
+        self._bring(made.needs, begun)
+        with suppress(Exception):
+            for name, value in load_artifact(made.stream, (), namespace).items():
+                if self._made.get(name, (None, None))[1] is made and name not in namespace:
+                    namespace[name] = self._brought[name] = value
+            return True
+        return False
 
 
 def _read_at_once(code: CodeType) -> set[str]:

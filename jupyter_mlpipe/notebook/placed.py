@@ -51,7 +51,7 @@ class Placed:
     found
         Names that its last run was found to change, which its code does not show.
     aliases
-        Names of the notebook that share objects with the values that it captures.
+        Names of the notebook that share objects with the values that it captures, or that its inputs need.
     taken, makers
         The closure when its cell was last run, and who had made the values in it.
     snapshot

@@ -58,6 +58,8 @@ class Registry:
     ----------
     bring
         Binds definitions of other components' cells; tells whether there were any.
+    needs_of
+        Gives the definitions that a step's inputs need, where their source does not say all of them.
     """
 
     def __init__(self, names: Names, title_of: Callable[[str], str]) -> None:
@@ -68,6 +70,7 @@ class Registry:
         self.overrides: dict[str, Any] = {}
         self._producers = Producers(names, self.placed)
         self.bring: Callable[[Iterable[str]], bool] = lambda names: False
+        self.needs_of: Callable[[Step], tuple[str, ...]] = lambda step: ()
         self._modules = LocalModules()
         self._closures = Closures()
 
@@ -121,7 +124,7 @@ class Registry:
         try:
             release_aliased(component.reads, self.names)
             task = self.task(component.name)
-            candidate.aliases = aliases_of(candidate, task.step, self.names)
+            candidate.aliases = (*aliases_of(candidate, task.step, self.names), *self.needs_of(task.step))
             if candidate.aliases:
                 task = self.task(component.name)
             check_contract(task.step)

@@ -17,7 +17,9 @@ from jupyter_mlpipe.execution.plan import Plan, plan_steps
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.spec import NOT_BOUND
 from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.status import RunSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.backend import Backend
@@ -67,7 +69,8 @@ class Session:
         self.registry = Registry(self.names, self._title_of)
         self.registry.overrides.update(self.headless.parameters)
         self.registry.bring = self.definitions.bring
-        self.settings = SettingsOfSteps(lambda: self.backend.store, shell.user_ns)
+        self.registry.needs_of = self._needs_of
+        self.settings = SettingsOfSteps(lambda: self.backend.store, shell.user_ns, self._define)
 
         self.runs = Runs(self.backend, self.headless, self.name)
         self.states = States()
@@ -323,8 +326,22 @@ class Session:
         else:
             bound, changed = tuple(names.binds), (*names.changes, *names.may_change)
             self.cells_run.note_unstorable(bound, self.shell.user_ns)
+            self.definitions.note_changed(changed, self.cell_id)
             self.definitions.observe([*bound, *names.deletes, *(d.name for d in names.definitions)])
         self.names.observe(bound, changed, self.cell_id)
+
+    def _needs_of(self, step: Step) -> tuple[str, ...]:
+        """Return the definitions to be sent along with a step's inputs: those that a cell has changed."""
+        needs: dict[str, None] = {}
+        for binding in step.bindings.values():
+            made = self.states.made(binding.step) if isinstance(binding, FromStep) else None
+            if made is not None and isinstance(binding, FromStep):
+                artifact = made[1].outputs.get(binding.output)
+                needs.update(dict.fromkeys(artifact.needs if artifact is not None else ()))
+        return self.definitions.changed_among(needs)
+
+    def _define(self, step: str, effects: Effects, is_of_cell: bool) -> None:
+        self.definitions.take(self.registry.placed[step].component, effects, is_of_cell=is_of_cell)
 
     def word_on_unkept(self, name: str) -> str:
         """Say which component bound a name without keeping it, or failed to; nothing where none did."""
