@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
 import io
 import re
@@ -19,6 +20,7 @@ from jupyter_mlpipe.keys.pickles import load_artifact
 from jupyter_mlpipe.model.component import Component, Definition
 from jupyter_mlpipe.notebook.names import Names
 
+_LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"})
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -31,6 +33,7 @@ class Definitions:
         self._known: dict[str, Definition] = {}
         self._brought: dict[str, Any] = {}
         self._made: dict[str, tuple[Definition, DefinitionPickle]] = {}
+        self._begun: set[str] = set()
         self._changed: set[str] = set()  # what their source says is not all
 
     def add(self, component: Component) -> None:
@@ -146,7 +149,13 @@ class Definitions:
 
     def bring(self, names: Iterable[str]) -> bool:
         """Run the statements that define `names`, and those that they use; tell whether any ran."""
-        return self._bring(names, set())
+        # What a definition rests on may be an output whose pickle needs that definition.
+        outermost = not self._begun
+        try:
+            return self._bring(names, self._begun)
+        finally:
+            if outermost:
+                self._begun.clear()
 
     def _bring(self, names: Iterable[str], begun: set[str]) -> bool:
         # Two functions may use one another, and the names of one import share their statement.
@@ -191,7 +200,8 @@ class Definitions:
 
 def _read_at_once(code: CodeType) -> set[str]:
     """Return the names that a definition reads when it is run, and not only when it is called."""
-    read = set(code.co_names)
+    # Not what a class body binds itself: a method may have the name of a variable.
+    read = {i.argval for i in dis.get_instructions(code) if i.opname in _LOADS}
     for constant in code.co_consts:
         if isinstance(constant, CodeType) and not constant.co_flags & inspect.CO_OPTIMIZED:
             read |= _read_at_once(constant)  # the body of a class

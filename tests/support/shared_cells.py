@@ -525,4 +525,42 @@ def later_on(): return 6
 # %%
 early()
 """,
+    "functions that share a variable": r"""
+# %%
+def make():
+    n = 0
+    def inc():
+        nonlocal n
+        n += 1
+        return n
+    def get(): return n
+    return inc, get
+inc, get = make()
+# %%
+inc(); inc()
+# %%
+get()
+# %%
+inc()
+# %%
+print(get(), inc(), get())
+# %%
+fs = [inc, get]
+# %%
+fs[0]()
+# %%
+inc(), get(), fs[1]()
+# %%
+class Stack:
+    def __init__(self): self.items = []
+    def push(self, x): self.items.append(x); return self
+s = Stack()
+push = s.push
+# %%
+push(1)
+# %%
+s.items, push(2).items
+# %%
+s.items
+""",
 }
