@@ -20,6 +20,7 @@ from jupyter_mlpipe.keys.pickles import load_artifact
 from jupyter_mlpipe.model.component import Component, Definition
 from jupyter_mlpipe.notebook.names import Names
 
+_ABSENT = object()
 _LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"})
 _WORD = re.compile(r"[^\W\d]\w*")
 
@@ -34,6 +35,7 @@ class Definitions:
         self._brought: dict[str, Any] = {}
         self._made: dict[str, tuple[Definition, DefinitionPickle]] = {}
         self._begun: set[str] = set()
+        self._starred: dict[str, Any] = {}  # what stood for the names that the last cell imported with `*`
         self._changed: set[str] = set()  # what their source says is not all
 
     def add(self, component: Component) -> None:
@@ -47,10 +49,14 @@ class Definitions:
                 # As without us, running the cell binds the name anew.
                 self._names.drop(name)
                 self._brought.pop(name, None)
+        namespace = self._names.namespace
+        before = dict(namespace) if component.star_imports else namespace
         for module in component.star_imports:
             # Which names it binds only the import itself can say. Where it fails, the step says so.
             with suppress(Exception):
-                exec(f"from {module} import *", self._names.namespace)
+                exec(f"from {module} import *", namespace)
+        changed = [n for n, value in namespace.items() if before.get(n, _ABSENT) is not value]
+        self._starred = {name: before.get(name, _ABSENT) for name in changed}
 
     def take(self, component: Component, effects: Effects, *, is_of_cell: bool) -> None:
         """Take over what a step did to definitions: its own, and those of other cells.
@@ -121,6 +127,15 @@ class Definitions:
         for name in bound:
             self._known.pop(name, None)
             self._brought.pop(name, None)
+
+    def take_back(self, bound: Iterable[str]) -> None:
+        """Undo the star imports of the last cell but for names `bound`: it failed before it came to them."""
+        for name in self._starred.keys() - set(bound):
+            if self._starred[name] is _ABSENT:
+                self._names.namespace.pop(name, None)
+            else:
+                self._names.namespace[name] = self._starred[name]
+        self._starred = {}
 
     def remember(self, names: Iterable[str]) -> dict[str, tuple[Definition | None, Any]]:
         """Return what is known of names, for `restore`."""

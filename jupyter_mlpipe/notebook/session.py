@@ -240,6 +240,7 @@ class Session:
             self.names.give_back(missed, before, component.name)
             self.names.hold(rescued.outputs)
             self.definitions.restore({n: known[n] for n in missed})
+            self.definitions.take_back(rescued.bound or ())
             hint = partial(word_on_name, registry=self.registry, states=self.states)
             raise with_hint(run.failure(component.name), hint)
         left_out = step.record.left_out if step.record is not None else {}
