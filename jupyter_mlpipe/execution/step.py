@@ -47,6 +47,7 @@ from jupyter_mlpipe.execution.spec import VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.tracebacks import describe_error
 from jupyter_mlpipe.execution.unseen import names_bound_unseen, settle_classes
 from jupyter_mlpipe.keys.given import Effects
+from jupyter_mlpipe.keys.held import alter
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.keys.process import THREAD_VARIABLES
 from jupyter_mlpipe.store.codecs import choose
@@ -155,6 +156,8 @@ class StepProcess:
         _limit_threads(spec)
         known = frozenset(namespace)
         given = GivenValues(spec, store, values, companions)
+        for altered in spec.altered:
+            alter(altered, namespace)
         definitions = OwnStates(spec.code, namespace)
         if spec.modules:
             # They may have set something when they were imported, as they did in the notebook long ago.

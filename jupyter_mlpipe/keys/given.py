@@ -17,6 +17,7 @@ from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
+from jupyter_mlpipe.keys.held import DefinitionPickle
 from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
 from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
@@ -150,16 +151,6 @@ class Snapshot:
                 changes = load_closure(encoded, namespace)
                 later._changes[name] = PROVIDERS[name].join(later.changes(name), changes)
         return later
-
-
-@dataclass(frozen=True, slots=True)
-class DefinitionPickle:
-    """Functions and classes of the notebook, or what they hold, by name; `needs`: other ones it refers to."""
-
-    names: tuple[str, ...]
-    stream: bytes
-    buffers: tuple[bytes, ...] = ()
-    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

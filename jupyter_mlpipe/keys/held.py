@@ -8,11 +8,25 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
+from jupyter_mlpipe.keys.pickles import load_artifact
 from jupyter_mlpipe.keys.values import is_closure
 
 Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionPickle:
+    """Functions and classes of the notebook, or what they hold, by name; `needs`: other ones it refers to."""
+
+    names: tuple[str, ...]
+    stream: bytes
+    buffers: tuple[bytes, ...] = ()
+    needs: tuple[str, ...] = ()
+
 
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
 _OF_FUNCTION = "variable "
@@ -49,7 +63,20 @@ def held_by(value: object) -> Iterator[tuple[Path, object]]:
 _CODE = (types.FunctionType, classmethod, staticmethod, property)
 
 
-def put(value: Any, path: Path, held: object, *, is_there: bool) -> None:
+def alter(altered: DefinitionPickle, namespace: dict[str, Any]) -> list[str]:
+    """Let definitions hold what a step made them hold; returns the names of those that are there."""
+    found = load_artifact(altered.stream, [bytearray(b) for b in altered.buffers], namespace)
+    there = [name for name in altered.names if name in namespace]
+    for name in there:
+        for path, is_there, held in found[name]:
+            # What was made from its source may lack what was taken away.
+            with suppress(AttributeError):
+                _put(namespace[name], path, held, is_there=is_there)
+        _forget_calls(namespace[name])
+    return there
+
+
+def _put(value: Any, path: Path, held: object, *, is_there: bool) -> None:
     """Let a definition hold something else at a path, or nothing."""
     for step in path[:-1]:
         value = _cell(value, step).cell_contents
@@ -90,7 +117,7 @@ def _fill(container: Any, held: Any) -> bool:
     return True
 
 
-def forget_calls(value: Any) -> None:
+def _forget_calls(value: Any) -> None:
     """Let a function that chooses by type look at what is registered again."""
     if isinstance(value, types.FunctionType) and "_clear_cache" in value.__dict__:
         value.__dict__["_clear_cache"]()

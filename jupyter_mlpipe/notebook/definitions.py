@@ -14,8 +14,8 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from jupyter_mlpipe.execution.unseen import settle_classes
-from jupyter_mlpipe.keys.given import DefinitionPickle, Effects
-from jupyter_mlpipe.keys.held import forget_calls, is_holder, put
+from jupyter_mlpipe.keys.given import Effects
+from jupyter_mlpipe.keys.held import DefinitionPickle, alter, is_holder
 from jupyter_mlpipe.keys.pickles import load_artifact
 from jupyter_mlpipe.model.component import Component, Definition
 from jupyter_mlpipe.notebook.names import Names
@@ -78,14 +78,7 @@ class Definitions:
             return
         namespace = self._names.namespace
         self.bring((*altered.names, *altered.needs))
-        found = load_artifact(altered.stream, [bytearray(b) for b in altered.buffers], namespace)
-        there = [name for name in altered.names if name in namespace]
-        for name in there:
-            for path, is_there, held in found[name]:
-                # What was made from its source may lack what was taken away.
-                with suppress(AttributeError):
-                    put(namespace[name], path, held, is_there=is_there)
-            forget_calls(namespace[name])
+        there = alter(altered, namespace)
         self._changed.update(there)
         # To cells above it is what a later cell made of it.
         self._names.note_maker(there, component.name)

@@ -259,7 +259,8 @@ class Registry:
                 held = (self.names.owner(read) or "") if self.names.is_held(read) else ""
                 placed.choices[read] = Choice(None, self.names.generation(read), value, held=held)
         placed.component = step.component
-        step = replace(step, after=tuple(above for above in placed.after if above in self.placed))
+        earlier = tuple(above for above in placed.after if above in self.placed)
+        step = replace(step, after=self._set_for(name, earlier))
         placed.upstream = step.upstream
         placed.may_set = closure.may_set
         # What is no longer read must not hold the graph, or its kept value, in place.
@@ -287,6 +288,7 @@ class Registry:
             siblings=siblings_of(placed),
             given=self._given(placed, closure.affected),
             snapshot=placed.snapshot,
+            earlier=earlier,
         )
 
     def _place(self, placed: Placed, around: Surroundings, planned: bool) -> tuple[Step, Closure]:
@@ -307,13 +309,21 @@ class Registry:
         return placed.given[1]
 
     def _settles_before(self, name: str, unsettled: Collection[str]) -> tuple[str, ...]:
-        """Return those of `unsettled` that stand above a component and may set something for it."""
+        """Return those of `unsettled` that stand above a component, and could set something for it."""
         above = [n for n in itertools.takewhile(lambda n: n != name, self.placed) if n in unsettled]
-        above = [n for n in above if self.placed[n].may_set]
         if not above or name not in self.placed:
             return tuple(above)
         below = graph.descendants(self.upstream(), [name])
         return tuple(n for n in above if n not in below)
+
+    def _set_for(self, name: str, earlier: Iterable[str]) -> tuple[str, ...]:
+        """Return those of `earlier` after which a component has to come."""
+        found = [n for n in earlier if self.placed[n].may_set or self.placed[n].has_set]
+        learned = [n for n in found if not self.placed[n].may_set]
+        if learned:
+            below = graph.descendants(self.upstream(), [name])
+            found = [n for n in found if n not in learned or n not in below]
+        return tuple(found)
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(tuple(sys.path), ModulesOnce(self._modules))

@@ -342,6 +342,7 @@ class Session:
         return self.definitions.changed_among(needs)
 
     def _define(self, step: str, effects: Effects, is_of_cell: bool) -> None:
+        self.registry.placed[step].has_set = True
         self.definitions.take(self.registry.placed[step].component, effects, is_of_cell=is_of_cell)
 
     def word_on_unkept(self, name: str) -> str:
