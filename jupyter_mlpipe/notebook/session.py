@@ -24,7 +24,7 @@ from jupyter_mlpipe.model.status import RunSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.backend import Backend
 from jupyter_mlpipe.notebook.background import Background
-from jupyter_mlpipe.notebook.cellview import CellView, words_on
+from jupyter_mlpipe.notebook.cellview import CellView, word_on_bars, words_on
 from jupyter_mlpipe.notebook.config import MODES, MLPipe, notebook_name
 from jupyter_mlpipe.notebook.definitions import Definitions
 from jupyter_mlpipe.notebook.headless import Headless
@@ -60,6 +60,7 @@ class Session:
         self.mode: str = self.headless.mode or self.config.mode
         self.name = notebook_name()
         self.cell_id: str | None = None
+        self._said: set[str] = set()  # what is worth saying once
         self._cells: dict[str, str] = {}  # cell id -> component
         self.cells_run = CellsRun(shell)
 
@@ -211,6 +212,9 @@ class Session:
             component.name, describe_interface(task.step, task.parameters, self.registry.shared_names())
         )
         notes = words_on(component, self.shell.user_ns)
+        if (word := word_on_bars(component, self.shell.user_ns)) and word not in self._said:
+            self._said.add(word)
+            notes.append(word)
         facts = {"cell_id": component.cell_id}
         self.background.forget(component.name)
         mode = "background" if component.name in self.headless.targets else self.mode
