@@ -178,7 +178,7 @@ class _Nowhere(io.BytesIO):
 _REFERRED_TO = (type, types.FunctionType, types.BuiltinFunctionType)
 _OF_PYTHON = frozenset({"__main__", "jupyter_mlpipe", "cloudpickle"} | sys.stdlib_module_names)
 _LRU_CACHE = type(functools.lru_cache(lambda: None))
-_REDUCED_HERE = (*_REFERRED_TO, types.CellType, _LRU_CACHE, weakref.WeakKeyDictionary)
+_REDUCED_HERE = (*_REFERRED_TO, types.CellType, _LRU_CACHE, weakref.WeakKeyDictionary, BaseException)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
@@ -231,6 +231,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
                 return _find_definition, (obj.__qualname__,)
             parameters = obj.cache_parameters()
             return _make_cached, (obj.__wrapped__, parameters["maxsize"], parameters["typed"])
+        if isinstance(obj, BaseException) and type(obj).__reduce__ is BaseException.__reduce__:
+            # Its class is called with what was said last to the base class, which it may not take.
+            return _make_exception, (type(obj), obj.args), obj.__dict__ or None
         if type(obj) is weakref.WeakKeyDictionary:
             # A function made by singledispatch holds one.
             return weakref.WeakKeyDictionary, (dict(obj),)
@@ -379,6 +382,12 @@ def _make_function(
 ) -> types.FunctionType:
     namespace = _notebook_namespace() if home is None else vars(importlib.import_module(home))
     return types.FunctionType(code, namespace, closure=closure)
+
+
+def _make_exception(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
+    made = kind.__new__(kind, *args)
+    made.args = args
+    return made
 
 
 def _make_cached(function: Any, maxsize: int | None, typed: bool) -> Any:

@@ -278,4 +278,27 @@ second.total(), Account.total(first)
 # %%
 second.total()
 """,
+    "errors with more to say": r"""
+# %%
+class MyError(Exception):
+    def __init__(self, code, text, *, hint="none"):
+        super().__init__(text)
+        self.code, self.hint = code, hint
+    def __str__(self): return f"{self.code}: {self.args[0]} ({self.hint})"
+class Missing(KeyError): pass
+# %%
+try:
+    raise MyError(3, "bad", hint="look")
+except MyError as e:
+    err = e
+    print(repr(e), e.code)
+try: open("not there")
+except OSError as e: lost = e
+missing = Missing("k")
+# %%
+err.code, err.args, str(err), isinstance(err, MyError), lost.errno, lost.filename, missing
+# %%
+print(err, lost, missing)
+raise err
+""",
 }
