@@ -15,7 +15,6 @@ from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError, StepOutputError, close_matches
 from jupyter_mlpipe.execution.frames import is_same_frame, keep_frame
-from jupyter_mlpipe.execution.own_state import find_changed, state_of
 from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, StepSpec, joint_mark, stored_with
 from jupyter_mlpipe.execution.unseen import is_closed_file
 from jupyter_mlpipe.keys.pickles import load_closure
@@ -35,7 +34,6 @@ class Outcome:
     outputs: dict[str, Artifact] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     joint: dict[str, str] = field(default_factory=dict)
-    altered: tuple[str, ...] = ()
 
 
 class GivenValues:
@@ -70,11 +68,6 @@ class GivenValues:
             name: content_of(value, _main()) for name, value in spec.parameters.items() if not is_atom(value)
         }
         self._captured: dict[str, Any] | None = None
-        self._definitions = {
-            name: (value, state_of(value, _main()))
-            for name, value in values.items()
-            if isinstance(value, types.FunctionType | type)
-        }
 
     def store_outcome(
         self,
@@ -112,7 +105,6 @@ class GivenValues:
         stored |= changed
         stored |= {name: namespace[name] for name in unseen if can_store(namespace[name], namespace)}
         self._store_all(stored, found, namespace)
-        found.altered = tuple(find_changed(self._definitions, spec.code, namespace))
         if not self._is_bound:
             for name in spec.inputs:
                 if {name, *stored_with(name, spec.inputs, spec.companions)} & stored.keys():

@@ -1,65 +1,123 @@
-"""What a step's code changed in functions and classes of the notebook themselves.
+"""What a step's code did to functions and classes of the notebook themselves.
 
-They are known to later cells by their source. A default argument that grows, an attribute of a
-function or class that was set: none of it goes with the source, and whoever ran the cell is told.
+They are known to later cells by their source. A default argument that grows, an attribute of a function or
+class that was set, what a decorator or a base class did when the cell defined them: none of it is in the
+source. It is kept beside the record, and set in the notebook's own when the cell has ended.
 """
 
 from __future__ import annotations
 
+import abc
 import ast
+import builtins
 import inspect
-import types
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass
 from typing import Any, cast
 
-from jupyter_mlpipe.keys.values import is_closure
+from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.keys.held import DefinitionPickle, Path, held_by, is_holder
+from jupyter_mlpipe.keys.pickles import dump_artifact, dump_definitions
+from jupyter_mlpipe.keys.quiet import is_hooked
 from jupyter_mlpipe.store.comparing import content_of
-from jupyter_mlpipe.store.sharing import is_atom
+from jupyter_mlpipe.store.sharing import find_sharing, is_atom
 
-State = dict[str, tuple[Any, ...]]
-
-
-def state_of(value: object, namespace: Mapping[str, Any]) -> State:
-    """Return what a function or class of the notebook holds beside its code, by attribute."""
-    return {name: _token(held, namespace) for name, held in _held_by(value)}
+State = dict[Path, tuple[Any, ...]]
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-def find_changed(
-    before: Mapping[str, tuple[object, State]], code: str, namespace: Mapping[str, Any]
-) -> list[str]:
-    """Return the definitions that are not what their source says, or what they were.
+@dataclass(frozen=True, slots=True)
+class OwnState:
+    """What a step leaves behind in definitions.
 
     Parameters
     ----------
-    before
-        By name, what the step was given, with its `state_of` before the code ran.
-    code
-        Of the step: what it defines itself is compared with its statement.
+    altered
+        What definitions that it was given hold otherwise.
+    made
+        Definitions of its own that their source alone would not give.
+    untold
+        Definitions of which this cannot be kept as it is.
     """
-    changed = [
-        name
-        for name, (value, state) in before.items()
-        if namespace.get(name) is value and state_of(value, namespace) != state
+
+    altered: DefinitionPickle | None = None
+    made: DefinitionPickle | None = None
+    untold: tuple[str, ...] = ()
+
+
+class OwnStates:
+    """The definitions that a step was given, as they were before its body ran."""
+
+    def __init__(self, code: str, namespace: Mapping[str, Any]) -> None:
+        self._code = code
+        self._before = {
+            name: (value, _state_of(value, namespace))
+            for name, value in namespace.items()
+            if is_holder(value)
+        }
+
+    def end(self, namespace: Mapping[str, Any], outputs: Iterable[str]) -> OwnState:
+        """Return what the code changed and made.
+
+        Parameters
+        ----------
+        outputs
+            Names of values that are kept apart: what a definition shares with one would be a copy.
+        """
+        apart = {name: namespace[name] for name in outputs if name in namespace}
+        untold: list[str] = []
+        altered: dict[str, list[tuple[Path, bool, object]]] = {}
+        for name, (value, before) in self._before.items():
+            if namespace.get(name) is value and (changes := _changes(value, before, namespace)):
+                altered[name] = changes
+                kept = [held for _, is_there, held in changes if is_there]
+                if find_sharing(kept, apart, namespace):
+                    untold.append(name)
+        made = dict(_made_otherwise(self._code, namespace))
+        encoded, refused = _dump_altered(altered, namespace)
+        definitions, without = _dump_made(made, namespace)
+        return OwnState(encoded, definitions, tuple(sorted({*untold, *refused, *without})))
+
+
+def _dump_altered(
+    altered: dict[str, list[tuple[Path, bool, object]]], namespace: Mapping[str, Any]
+) -> tuple[DefinitionPickle | None, list[str]]:
+    refused = []
+    for name in list(altered):
+        try:
+            dump_artifact(altered[name], namespace)
+        except EncodingError:
+            refused.append(name)
+            del altered[name]
+    if not altered:
+        return None, refused
+    pickled = dump_artifact(altered, namespace)
+    buffers = tuple(bytes(buffer) for buffer in pickled.buffers)
+    return DefinitionPickle(tuple(altered), pickled.stream, buffers, tuple(pickled.needs)), refused
+
+
+def _dump_made(
+    made: dict[str, object], namespace: Mapping[str, Any]
+) -> tuple[DefinitionPickle | None, list[str]]:
+    if not made:
+        return None, []
+    try:
+        stream, needs = dump_definitions(made, namespace)
+    except EncodingError:
+        return None, sorted(made)
+    return DefinitionPickle(tuple(made), stream, (), needs), []
+
+
+def _state_of(value: object, namespace: Mapping[str, Any]) -> State:
+    return {path: _token(held, namespace) for path, held in held_by(value)}
+
+
+def _changes(value: object, before: State, namespace: Mapping[str, Any]) -> list[tuple[Path, bool, object]]:
+    now = dict(held_by(value))
+    changes: list[tuple[Path, bool, object]] = [
+        (path, True, held) for path, held in now.items() if before.get(path) != _token(held, namespace)
     ]
-    for node in ast.parse(code).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            value = namespace.get(node.name)
-            if not node.decorator_list and _is_made_by(node, value) and _differs(node, value):
-                changed.append(node.name)
-    return sorted(dict.fromkeys(changed))
-
-
-def _held_by(value: object) -> Iterator[tuple[str, object]]:
-    if isinstance(value, types.FunctionType) and not is_closure(value):
-        for number, default in enumerate(value.__defaults__ or ()):
-            yield f"default {number}", default
-        for name, default in (value.__kwdefaults__ or {}).items():
-            yield f"default {name}", default
-        yield from value.__dict__.items()
-    elif isinstance(value, type) and value.__module__ == "__main__":
-        for name, held in vars(value).items():
-            if not name.startswith(("__", "_abc_")):
-                yield name, held
+    return changes + [(path, False, None) for path in before if path not in now]
 
 
 def _token(held: object, namespace: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -67,29 +125,89 @@ def _token(held: object, namespace: Mapping[str, Any]) -> tuple[Any, ...]:
         return "object", id(held)
     if is_atom(held):
         return type(held).__name__, repr(held)
-    return "content", content_of(held, namespace)
+    content = content_of(held, namespace)
+    return ("content", content) if content is not None else ("object", id(held))
 
 
-def _is_made_by(node: ast.stmt, value: object) -> bool:
+def _made_otherwise(code: str, namespace: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """Yield the definitions of a cell that are not what running their statement again would give."""
+    for node in ast.parse(code).body:
+        if isinstance(node, _Definition):
+            value = namespace.get(node.name)
+            if _is_made_by(node, value) and (
+                _is_loud(node, value, namespace) or _differs(node, value, namespace)
+            ):
+                yield node.name, value
+
+
+def _is_made_by(node: _Definition, value: object) -> bool:
     """Tell whether a value is what such a statement makes, and not what another one bound."""
+    if node.decorator_list:
+        return is_holder(value) or type(value).__module__ == "__main__"
     if isinstance(node, ast.ClassDef):
-        # A metaclass, or a base class that looks at its subclasses, may add anything.
-        return isinstance(value, type) and type(value) is type and not node.keywords and not node.bases
-    return isinstance(value, types.FunctionType) and value.__module__ == "__main__"
+        return isinstance(value, type) and value.__module__ == "__main__"
+    return is_holder(value)
 
 
-def _differs(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, value: Any) -> bool:
+def _is_loud(node: _Definition, value: object, namespace: Mapping[str, Any]) -> bool:
+    """Tell whether making a definition calls something of the notebook."""
+    for decorator in node.decorator_list:
+        root = decorator
+        while isinstance(root, ast.Call | ast.Attribute):
+            root = root.func if isinstance(root, ast.Call) else root.value
+        called = namespace.get(root.id) if isinstance(root, ast.Name) else None
+        if isinstance(called, abc.ABCMeta) and isinstance(decorator, ast.Attribute):
+            continue  # `Shape.register`, which the statement does again
+        if "__main__" in (getattr(called, "__module__", None), type(called).__module__):
+            return True
+    return isinstance(value, type) and is_hooked(value)
+
+
+def _differs(node: _Definition, value: Any, namespace: Mapping[str, Any]) -> bool:
     """Tell whether a definition holds something that its statement does not make."""
     if isinstance(node, ast.ClassDef):
-        return any(name not in _bound_in(node) for name, _ in _held_by(value)) or any(
-            _is_other(default, vars(value).get(name)) for name, default in _written_once(node)
+        bases = [_look_up(base, namespace) for base in node.bases]
+        if (
+            not isinstance(value, type)
+            or type(value) is not type
+            or bases != list(value.__bases__ if bases else ())
+        ):
+            return False  # such as an enumeration or a named tuple, on which a library puts more
+        if node.decorator_list:
+            return any(_is_other(default, vars(value).get(name)) for name, default in _written_once(node))
+        bound = _bound_in(node)
+        literal = dict(_written_once(node))
+        return any(
+            path[0] not in bound
+            or (path[0] in literal and _is_other(literal[path[0]], held))
+            or (path[0] in literal and not _is_literal(literal[path[0]]) and not _is_plain(held))
+            for path, held in held_by(value)
         )
+    if node.decorator_list:
+        return any(not callable(held) for _, held in held_by(value))
     named = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
     return (
         bool(value.__dict__)
         or any(map(_is_other, node.args.defaults, value.__defaults__ or ()))
         or any(_is_other(d, (value.__kwdefaults__ or {}).get(a.arg)) for a, d in named if d is not None)
     )
+
+
+def _look_up(written: ast.expr, namespace: Mapping[str, Any]) -> object:
+    name = written.id if isinstance(written, ast.Name) else ""
+    return namespace.get(name, getattr(builtins, name, None))
+
+
+def _is_plain(held: object) -> bool:
+    return callable(held) or is_atom(held) or inspect.isdatadescriptor(held)
+
+
+def _is_literal(written: ast.expr) -> bool:
+    try:
+        ast.literal_eval(written)
+    except ValueError:
+        return False
+    return True
 
 
 def _written_once(node: ast.ClassDef) -> Iterator[tuple[str, ast.expr]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from jupyter_mlpipe.errors import UnknownNameError, UnknownStepError, close_matches
 from jupyter_mlpipe.execution.files import MISSING, digest_as_before
-from jupyter_mlpipe.execution.settings import libraries_of, with_settings
+from jupyter_mlpipe.execution.settings import coming_after, libraries_of, out_of_order, with_settings
 from jupyter_mlpipe.execution.spec import joint_mark
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.keys.canonical import digest
@@ -117,6 +117,33 @@ def plan_steps(
     """
     check_steps(force, tasks)
     now = time.time() if now is None else now
+    while True:
+        plan = _plan_as_ordered(
+            tasks,
+            store,
+            history,
+            pipeline=pipeline,
+            now=now,
+            force=force,
+            stop_at_first_run=stop_at_first_run,
+        )
+        records = {name: step.record for name, step in plan.decided.items()}
+        if not (found := out_of_order(tasks, records, store)):
+            return plan
+        # Their records say what no word of the code does. Each round adds to the order: there is a last one.
+        tasks = {name: coming_after(task, found.get(name)) for name, task in tasks.items()}
+
+
+def _plan_as_ordered(
+    tasks: Mapping[str, StepTask],
+    store: Store,
+    history: History | None,
+    *,
+    pipeline: str,
+    now: float,
+    force: Collection[str],
+    stop_at_first_run: bool,
+) -> Plan:
     decided: dict[str, Decided] = {}
     for name in topological_order({name: task.step.upstream for name, task in tasks.items()}):
         task = tasks[name]

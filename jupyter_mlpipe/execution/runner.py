@@ -56,10 +56,10 @@ from jupyter_mlpipe.execution.plan import (
 )
 from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.run import Run
-from jupyter_mlpipe.execution.settings import with_settings
+from jupyter_mlpipe.execution.settings import coming_after, out_of_order, with_settings
 from jupyter_mlpipe.execution.state import Listener, RunState
 from jupyter_mlpipe.execution.task import StepTask, make_spec
-from jupyter_mlpipe.model.graph import ancestors
+from jupyter_mlpipe.model.graph import ancestors, descendants
 from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus
 from jupyter_mlpipe.store.history import History, RunEntry
 from jupyter_mlpipe.store.records import Record
@@ -146,7 +146,6 @@ class Runner:
         check_steps(force, tasks)
         order = ancestors({name: task.step.upstream for name, task in tasks.items()}, wanted)
         chosen = {name: tasks[name] for name in order}
-        state = RunState(secrets.token_hex(8), pipeline, chosen, wanted, listener)
         forced = frozenset(force) & chosen.keys()
         plan = plan_steps(
             chosen,
@@ -156,6 +155,7 @@ class Runner:
             force=forced,
             stop_at_first_run=True,
         )
+        state = RunState(secrets.token_hex(8), pipeline, plan.tasks, wanted, listener)
         if plan.wholly_reused:
             for name, decided in plan.decided.items():
                 _note(state, name, decided)
@@ -255,11 +255,35 @@ class Runner:
             case Changed():
                 self._change(instruction)
             case EndRun(run_id, status):
+                active = self._runs.pop(run_id)
+                if status == "succeeded" and (again := self._in_order(active)):
+                    self._runs[run_id] = active
+                    return AddRun(run_id, again)
                 self._fleet.forget_run(run_id)
-                self._end_run(self._runs.pop(run_id).state, status)
+                self._end_run(active.state, status)
             case _:
                 assert_never(instruction)
         return None
+
+    def _in_order(self, active: _Active) -> dict[str, Ask]:
+        """Return the steps that are to run once more, after others that set something for them.
+
+        Which these are only running them has shown: no word says that a library draws random numbers.
+        """
+        state = active.state
+        records = {name: step.record for name, step in state.steps.items()}
+        found = out_of_order(active.tasks, records, self.store)
+        for name, after in found.items():
+            active.tasks[name] = state.steps[name].task = coming_after(active.tasks[name], after)
+        upstream = {name: task.step.upstream for name, task in active.tasks.items()}
+        again = {*found, *descendants(upstream, found)} if found else set()
+        for name in again:
+            state.set_status(name, "waiting")
+        asks = {name: _ask(active, name) for name in upstream if name in again}
+        return {
+            name: replace(ask, upstream=tuple(above for above in ask.upstream if above in again))
+            for name, ask in asks.items()
+        }
 
     def _set_timer(self, seconds: float, event: Event) -> None:
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._count), event))

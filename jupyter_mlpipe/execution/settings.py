@@ -8,7 +8,10 @@ from dataclasses import replace
 
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError
 from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.keys.canonical import digest, digest_bytes
 from jupyter_mlpipe.keys.given import Effects, give
+from jupyter_mlpipe.model.graph import ancestors
+from jupyter_mlpipe.model.status import Ingredient
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.store import Store
 
@@ -36,8 +39,59 @@ def with_settings(
     namespace = vars(sys.modules["__main__"])
     snapshot = task.snapshot.after(effects, namespace)
     given = give(snapshot, affected, namespace)
+    reads = {*task.closure.names, *(name for artifact in inputs.values() for name in artifact.needs)}
+    altered = tuple(e.altered for e in effects if e.altered is not None and reads & {*e.altered.names})
+    if altered:
+        content = digest("altered", *(digest_bytes(part.stream) for part in altered))
+        names = ", ".join(dict.fromkeys(name for part in altered for name in part.names))
+        ingredient = Ingredient("helper", f"state of {names}", content, "")
+        given = replace(given, ingredients=(*given.ingredients, ingredient))
     # The snapshot stays: a step above may run again and set something else.
-    return replace(task, given=given, folder=snapshot.folder)
+    return replace(task, given=given, folder=snapshot.folder, altered=altered)
+
+
+def out_of_order(
+    tasks: Mapping[str, StepTask], records: Mapping[str, Record | None], store: Store
+) -> dict[str, tuple[str, ...]]:
+    """Return the steps that should have come after others, which turned out to set something for them.
+
+    Returns
+    -------
+    By step: all steps that it comes after, in the notebook's order.
+    """
+    effects = {name: left for name, record in records.items() if (left := effects_of(record, store))}
+    upstream = {name: task.step.upstream for name, task in tasks.items()}
+    found: dict[str, tuple[str, ...]] = {}
+    for name, task in tasks.items():
+        record = records.get(name)
+        missed = [
+            above
+            for above in task.earlier
+            if above in effects
+            and above not in task.step.after
+            and record is not None
+            and _concerns(effects[above], task, record)
+            and name not in ancestors(upstream, [above])
+        ]
+        if missed:
+            found[name] = tuple(n for n in task.earlier if n in missed or n in task.step.after)
+            upstream[name] = (*upstream[name], *missed)
+    return found
+
+
+def coming_after(task: StepTask, after: tuple[str, ...] | None) -> StepTask:
+    """Return a task as it is when it comes after these steps; as it was, where they are not given."""
+    return task if after is None else replace(task, step=replace(task.step, after=after))
+
+
+def _concerns(effects: Effects, task: StepTask, record: Record) -> bool:
+    """Tell whether a step that gave this record depends on what another one set."""
+    return (
+        not effects.states.keys().isdisjoint(record.states)
+        or not effects.changes.keys().isdisjoint(task.closure.affected.providers)
+        or (effects.altered is not None and not {*effects.altered.names}.isdisjoint(task.closure.names))
+        or bool(effects.folder)
+    )
 
 
 def libraries_of(inputs: Mapping[str, Artifact]) -> set[str]:

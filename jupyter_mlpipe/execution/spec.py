@@ -12,6 +12,7 @@ from jupyter_mlpipe.model.status import Ingredient
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.keys.closure import ModuleSource
+    from jupyter_mlpipe.keys.held import DefinitionPickle
     from jupyter_mlpipe.store.records import Artifact
 
 NOT_BOUND = "the code did not bind it"
@@ -96,6 +97,8 @@ class StepSpec:
         The closure's pickle, from `jupyter_mlpipe.keys.pickles`.
     preludes
         In order, before inputs are decoded.
+    altered
+        What steps that this one comes after made definitions hold.
     options
         A pickle of what the notebook has set, by provider of settings.
     states
@@ -141,6 +144,7 @@ class StepSpec:
     imports: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
     payload: bytes = b""
     preludes: tuple[Prelude, ...] = ()
+    altered: tuple[DefinitionPickle, ...] = ()
     options: bytes = b""
     states: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)

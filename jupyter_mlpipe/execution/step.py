@@ -9,6 +9,7 @@ import faulthandler
 import functools
 import getpass
 import importlib
+import io
 import os
 import platform
 import resource
@@ -19,6 +20,7 @@ import time
 import traceback
 import types
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from jupyter_mlpipe.errors import (
@@ -36,6 +38,7 @@ from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.mentions import Mentions
 from jupyter_mlpipe.execution.outcome import GivenValues
+from jupyter_mlpipe.execution.own_state import OwnState, OwnStates
 from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.scene import Scene, make_scene
 from jupyter_mlpipe.execution.shell import LazyShell, make_shell_ahead
@@ -43,6 +46,8 @@ from jupyter_mlpipe.execution.shown import Capture
 from jupyter_mlpipe.execution.spec import VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.tracebacks import describe_error
 from jupyter_mlpipe.execution.unseen import names_bound_unseen, settle_classes
+from jupyter_mlpipe.keys.given import Effects
+from jupyter_mlpipe.keys.held import alter
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.keys.process import THREAD_VARIABLES
 from jupyter_mlpipe.store.codecs import choose
@@ -104,7 +109,7 @@ class StepProcess:
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
         self._shell: LazyShell | None = None
-        self._running: tuple[GivenValues, Scene, dict[str, Any], dict[str, Any]] | None = None
+        self._running: tuple[GivenValues, OwnStates, Scene, dict[str, Any], dict[str, Any]] | None = None
         self.verified: list[Mark] = []
 
     def describe(self, error: BaseException) -> StepFailure:
@@ -119,10 +124,13 @@ class StepProcess:
         """Store what the code had done when it failed; None where it is not the code that failed."""
         if self._running is None:
             return None
-        given, scene, namespace, before = self._running
+        given, definitions, scene, namespace, before = self._running
         bound = sorted(n for n, value in namespace.items() if n not in before or before[n] is not value)
         effects, _ = scene.end(namespace)
-        return Rescued(given.rescue(namespace).outputs, bound, effects)
+        outputs = given.rescue(namespace).outputs
+        with contextlib.suppress(Exception):  # the error of the code is what counts
+            effects = _with_definitions(effects, definitions.end(namespace, outputs))
+        return Rescued(outputs, bound, effects)
 
     def run(self, spec: StepSpec, sent: Mapping[str, Any], started: float) -> Record:
         module = types.ModuleType("__main__")
@@ -148,12 +156,15 @@ class StepProcess:
         _limit_threads(spec)
         known = frozenset(namespace)
         given = GivenValues(spec, store, values, companions)
+        for altered in spec.altered:
+            alter(altered, namespace)
+        definitions = OwnStates(spec.code, namespace)
         if spec.modules:
             # They may have set something when they were imported, as they did in the notebook long ago.
             scene.set()
         scene.begin()
         if spec.function is None:
-            self._running = given, scene, namespace, dict(namespace)
+            self._running = given, definitions, scene, namespace, dict(namespace)
         try:
             results = self._run_body(spec, body, namespace, values)
         finally:
@@ -168,6 +179,8 @@ class StepProcess:
         if not spec.outputs_declared:
             unseen = names_bound_unseen(spec.code, known, values, spec.outputs, namespace)
         outcome = given.store_outcome(results, namespace, unseen)
+        own_state = definitions.end(namespace, outcome.outputs)
+        effects = _with_definitions(effects, own_state)
         result = _store_result(shell.result, outcome.outputs, results, store)
         own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
@@ -176,7 +189,7 @@ class StepProcess:
             outputs=outcome.outputs,
             left_out=outcome.left_out,
             joint=outcome.joint,
-            altered=outcome.altered,
+            altered=own_state.untold,
             result=result,
             ingredients=spec.ingredients,
             shown=store.put_shown(self._capture.stop()),
@@ -208,6 +221,12 @@ class StepProcess:
             return unpack_result(result, spec.outputs)
         except ReturnedWrongly as error:
             raise StepOutputError(f"Function '{spec.function}' {error}.") from None
+
+
+def _with_definitions(effects: Effects | None, found: OwnState) -> Effects | None:
+    if found.altered is None and found.made is None:
+        return effects
+    return replace(effects or Effects(), altered=found.altered, made=found.made)
 
 
 def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
@@ -252,7 +271,9 @@ def _fill(
                 namespace.update(load_closure(prelude.payload, namespace) | own)
             if prelude.source:
                 quote(prelude.title, prelude.source)
-                exec(compile(prelude.source, prelude.title, "exec", dont_inherit=True), namespace)
+                # What they print was printed when their own cell ran.
+                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                    exec(compile(prelude.source, prelude.title, "exec", dont_inherit=True), namespace)
                 namespace.update(own)
     together: dict[str, dict[str, Any]] = {}
     for name, artifact in spec.inputs.items():

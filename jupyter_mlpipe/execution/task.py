@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from jupyter_mlpipe.execution.spec import Prelude, StepSpec
 from jupyter_mlpipe.keys.closure import Closure, ModuleSource
 from jupyter_mlpipe.keys.given import NOTHING, Given, Snapshot
+from jupyter_mlpipe.keys.held import DefinitionPickle
 from jupyter_mlpipe.model.component import Options
 from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.status import Ingredient, Reason
@@ -37,7 +38,10 @@ class StepTask:
     siblings
         By step that it reads from, the names that were that step's when this one was placed: what it
         finds stored together with an input is an output of it, where it is changed.
-    contested
+    earlier
+        Steps of cells above that had not ended when the step's cell was run: should they turn out to set
+        something for it, it comes after them.
+    altered, contested
         As in `StepSpec`.
     made
         What it gave when its cell was last run, and the key for that. It is good enough for the steps below,
@@ -56,6 +60,8 @@ class StepTask:
     made: tuple[str, Record] | None = None
     given: Given = NOTHING
     snapshot: Snapshot | None = None
+    earlier: tuple[str, ...] = ()
+    altered: tuple[DefinitionPickle, ...] = ()
 
     @property
     def problems(self) -> tuple[Reason, ...]:
@@ -107,6 +113,7 @@ def make_spec(
     component, closure = task.step.component, task.closure
     known = {*closure.names, *closure.imports, *inputs}
     needed = [name for artifact in inputs.values() for name in artifact.needs if name not in known]
+    needed += [name for altered in task.altered for name in altered.needs if name not in known]
     givers = _givers(task, needed, above or {})
     modules: dict[str, ModuleSource] = {}
     sources: dict[str, str] = {}
@@ -129,6 +136,7 @@ def make_spec(
         imports=closure.imports,
         payload=closure.payload,
         preludes=tuple(prelude for giver in givers for prelude in _preludes(giver, known)),
+        altered=task.altered,
         options=task.given.changes,
         states=task.given.states,
         sources=sources,

@@ -17,6 +17,7 @@ from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
+from jupyter_mlpipe.keys.held import DefinitionPickle
 from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
 from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
@@ -154,15 +155,26 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What a step set that was not so before: a pickle of the changes by provider, and random states."""
+    """What a step set that was not so before: a pickle of the changes by provider, and random states.
+
+    Parameters
+    ----------
+    altered
+        What definitions of the notebook hold otherwise, as `jupyter_mlpipe.keys.held` says it.
+    made
+        Definitions of its cell as it made them, where their source alone does not give that.
+    """
 
     changes: Mapping[str, bytes] = field(default_factory=dict)
     states: Mapping[str, Any] = field(default_factory=dict)
     folder: str = ""
+    altered: DefinitionPickle | None = None
+    made: DefinitionPickle | None = None
 
     def to_bytes(self) -> bytes:
         """Return what is kept in a store."""
-        return pickle.dumps((dict(self.changes), dict(self.states), self.folder), protocol=5)
+        parts = dict(self.changes), dict(self.states), self.folder, self.altered, self.made
+        return pickle.dumps(parts, protocol=5)
 
     @staticmethod
     def from_bytes(content: memoryview) -> Effects:

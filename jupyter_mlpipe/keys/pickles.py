@@ -28,6 +28,7 @@ from cloudpickle import cloudpickle as cloudpickle_internals
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
 from jupyter_mlpipe.keys.codes import code_reads
 from jupyter_mlpipe.keys.libraries import frame_attributes
+from jupyter_mlpipe.keys.quiet import fill_class, make_class
 from jupyter_mlpipe.keys.views import reduce_views
 
 OUT_OF_BAND_BYTES = 64 * 1024
@@ -126,6 +127,17 @@ def dump_artifact(
     return ArtifactPickle(file.getvalue(), tuple(buffers), needs, tuple(sorted(pickler.modules)))
 
 
+def dump_definitions(
+    definitions: Mapping[str, object], namespace: Mapping[str, Any]
+) -> tuple[bytes, tuple[str, ...]]:
+    """Pickle functions and classes of the notebook by value, and give the names of others they refer to."""
+    file = io.BytesIO()
+    pickler = _Pickler(file, namespace, by_name=True)
+    pickler.by_value = frozenset(definitions)
+    pickler.dump_or_explain(dict(definitions))
+    return file.getvalue(), tuple(sorted(pickler.named))
+
+
 def load_artifact(
     stream: bytes | memoryview,
     buffers: Sequence[bytearray | bytes | memoryview] = (),
@@ -167,7 +179,7 @@ class _Nowhere(io.BytesIO):
 _REFERRED_TO = (type, types.FunctionType, types.BuiltinFunctionType)
 _OF_PYTHON = frozenset({"__main__", "jupyter_mlpipe", "cloudpickle"} | sys.stdlib_module_names)
 _LRU_CACHE = type(functools.lru_cache(lambda: None))
-_REDUCED_HERE = (*_REFERRED_TO, types.CellType, _LRU_CACHE, weakref.WeakKeyDictionary)
+_REDUCED_HERE = (*_REFERRED_TO, types.CellType, _LRU_CACHE, weakref.WeakKeyDictionary, BaseException)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
@@ -183,6 +195,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._last: object = None
         self.reduced: Mapping[int, tuple[Any, ...]] = {}
         self.named: dict[str, object] = {}
+        self.by_value: frozenset[str] = frozenset()  # names of definitions that are not referred to by them
         self.modules: set[str] = set()
         self.read: set[str] = set()
 
@@ -222,11 +235,14 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
                 return _find_definition, (obj.__qualname__,)
             parameters = obj.cache_parameters()
             return _make_cached, (obj.__wrapped__, parameters["maxsize"], parameters["typed"])
+        if isinstance(obj, BaseException) and type(obj).__reduce__ is BaseException.__reduce__:
+            # Its class is called with what was said last to the base class, which it may not take.
+            return _make_exception, (type(obj), obj.args), obj.__dict__ or None
         if type(obj) is weakref.WeakKeyDictionary:
             # A function made by singledispatch holds one.
             return weakref.WeakKeyDictionary, (dict(obj),)
         reduced = super().reducer_override(obj)
-        return _with_own_tracker(reduced, self._by_name) if isinstance(obj, type) else reduced
+        return _as_made_here(obj, reduced, self._by_name) if isinstance(obj, type) else reduced
 
     def _reduce_function(self, function: types.FunctionType) -> Any:
         if function.__globals__ is self._namespace:
@@ -270,6 +286,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if find_in(self._namespace, definition.__qualname__) is not definition:
             return False
         top = definition.__qualname__.partition(".")[0]
+        # In the notebook `_` is the last result.
+        if top in self.by_value or not top.strip("_"):
+            return False
         self.named[top] = self._namespace[top]
         return True
 
@@ -313,18 +332,34 @@ def _dump(
     return file.getvalue()
 
 
-def _with_own_tracker(reduced: Any, is_stored: bool) -> Any:
-    # cloudpickle gives each class a random id, by which a process that has the class finds it and
-    # sets it up anew. In the notebook's own process that would change the notebook's class; in an
-    # artifact it would make equal values differ.
-    if isinstance(reduced, tuple) and reduced[0] in (
+def _as_made_here(cls: type, reduced: Any, is_stored: bool) -> Any:
+    """Return how a class is made again: with its slots, and with no word to the notebook's own hooks."""
+    if not isinstance(reduced, tuple) or reduced[0] not in (
         cloudpickle_internals._make_skeleton_class,
         cloudpickle_internals._make_skeleton_enum,
     ):
-        make, args, *rest = reduced
-        tracker = None if is_stored else f"{args[-2]} in a step"
-        return (make, (*args[:-2], tracker, *args[-1:]), *rest)
-    return reduced
+        return reduced
+    make, args, state, *rest = reduced
+    # cloudpickle gives each class a random id, by which a process that has the class finds it and
+    # sets it up anew. In the notebook's own process that would change the notebook's class; in an
+    # artifact it would make equal values differ.
+    tracker = None if is_stored else f"{args[-2]} in a step"
+    args = (*args[:-2], tracker, *args[-1:])
+    if make is cloudpickle_internals._make_skeleton_class:
+        make, rest[-1] = make_class, fill_class
+        # Not of a named tuple, whose bases are those that it was written with.
+        if "__slots__" in vars(cls) and args[2] == cls.__bases__:
+            metaclass, name, bases, given, *others = args
+            args = (metaclass, name, bases, {**given, "__slots__": vars(cls)["__slots__"]}, *others)
+            state = (
+                {n: v for n, v in state[0].items() if n != "__slots__" and not _is_slot(v, cls)},
+                state[1],
+            )
+    return (make, args, state, *rest)
+
+
+def _is_slot(value: object, cls: type) -> bool:
+    return isinstance(value, types.MemberDescriptorType) and value.__objclass__ is cls
 
 
 # What follows is named in pickles: renaming it makes stored artifacts unreadable.
@@ -367,6 +402,12 @@ def _make_function(
 ) -> types.FunctionType:
     namespace = _notebook_namespace() if home is None else vars(importlib.import_module(home))
     return types.FunctionType(code, namespace, closure=closure)
+
+
+def _make_exception(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
+    made = kind.__new__(kind, *args)
+    made.args = args
+    return made
 
 
 def _make_cached(function: Any, maxsize: int | None, typed: bool) -> Any:

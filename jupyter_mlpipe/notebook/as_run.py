@@ -57,7 +57,7 @@ def _is_of_later_cell(placed: Placed, names: Names, name: str, kinds: set[str]) 
         return not (maker and maker.made_anew(before))
     if kinds != {"helper"} or maker is None or before is None:
         return False
-    return None not in (maker.cell_id, before.cell_id) and maker.cell_id != before.cell_id
+    return maker.cell_id is not None and maker.cell_id != before.cell_id
 
 
 def _by_name(closure: Closure) -> dict[str, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import queue
 import threading
@@ -145,8 +146,8 @@ class CellView:
             left_out = step.record.left_out.items()
             notes += [f"{name} is not kept: {why}" for name, why in left_out if why not in _MISSED_BY_NOBODY]
             notes += [
-                f"what the cell changes in {name} itself (a default, an attribute) stays in the step: "
-                "keep it in a variable, or run the cell with --here"
+                f"what the cell changes in {name} itself (a default, an attribute) may not reach later cells "
+                "as it is here: keep it in a variable, or run the cell with --here"
                 for name in step.record.altered
             ]
             notes += _large_outputs(step)
@@ -166,6 +167,9 @@ class CellView:
         return self._receipt.bundle(state, status=step.status, notes=notes, facts=facts)
 
 
+_BARS = frozenset({"tqdm.auto", "tqdm.autonotebook", "tqdm.notebook"})
+
+
 def _large_outputs(step: RunStep) -> list[str]:
     """Return a word on what takes much room and may be of use to nobody, when it is first made."""
     if step.status != "succeeded" or step.declares_outputs or step.record is None:
@@ -176,6 +180,18 @@ def _large_outputs(step: RunStep) -> list[str]:
         for name, artifact in step.record.outputs.items()
         if artifact.size >= _LARGE_BYTES
     ]
+
+
+def word_on_bars(component: Component, namespace: Mapping[str, Any]) -> str:
+    """Say that a bar is a widget only without our line; nothing where it is none, or the cell has no bar."""
+    homes = {str(getattr(namespace.get(name), "__module__", "")) for name in component.reads}
+    written = {bars for bars in _BARS if any(bars in d.source for d in component.definitions)}
+    found = min(written | (homes & _BARS), default="")
+    if not found or importlib.util.find_spec("ipywidgets") is None:
+        return ""
+    return (
+        f"bars of {found} are widgets in the kernel only, text in a step: --here behind its name keeps them"
+    )
 
 
 def words_on(component: Component, namespace: Mapping[str, Any]) -> list[str]:

@@ -125,6 +125,12 @@ class Names:
         self._n_cells += 1
         self._maker.update(dict.fromkeys(names, Maker(f"%%component {component}", self._n_cells)))
 
+    def note_change(self, names: Iterable[str], cell_id: str | None) -> None:
+        """Note that a plain cell has changed definitions themselves: a later cell made them so."""
+        self._n_cells += 1
+        maker = Maker(cell_id or f"<cell {self._n_cells}>", self._n_cells)
+        self._maker.update(dict.fromkeys(names, maker))
+
     def owner(self, name: str) -> str | None:
         """Return the component that bound `name` last, PARAMETERS, or None for a plain cell."""
         return self._owner.get(name)

@@ -51,7 +51,7 @@ class Placed:
     found
         Names that its last run was found to change, which its code does not show.
     aliases
-        Names of the notebook that share objects with the values that it captures.
+        Names of the notebook that share objects with the values that it captures, or that its inputs need.
     taken, makers
         The closure when its cell was last run, and who had made the values in it.
     snapshot
@@ -63,7 +63,9 @@ class Placed:
         Names that it may read on some path before it binds them itself, and that nobody else had bound
         when it was placed: a later producer of such a name is not meant.
     after
-        Components of cells above that had yet to set something then.
+        Components of cells above that had not ended then.
+    may_set, has_set
+        Whether its code looks as if it set something for the cells below, and whether its last run did.
     given
         The part of the snapshot that can affect it.
     """
@@ -76,6 +78,7 @@ class Placed:
     upstream: tuple[str, ...] = ()
     given: tuple[Affected, Given] | None = None
     may_set: bool = False
+    has_set: bool = False
     found: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     taken: Closure | None = None

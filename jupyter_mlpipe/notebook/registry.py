@@ -58,6 +58,8 @@ class Registry:
     ----------
     bring
         Binds definitions of other components' cells; tells whether there were any.
+    needs_of
+        Gives the definitions that a step's inputs need, where their source does not say all of them.
     """
 
     def __init__(self, names: Names, title_of: Callable[[str], str]) -> None:
@@ -68,6 +70,7 @@ class Registry:
         self.overrides: dict[str, Any] = {}
         self._producers = Producers(names, self.placed)
         self.bring: Callable[[Iterable[str]], bool] = lambda names: False
+        self.needs_of: Callable[[Step], tuple[str, ...]] = lambda step: ()
         self._modules = LocalModules()
         self._closures = Closures()
 
@@ -121,7 +124,7 @@ class Registry:
         try:
             release_aliased(component.reads, self.names)
             task = self.task(component.name)
-            candidate.aliases = aliases_of(candidate, task.step, self.names)
+            candidate.aliases = (*aliases_of(candidate, task.step, self.names), *self.needs_of(task.step))
             if candidate.aliases:
                 task = self.task(component.name)
             check_contract(task.step)
@@ -256,7 +259,8 @@ class Registry:
                 held = (self.names.owner(read) or "") if self.names.is_held(read) else ""
                 placed.choices[read] = Choice(None, self.names.generation(read), value, held=held)
         placed.component = step.component
-        step = replace(step, after=tuple(above for above in placed.after if above in self.placed))
+        earlier = tuple(above for above in placed.after if above in self.placed)
+        step = replace(step, after=self._set_for(name, earlier))
         placed.upstream = step.upstream
         placed.may_set = closure.may_set
         # What is no longer read must not hold the graph, or its kept value, in place.
@@ -284,6 +288,7 @@ class Registry:
             siblings=siblings_of(placed),
             given=self._given(placed, closure.affected),
             snapshot=placed.snapshot,
+            earlier=earlier,
         )
 
     def _place(self, placed: Placed, around: Surroundings, planned: bool) -> tuple[Step, Closure]:
@@ -304,13 +309,21 @@ class Registry:
         return placed.given[1]
 
     def _settles_before(self, name: str, unsettled: Collection[str]) -> tuple[str, ...]:
-        """Return those of `unsettled` that stand above a component and may set something for it."""
+        """Return those of `unsettled` that stand above a component, and could set something for it."""
         above = [n for n in itertools.takewhile(lambda n: n != name, self.placed) if n in unsettled]
-        above = [n for n in above if self.placed[n].may_set]
         if not above or name not in self.placed:
             return tuple(above)
         below = graph.descendants(self.upstream(), [name])
         return tuple(n for n in above if n not in below)
+
+    def _set_for(self, name: str, earlier: Iterable[str]) -> tuple[str, ...]:
+        """Return those of `earlier` after which a component has to come."""
+        found = [n for n in earlier if self.placed[n].may_set or self.placed[n].has_set]
+        learned = [n for n in found if not self.placed[n].may_set]
+        if learned:
+            below = graph.descendants(self.upstream(), [name])
+            found = [n for n in found if n not in learned or n not in below]
+        return tuple(found)
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(tuple(sys.path), ModulesOnce(self._modules))

@@ -17,12 +17,14 @@ from jupyter_mlpipe.execution.plan import Plan, plan_steps
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.spec import NOT_BOUND
 from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.status import RunSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.backend import Backend
 from jupyter_mlpipe.notebook.background import Background
-from jupyter_mlpipe.notebook.cellview import CellView, words_on
+from jupyter_mlpipe.notebook.cellview import CellView, word_on_bars, words_on
 from jupyter_mlpipe.notebook.config import MODES, MLPipe, notebook_name
 from jupyter_mlpipe.notebook.definitions import Definitions
 from jupyter_mlpipe.notebook.headless import Headless
@@ -58,6 +60,7 @@ class Session:
         self.mode: str = self.headless.mode or self.config.mode
         self.name = notebook_name()
         self.cell_id: str | None = None
+        self._said: set[str] = set()  # what is worth saying once
         self._cells: dict[str, str] = {}  # cell id -> component
         self.cells_run = CellsRun(shell)
 
@@ -67,7 +70,8 @@ class Session:
         self.registry = Registry(self.names, self._title_of)
         self.registry.overrides.update(self.headless.parameters)
         self.registry.bring = self.definitions.bring
-        self.settings = SettingsOfSteps(lambda: self.backend.store, shell.user_ns)
+        self.registry.needs_of = self._needs_of
+        self.settings = SettingsOfSteps(lambda: self.backend.store, shell.user_ns, self._define)
 
         self.runs = Runs(self.backend, self.headless, self.name)
         self.states = States()
@@ -208,6 +212,9 @@ class Session:
             component.name, describe_interface(task.step, task.parameters, self.registry.shared_names())
         )
         notes = words_on(component, self.shell.user_ns)
+        if (word := word_on_bars(component, self.shell.user_ns)) and word not in self._said:
+            self._said.add(word)
+            notes.append(word)
         facts = {"cell_id": component.cell_id}
         self.background.forget(component.name)
         mode = "background" if component.name in self.headless.targets else self.mode
@@ -237,6 +244,7 @@ class Session:
             self.names.give_back(missed, before, component.name)
             self.names.hold(rescued.outputs)
             self.definitions.restore({n: known[n] for n in missed})
+            self.definitions.take_back(rescued.bound or ())
             hint = partial(word_on_name, registry=self.registry, states=self.states)
             raise with_hint(run.failure(component.name), hint)
         left_out = step.record.left_out if step.record is not None else {}
@@ -323,8 +331,23 @@ class Session:
         else:
             bound, changed = tuple(names.binds), (*names.changes, *names.may_change)
             self.cells_run.note_unstorable(bound, self.shell.user_ns)
+            self.definitions.note_changed(changed, self.cell_id)
             self.definitions.observe([*bound, *names.deletes, *(d.name for d in names.definitions)])
         self.names.observe(bound, changed, self.cell_id)
+
+    def _needs_of(self, step: Step) -> tuple[str, ...]:
+        """Return the definitions to be sent along with a step's inputs: those that a cell has changed."""
+        needs: dict[str, None] = {}
+        for binding in step.bindings.values():
+            made = self.states.made(binding.step) if isinstance(binding, FromStep) else None
+            if made is not None and isinstance(binding, FromStep):
+                artifact = made[1].outputs.get(binding.output)
+                needs.update(dict.fromkeys(artifact.needs if artifact is not None else ()))
+        return self.definitions.changed_among(needs)
+
+    def _define(self, step: str, effects: Effects, is_of_cell: bool) -> None:
+        self.registry.placed[step].has_set = True
+        self.definitions.take(self.registry.placed[step].component, effects, is_of_cell=is_of_cell)
 
     def word_on_unkept(self, name: str) -> str:
         """Say which component bound a name without keeping it, or failed to; nothing where none did."""

@@ -23,9 +23,17 @@ class SettingsOfSteps:
         Gives the store of the moment.
     namespace
         The notebook's names.
+    define
+        Takes over what a step did to definitions; whether its own cell was run, last.
     """
 
-    def __init__(self, store: Callable[[], Store], namespace: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        store: Callable[[], Store],
+        namespace: dict[str, Any],
+        define: Callable[[str, Effects, bool], None],
+    ) -> None:
+        self._define = define
         self._store = store
         self._namespace = namespace
         self._expected: dict[str, None] = {}
@@ -63,7 +71,7 @@ class SettingsOfSteps:
             if step.status == "failed" and is_expected and step.rescued.effects is not None:
                 # The next time, it sets them as if it had never been run.
                 self._set.pop(name, None)
-                self._apply(name, step.rescued.effects)
+                self._apply(name, step.rescued.effects, is_of_cell=True)
             if record is None or step.status not in ("succeeded", "reused"):
                 continue
             content = record.settings.object if record.settings is not None else ""
@@ -73,10 +81,11 @@ class SettingsOfSteps:
             self._set[name] = content
             self._own.pop(name, None)
             if (effects := effects_of(record, self._store())) is not None:
-                self._apply(name, effects)
+                self._apply(name, effects, is_of_cell=is_expected)
 
-    def _apply(self, name: str, effects: Effects) -> None:
+    def _apply(self, name: str, effects: Effects, *, is_of_cell: bool) -> None:
         try:
             self._own[name] = apply(effects, self._namespace)
+            self._define(name, effects, is_of_cell)
         except Exception as error:  # such as a library that only the worker has: the cell is done
             warnings.warn(f"What step '{name}' set cannot be set here: {error}", stacklevel=3)

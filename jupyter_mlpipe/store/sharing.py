@@ -19,15 +19,16 @@ from typing import Any
 
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.pickles import parts_of
+from jupyter_mlpipe.keys.values import is_closure
 
 # What nobody can change, or what a pickle refers to by name: two owners of it share nothing that matters.
 _IMMUTABLE = (
     str, bytes, int, float, complex, type(None), type(...), range, slice, frozenset, tuple,
     type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, types.CodeType, types.CellType,
-    types.MethodType, property, enum.Enum, re.Pattern, uuid.UUID, decimal.Decimal, fractions.Fraction,
+    property, enum.Enum, re.Pattern, uuid.UUID, decimal.Decimal, fractions.Fraction,
     datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, pathlib.PurePath,
 )  # fmt: skip
-_ATOMS = frozenset(kind for kind in _IMMUTABLE if kind not in (tuple, frozenset)) | {bool}
+_ATOMS = frozenset(kind for kind in _IMMUTABLE if kind not in (tuple, frozenset, types.FunctionType)) | {bool}
 _FRAMES = frozenset({"DataFrame", "Series", "LazyFrame", "Table", "RecordBatch", "ChunkedArray"})
 _LIBRARIES_OF_FRAMES = frozenset({"pandas", "polars", "pyarrow"})
 # Whose objects hold arrays for their users to change. A fitted estimator keeps a reference to its training
@@ -81,7 +82,7 @@ def identities(value: object, namespace: Mapping[str, Any], held: list[object]) 
         Gets what must live as long as the numbers are compared.
     """
     kind = type(value)
-    if kind in _ATOMS or isinstance(value, types.ModuleType | type | types.FunctionType):
+    if is_atom(value):
         return
     held.append(value)
     if (found := _of_memory(value)) is not None:
@@ -96,6 +97,9 @@ def identities(value: object, namespace: Mapping[str, Any], held: list[object]) 
         for part in (value, *parts):
             if (known := immutable.get(type(part))) is None:
                 known = immutable[type(part)] = isinstance(part, _IMMUTABLE) or _is_immutable_of_library(part)
+            if isinstance(part, types.CellType) and library in _OPEN:
+                # Of functions that one call of another one made: what one sets in it the other sees.
+                yield id(part)
             if known:
                 continue
             memory = _of_memory(part)
@@ -109,7 +113,9 @@ def identities(value: object, namespace: Mapping[str, Any], held: list[object]) 
 
 def is_atom(value: object) -> bool:
     """Tell whether a value is immutable, and has nothing mutable inside."""
-    return type(value) in _ATOMS or isinstance(value, types.ModuleType | type | types.FunctionType)
+    if isinstance(value, types.FunctionType):
+        return not is_closure(value)
+    return type(value) in _ATOMS or isinstance(value, types.ModuleType | type)
 
 
 def _holds_atoms_only(value: Any) -> bool:

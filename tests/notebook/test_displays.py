@@ -704,3 +704,14 @@ def test_a_cell_may_run_in_the_kernel(start_kernel: Start) -> None:
     assert kernel.run("x").check().result == "1"
     assert "line 2" in kernel.run("%%component live --here\nx = = 1").traceback
     assert "awaits" in kernel.run("%%component live --here\nawait 1").printed_error
+
+
+def test_a_bar_that_is_no_widget_in_a_step_is_mentioned_once(start_kernel: Start) -> None:
+    pytest.importorskip("tqdm")
+    pytest.importorskip("ipywidgets")
+    kernel = start_kernel()
+    kernel.run("from tqdm.auto import tqdm").check()
+    first = kernel.run("%%component one\nfor i in tqdm(range(3)): pass").check()
+    second = kernel.run("%%component two\nfor i in tqdm(range(3)): pass").check()
+    assert "bars of tqdm.auto are widgets in the kernel only" in first.receipt
+    assert "widgets" not in second.receipt

@@ -540,4 +540,78 @@ def later_on(): return 6
 # %%
 early()
 """,
+    "functions that share a variable": r"""
+# %%
+def make():
+    n = 0
+    def inc():
+        nonlocal n
+        n += 1
+        return n
+    def get(): return n
+    return inc, get
+inc, get = make()
+# %%
+inc(); inc()
+# %%
+get()
+# %%
+inc()
+# %%
+print(get(), inc(), get())
+# %%
+fs = [inc, get]
+# %%
+fs[0]()
+# %%
+inc(), get(), fs[1]()
+# %%
+class Stack:
+    def __init__(self): self.items = []
+    def push(self, x): self.items.append(x); return self
+s = Stack()
+push = s.push
+# %%
+push(1)
+# %%
+s.items, push(2).items
+# %%
+s.items
+""",
+    "imports after a line that fails": r"""
+# %%
+e = 5
+1 / 0
+from math import *
+import json
+# %%
+sqrt(4)
+# %%
+json.dumps(1)
+# %%
+e
+# %%
+from math import *
+floor(2.5)
+# %%
+sqrt(e), e
+""",
+    "imports in the place of builtins": r"""
+# %%
+from codecs import open
+from math import pow
+from functools import reduce as sum, partial as exit
+# %%
+open.__module__, pow(2, 3)
+# %%
+sum(lambda a, b: a * b, [1, 2, 3]), exit.__name__
+# %%
+print(open.__module__, exit.__name__)
+# %%
+def exit(): return "mine"
+# %%
+exit()
+# %%
+exit()
+""",
 }

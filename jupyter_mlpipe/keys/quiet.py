@@ -1,0 +1,55 @@
+"""Making a class of the notebook again from its pickle, without telling anyone that there is one more.
+
+To the notebook it is the same class: a metaclass that keeps a list, or a base class that registers those
+derived from it, has seen it once, when its statement ran. Named in pickles: renaming makes them unreadable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from cloudpickle import cloudpickle as cloudpickle_internals
+
+_OF_METACLASS = ("__prepare__", "__new__", "__init__", "__setattr__")
+
+
+def is_hooked(cls: type) -> bool:
+    """Tell whether code of the notebook runs when a class like this one is made."""
+    return next(_hooks(type(cls), cls.__mro__[1:]), None) is not None
+
+
+def make_class(metaclass: type, name: str, bases: tuple[Any, ...], *rest: Any) -> Any:
+    """Return a class with an empty ``__dict__``, as cloudpickle makes it."""
+    owners = [owner for base in bases if isinstance(base, type) for owner in base.__mro__]
+    with _suspended(metaclass, owners):
+        return cloudpickle_internals._make_skeleton_class(metaclass, name, bases, *rest)
+
+
+def fill_class(cls: type, state: Any) -> Any:
+    """Give a class of `make_class` its attributes, as cloudpickle does."""
+    with _suspended(type(cls), ()):
+        return cloudpickle_internals._class_setstate(cls, state)
+
+
+def _hooks(metaclass: type, owners: Iterable[type]) -> Iterator[tuple[type, str]]:
+    for kind in metaclass.__mro__:
+        if kind.__module__ == "__main__":
+            yield from ((kind, name) for name in _OF_METACLASS if name in vars(kind))
+    for owner in dict.fromkeys(owners):
+        if owner.__module__ == "__main__" and "__init_subclass__" in vars(owner):
+            yield owner, "__init_subclass__"
+
+
+@contextlib.contextmanager
+def _suspended(metaclass: type, owners: Iterable[type]) -> Iterator[None]:
+    """Take away what the notebook wants to be called when a class is made, for the time of one."""
+    hooks = [(owner, name, vars(owner)[name]) for owner, name in _hooks(metaclass, owners)]
+    for owner, name, _ in hooks:
+        type.__delattr__(owner, name)
+    try:
+        yield
+    finally:
+        for owner, name, hook in hooks:
+            type.__setattr__(owner, name, hook)
