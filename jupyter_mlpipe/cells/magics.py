@@ -29,6 +29,7 @@ _OF_THE_KERNEL = frozenset(
     | {"store", "history", "hist", "xmode", "colors", "alias", "unalias"}
     | {"reset", "reset_selective", "xdel", "macro", "save", "notebook", "doctest_mode", "logstart", "gui"}
 )
+_KEEPS = frozenset({"store", "history", "hist", "macro", "save", "notebook", "logstart"})
 _OF_BOTH = frozenset({"matplotlib", "config", "precision", "cd", "env", "set_env", "pushd", "popd", "pylab"})
 _WRITES_FILE = frozenset({"writefile", "file"})
 _CELL_MAGIC = re.compile(r"%%(\w+)[ \t]*(.*)")
@@ -54,6 +55,11 @@ class LineMagic:
     is_last: bool = False
     is_after: bool = False
     is_repeated: bool = False
+
+    @property
+    def looks_around(self) -> bool:
+        """Whether it shows or keeps what the kernel has, or what was typed."""
+        return self.name in _ASKS or self.name in _KEEPS
 
 
 @dataclass(frozen=True, slots=True)

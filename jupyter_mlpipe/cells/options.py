@@ -49,7 +49,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("--salt", "TEXT", "any text that enters the key: another text, another result"),
     Option("--no-run", None, "register the component without running it"),
     Option("--background", None, "return at once and run beside other cells"),
-    Option("--here", None, "run in the kernel's own process, each time"),
+    Option("--here", None, "run in the kernel's own process: for widgets, connections, input"),
     Option("--no-auto", None, "leave the step out of automatic runs", recorded_only=True),
 )
 

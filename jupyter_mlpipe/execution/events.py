@@ -32,6 +32,8 @@ class Ask:
         Steps of the same run that must end well first.
     reuse
         False where only its own process will do: forced, ``--no-reuse``, no reliable key.
+    here
+        It runs in the notebook's own process: no worker is asked for.
     """
 
     upstream: tuple[str, ...] = ()
@@ -39,6 +41,7 @@ class Ask:
     retries: int = 0
     timeout_s: float | None = None
     reuse: bool = True
+    here: bool = False
 
 
 # Events

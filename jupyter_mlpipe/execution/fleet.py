@@ -59,8 +59,7 @@ class Fleet:
         """Have a worker start an attempt; False where it could not be sent."""
         if self._executor is None:
             return False
-        token = _token(node, attempt)
-        self._attempts[token] = (node, attempt)
+        token = self.note(node, attempt)
         try:
             if not self._preloaded.issuperset(modules):
                 self._preloaded.update(modules)
@@ -71,6 +70,12 @@ class Fleet:
             del self._attempts[token]
             return False
         return True
+
+    def note(self, node: Node, attempt: int) -> str:
+        """Return the token of an attempt that begins."""
+        token = _token(node, attempt)
+        self._attempts[token] = (node, attempt)
+        return token
 
     def kill(self, node: Node, attempt: int) -> None:
         """Have an attempt ended; its last message still comes."""

@@ -284,6 +284,9 @@ class RunMachine:
     def _enqueue(self, step: _Step) -> None:
         step.phase = "queued"
         self._change(step, "queued")
+        if step.ask.here:
+            self._submit(step, "", {})
+            return
         self._placing.add(step.node, step.rank, step.ask.amounts)
         run = self._runs[step.node.run]
         if not run.asked:
@@ -300,12 +303,14 @@ class RunMachine:
                 if run_id in self._runs:
                     self._refuse_what_never_fits(self._runs[run_id])
         for node, worker, amounts in self._placing.place():
-            step = self._runs[node.run].steps[node.step]
-            step.phase = "submitted"
-            step.worker = worker
-            step.attempt += 1
-            step.timed_out = step.killed = False
-            self._said.append(Submit(node, step.attempt, worker, amounts))
+            self._submit(self._runs[node.run].steps[node.step], worker, amounts)
+
+    def _submit(self, step: _Step, worker: str, amounts: Amounts) -> None:
+        step.phase = "submitted"
+        step.worker = worker
+        step.attempt += 1
+        step.timed_out = step.killed = False
+        self._said.append(Submit(step.node, step.attempt, worker, amounts))
 
     def _refuse_what_never_fits(self, run: _Run) -> None:
         unserved = [
@@ -336,7 +341,7 @@ class RunMachine:
         # Those held first: what they wait for fails too, and they would ask for the cluster again.
         for phase in ("held", "queued", "backoff", "submitted"):
             for step in steps:
-                if step.phase == phase:
+                if step.phase == phase and not step.ask.here:
                     if self._is_cancelled(step):
                         self._end(step, "cancelled")
                     else:

@@ -31,6 +31,8 @@ from jupyter_mlpipe.store.store import Store
 LastRecord = Callable[[], Record | None]
 Companions = Mapping[str, tuple[str, ...]]
 _RAN = (Reason("reuse", "", "ran when its cell was last run"),)
+# A step's process holds what the step reads, the notebook's own more: what ran in one is none of the other's.
+_HERE = Ingredient("setting", "--here", digest("in the notebook's own process"))
 _SAME = (Reason("reuse", "", "same code, inputs, parameters and packages"),)
 
 
@@ -209,8 +211,9 @@ def decide(
         Steps that have run just before, for the reasons.
     """
     name, component, options = task.name, task.step.component, task.options
+    where = (_HERE,) if options.here else ()
     key, ingredients = derive_key(
-        (*task.closure.ingredients, *task.given.ingredients, *_input_packages(task, inputs)),
+        (*task.closure.ingredients, *task.given.ingredients, *_input_packages(task, inputs), *where),
         task.parameters,
         _input_digests(task, inputs),
         # In function form the order says which part of what is returned is which output.
@@ -219,9 +222,10 @@ def decide(
     )
     work = key
     reasons = must_run(task, forced=forced)
-    if reasons and not forced and task.made is not None and task.made[0] == work:
+    if not forced and task.made is not None and task.made[0] == work:
         made = task.made[1]
-        if not _why_not(made, task, inputs, companions, store, now):
+        # What lives in the notebook's process is there since its cell was run.
+        if (reasons or made.live) and not _why_not(made, task, inputs, companions, store, now):
             return Decided(StepPlan(name, "reuse", _RAN, made.key, made.seconds), ingredients, made, work)
     if task.problems:
         # What cannot be digested must never match anything, not even its own record.
@@ -229,7 +233,7 @@ def decide(
     if not reasons:
         record = store.get_record(key)
         if record is not None:
-            reasons = _why_not(record, task, inputs, companions, store, now)
+            reasons = (*_why_not(record, task, inputs, companions, store, now), *_what_lives(record))
             if not reasons:
                 plan = StepPlan(name, "reuse", _SAME, key, record.seconds)
                 return Decided(plan, ingredients, record, work)
@@ -382,6 +386,11 @@ def _why_not(
         if found != before:
             reasons.append(Reason("file", path, "no longer there" if found == MISSING else "changed"))
     return tuple(reasons)
+
+
+def _what_lives(record: Record) -> tuple[Reason, ...]:
+    """Return what only running a step in the notebook's own process gives."""
+    return tuple(Reason("unhashable", name, why) for name, why in record.live.items())
 
 
 def _what_changed(

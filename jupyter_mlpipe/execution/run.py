@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -43,6 +44,11 @@ class RunStep:
     def declares_outputs(self) -> bool:
         """Whether its header says what it makes, rather than its code."""
         return self._state.task.step.component.outputs_declared
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it runs in the notebook's own process."""
+        return self._state.task.options.here
 
     @property
     def rescued(self) -> Rescued:
@@ -88,7 +94,7 @@ class RunStep:
     def shown(self) -> list[dict[str, Any]]:
         """What it has shown so far, or showed when it ran: nbformat-like outputs."""
         state = self._state
-        if state.status == "reused" and state.record is not None and not state.outputs:
+        if state.status in ("reused", "succeeded") and state.record is not None and not state.outputs:
             state.outputs = self._store.get_shown(state.record)
         return list(state.outputs)
 
@@ -215,6 +221,22 @@ class Run:
             self._wait_until(lambda: self.status != "running", _CANCEL_S)
             raise
         return self
+
+    def wait_for_local(self) -> None:
+        """Wait until the steps with ``--here`` have ended, which run in the thread that waits: the main one.
+
+        An interrupt from the keyboard cancels the run.
+        """
+        steps = [state for state in self._state.steps.values() if state.task.options.here]
+        self._wait_until(lambda: all(state.status in ENDED for state in steps))
+
+    def serve(self) -> None:
+        """Run the steps that wait for the main thread, where this is that one."""
+        while self._has_job():
+            self._state.jobs.popleft().perform()
+
+    def _has_job(self) -> bool:
+        return bool(self._state.jobs) and threading.current_thread() is threading.main_thread()
 
     def cancel(self) -> None:
         """End the steps that run and start no more; returns at once."""
@@ -377,11 +399,12 @@ class Run:
         deadline = None if timeout is None else time.monotonic() + timeout
         condition = self._state.condition
         while not done():
+            self.serve()
             left = _SLICE_S if deadline is None else min(_SLICE_S, deadline - time.monotonic())
             if left <= 0:
                 return
             with condition:
-                if not done():
+                if not done() and not self._has_job():
                     condition.wait(left)
 
 

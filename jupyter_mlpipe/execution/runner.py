@@ -43,6 +43,7 @@ from jupyter_mlpipe.execution.events import (
 )
 from jupyter_mlpipe.execution.failures import decided_error, reported_error, unshippable_error
 from jupyter_mlpipe.execution.fleet import Fleet, MakeExecutor
+from jupyter_mlpipe.execution.local import LocalJob, Work
 from jupyter_mlpipe.execution.machine import RunMachine
 from jupyter_mlpipe.execution.plan import (
     Decided,
@@ -57,6 +58,7 @@ from jupyter_mlpipe.execution.plan import (
 from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.settings import coming_after, out_of_order, with_settings
+from jupyter_mlpipe.execution.spec import StepSpec
 from jupyter_mlpipe.execution.state import Listener, RunState
 from jupyter_mlpipe.execution.task import StepTask, make_spec
 from jupyter_mlpipe.model.graph import ancestors, descendants
@@ -98,10 +100,21 @@ class Runner:
     ----------
     make_executor
         Called when the first step has to run, never before.
+    in_process
+        Runs a step with ``--here`` in this process, on the main thread. Without it such a step gets a
+        process of its own, as any other.
     """
 
-    def __init__(self, store: Store, make_executor: MakeExecutor, history: History | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        make_executor: MakeExecutor,
+        history: History | None = None,
+        in_process: Work | None = None,
+    ) -> None:
         self.store = store
+        self._in_process = in_process
+        self._local: dict[tuple[Node, int], LocalJob] = {}
         self.history = history
         self._machine = RunMachine()
         self._queue: queue.SimpleQueue[Event | executors.Event | _Close] = queue.SimpleQueue()
@@ -203,7 +216,19 @@ class Runner:
                 self._thread = threading.Thread(target=self._loop, name="mlpipe-runner", daemon=True)
                 self._thread.start()
             # Within the lock: whoever closes the runner cancels what is in the queue by then.
-            self._queue.put(AddRun(active.state.id, {name: _ask(active, name) for name in active.tasks}))
+            self._queue.put(AddRun(active.state.id, {name: self._ask(active, name) for name in active.tasks}))
+
+    def _ask(self, active: _Active, name: str) -> Ask:
+        task = active.tasks[name]
+        here = self._is_local(task)
+        return Ask(
+            upstream=task.step.upstream,
+            amounts={} if here else task.options.resources.amounts(),
+            retries=task.options.retries,
+            timeout_s=task.options.timeout_s,
+            reuse=not must_run(task, forced=name in active.force),
+            here=here,
+        )
 
     def _loop(self) -> None:
         while True:
@@ -247,7 +272,10 @@ class Runner:
             case Submit(node, attempt, worker, amounts):
                 return self._submit(node, attempt, worker, amounts)
             case Kill(node, attempt):
-                self._fleet.kill(node, attempt)
+                if (job := self._local.get((node, attempt))) is not None:
+                    job.kill()
+                else:
+                    self._fleet.kill(node, attempt)
             case SetTimer(node, attempt, seconds):
                 self._set_timer(seconds, TimeUp(node, attempt))
             case SetRetryTimer(node, seconds):
@@ -279,7 +307,7 @@ class Runner:
         again = {*found, *descendants(upstream, found)} if found else set()
         for name in again:
             state.set_status(name, "waiting")
-        asks = {name: _ask(active, name) for name in upstream if name in again}
+        asks = {name: self._ask(active, name) for name in upstream if name in again}
         return {
             name: replace(ask, upstream=tuple(above for above in ask.upstream if above in again))
             for name, ask in asks.items()
@@ -296,6 +324,9 @@ class Runner:
                     step.error = reason
                     active.state.set_status(name, "failed", str(reason))
             active.state.end("failed")
+        for job in list(self._local.values()):
+            job.kill()
+        self._local.clear()
         self._fleet.kill_all()
         self._runs.clear()
         # The next run starts from nothing but what workers there are.
@@ -311,7 +342,7 @@ class Runner:
         state, task = active.state, active.tasks[node.step]
         try:
             decided = active.found.pop(node.step, None) or self._decide(active, task)
-            if decided.plan.decision == "run" and task.closure.unshippable:
+            if decided.plan.decision == "run" and task.closure.unshippable and not self._is_local(task):
                 raise unshippable_error(task)
         except Exception as error:
             if not isinstance(error, MLPipeError):
@@ -364,16 +395,41 @@ class Runner:
                 above=active.tasks,
                 store=str(self.store.root),
                 notebook=active.state.pipeline,
-            ).to_bytes()
+            )
+            encoded = spec.to_bytes() if not self._is_local(task) else b""
         except Exception as error:
             if not isinstance(error, MLPipeError):
                 _log.exception("What step %r is to be sent could not be made", node.step)
             why = str(error) or type(error).__name__
             step.error = MLPipeError(f"Step '{node.step}' cannot be sent to a worker: {why}")
             return StepFailed(node, attempt, "key", str(step.error))
+        if self._is_local(task):
+            self._hand_over(active, node, attempt, spec)
+            return None
         step.worker = worker
-        sent = self._fleet.submit(node, attempt, worker, spec, amounts, task.preload)
+        sent = self._fleet.submit(node, attempt, worker, encoded, amounts, task.preload)
         return None if sent else StepLost(node, attempt)
+
+    def _is_local(self, task: StepTask) -> bool:
+        return task.options.here and self._in_process is not None
+
+    def _hand_over(self, active: _Active, node: Node, attempt: int, spec: StepSpec) -> None:
+        """Leave a step to the main thread."""
+        assert self._in_process is not None
+        token = self._fleet.note(node, attempt)
+
+        def tell(message: executors.Message) -> None:
+            self._queue.put(executors.StepMessage(token, message))
+
+        job = self._local[node, attempt] = LocalJob(
+            node.run,
+            active.tasks[node.step],
+            spec,
+            work=self._in_process,
+            tell=tell,
+            cancel=lambda: self._queue.put(CancelRun(node.run)),
+        )
+        active.state.add_job(node.step, job)
 
     def _change(self, changed: Changed) -> None:
         active = self._runs[changed.node.run]
@@ -417,6 +473,7 @@ class Runner:
             state.add_output(node.step, message["output"])
             return None
         self._fleet.forget(token)
+        self._local.pop((node, attempt), None)
         step.seconds = message["seconds"]
         if message["status"] == "succeeded":
             step.record = Record.from_json(message["record"])
@@ -479,14 +536,3 @@ def _note(state: RunState, name: str, decided: Decided) -> None:
     step.work = decided.work
     step.reasons = decided.plan.reasons
     step.record = decided.record
-
-
-def _ask(active: _Active, name: str) -> Ask:
-    task = active.tasks[name]
-    return Ask(
-        upstream=task.step.upstream,
-        amounts=task.options.resources.amounts(),
-        retries=task.options.retries,
-        timeout_s=task.options.timeout_s,
-        reuse=not must_run(task, forced=name in active.force),
-    )

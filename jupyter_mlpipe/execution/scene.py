@@ -69,6 +69,19 @@ class Scene:
                 self._set_state(name, state, module)
         self._hook.install()
 
+    def keep(self) -> None:
+        """Leave all as it is, in the notebook's own process; look out for libraries that are loaded later."""
+        missing = [provider.module for provider in PROVIDERS.values() if provider.loaded is None]
+        missing += [state.module for state in STATES.values() if state.loaded is None]
+        self._hook.modules.update(missing)
+        self._hook.install()
+
+    def leave(self) -> None:
+        """Take out what `keep` and `begin` put in; may be called twice."""
+        self._hook.remove()
+        while self._originals:
+            setattr(*self._originals.pop())
+
     def begin(self) -> None:
         """Note how all stands, right before the body."""
         self._begun = True

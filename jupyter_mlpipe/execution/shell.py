@@ -112,8 +112,8 @@ class LazyShell:
                 {
                     "output_type": "execute_result",
                     "execution_count": None,
-                    "data": _plain(formats),
-                    "metadata": _plain(metadata),
+                    "data": plain(formats),
+                    "metadata": plain(metadata),
                 }
             )
 
@@ -132,7 +132,7 @@ class LazyShell:
     def page(self, text: Any, start: int = 0, *_ignored: object, **_options: object) -> None:
         """Leave what IPython would page to the front end, which shows it as it likes."""
         data = text if isinstance(text, Mapping) else {"text/plain": text}
-        self.capture.show({"output_type": "page", "data": _plain(data), "start": max(0, start)})
+        self.capture.show({"output_type": "page", "data": plain(data), "start": max(0, start)})
 
     def end_cell(self) -> None:
         """Tell IPython that the cell is done: open figures are shown then."""
@@ -149,7 +149,7 @@ def _refuse_input(*_arguments: object, **_options: object) -> NoReturn:
     raise StdinNotImplementedError(
         "A step cannot ask for input: input(), breakpoint() and the like have nobody to talk to, for the "
         "step runs in a process of its own, or is reused without being run. Declare the value in a "
-        "%%parameters cell, or leave this cell without %%component."
+        "%%parameters cell, or put --here behind the component's name to run it in the kernel itself."
     )
 
 
@@ -196,14 +196,14 @@ class _ArmAtImport(importlib.abc.MetaPathFinder):
         return spec
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return JSON values, bytes as base64, as ipykernel sends them."""
     if isinstance(value, bytes):
         return binascii.b2a_base64(value, newline=False).decode("ascii")
     if isinstance(value, Mapping):
-        return {str(name): _plain(part) for name, part in value.items()}
+        return {str(name): plain(part) for name, part in value.items()}
     if isinstance(value, (list, tuple, set)):
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return str(value)
@@ -286,11 +286,11 @@ def _make_shell() -> Any:
                 self.shell.lazy.tell_of_widgets()
             output: Output = {
                 "output_type": "update_display_data" if update else "display_data",
-                "data": _plain(data),
-                "metadata": _plain(metadata or {}),
+                "data": plain(data),
+                "metadata": plain(metadata or {}),
             }
             if transient:
-                output["transient"] = _plain(transient)
+                output["transient"] = plain(transient)
             self.shell.lazy.capture.show(output)
 
         def clear_output(self, wait: bool = False) -> None:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.execution.local import LocalJob
 from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, StepStatus
 from jupyter_mlpipe.store.records import Record
 
-NoticeKind = Literal["status", "output", "end"]
+NoticeKind = Literal["status", "output", "job", "end"]
 Listener = Callable[[NoticeKind, str, Any], None]
 """Called as ``listener(kind, step, payload)``.
 
-``("status", step, status)``, ``("output", step, output)`` with an nbformat-like mapping, and last
-``("end", "", run_status)``. It must return at once: the runner waits for it.
+``("status", step, status)``, ``("output", step, output)`` with an nbformat-like mapping,
+``("job", step, None)`` where a step waits for the main thread, and last ``("end", "", run_status)``.
+It must return at once: the runner waits for it.
 """
 
 _log = logging.getLogger(__name__)
@@ -79,6 +82,7 @@ class RunState:
         self.started = time.perf_counter()
         self.seconds: float | None = None
         self.condition = threading.Condition()
+        self.jobs: deque[LocalJob] = deque()  # for the main thread
         self._listeners: list[Listener] = [listener] if listener else []
 
     def set_status(self, step: str, status: StepStatus, why: str = "") -> None:
@@ -102,6 +106,13 @@ class RunState:
         """Keep what a step showed, and tell the listeners."""
         self.steps[step].outputs.append(output)
         self._notify("output", step, output)
+
+    def add_job(self, step: str, job: LocalJob) -> None:
+        """Leave a step to the main thread: wake it where it waits, tell the listeners."""
+        with self.condition:
+            self.jobs.append(job)
+            self.condition.notify_all()
+        self._notify("job", step, None)
 
     def end(self, status: RunStatus) -> None:
         """End the run, wake those who wait for it, tell the listeners."""

@@ -181,7 +181,7 @@ class StepProcess:
         outcome = given.store_outcome(results, namespace, unseen)
         own_state = definitions.end(namespace, outcome.outputs)
         effects = _with_definitions(effects, own_state)
-        result = _store_result(shell.result, outcome.outputs, results, store)
+        result = store_result(shell.result, outcome.outputs, results, store)
         own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
         record = Record(
@@ -202,7 +202,7 @@ class StepProcess:
             step=spec.step,
             created_at=time.time(),
             host=socket.gethostname(),
-            user=spec.user or _user(),
+            user=spec.user or user_name(),
             python=platform.python_version(),
         )
         store.put_record(record)
@@ -258,7 +258,7 @@ def _fill(
     Beside them, by name, what is stored together with inputs because it shares objects with them.
     """
     for name, (module_name, attribute) in spec.imports.items():
-        namespace[name] = _import(module_name, attribute)
+        namespace[name] = import_named(module_name, attribute)
     values: dict[str, object] = {}
     if spec.payload:
         values.update(load_closure(spec.payload, namespace))
@@ -293,7 +293,7 @@ def _fill(
     return values, companions
 
 
-def _import(module_name: str, attribute: str | None) -> object:
+def import_named(module_name: str, attribute: str | None) -> object:
     module = importlib.import_module(module_name)
     if attribute is None:
         return module
@@ -322,7 +322,7 @@ def warm_up() -> None:
     """Do in the fork server, once, what every step would do again for the libraries loaded there."""
     global _thread_pools
     watch.excluded_folders()
-    _user()
+    user_name()
     samples: list[object] = [1, {1}]
     if "numpy" in sys.modules:
         import threadpoolctl
@@ -348,7 +348,7 @@ def rehearse() -> None:
     namespace: dict[str, Any] = {"__builtins__": builtins}
     Body(spec.code, "<rehearsal>").run(namespace, lambda _value: None)
     content_of(namespace["x"], namespace)
-    record_to_bytes(Record(key="", shown=None, host=socket.gethostname(), user=_user()))
+    record_to_bytes(Record(key="", shown=None, host=socket.gethostname(), user=user_name()))
 
 
 def _limit_threads(spec: StepSpec) -> None:
@@ -365,7 +365,7 @@ def _limit_threads(spec: StepSpec) -> None:
         sys.modules["pyarrow"].set_cpu_count(n_threads)
 
 
-def _store_result(
+def store_result(
     value: object, outputs: Mapping[str, Artifact], results: Mapping[str, object], store: Store
 ) -> Artifact | None:
     """Store the value of the last expression, for `Out[n]`; None where that cannot be done."""
@@ -381,7 +381,7 @@ def _store_result(
 
 
 @functools.cache
-def _user() -> str:
+def user_name() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):

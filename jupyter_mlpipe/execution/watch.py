@@ -19,7 +19,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -54,6 +54,7 @@ _IN_HOME = (".cache", ".config", ".ipython", ".jupyter", ".local", ".matplotlib"
 _WRITES = os.O_WRONLY | os.O_TRUNC | os.O_CREAT | os.O_EXCL
 
 
+AuditHook = Callable[[str, tuple[Any, ...]], None]
 _State = tuple[int, int, int, int]
 _MAX_FRAMES = 12
 _IMPORTERS = re.compile(r"^<frozen importlib|/importlib/|/pkgutil\.py$|/pkg_resources/")
@@ -104,7 +105,7 @@ def _absolute(path: Any) -> str | None:
 
 
 class FileWatch:
-    """Notes the files that this process opens from `start` on. The hook stays for the process's life.
+    """Notes the files that this process opens from `start` on, until `stop`.
 
     Parameters
     ----------
@@ -129,10 +130,17 @@ class FileWatch:
         self._active = False
         self._started_ns = 0
 
-    def start(self) -> None:
+    def start(self, add_hook: Callable[[AuditHook], None] = sys.addaudithook) -> None:
+        """Begin.
+
+        Parameters
+        ----------
+        add_hook
+            Has a function called with each audit event. Python keeps such a hook for the process's life.
+        """
         self._active = True
         self._started_ns = time.time_ns()
-        sys.addaudithook(self._hook)
+        add_hook(self._hook)
 
     def stop(self) -> None:
         self._active = False

@@ -20,7 +20,7 @@ def as_run(placed: Placed, closure: Closure, names: Names) -> Closure:
     taken = placed.taken
     if taken is None or taken is closure or not {*taken.unresolved} <= {*closure.unresolved}:
         return closure
-    before, after = (_by_name(c) for c in (taken, closure))
+    before, after = (by_name(c) for c in (taken, closure))
     redefined = False
     for name in before.keys() & after.keys():
         if before[name] != after[name]:
@@ -60,7 +60,7 @@ def _is_of_later_cell(placed: Placed, names: Names, name: str, kinds: set[str]) 
     return maker.cell_id is not None and maker.cell_id != before.cell_id
 
 
-def _by_name(closure: Closure) -> dict[str, dict[str, str]]:
+def by_name(closure: Closure) -> dict[str, dict[str, str]]:
     """Return the digests of a closure's ingredients by name and kind."""
     found: dict[str, dict[str, str]] = {}
     for ingredient in closure.ingredients:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jupyter_mlpipe.execution.executor import Workers
+from jupyter_mlpipe.execution.local import Work
 from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.notebook.cluster import make_executor
 from jupyter_mlpipe.notebook.config import MLPipe
@@ -13,10 +14,17 @@ from jupyter_mlpipe.store.store import Store, open_store
 
 
 class Backend:
-    """The store and the runner of the moment; another is opened where the user asks for one."""
+    """The store and the runner of the moment; another is opened where the user asks for one.
 
-    def __init__(self, config: MLPipe) -> None:
+    Parameters
+    ----------
+    in_process
+        As in `Runner`.
+    """
+
+    def __init__(self, config: MLPipe, in_process: Work) -> None:
         self._config = config
+        self._in_process = in_process
         self._config.observe(lambda change: self._reopen(), "store")
         self._cluster: str = config.cluster
         self._store: Store | None = None
@@ -37,6 +45,7 @@ class Backend:
                 self.store,
                 lambda: make_executor(self._cluster),
                 History(self._config.store_path() / "history.db"),
+                self._in_process,
             )
         return self._runner
 

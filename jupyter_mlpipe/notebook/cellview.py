@@ -48,7 +48,7 @@ class CellView:
 
     def listen(self, kind: str, step: str, payload: Any) -> None:
         """Take an event from the runner's thread."""
-        if kind == "end" or step == self._receipt.name:
+        if kind in ("job", "end") or step == self._receipt.name:
             self._events.put((kind, payload))
 
     def begin(self, run: Run) -> None:
@@ -102,6 +102,8 @@ class CellView:
                 self._show(payload)
             elif kind == "status":
                 self._take_status(payload)
+            elif kind == "job":
+                self._run.serve()
             elif kind == "end":
                 break
         self._finish()
@@ -143,7 +145,11 @@ class CellView:
         why = describe_reasons(step.reasons)
         notes = list(self._notes)
         if step.record is not None:
-            left_out = step.record.left_out.items()
+            live = step.record.live
+            left_out = [(name, why) for name, why in step.record.left_out.items() if name not in live]
+            if live:
+                parts = "; ".join(f"{name} {why}".strip() for name, why in live.items())
+                notes.append(f"runs each time: {parts}")
             notes += [f"{name} is not kept: {why}" for name, why in left_out if why not in _MISSED_BY_NOBODY]
             notes += [
                 f"what the cell changes in {name} itself (a default, an attribute) may not reach later cells "
@@ -205,20 +211,30 @@ def words_on(component: Component, namespace: Mapping[str, Any]) -> list[str]:
         )
         if given
     ]
+    recorded = [f"{flag} is recorded, and has no effect in this version" for flag in recorded]
+    if options.here:
+        return recorded  # the kernel has all names, and keeps what is done to it
     partly = [
         f"{name}() in a step holds what the step reads and binds, not all names of the notebook"
         for name in ("globals", "locals")
         if name in component.reads
     ]
-    imported = {definition.name for definition in component.definitions if definition.kind == "import"}
     patched = [
         f"{patch} changes a library in this step's process only: other components need it in their own cell, "
         "plain cells in a plain one (or put --here behind this component's name)"
+        for patch in patches_of(component, namespace)
+    ]
+    return [*recorded, *partly, *patched]
+
+
+def patches_of(component: Component, namespace: Mapping[str, Any]) -> list[str]:
+    """Return what a component's code puts into libraries."""
+    imported = {definition.name for definition in component.definitions if definition.kind == "import"}
+    return [
+        patch
         for root, patch in find_patches(component.code)
         if root in imported or _is_foreign(namespace.get(root))
     ]
-    recorded = [f"{flag} is recorded, and has no effect in this version" for flag in recorded]
-    return [*recorded, *partly, *patched]
 
 
 def _is_foreign(value: object) -> bool:

@@ -114,9 +114,14 @@ def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
     if asked.only:
         _check_only(session, asked.only, params)
     live = LiveGraph(CellOutput(session.shell), saved=session.headless.active)
-    run = session.start(targets, params=params, force=asked.force or (), listener=live.listen)
-    session.background.add(live.begin([run]))
-    return run
+    with session.here.aside():
+        return session.start(
+            targets,
+            params=params,
+            force=asked.force or (),
+            listener=live.listen,
+            begin=lambda run: session.background.add(live.begin([run])),
+        )
 
 
 def _status(session: Session, parser: _Parser, words: list[str]) -> None:

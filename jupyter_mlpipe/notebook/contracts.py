@@ -73,7 +73,8 @@ def check_sendable(component: Component, closure: Closure) -> None:
     for reason in closure.unshippable:
         raise ContractError(
             f"Component '{component.name}' reads '{reason.name}'{_at_line(component, reason.name)}, which "
-            f"cannot be sent to the step's process: {reason.detail}. Make it inside the cell."
+            f"cannot be sent to the step's process: {reason.detail}. Make it inside the cell, "
+            "or put --here behind the component's name to run it in the kernel itself."
         )
 
 

@@ -129,6 +129,7 @@ class Extension:
     def after_cell(self, result: Any) -> None:
         """Note what a plain cell bound or changed."""
         self.session.cells_run.end(has_failed=not result.success)
+        self.session.here.note_cell()
         if not self._plain_cell:
             return
         self.session.note_plain_cell(self._plain_cell)

@@ -16,7 +16,7 @@ from jupyter_mlpipe.cells.header import header_help, parse_header
 from jupyter_mlpipe.cells.magics import LineMagic, expand_magics
 from jupyter_mlpipe.errors import MLPipeError, StepError, UsageError
 from jupyter_mlpipe.notebook.commands import help_text, run_command
-from jupyter_mlpipe.notebook.here import run_here
+from jupyter_mlpipe.notebook.here import read_here
 from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.tracebacks import for_notebook, syntax_error
@@ -68,12 +68,14 @@ class PipelineMagics(Magics):
     def _component(self, line: str, cell: str) -> None:
         session = self.session
         header = parse_header(line)
-        if header.options.here:
-            run_here(session, header, cell, CellOutput(self._shell))
-            return
+        here = read_here(self._shell, cell) if header.options.here else None
         body = expand_magics(cell, lambda text: str(self._shell.transform_cell(text)))
         if body.writes_file and header.options.reuse:
             header = replace(header, options=replace(header.options, reuse=False))
+        if here is not None:
+            # They run with the rest of the code, and what they give is kept with it.
+            salt = " ".join([header.options.salt, *(f"%{m.name} {m.line}" for m in body.for_kernel)])
+            header = replace(header, options=replace(header.options, salt=salt.strip()))
         output = CellOutput(self._shell)
         component = session.component(
             header,
@@ -82,6 +84,12 @@ class PipelineMagics(Magics):
             cell_id=session.cell_id,
             title=f"Cell In[{self._shell.displayhook.prompt_count}]",
         )
+        if here is not None:
+            looks = tuple(f"%{magic.name}" for magic in body.for_kernel if magic.looks_around)
+            if not session.run_cell(component, output, replace(here, looks_around=looks)):
+                # What they show is shown with the rest. Where the code ran, it ran them itself.
+                self._run_in_kernel(replace(magic, is_repeated=True) for magic in body.for_kernel)
+            return
         self._run_in_kernel(magic for magic in body.for_kernel if not magic.is_after)
         session.run_cell(component, output)
         self._run_in_kernel(magic for magic in body.for_kernel if magic.is_after)
@@ -113,8 +121,12 @@ def _said_in_a_cell(act: Callable[[], Any]) -> Any:
     except UsageError as error:
         raise IPythonUsageError(str(error)) from None
     except SyntaxError as error:
+        if hasattr(error, "_render_traceback_"):
+            raise  # of code that ran in the kernel
         raise syntax_error(error) from None
     except MLPipeError as error:
+        if hasattr(error, "_render_traceback_"):
+            raise
         raise for_notebook(error) from None
 
 

@@ -210,6 +210,15 @@ class Names:
         self._bound.pop(name, None)
         self.pending[name] = pending
 
+    def adopt(self, name: str, component: str, version: str) -> None:
+        """Take what a name stands for as an output of a component, whose code has bound it right here."""
+        self.pending.pop(name, None)
+        self._held.discard(name)
+        self._missed.pop(name, None)
+        self._owner[name] = component
+        self._bound[name] = self.namespace[name]
+        self._version[name] = version
+
     def remember(self, names: Iterable[str]) -> dict[str, _Binding]:
         """Return what names stand for, for `restore`; those that stand for nothing left out."""
         return {

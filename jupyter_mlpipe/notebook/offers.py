@@ -50,10 +50,15 @@ class Offers:
     def offer(self, run: Run, name: str, *, claim: bool) -> None:
         """Let the outputs of a step be read from a run; for `claim`, see `Names.offer`."""
         step = run.steps[name]
+        if step.is_local and step.status not in MADE:
+            return  # its names stand for what they stood for until its code binds them, in the kernel
         made = step.record.outputs if step.record is not None else {}
         left_out = step.record.left_out if step.record is not None else {}
         fresh = self._learn(step) if step.status in MADE else ()
+        live = step.record.live if step.record is not None else {}
         for out in dict.fromkeys((*self._registry.placed[name].writes, *made, *left_out)):
+            if out in live and out not in made:
+                continue  # it is in the kernel, and nowhere else
             artifact = made.get(out)
             version = artifact.digest if artifact is not None else None
             load = partial(self._loading.load, run, name, out)

@@ -25,7 +25,7 @@ from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromNotebook, FromParameter, Step
 from jupyter_mlpipe.notebook import learned
 from jupyter_mlpipe.notebook.aliases import aliases_of, release_aliased
-from jupyter_mlpipe.notebook.as_run import as_run, bind_as_run
+from jupyter_mlpipe.notebook.as_run import as_run, bind_as_run, by_name
 from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
 from jupyter_mlpipe.notebook.kept import kept_values, note_helpers, still_defined
 from jupyter_mlpipe.notebook.names import Names
@@ -200,7 +200,8 @@ class Registry:
                 task = self.task(name, overrides, surroundings, planned=strict)
                 if strict and task.closure.unresolved:
                     check_resolved(task.step.component, task.closure, self.known_names())
-                check_sendable(task.step.component, task.closure)
+                if not task.options.here:
+                    check_sendable(task.step.component, task.closure)
                 tasks[name] = task
                 pending.extend(task.step.upstream)
         order = graph.topological_order({n: tasks[n].step.upstream for n in self.placed if n in tasks})
@@ -290,6 +291,12 @@ class Registry:
             snapshot=placed.snapshot,
             earlier=earlier,
         )
+
+    def changed_since(self, name: str, closure: Closure) -> set[str]:
+        """Return the names that would give a component another closure, if it were taken now."""
+        now = by_name(self._place(self.placed[name], self._surroundings(), False)[1])
+        then = by_name(closure)
+        return {n for n in now.keys() | then.keys() if now.get(n) != then.get(n)}
 
     def _place(self, placed: Placed, around: Surroundings, planned: bool) -> tuple[Step, Closure]:
         return place(

@@ -66,6 +66,11 @@ class Runs:
         """Return the run that the names of a step follow; `default` where there was none."""
         return self._newest.get(step, default)
 
+    def follows(self, step: str, run_id: str) -> bool:
+        """Tell whether the names of a step follow a run."""
+        run = self._newest.get(step)
+        return run is not None and run.id == run_id
+
     @property
     def live(self) -> list[Run]:
         """Those that have not ended, as far as is known, in the order in which they were started."""

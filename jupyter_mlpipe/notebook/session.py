@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,7 +14,7 @@ from jupyter_mlpipe.cells.compile import compile_cell
 from jupyter_mlpipe.cells.header import Header
 from jupyter_mlpipe.cells.names import analyse
 from jupyter_mlpipe.cells.parameters import parse_parameters
-from jupyter_mlpipe.errors import UnknownNameError, UsageError, close_matches
+from jupyter_mlpipe.errors import StepTimeoutError, UnknownNameError, UsageError, close_matches
 from jupyter_mlpipe.execution.plan import Plan, plan_steps
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.spec import NOT_BOUND
@@ -28,6 +30,8 @@ from jupyter_mlpipe.notebook.cellview import CellView, word_on_bars, words_on
 from jupyter_mlpipe.notebook.config import MODES, MLPipe, notebook_name
 from jupyter_mlpipe.notebook.definitions import Definitions
 from jupyter_mlpipe.notebook.headless import Headless
+from jupyter_mlpipe.notebook.here import HereCell, StepsHere
+from jupyter_mlpipe.notebook.herenames import HereNames
 from jupyter_mlpipe.notebook.loading import Loaded, Loading
 from jupyter_mlpipe.notebook.names import PARAMETERS, Names, lists_names
 from jupyter_mlpipe.notebook.offers import Offers
@@ -55,7 +59,7 @@ class Session:
     def __init__(self, shell: Any) -> None:
         self.shell = shell
         self.config = MLPipe(parent=shell)
-        self.backend = Backend(self.config)
+        self.backend = Backend(self.config, lambda job: self.here.run(job))
         self.headless = Headless.from_environment()
         self.mode: str = self.headless.mode or self.config.mode
         self.name = notebook_name()
@@ -76,6 +80,15 @@ class Session:
         self.runs = Runs(self.backend, self.headless, self.name)
         self.states = States()
         self.background = Background(self.registry, partial(self._begin, claim=False))
+        self.here = StepsHere(
+            shell,
+            HereNames(self.names, self.registry, self.definitions, loaded),
+            lambda: self.backend.store,
+            collect=self.collect,
+            prepare=lambda code: self.before_cell(code, code),
+            note_plain_cell=self.note_plain_cell,
+            is_kept=self.runs.follows,
+        )
         loading = Loading(
             self.names,
             loaded,
@@ -172,23 +185,42 @@ class Session:
         params: Mapping[str, Any] | None = None,
         force: Collection[str] = (),
         listener: Callable[..., None] | None = None,
+        begin: Callable[[Run], None] | None = None,
     ) -> Run:
-        """Start a run and return it at once; outputs become the notebook's variables as they are read."""
+        """Start a run and return it at once; outputs become the notebook's variables as they are read.
+
+        Where steps run in the kernel itself, it returns when these have ended.
+
+        Parameters
+        ----------
+        begin
+            Called with the run when it has been started.
+        """
         if not self.registry.placed:
             raise UsageError("There is nothing to run: put %%component NAME on top of a cell and run it.")
         targets = list(self.registry.placed) if targets is None else list(targets)
         tasks = self.registry.tasks(targets, params)
         self.registry.check(*force)
         check_known(params or {}, self.registry.parameter_names())
+        self._check_thread(tasks)
         run = self.runs.launch(tasks, targets, force, listener)
         if not params:
             # Results for other parameters belong to their run, not to the notebook's variables.
             self.runs.take_up(run)
             self.collect()
+        if begin is not None:
+            begin(run)
+        try:
+            run.wait_for_local()
+        finally:
+            self.collect()
         return run
 
     def collect(self) -> None:
         """Take over what runs have made: on the main thread, between cells."""
+        if not self.here.is_running:
+            for run in self.runs.live:
+                run.serve()
         for run in self.runs.live:
             # Before its steps: one that ends in between is looked at once more.
             has_ended = run.status != "running"
@@ -202,10 +234,23 @@ class Session:
             if has_ended:
                 self.runs.note_end(run)
 
-    def run_cell(self, component: Component, output: CellOutput) -> None:
-        """Register a cell's component and do what the mode says."""
+    def run_cell(self, component: Component, output: CellOutput, here: HereCell | None = None) -> bool:
+        """Register a cell's component and do what the mode says.
+
+        Parameters
+        ----------
+        here
+            What the kernel runs where it runs the step itself.
+
+        Returns
+        -------
+        bool
+            Whether the kernel itself has run the cell.
+        """
         bindable = (*component.outputs, *(definition.name for definition in component.definitions))
         before, known = self.names.remember(bindable), self.definitions.remember(bindable)
+        if here is not None:
+            self.here.place(component.name, here)
         task = self.register(component)
         options = component.options
         receipt = Receipt(
@@ -221,30 +266,45 @@ class Session:
         if not options.run or mode == "register":
             output.display(receipt.bundle("registered", notes=notes, facts=facts))
             self.offers.claim_unmade(task)
-            return
+            return False
         view = CellView(receipt, output, notes, facts)
         run = self._begin(view, component.name, claim=True)
         for name in component.deletes:
-            self.names.drop(name)
-        if options.background or mode == "background":
+            if not options.here or run.steps[component.name].status in MADE:
+                self.names.drop(name)
+        if (options.background or mode == "background") and not options.here:
+            run.wait_for_local()
+            self.collect()
             self.background.follow(component.name, view)
-            return
+            return False
+
+        def give_back(missed: list[str]) -> None:
+            self.names.give_back(missed, before, component.name)
+            self.definitions.restore({n: known[n] for n in missed})
+
         try:
-            view.wait()
+            with self.here.below(component.name) if options.here else nullcontext():
+                view.wait()
         finally:
             self.collect()
+            raised = self.here.take_error(component.name)
+            if raised is not None:
+                give_back([n for n in bindable if n not in self.shell.user_ns])
         step = run.steps[component.name]
+        if raised is not None and step.status == "failed" and not isinstance(step.error, StepTimeoutError):
+            raise raised
         if run.status == "cancelled" or step.status == "cancelled":
             raise KeyboardInterrupt
         if step.status not in MADE:
             rescued = step.rescued
             done = {*rescued.outputs, *(bindable if rescued.bound is None else rescued.bound)}
             unmade = {*task.step.component.outputs} - rescued.outputs.keys()
-            missed = [n for n in bindable if n in unmade or n not in done]
-            self.names.give_back(missed, before, component.name)
+            if options.here:
+                give_back([n for n in bindable if n not in self.shell.user_ns])
+            else:
+                give_back([n for n in bindable if n in unmade or n not in done])
+                self.definitions.take_back(rescued.bound or ())
             self.names.hold(rescued.outputs)
-            self.definitions.restore({n: known[n] for n in missed})
-            self.definitions.take_back(rescued.bound or ())
             hint = partial(word_on_name, registry=self.registry, states=self.states)
             raise with_hint(run.failure(component.name), hint)
         left_out = step.record.left_out if step.record is not None else {}
@@ -254,7 +314,25 @@ class Session:
         unbound = [n for n in bindable if left_out.get(n) == NOT_BOUND]
         self.names.restore({n: before[n] for n in unbound if n in before})
         self.definitions.restore({n: known[n] for n in unbound})
-        self.results.take(output.shown, run, component.name)
+        has_run_here = options.here and step.status == "succeeded"
+        if not has_run_here:
+            self.results.take(output.shown, run, component.name)
+        return has_run_here
+
+    def _check_thread(self, tasks: Mapping[str, StepTask]) -> None:
+        """Refuse steps with ``--here`` where nobody could run them."""
+        here = [name for name, task in tasks.items() if task.options.here]
+        if not here:
+            return
+        if threading.current_thread() is not threading.main_thread():
+            raise UsageError(
+                f"Step '{here[0]}' runs in the kernel's main thread (--here): start its run there."
+            )
+        if self.here.is_running:
+            raise UsageError(
+                f"Step '{here[0]}' runs in the kernel (--here), and so does the one that starts it. "
+                "Start it from a cell of its own."
+            )
 
     def _begin(self, view: CellView, name: str, *, claim: bool) -> Run:
         """Start a run of a cell's component and show it; what is above it has been run by its own cells."""
@@ -264,6 +342,7 @@ class Session:
             other: task if other == name else replace(task, made=self.states.made(other))
             for other, task in tasks.items()
         }
+        self._check_thread(tasks)
         run = self.runs.launch(tasks, [name], (), view.listen)
         self.runs.take_up(run)
         view.begin(run)

@@ -84,6 +84,9 @@ class Record:
     states
         Digests of what the result rests on beside the key, by name: random states that it drew from.
         Empty for one that was not known.
+    live
+        Of a step that ran in the notebook's own process: what of it only running it gives, by name, each
+        with why. Empty for what has no name.
     created_at
         Seconds since 1970.
     """
@@ -102,6 +105,7 @@ class Record:
     settings: Blob | None = None
     states: Mapping[str, str] = field(default_factory=dict)
     altered: tuple[str, ...] = ()
+    live: Mapping[str, str] = field(default_factory=dict)
     step: str = ""
     created_at: float = 0.0
     host: str = ""
@@ -133,6 +137,8 @@ class Record:
             entry["states"] = dict(self.states)
         if self.altered:
             entry["altered"] = [*self.altered]
+        if self.live:
+            entry["live"] = dict(self.live)
         return entry
 
     @classmethod
@@ -154,6 +160,7 @@ class Record:
             settings=None if settings is None else _blob_from_json(settings),
             states=found.get("states", {}),
             altered=tuple(found.get("altered", ())),
+            live=found.get("live", {}),
             step=found["step"],
             created_at=found["created_at"],
             host=found["host"],

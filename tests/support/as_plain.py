@@ -70,10 +70,12 @@ CHOICES: dict[str, Callable[[int], bool]] = {
 """Which cells get our line, by their number."""
 
 
-def run_cells(kernel: Kernel, cells: list[tuple[str, bool]], chosen: Callable[[int], bool]) -> list[Any]:
+def run_cells(
+    kernel: Kernel, cells: list[tuple[str, bool]], chosen: Callable[[int], bool], options: str = ""
+) -> list[Any]:
     story = []
     for number, (code, may_have_line) in enumerate(cells):
-        line = f"%%component c{number}\n" if may_have_line and chosen(number) else ""
+        line = f"%%component c{number}{options}\n" if may_have_line and chosen(number) else ""
         story.append((code, seen(kernel.run(line + code))))
     return story
 
@@ -91,7 +93,9 @@ def _final(kernel: Kernel, names: list[str]) -> dict[str, Any]:
     return found
 
 
-def assert_same_as_plain(text: str, start_kernel: Start, choices: Iterable[str] = ("all",)) -> None:
+def assert_same_as_plain(
+    text: str, start_kernel: Start, choices: Iterable[str] = ("all",), options: str = ""
+) -> None:
     """Compare what cells show, fresh and reused, and the values of all names at the end."""
     cells = cells_of(text)
     plain = start_kernel(load=False)
@@ -102,7 +106,7 @@ def assert_same_as_plain(text: str, start_kernel: Start, choices: Iterable[str] 
     plain.close()
     for choice in [choice for choice in choices for _ in ("first", "reused")]:
         kernel = start_kernel()
-        told = run_cells(kernel, cells, CHOICES[choice])
+        told = run_cells(kernel, cells, CHOICES[choice], options)
         for (code, ours), (_, plainly) in zip(told, expected, strict=True):
             assert ours == plainly, f"{choice}: {code}\n  plain: {plainly}\n  ours:  {ours}"
         for name, ours in _final(kernel, names).items():
