@@ -217,6 +217,8 @@ def words_on(component: Component, namespace: Mapping[str, Any]) -> list[str]:
         for root, patch in find_patches(component.code)
         if root in imported or _is_foreign(namespace.get(root))
     ]
+    if "cache_info" in component.code:
+        partly.append("cache_info() counts the calls of this step: what a cache holds stays in its step")
     recorded = [f"{flag} is recorded, and has no effect in this version" for flag in recorded]
     return [*recorded, *partly, *patched]
 
