@@ -10,6 +10,7 @@ import io
 import sys
 import tokenize
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
@@ -22,6 +23,15 @@ for _feature in __future__.all_feature_names:
 
 class ReturnedWrongly(Exception):  # noqa: N818 - reported as an output error, never raised to users
     """A function's result cannot be taken apart into the step's outputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A piece of a cell; `shows`: whether its value is to be shown, `defines`: what its end defines."""
+
+    code: CodeType
+    shows: bool = False
+    defines: str = ""
 
 
 class Body:
@@ -52,7 +62,12 @@ class Body:
         self._futures = compiled.co_flags & _FUTURES
 
     def run(
-        self, namespace: dict[str, Any], show: Callable[[object], None], *, interactivity: str = "last_expr"
+        self,
+        namespace: dict[str, Any],
+        show: Callable[[object], None],
+        *,
+        interactivity: str = "last_expr",
+        note_defined: Callable[[str], None] = lambda name: None,
     ) -> None:
         """Run the code in a namespace.
 
@@ -62,23 +77,27 @@ class Body:
             Gets the value of a last expression.
         interactivity
             Which expressions are shown, in the words of IPython's `ast_node_interactivity`.
+        note_defined
+            Called with the name of a function or class of the top level, right after its statement has run.
         """
         parts = self._parts(interactivity)
         before, sys.displayhook = sys.displayhook, (_show_nothing if self._is_quiet else show)
         try:
-            if any(code.co_flags & inspect.CO_COROUTINE for code, _ in parts):
-                asyncio.run(_run_awaiting(parts, namespace, show))
+            if any(part.code.co_flags & inspect.CO_COROUTINE for part in parts):
+                asyncio.run(_run_awaiting(parts, namespace, show, note_defined))
                 return
-            for code, shows in parts:
-                value = eval(code, namespace)
-                if shows:
+            for part in parts:
+                value = eval(part.code, namespace)
+                if part.shows:
                     show(value)
+                if part.defines:
+                    note_defined(part.defines)
         finally:
             if sys.displayhook in (show, _show_nothing):
                 sys.displayhook = before
 
-    def _parts(self, interactivity: str) -> list[tuple[CodeType, bool]]:
-        """Return pieces of code in order, each with whether its value is to be shown."""
+    def _parts(self, interactivity: str) -> list[_Part]:
+        """Return pieces of code in order."""
         statements = list(self._tree.body)
         last = statements[-1] if statements else None
         if interactivity == "last_expr_or_assign" and isinstance(
@@ -92,26 +111,45 @@ class Body:
         if interactivity == "all" or (interactivity == "last" and last is not None):
             n_silent = 0 if interactivity == "all" else len(statements) - 1
             silent, shown = statements[:n_silent], statements[n_silent:]
-            single = [(self._compile(ast.Interactive([part]), "single"), False) for part in shown]
-            return [(self._compile(ast.Module(silent, []), "exec"), False), *single]
+            single = [_Part(self._compile(ast.Interactive([part]), "single")) for part in shown]
+            return [*self._pieces(silent), *single]
         if interactivity == "none" or not isinstance(last, ast.Expr) or self._is_quiet:
-            return [(self._compile(ast.Module(statements, []), "exec"), False)]
-        before = self._compile(ast.Module(statements[:-1], []), "exec")
-        return [(before, False), (self._compile(ast.Expression(last.value), "eval"), True)]
+            return self._pieces(statements)
+        value = _Part(self._compile(ast.Expression(last.value), "eval"), shows=True)
+        return [*self._pieces(statements[:-1]), value]
+
+    def _pieces(self, statements: Sequence[ast.stmt]) -> list[_Part]:
+        """Return code that ends after each definition, and at the end."""
+        parts: list[_Part] = []
+        begun: list[ast.stmt] = []
+        for statement in statements:
+            begun.append(statement)
+            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                code = self._compile(ast.Module(begun, []), "exec")
+                parts.append(_Part(code, defines=statement.name))
+                begun = []
+        if begun or not parts:
+            parts.append(_Part(self._compile(ast.Module(begun, []), "exec")))
+        return parts
 
     def _compile(self, tree: ast.AST, mode: str) -> CodeType:
         return _compile(tree, self._title, mode, self._futures)
 
 
 async def _run_awaiting(
-    parts: Sequence[tuple[CodeType, bool]], namespace: dict[str, Any], show: Callable[[object], None]
+    parts: Sequence[_Part],
+    namespace: dict[str, Any],
+    show: Callable[[object], None],
+    note_defined: Callable[[str], None],
 ) -> None:
-    for code, shows in parts:
-        value = eval(code, namespace)
-        if code.co_flags & inspect.CO_COROUTINE:
+    for part in parts:
+        value = eval(part.code, namespace)
+        if part.code.co_flags & inspect.CO_COROUTINE:
             value = await value
-        if shows:
+        if part.shows:
             show(value)
+        if part.defines:
+            note_defined(part.defines)
 
 
 def _show_nothing(value: object) -> None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import abc
 import ast
-import builtins
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.held import DefinitionPickle, Path, held_by, is_holder
@@ -35,7 +34,7 @@ class OwnState:
     altered
         What definitions that it was given hold otherwise.
     made
-        Definitions of its own that their source alone would not give.
+        Definitions of its own whose statement calls something of the notebook, which has happened once.
     untold
         Definitions of which this cannot be kept as it is.
     """
@@ -50,11 +49,18 @@ class OwnStates:
 
     def __init__(self, code: str, namespace: Mapping[str, Any]) -> None:
         self._code = code
+        self._namespace = namespace
         self._before = {
             name: (value, _state_of(value, namespace))
             for name, value in namespace.items()
             if is_holder(value)
         }
+
+    def note(self, name: str) -> None:
+        """Note a definition of the code itself, right after its statement has run."""
+        value = self._namespace.get(name)
+        if is_holder(value):
+            self._before[name] = value, _state_of(value, self._namespace)
 
     def end(self, namespace: Mapping[str, Any], outputs: Iterable[str]) -> OwnState:
         """Return what the code changed and made.
@@ -66,14 +72,18 @@ class OwnStates:
         """
         apart = {name: namespace[name] for name in outputs if name in namespace}
         untold: list[str] = []
+        made = dict(_made_otherwise(self._code, namespace))
         altered: dict[str, list[tuple[Path, bool, object]]] = {}
         for name, (value, before) in self._before.items():
-            if namespace.get(name) is value and (changes := _changes(value, before, namespace)):
+            if (
+                name not in made
+                and namespace.get(name) is value
+                and (changes := _changes(value, before, namespace))
+            ):
                 altered[name] = changes
                 kept = [held for _, is_there, held in changes if is_there]
                 if find_sharing(kept, apart, namespace):
                     untold.append(name)
-        made = dict(_made_otherwise(self._code, namespace))
         encoded, refused = _dump_altered(altered, namespace)
         definitions, without = _dump_made(made, namespace)
         return OwnState(encoded, definitions, tuple(sorted({*untold, *refused, *without})))
@@ -134,9 +144,7 @@ def _made_otherwise(code: str, namespace: Mapping[str, Any]) -> Iterator[tuple[s
     for node in ast.parse(code).body:
         if isinstance(node, _Definition):
             value = namespace.get(node.name)
-            if _is_made_by(node, value) and (
-                _is_loud(node, value, namespace) or _differs(node, value, namespace)
-            ):
+            if _is_made_by(node, value) and _is_loud(node, value, namespace):
                 yield node.name, value
 
 
@@ -161,88 +169,3 @@ def _is_loud(node: _Definition, value: object, namespace: Mapping[str, Any]) -> 
         if "__main__" in (getattr(called, "__module__", None), type(called).__module__):
             return True
     return isinstance(value, type) and is_hooked(value)
-
-
-def _differs(node: _Definition, value: Any, namespace: Mapping[str, Any]) -> bool:
-    """Tell whether a definition holds something that its statement does not make."""
-    if isinstance(node, ast.ClassDef):
-        bases = [_look_up(base, namespace) for base in node.bases]
-        if (
-            not isinstance(value, type)
-            or type(value) is not type
-            or bases != list(value.__bases__ if bases else ())
-        ):
-            return False  # such as an enumeration or a named tuple, on which a library puts more
-        if node.decorator_list:
-            return any(_is_other(default, vars(value).get(name)) for name, default in _written_once(node))
-        bound = _bound_in(node)
-        literal = dict(_written_once(node))
-        return any(
-            path[0] not in bound
-            or (path[0] in literal and _is_other(literal[path[0]], held))
-            or (path[0] in literal and not _is_literal(literal[path[0]]) and not _is_plain(held))
-            for path, held in held_by(value)
-        )
-    if node.decorator_list:
-        return any(not callable(held) for _, held in held_by(value))
-    named = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-    return (
-        bool(value.__dict__)
-        or any(map(_is_other, node.args.defaults, value.__defaults__ or ()))
-        or any(_is_other(d, (value.__kwdefaults__ or {}).get(a.arg)) for a, d in named if d is not None)
-    )
-
-
-def _look_up(written: ast.expr, namespace: Mapping[str, Any]) -> object:
-    name = written.id if isinstance(written, ast.Name) else ""
-    return namespace.get(name, getattr(builtins, name, None))
-
-
-def _is_plain(held: object) -> bool:
-    return callable(held) or is_atom(held) or inspect.isdatadescriptor(held)
-
-
-def _is_literal(written: ast.expr) -> bool:
-    try:
-        ast.literal_eval(written)
-    except ValueError:
-        return False
-    return True
-
-
-def _written_once(node: ast.ClassDef) -> Iterator[tuple[str, ast.expr]]:
-    """Yield the names that a class body binds by one assignment only, each with what is assigned."""
-    stored = [
-        part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-    ]
-    for part in node.body:
-        if isinstance(part, ast.Assign):
-            for target in part.targets:
-                if isinstance(target, ast.Name) and stored.count(target.id) == 1:
-                    yield target.id, part.value
-
-
-def _bound_in(node: ast.ClassDef) -> set[str]:
-    found: set[str] = set()
-    for part in ast.walk(node):
-        if isinstance(part, ast.Name | ast.alias):
-            found.add(part.id if isinstance(part, ast.Name) else (part.asname or part.name).partition(".")[0])
-        elif isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.add(part.name)
-    return found
-
-
-def _is_other(written: ast.expr, value: object) -> bool:
-    """Tell whether a value is not the one that was written down; only literals can be compared."""
-    try:
-        expected = ast.literal_eval(written)
-    except ValueError:
-        return False
-    if type(expected) is not type(value):
-        return True
-    if isinstance(expected, Sized) and len(expected) != len(cast(Sized, value)):
-        return True
-    try:
-        return repr(expected) != repr(value)
-    except Exception:  # of a user's object, which no literal holds
-        return True

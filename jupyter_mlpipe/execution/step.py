@@ -166,7 +166,7 @@ class StepProcess:
         if spec.function is None:
             self._running = given, definitions, scene, namespace, dict(namespace)
         try:
-            results = self._run_body(spec, body, namespace, values)
+            results = self._run_body(spec, body, namespace, values, definitions)
         finally:
             shell.end_cell()
         effects, states = scene.end(namespace)
@@ -210,10 +210,20 @@ class StepProcess:
         return record
 
     def _run_body(
-        self, spec: StepSpec, body: Body, namespace: dict[str, Any], values: Mapping[str, object]
+        self,
+        spec: StepSpec,
+        body: Body,
+        namespace: dict[str, Any],
+        values: Mapping[str, object],
+        definitions: OwnStates,
     ) -> Mapping[str, object]:
         assert self._shell is not None
-        body.run(namespace, self._shell.show_result, interactivity=self._shell.interactivity)
+        body.run(
+            namespace,
+            self._shell.show_result,
+            interactivity=self._shell.interactivity,
+            note_defined=definitions.note,
+        )
         if spec.function is None:
             return namespace
         result = call_function(namespace[spec.function], values)

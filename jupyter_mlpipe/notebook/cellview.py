@@ -224,6 +224,8 @@ def words_on(component: Component, namespace: Mapping[str, Any]) -> list[str]:
         "plain cells in a plain one (or put --here behind this component's name)"
         for patch in patches_of(component, namespace)
     ]
+    if "cache_info" in component.code:
+        partly.append("cache_info() counts the calls of this step: what a cache holds stays in its step")
     return [*recorded, *partly, *patched]
 
 

@@ -11,3 +11,11 @@ from tests.support.as_plain import CHOICES, Start, assert_same_as_plain
 @pytest.mark.parametrize("title", class_cells.NOTEBOOKS)
 def test_what_a_cell_does_to_a_class_stays(title: str, start_kernel: Start) -> None:
     assert_same_as_plain(class_cells.NOTEBOOKS[title], start_kernel, choices=CHOICES)
+
+
+def test_the_content_of_a_cache_is_said_to_stay_in_its_step(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("import functools\n@functools.lru_cache\ndef twice(x): return 2 * x").check()
+    kernel.run("%%component one\ntwice(1)").check()
+    counted = kernel.run("%%component two\ntwice.cache_info()").check()
+    assert "what a cache holds stays in its step" in counted.receipt

@@ -301,4 +301,95 @@ err.code, err.args, str(err), isinstance(err, MyError), lost.errno, lost.filenam
 print(err, lost, missing)
 raise err
 """,
+    "definitions whose state their own cell changes": r"""
+# %%
+class Node:
+    total = 0
+    def __init__(self, v, nxt=None): self.v, self.nxt = v, nxt; Node.total += 1
+    def __iter__(self):
+        n = self
+        while n: yield n.v; n = n.nxt
+    def __del__(self): pass
+# %%
+lst = Node(1, Node(2, Node(3)))
+# %%
+list(lst), Node.total
+# %%
+import functools
+@functools.lru_cache(maxsize=None)
+def fib(n): return n if n < 2 else fib(n-1) + fib(n-2)
+fib(10)
+# %%
+class Temp:
+    def __init__(self): self._c = 0
+    @property
+    def f(self): return self._c * 9 / 5 + 32
+    @f.setter
+    def f(self, v): self._c = (v - 32) * 5 / 9
+    @classmethod
+    def make(cls, f): t = cls(); t.f = f; return t
+    def __init_subclass__(cls, **k): cls.tag = cls.__name__.lower()
+t = Temp.make(212)
+# %%
+class Hot(Temp): pass
+h = Hot.make(500)
+# %%
+t.f, h.f, h.tag, Hot.tag, Hot.__mro__[1] is Temp
+# %%
+from contextlib import contextmanager
+depth = 0
+@contextmanager
+def indent():
+    global depth
+    depth += 1
+    try: yield depth
+    finally: depth -= 1
+# %%
+with indent() as a:
+    with indent() as b: print(a, b, depth)
+# %%
+depth
+# %%
+def deco(n):
+    def outer(f):
+        count = 0
+        def inner(*args):
+            nonlocal count
+            count += 1
+            return (count, [f(*args)] * n)
+        return inner
+    return outer
+@deco(2)
+def hi(x): return x
+# %%
+hi(1)
+# %%
+hi(2)
+# %%
+print(hi(3), hi.__name__)
+# %%
+from typing import Generic, TypeVar, ClassVar
+from dataclasses import dataclass, field
+T = TypeVar("T")
+@dataclass
+class Inv(Generic[T]):
+    items: list[T] = field(default_factory=list)
+    made: ClassVar[int] = 0
+    def __post_init__(self): type(self).made += 1
+inv = Inv[int]([1])
+# %%
+inv2 = Inv(); inv2.items.append(5)
+# %%
+Inv.made, inv, inv2
+# %%
+import enum
+class Color(enum.Enum):
+    RED = 1
+    def __str__(self): return "c:" + self.name
+Color.extra = {}
+# %%
+Color.extra[Color.RED] = 5
+# %%
+Color.extra, str(Color.RED)
+""",
 }
