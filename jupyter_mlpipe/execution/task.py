@@ -39,6 +39,8 @@ class StepTask:
         finds stored together with an input is an output of it, where it is changed.
     contested
         As in `StepSpec`.
+    behind
+        Steps that come first because of files; see `jupyter_mlpipe.execution.written.file_order`.
     made
         What it gave when its cell was last run, and the key for that. It is good enough for the steps below,
         even where nothing may be reused for the step itself.
@@ -56,6 +58,7 @@ class StepTask:
     made: tuple[str, Record] | None = None
     given: Given = NOTHING
     snapshot: Snapshot | None = None
+    behind: tuple[str, ...] = ()
 
     @property
     def problems(self) -> tuple[Reason, ...]:
@@ -65,6 +68,11 @@ class StepTask:
     @property
     def name(self) -> str:
         return self.step.component.name
+
+    @property
+    def above(self) -> tuple[str, ...]:
+        """The steps that have to end before this one is decided on, each once."""
+        return tuple(dict.fromkeys((*self.step.upstream, *self.behind)))
 
     @property
     def options(self) -> Options:

@@ -168,15 +168,22 @@ class Session:
         params: Mapping[str, Any] | None = None,
         force: Collection[str] = (),
         listener: Callable[..., None] | None = None,
+        restore: bool = True,
     ) -> Run:
-        """Start a run and return it at once; outputs become the notebook's variables as they are read."""
+        """Start a run and return it at once; outputs become the notebook's variables as they are read.
+
+        Parameters
+        ----------
+        restore
+            Whether the files that reused steps wrote are made again.
+        """
         if not self.registry.placed:
             raise UsageError("There is nothing to run: put %%component NAME on top of a cell and run it.")
         targets = list(self.registry.placed) if targets is None else list(targets)
         tasks = self.registry.tasks(targets, params)
         self.registry.check(*force)
         check_known(params or {}, self.registry.parameter_names())
-        run = self.runs.launch(tasks, targets, force, listener)
+        run = self.runs.launch(tasks, targets, force, listener, restore=restore)
         if not params:
             # Results for other parameters belong to their run, not to the notebook's variables.
             self.runs.take_up(run)
@@ -280,7 +287,8 @@ class Session:
     def _run_on_read(self, name: str) -> Run | None:
         """Start a step whose output is read, where it can be reused, or the command line asks for that."""
         if self.headless.runs_on_read or self.plan([name])[name].decision == "reuse":
-            return self.start([name])
+            # To read a value is not to run the cell.
+            return self.start([name], restore=self.headless.runs_on_read)
         return None
 
     def _await_earlier(self, step: str) -> None:
