@@ -40,6 +40,7 @@ from jupyter_mlpipe.notebook.capturing import LiveCapture, result_output
 from jupyter_mlpipe.notebook.cellview import patches_of
 from jupyter_mlpipe.notebook.herenames import HereNames
 from jupyter_mlpipe.notebook.imported import Imported
+from jupyter_mlpipe.store.files import FileKeeper
 from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.store import Store
 
@@ -228,6 +229,7 @@ class StepsHere:
                 scene.begin()
                 with capture, _asking(self._shell) as asked:
                     watch.start(_AUDIT.follow)
+                    watch.look_around()
                     results = self._run_body(spec, cell, shown, standing.values)
                     effects, states = scene.end(namespace)
                     watch.stop()
@@ -236,7 +238,10 @@ class StepsHere:
                 watch.stop()
                 _AUDIT.leave()
                 scene.leave()
-            self._mention(watch, spec, standing.values, {n: namespace[n] for n in results if n not in known})
+            bound = {n: namespace[n] for n in results if n not in known}
+            mentions = _mentions(spec, standing.values, bound)
+            watch.mention(mentions)
+            written = watch.written(mentions, FileKeeper(store.objects, spec.file_limits))
             settle_classes({n: namespace[n] for n in namespace.keys() - known})
             unseen: list[str] = []
             if not spec.outputs_declared:
@@ -269,6 +274,7 @@ class StepsHere:
                 seconds=time.perf_counter() - started,
                 metrics={"cpu_seconds": round(time.process_time() - cpu, 6)},
                 files=watch.files(),
+                written=written,
                 settings=store.objects.put(effects.to_bytes()) if effects is not None else None,
                 states=states,
                 step=spec.step,
@@ -303,14 +309,14 @@ class StepsHere:
         namespace.update(results)
         return results
 
-    def _mention(
-        self, watch: FileWatch, spec: StepSpec, values: Mapping[str, object], bound: Mapping[str, object]
-    ) -> None:
-        mentions = Mentions()
-        for code in (spec.code, *(m.source for name, m in spec.modules.items() if name in sys.modules)):
-            mentions.add_code(code)
-        mentions.add_values((*values.values(), *bound.values()))
-        watch.mention(mentions)
+
+def _mentions(spec: StepSpec, values: Mapping[str, object], bound: Mapping[str, object]) -> Mentions:
+    mentions = Mentions()
+    for code in (spec.code, *(m.source for name, m in spec.modules.items() if name in sys.modules)):
+        mentions.add_code(code)
+    mentions.add_values((*values.values(), *bound.values()))
+    mentions.add_variables({**values, **bound})
+    return mentions
 
 
 class _LastExpression:
