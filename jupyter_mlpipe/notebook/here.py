@@ -256,7 +256,7 @@ class StepsHere:
                 live[""] = "it shows a widget, which lives in the kernel that made it"
             elif asked:
                 live[""] = "it asks for input"
-            elif standing.is_unlike:
+            elif standing.is_unlike and not task.problems:
                 live[""] = "it ran where what it reads was not as when its cell was run"
             elif unlike:
                 live[""] = f"it ran where {unlike} not as when its cell was run"

@@ -45,7 +45,7 @@ class HereNames:
             Whether the names are to follow what it makes. Otherwise all is afterwards as it was.
         """
         standing = Standing(self, task, spec, store)
-        standing.set()
+        standing.set(is_kept=is_kept)
         try:
             yield standing
         finally:
@@ -78,8 +78,9 @@ class Standing:
         self.values: dict[str, object] = {}
         self.companions: dict[str, object] = {}
 
-    def set(self) -> None:
-        self._load_inputs()
+    def set(self, *, is_kept: bool) -> None:
+        if is_kept:
+            self._load_inputs()
         self._all = dict(self._namespace)
         task, spec, namespace = self._task, self._spec, self._namespace
         kept = kept_values(self._here.registry.placed[task.name], self._here.names)

@@ -71,6 +71,22 @@ def test_step_goes_from_key_to_cluster_to_worker_to_end():
     assert machine.handle(StepSucceeded(a, 1)) == [Changed(a, "succeeded"), EndRun("r", "succeeded")]
 
 
+def test_step_of_the_notebooks_own_process_asks_for_no_worker_and_no_failed_cluster_ends_it():
+    # a, b -> c
+    asks = {"a": Ask(amounts=CPU), "b": Ask(here=True), "c": Ask(("b",), amounts=CPU)}
+    machine = RunMachine()
+    machine.handle(AddRun("r", asks))
+    b = node("b")
+    assert machine.handle(KeyKnown(b, "kb", found=False)) == [Changed(b, "queued"), Submit(b, 1, "", {})]
+    assert machine.handle(KeyKnown(node("a"), "ka", found=False)) == [
+        Changed(node("a"), "queued"),
+        StartCluster(),
+    ]
+    assert machine.handle(ClusterFailed("no route")) == [Changed(node("a"), "failed", "no route", "cluster")]
+    assert machine.handle(StepStarted(b, 1)) == [Changed(b, "running")]
+    assert machine.handle(StepSucceeded(b, 1)) == [Changed(b, "succeeded"), DeriveKey(node("c"))]
+
+
 def test_wholly_reused_run_starts_no_cluster():
     # a -> b
     machine = RunMachine()
