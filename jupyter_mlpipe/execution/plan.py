@@ -242,7 +242,8 @@ def decide(
         options.salt,
     )
     work = key
-    reasons = must_run(task, forced=forced)
+    live = tuple(Reason("unhashable", n, "lives in the kernel only") for n in task.inputs if n not in inputs)
+    reasons = must_run(task, forced=forced) + live
     if not forced and task.made is not None and task.made[0] == work:
         made = task.made[1]
         # What lives in the notebook's process is there since its cell was run.
@@ -250,7 +251,7 @@ def decide(
             return Decided(
                 StepPlan(name, "reuse", _RAN, made.key, made.seconds), ingredients, made, work, task.folder
             )
-    if task.problems:
+    if task.problems or live:
         # What cannot be digested must never match anything, not even its own record.
         key = digest("once", key, secrets.token_hex(16))
     if not reasons:
@@ -307,6 +308,8 @@ def must_run(task: StepTask, *, forced: bool) -> tuple[Reason, ...]:
 def take_inputs(task: StepTask, records: Mapping[str, Record | None]) -> dict[str, Artifact]:
     """Return the artifact of each name that the step reads from others, given their records.
 
+    Where both run in the notebook's own process, what cannot be stored is handed on there: it has none.
+
     Raises
     ------
     UnknownNameError
@@ -318,6 +321,8 @@ def take_inputs(task: StepTask, records: Mapping[str, Record | None]) -> dict[st
         found = record.outputs.get(source.output) if record is not None else None
         if found is None:
             left_out = record.left_out.get(source.output) if record is not None else None
+            if task.options.here and record is not None and source.output in record.live:
+                continue
             why = "that step did not make it"
             if left_out:
                 why = f"it could not be stored: {left_out.rstrip('.')}"

@@ -541,7 +541,8 @@ class Runner:
         producers: dict[str, None] = {}
         for source in active.tasks[node.step].inputs.values():
             record = active.state.steps[source.step].record
-            if record is None or not self.store.has(record.outputs[source.output]):
+            made = record.outputs.get(source.output) if record is not None else None
+            if record is None or (made is not None and not self.store.has(made)):
                 producers[source.step] = None
         return tuple(producers)
 

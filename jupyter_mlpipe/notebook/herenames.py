@@ -106,6 +106,8 @@ class Standing:
             if reason.name not in self.values and value is not _GONE and value is not MISSING:
                 self.values[reason.name] = value
         self._read_inputs()
+        lives = [n for n in task.inputs if n not in spec.inputs and n in namespace]
+        self.values.update({name: namespace[name] for name in lives})
         self.values.update(spec.parameters)
         for name, value in {**kept, **self.companions, **self.values}.items():
             self._replace(name, _GONE if value is MISSING else value)

@@ -166,6 +166,23 @@ def test_what_cannot_be_stored_lives_in_the_kernel_and_the_step_runs_each_time(s
     assert second.run("with lock:\n    print(n)").check().printed == "3\n"
 
 
+def test_what_lives_in_the_kernel_is_handed_on_there(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("%pipeline mode register").check()
+    kernel.run("%%component opened --here\nimport threading\nlock = threading.Lock()\nn = 3").check()
+    kernel.run("%%component used --here\nwith lock:\n    m = n + 1").check()
+    kernel.run("%%component below\nk = m + 1").check()
+    for _ in range(2):
+        kernel.run("run = %pipeline run").check()
+        assert kernel.value("[s.status for s in run.wait().steps.values()][:2]") == ["succeeded"] * 2
+        assert kernel.value("k") == 5
+    why = kernel.run("%pipeline why used").check().outputs[-1]["data"]["text/plain"]
+    assert re.search(r"lock +lives in the kernel only", why)
+    # A step with a process of its own cannot have it.
+    kernel.run("%%component elsewhere\nwith lock:\n    m = 1").check()
+    assert "put --here" in kernel.run("%pipeline run elsewhere").traceback
+
+
 def test_a_private_name_may_hold_what_lives_in_the_kernel(start_kernel: Start) -> None:
     cell = "%%component opened --here\nimport threading\n_lock = threading.Lock()\nwith _lock:\n    n = 3"
     assert start_kernel().run(cell).check().status_of_step == "succeeded"
