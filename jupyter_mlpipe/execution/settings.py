@@ -59,7 +59,14 @@ def out_of_order(
     -------
     By step: all steps that it comes after, in the notebook's order.
     """
-    effects = {name: left for name, record in records.items() if (left := effects_of(record, store))}
+    known: dict[str, Effects | None] = {}
+
+    def has_set_for(above: str, task: StepTask, record: Record) -> bool:
+        if above not in known:
+            known[above] = effects_of(records.get(above), store)
+        effects = known[above]
+        return effects is not None and _concerns(effects, task, record)
+
     upstream = {name: task.step.upstream for name, task in tasks.items()}
     found: dict[str, tuple[str, ...]] = {}
     for name, task in tasks.items():
@@ -67,10 +74,9 @@ def out_of_order(
         missed = [
             above
             for above in task.earlier
-            if above in effects
+            if record is not None
             and above not in task.step.after
-            and record is not None
-            and _concerns(effects[above], task, record)
+            and has_set_for(above, task, record)
             and name not in ancestors(upstream, [above])
         ]
         if missed:
