@@ -111,9 +111,10 @@ class ForkExecutor:
         self.submitted.append(token.split("/")[1])
         ours, theirs = FORK.Pipe()
         process = FORK.Process(target=run_spec, args=(spec, theirs))
+        # Before it starts: what it does first may be what a test waits for.
+        self._processes[token] = process
         process.start()
         theirs.close()
-        self._processes[token] = process
         thread = threading.Thread(target=self._follow, args=(token, process, ours))
         thread.start()
         self._threads.append(thread)
