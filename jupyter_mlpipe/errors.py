@@ -14,6 +14,7 @@ MLPipeError
 │   ├── EncodingError       a value that no codec can store
 │   ├── ArtifactMissingError  an artifact is no longer in the store
 │   └── ArtifactCorruptError  stored bytes do not match their digest or size
+├── RestoreError            a file that a step wrote cannot be made again
 ├── ResourceError           a request that no worker can ever serve
 ├── ClusterError            the cluster cannot be started or reached
 └── StepError               a step failed; carries the user's traceback
@@ -85,6 +86,10 @@ class ArtifactMissingError(StoreError):
 
 class ArtifactCorruptError(StoreError):
     """Stored bytes do not match their digest or size; they count as missing from then on."""
+
+
+class RestoreError(MLPipeError):
+    """A file that a reused step wrote cannot be made again as the step left it."""
 
 
 class ResourceError(MLPipeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import errno
 import mmap
@@ -10,7 +11,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +48,32 @@ class Blob:
     object: str
     size: int
     inline: bytes | None = None
+
+
+def blob_to_json(blob: Blob) -> dict[str, Any]:
+    """Return a blob as plain JSON values."""
+    entry: dict[str, Any] = {"object": blob.object, "size": blob.size}
+    if blob.inline is not None:
+        try:
+            entry["text"] = blob.inline.decode("ascii")
+        except UnicodeDecodeError:
+            entry["base64"] = base64.b64encode(blob.inline).decode()
+    return entry
+
+
+def blob_from_json(entry: Mapping[str, Any]) -> Blob:
+    """Return the blob of `blob_to_json`."""
+    inline: bytes | None = None
+    if "text" in entry:
+        inline = entry["text"].encode("ascii")
+    elif "base64" in entry:
+        inline = base64.b64decode(entry["base64"], validate=True)
+    return Blob(entry["object"], entry["size"], inline)
+
+
+def is_space_error(error: OSError) -> bool:
+    """Tell whether a file could not be written for want of space."""
+    return error.errno in _NO_SPACE
 
 
 class Objects:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +10,8 @@ from typing import Any
 from blake3 import blake3
 
 from jupyter_mlpipe.model.status import Ingredient
-from jupyter_mlpipe.store.objects import Blob
+from jupyter_mlpipe.store.files import Written
+from jupyter_mlpipe.store.objects import Blob, blob_from_json, blob_to_json
 
 SCHEMA = 3
 _PREFIX = b'{"mlpipe_record":%d,"checksum":"' % SCHEMA
@@ -74,6 +74,8 @@ class Record:
         Content of what the step showed: a JSON list of outputs as in a notebook file.
     files
         Digests of files read, by path; relative ones are seen from the notebook's folder.
+    written
+        What the step left on disk, in the order in which it is made again.
     joint
         By input that the step changed, or that shares objects with what it changed: a mark of all that is
         stored together with it, and of the names that this has. What the step gave depends on these as well.
@@ -101,6 +103,7 @@ class Record:
     peak_memory_bytes: int = 0
     metrics: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    written: tuple[Written, ...] = ()
     joint: Mapping[str, str] = field(default_factory=dict)
     settings: Blob | None = None
     states: Mapping[str, str] = field(default_factory=dict)
@@ -119,7 +122,7 @@ class Record:
             "left_out": dict(self.left_out),
             "result": None if self.result is None else artifact_to_json(self.result),
             "ingredients": [[i.kind, i.name, i.digest, i.detail] for i in self.ingredients],
-            "shown": None if self.shown is None else _blob_to_json(self.shown),
+            "shown": None if self.shown is None else blob_to_json(self.shown),
             "seconds": self.seconds,
             "peak_memory_bytes": self.peak_memory_bytes,
             "metrics": dict(self.metrics),
@@ -131,8 +134,10 @@ class Record:
             "user": self.user,
             "python": self.python,
         }
+        if self.written:
+            entry["written"] = [written.to_json() for written in self.written]
         if self.settings is not None:
-            entry["settings"] = _blob_to_json(self.settings)
+            entry["settings"] = blob_to_json(self.settings)
         if self.states:
             entry["states"] = dict(self.states)
         if self.altered:
@@ -151,13 +156,14 @@ class Record:
             left_out=found["left_out"],
             result=None if result is None else artifact_from_json(result),
             ingredients=tuple(Ingredient(*entry) for entry in found["ingredients"]),
-            shown=None if shown is None else _blob_from_json(shown),
+            shown=None if shown is None else blob_from_json(shown),
             seconds=found["seconds"],
             peak_memory_bytes=found["peak_memory_bytes"],
             metrics=found["metrics"],
             files=found["files"],
+            written=tuple(Written.from_json(entry) for entry in found.get("written", ())),
             joint=found.get("joint", {}),
-            settings=None if settings is None else _blob_from_json(settings),
+            settings=None if settings is None else blob_from_json(settings),
             states=found.get("states", {}),
             altered=tuple(found.get("altered", ())),
             live=found.get("live", {}),
@@ -196,7 +202,7 @@ def artifact_to_json(artifact: Artifact) -> dict[str, Any]:
         "version": artifact.version,
         "type": artifact.type,
         "preview": artifact.preview,
-        **_blob_to_json(artifact.blob),
+        **blob_to_json(artifact.blob),
     }
     if artifact.needs:
         entry["needs"] = dict(artifact.needs)
@@ -214,27 +220,8 @@ def artifact_from_json(entry: Mapping[str, Any]) -> Artifact:
         version=entry["version"],
         type=entry["type"],
         preview=entry["preview"],
-        blob=_blob_from_json(entry),
+        blob=blob_from_json(entry),
         needs=entry.get("needs", {}),
         modules=tuple(entry.get("modules", ())),
         part=entry.get("part", ""),
     )
-
-
-def _blob_to_json(blob: Blob) -> dict[str, Any]:
-    entry: dict[str, Any] = {"object": blob.object, "size": blob.size}
-    if blob.inline is not None:
-        try:
-            entry["text"] = blob.inline.decode("ascii")
-        except UnicodeDecodeError:
-            entry["base64"] = base64.b64encode(blob.inline).decode()
-    return entry
-
-
-def _blob_from_json(entry: Mapping[str, Any]) -> Blob:
-    inline: bytes | None = None
-    if "text" in entry:
-        inline = entry["text"].encode("ascii")
-    elif "base64" in entry:
-        inline = base64.b64decode(entry["base64"], validate=True)
-    return Blob(entry["object"], entry["size"], inline)
