@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import stat
 import time
+from collections.abc import Mapping
 
 from blake3 import blake3
 
 MISSING = "missing"
+ABSENT = "absent"  # nothing is at the path; `THERE`: something is, whatever it holds
+THERE = "there"
+CHANGED = "changed while it was read"  # never the digest of anything
 _NAMES = "names "
 _STATES = "states "
 _known: dict[tuple[str, int, int, int, int], str] = {}
@@ -16,6 +20,8 @@ _known: dict[tuple[str, int, int, int, int], str] = {}
 
 def digest_as_before(path: str, before: str) -> str:
     """Return what is to be compared with `before`: of a folder, its names or its files' states."""
+    if before in (ABSENT, THERE):
+        return THERE if os.path.lexists(path) else ABSENT
     if before.startswith(_NAMES):
         return names_digest(path)
     if before.startswith(_STATES):
@@ -23,12 +29,28 @@ def digest_as_before(path: str, before: str) -> str:
     return file_digest(path)
 
 
-def names_digest(folder: str) -> str:
-    """Return a digest of what a folder holds, by names."""
+def is_names(digest: str) -> bool:
+    """Tell whether a digest is one of a folder's names."""
+    return digest.startswith(_NAMES)
+
+
+def names_digest(folder: str, changes: Mapping[str, bool] | None = None) -> str:
+    """Return a digest of what a folder holds, by names.
+
+    Parameters
+    ----------
+    changes
+        Names that it will hold, or not, when they have been made or removed.
+    """
     try:
-        names = sorted(name for name in os.listdir(folder) if _counts(name))
+        held = set(os.listdir(folder))
     except OSError:
-        return MISSING
+        held = set()
+        if not changes or not any(changes.values()):
+            return MISSING
+    for name, is_there in (changes or {}).items():
+        (held.add if is_there else held.discard)(name)
+    names = sorted(filter(_counts, held))
     return _NAMES + blake3("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -18,6 +19,12 @@ from jupyter_mlpipe.keys.codes import find_source, nested_codes
 _MAX_DEPTH = 4
 _MAX_TEXTS = 5000
 _MAX_LENGTH = 1024
+_WRITERS = re.compile(r"^(to_|write|save|dump|export|imwrite|imsave|store|sink_|copy|extract)")
+_ANEW = frozenset({"w", "wb", "wt", "w+", "wb+", "w+b"})
+_FORGIVING = frozenset(
+    {"FileExistsError", "FileNotFoundError", "OSError", "IOError", "Exception", "suppress"}
+)
+_WORDS = re.compile(r"[\s\"'=<>|;&(),]+")
 _QUESTIONS = frozenset({"exists", "isfile", "isdir", "is_file", "is_dir"})
 
 
@@ -31,12 +38,30 @@ class Mentions:
         Each with whether it may stand for all files of a folder.
     asks
         Whether the code asks if files are there: Python tells nobody about that either.
+    writes
+        Whether the code calls something that, by its name, makes files anew.
+    targets, target_names
+        Paths that such a call is given, and names of variables that it is given.
+    forgives
+        Whether the code goes on where a file is there already, or is not.
+    codes
+        The texts themselves.
     """
 
     paths: dict[str, bool] = field(default_factory=dict)
     asks: bool = False
+    writes: bool = False
+    targets: set[str] = field(default_factory=set)
+    target_names: set[str] = field(default_factory=set)
+    forgives: bool = False
+    codes: list[str] = field(default_factory=list)
+
+    def words(self) -> set[str]:
+        """Return the words of the code: in scripts for other programs, some of them are paths."""
+        return {word for code in self.codes for word in _WORDS.split(code) if word}
 
     def add_code(self, code: str) -> None:
+        self.codes.append(code)
         try:
             self._add_tree(ast.parse(code))
         except (SyntaxError, ValueError, RecursionError):
@@ -60,6 +85,8 @@ class Mentions:
             if isinstance(node, ast.Call):
                 arguments.update(map(id, node.args))
                 arguments.update(id(keyword.value) for keyword in node.keywords)
+                if _makes_anew(node):
+                    self._add_targets(node)
             elif isinstance(node, ast.JoinedStr) and node.values:
                 first = node.values[0]
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):
@@ -70,6 +97,22 @@ class Mentions:
             elif isinstance(node, ast.Attribute | ast.Name):
                 name = node.attr if isinstance(node, ast.Attribute) else node.id
                 self.asks = self.asks or name in _QUESTIONS
+                self.forgives = self.forgives or name in _FORGIVING
+
+    def _add_targets(self, call: ast.Call) -> None:
+        self.writes = True
+        for part in (*call.args, *(keyword.value for keyword in call.keywords)):
+            if isinstance(part, ast.Name):
+                self.target_names.add(part.id)
+            elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+                self.targets.add(part.value)
+
+    def add_variables(self, namespace: Mapping[str, object]) -> None:
+        """Look up the names that calls which make files are given."""
+        for name in self.target_names:
+            value = namespace.get(name)
+            if isinstance(value, str | PurePath):
+                self.targets.add(os.fspath(value))
 
     def _add_value(self, value: object, depth: int) -> None:
         kind = type(value)
@@ -110,3 +153,12 @@ class Mentions:
             for constant in code.co_consts:
                 if isinstance(constant, str):
                     self._add(constant, os.sep in constant)
+
+
+def _makes_anew(call: ast.Call) -> bool:
+    function = call.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    if _WRITERS.match(name):
+        return True
+    arguments = (*call.args, *(keyword.value for keyword in call.keywords))
+    return any(isinstance(part, ast.Constant) and part.value in _ANEW for part in arguments)

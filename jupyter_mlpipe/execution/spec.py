@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.model.status import Ingredient
+from jupyter_mlpipe.store.files import Limits
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.keys.closure import ModuleSource
@@ -125,6 +126,8 @@ class StepSpec:
         Devices to give; which ones is decided on the worker.
     preload
         Modules worth importing ahead in the fork server.
+    file_limits
+        How much of the files that it writes is kept.
     notebook, user
         Labels for the record.
     """
@@ -159,6 +162,7 @@ class StepSpec:
     cpus: float = 1.0
     gpus: int = 0
     preload: tuple[str, ...] = ()
+    file_limits: Limits = field(default_factory=Limits)
     notebook: str = ""
     user: str = ""
 

@@ -35,6 +35,7 @@ from jupyter_mlpipe.execution import watch
 from jupyter_mlpipe.execution.body import Body, ReturnedWrongly, call_function, unpack_result
 from jupyter_mlpipe.execution.channel import Channel
 from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
+from jupyter_mlpipe.execution.leftovers import flush_files
 from jupyter_mlpipe.execution.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.mentions import Mentions
 from jupyter_mlpipe.execution.outcome import GivenValues
@@ -52,6 +53,7 @@ from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.keys.process import THREAD_VARIABLES
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.comparing import content_of
+from jupyter_mlpipe.store.files import FileKeeper
 from jupyter_mlpipe.store.objects import Mark
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.records import to_bytes as record_to_bytes
@@ -165,14 +167,18 @@ class StepProcess:
         scene.begin()
         if spec.function is None:
             self._running = given, definitions, scene, namespace, dict(namespace)
+        file_watch.look_around()
         try:
             results = self._run_body(spec, body, namespace, values, definitions)
         finally:
             shell.end_cell()
         effects, states = scene.end(namespace)
         self._running = None  # what fails from here on is not the code
+        flush_files(namespace)
         file_watch.stop()
-        file_watch.mention(_mentions(spec, values, namespace))
+        mentions = _mentions(spec, values, namespace)
+        file_watch.mention(mentions)
+        written = file_watch.written(mentions, FileKeeper(store.objects, spec.file_limits))
         files = file_watch.files()
         settle_classes(namespace)
         unseen: list[str] = []
@@ -197,6 +203,7 @@ class StepProcess:
             peak_memory_bytes=own.ru_maxrss * 1024,
             metrics={"cpu_seconds": round(cpu, 6)},
             files=files,
+            written=written,
             settings=store.objects.put(effects.to_bytes()) if effects is not None else None,
             states=states,
             step=spec.step,
@@ -321,6 +328,7 @@ def _mentions(spec: StepSpec, values: Mapping[str, object], namespace: Mapping[s
     for code in (spec.code, *(m.source for name, m in spec.modules.items() if name in sys.modules)):
         mentions.add_code(code)
     mentions.add_values((*values.values(), *namespace.values()))
+    mentions.add_variables(namespace)
     return mentions
 
 

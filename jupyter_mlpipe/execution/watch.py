@@ -25,15 +25,18 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from jupyter_mlpipe.execution.files import (
+    CHANGED,
     MISSING,
     file_digest,
     files_in,
     names_digest,
     states_digest,
 )
+from jupyter_mlpipe.execution.leftovers import Snapshot, Unseen, describe_written, find_unseen, look_around
 from jupyter_mlpipe.execution.mentions import Mentions
+from jupyter_mlpipe.execution.writes import State, Writes, is_forgiving, state_of
+from jupyter_mlpipe.store.files import FileKeeper, Written
 
-_CHANGED = "changed while it was read"  # never the digest of anything
 _MAX_FOLDER_FILES = 1000
 _MAX_FOLDER_BYTES = 256 << 20
 _SYSTEM = (
@@ -51,23 +54,28 @@ _SYSTEM = (
     "/var/lib",
 )
 _IN_HOME = (".cache", ".config", ".ipython", ".jupyter", ".local", ".matplotlib", ".nv", ".dask")
-_WRITES = os.O_WRONLY | os.O_TRUNC | os.O_CREAT | os.O_EXCL
+_WRITES = os.O_WRONLY | os.O_RDWR
+_NO_DIRECTORY = -1
 
 
 AuditHook = Callable[[str, tuple[Any, ...]], None]
-_State = tuple[int, int, int, int]
 _MAX_FRAMES = 12
 _IMPORTERS = re.compile(r"^<frozen importlib|/importlib/|/pkgutil\.py$|/pkg_resources/")
 _FILE_NAME = re.compile(r"^[^\s*?<>|]+\.[A-Za-z]\w{0,9}$")
+_WALKERS = frozenset({"rmtree", "_rmtree_safe_fd", "_rmtree_safe_fd_step", "_fwalk"})
+_CHANGES = frozenset(
+    {
+        "os.rename",
+        "os.remove",
+        "os.rmdir",
+        "os.mkdir",
+        "os.link",
+        "os.symlink",
+        "os.truncate",
+        "os.chmod",
+    }
+)
 _WORD_ENDS = re.compile(r"[=<>|;&()]+")
-
-
-def _state(path: str) -> _State | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _imports(frame: FrameType | None) -> bool:
@@ -95,6 +103,16 @@ def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(os.path.join(folder, ""))
 
 
+def _absolute_in(path: Any, folder: Any) -> str | None:
+    """Return a path in full, as seen from an open folder where there is one."""
+    if not isinstance(folder, int) or folder == _NO_DIRECTORY or os.path.isabs(os.fsdecode(path)):
+        return _absolute(path)
+    try:
+        return _absolute(os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(path)))
+    except OSError:
+        return None
+
+
 def _absolute(path: Any) -> str | None:
     try:
         text = os.fsdecode(path)
@@ -120,8 +138,11 @@ class FileWatch:
         self._folder = os.path.join(os.path.realpath(folder), "")
         self._ignored = tuple(os.path.join(os.path.realpath(path), "") for path in ignored)
         # With what it was like when it was first opened: None where it was not there.
-        self._read: dict[str, _State | None] = {}
-        self._written: set[str] = set()
+        self._read: dict[str, State | None] = {}
+        self._writes = Writes(self._read)
+        self._snapshot: Snapshot | None = None
+        self._unseen: list[Unseen] = []
+        self._written: set[str] = set()  # by this step, seen or not
         self._listed: dict[str, str] = {}
         self._mentioned: dict[str, bool] = {}
         self._asked_for: set[str] = set()
@@ -142,6 +163,14 @@ class FileWatch:
         self._started_ns = time.time_ns()
         add_hook(self._hook)
 
+    def look_around(self) -> None:
+        """Note what is in the notebook's folder, just before the code runs."""
+        self._active = False
+        try:
+            self._snapshot = look_around(self._base, self._is_left_out)
+        finally:
+            self._active = True
+
     def stop(self) -> None:
         self._active = False
 
@@ -151,13 +180,8 @@ class FileWatch:
             if not self._active:
                 return
             path, mode, flags = args
-            if isinstance(path, int):
-                return
-            anew = mode is not None and ("w" in mode or "x" in mode)
-            if anew or (flags & _WRITES and not flags & os.O_RDWR):
-                self._note(path, self._written)
-            else:
-                self._note(path, self._read)
+            if not isinstance(path, int):
+                self._note_open(path, mode or "", flags)
         elif not self._active:
             return
         elif event == "sqlite3.connect":
@@ -174,19 +198,70 @@ class FileWatch:
         elif event == "os.forkpty":
             # What the child is to run is told in the child only: a `!command` line comes this way.
             self._note_command(_command_of(sys._getframe(1)), None)
+        elif event == "os.fork":
+            self._writes.has_children = True
+        elif event in _CHANGES:
+            self._note_change(event, args)
 
-    def _note(self, path: Any, seen: dict[str, _State | None] | set[str]) -> None:
-        absolute = _absolute(path)
-        if absolute is None:
+    def _note_open(self, path: Any, mode: str, flags: int) -> None:
+        if not flags & _WRITES and "w" not in mode:
+            # With an open folder before it, of which the event does not tell.
+            if sys._getframe(2).f_code.co_name not in _WALKERS:
+                self._note(path, self._read)
+        elif (absolute := self._named_by(path)) is not None:
+            exclusive = "x" in mode or bool(flags & os.O_EXCL and flags & os.O_CREAT)
+            self._writes.open(absolute, anew="w" in mode or bool(flags & os.O_TRUNC), exclusive=exclusive)
+            self._written.add(absolute)
+
+    def _note_change(self, event: str, args: tuple[Any, ...]) -> None:
+        writes = self._writes
+        if event in ("os.rename", "os.link", "os.symlink"):
+            source = _absolute_in(args[0], args[2] if event != "os.symlink" else _NO_DIRECTORY)
+            target = _absolute_in(args[1], args[-1])
+            if source is None or target is None:
+                return
+            self._note_relative(args[0], source)
+            self._note_relative(args[1], target)
+            self._written.add(target)
+            if event == "os.rename":
+                self._written.add(source)
+                writes.rename(source, target)
+            else:
+                writes.link(target)
             return
+        if isinstance(args[0], int):
+            return  # it was opened before
+        path = _absolute_in(args[0], args[-1] if event != "os.truncate" else _NO_DIRECTORY)
+        if path is None:
+            return
+        self._note_relative(args[0], path)
+        if event == "os.chmod":
+            writes.set_mode(path)
+            return
+        forgiving = is_forgiving(sys._getframe(2))
+        if event in ("os.remove", "os.rmdir"):
+            writes.remove(path, is_strict=not forgiving)
+        elif event == "os.mkdir":
+            writes.make_folder(path, is_strict=not forgiving)
+        else:
+            writes.open(path, anew=False)
+        self._written.add(path)
+
+    def _named_by(self, path: Any) -> str | None:
+        absolute = _absolute(path)
+        if absolute is not None:
+            self._note_relative(path, absolute)
+        return absolute
+
+    def _note_relative(self, path: Any, absolute: str) -> None:
         if not os.path.isabs(os.fsdecode(path)) and _is_below(os.getcwd(), self._base):
             self._relative.add(absolute)
-        if isinstance(seen, set):
-            # What is made anew is no input; what was read before stays one.
-            if absolute not in self._read:
-                seen.add(absolute)
-        elif absolute not in self._written and absolute not in seen:
-            seen[absolute] = _state(absolute)
+
+    def _note(self, path: Any, seen: dict[str, State | None]) -> None:
+        absolute = self._named_by(path)
+        # What is made anew is no input; what was read before stays one.
+        if absolute is not None and absolute not in self._written and absolute not in seen:
+            seen[absolute] = state_of(absolute)
 
     def _note_database(self, name: Any) -> None:
         try:
@@ -195,10 +270,10 @@ class FileWatch:
             return
         if path.startswith("file:"):
             path = unquote(urlsplit(path).path)
-        if path and path != ":memory:" and os.path.exists(path):
-            self._note(path, self._read)
-            # Its file changes when the step writes to it.
-            self._written.add(os.path.abspath(path))
+        if path and path != ":memory:" and (absolute := self._named_by(path)) is not None:
+            # It may be written to: SQLite tells nobody.
+            self._writes.open(absolute, anew=False)
+            self._written.add(absolute)
 
     def _note_listing(self, folder: Any) -> None:
         absolute = _absolute("." if folder is None else folder)
@@ -213,15 +288,18 @@ class FileWatch:
     def _note_command(self, command: Any, folder: Any) -> None:
         parts = [command] if isinstance(command, str | bytes | os.PathLike) else list(command or ())
         base = _absolute("." if folder is None else folder) or os.getcwd()
+        self._writes.has_children = True
         for part in parts:
             try:
                 text = os.fsdecode(part)
                 words = shlex.split(text, comments=False)
             except (TypeError, ValueError):
                 continue
-            for word in {text, *words, *(piece for w in words for piece in _WORD_ENDS.split(w))}:
-                path = os.path.join(base, os.path.expanduser(word))
-                if word and os.path.isfile(path):
+            named = {text, *words, *(piece for w in words for piece in _WORD_ENDS.split(w))}
+            paths = {word: os.path.join(base, os.path.expanduser(word)) for word in named if word}
+            self._writes.start_command(text, map(os.path.abspath, paths.values()), base)
+            for word, path in paths.items():
+                if os.path.isfile(path):
                     # It may be there to be written to: then it changes while the step runs.
                     absolute = os.path.abspath(path)
                     self._mentioned.setdefault(absolute, False)
@@ -241,6 +319,29 @@ class FileWatch:
             self._mentioned[absolute] = self._mentioned.get(absolute, False) or may_be_folder
             if mentions.asks and _FILE_NAME.search(path):
                 self._asked_for.add(absolute)
+        if self._snapshot is not None:
+            after = look_around(self._base, self._is_left_out)
+            self._unseen = find_unseen(
+                self._snapshot, after, self._writes, mentions, self._mentioned, self._base
+            )
+            self._written.update(change.path for change in self._unseen)
+
+    def written(self, mentions: Mentions, keeper: FileKeeper) -> tuple[Written, ...]:
+        """Return what the step left on disk, kept in the store as far as its limits allow."""
+        return describe_written(self._writes, self._unseen, mentions, keeper, self._name_of_written)
+
+    def _name_of_written(self, path: str) -> str | None:
+        real = os.path.realpath(path)
+        if self._is_excluded(real) or self._is_excluded(os.path.join(real, "")):
+            return None
+        if "__pycache__" in path or (self._is_temporary(real) and path not in self._absolute):
+            return None
+        name = self._as_meant(path)
+        home = os.path.join(os.path.expanduser("~"), "")
+        return os.path.join("~", name[len(home) :]) if name.startswith(home) else name
+
+    def _is_left_out(self, folder: str) -> bool:
+        return any(os.path.realpath(folder).startswith(path.rstrip(os.sep)) for path in self._ignored)
 
     def files(self) -> dict[str, str]:
         """Return the digests of the files read, by path; folders that were listed end with a slash.
@@ -249,14 +350,16 @@ class FileWatch:
         the files there.
         """
         self.stop()
-        found: dict[str, str] = {}
+        found = self._required()
         for path, before in self._read.items():
+            if path in found:
+                continue
             if os.path.basename(os.path.dirname(path)) == "__pycache__" and path.endswith(".pyc"):
                 try:
                     path = importlib.util.source_from_cache(path)
                 except ValueError:
                     continue
-                before = _state(path)
+                before = state_of(path)
             real = os.path.realpath(path)
             if self._is_excluded(real):
                 continue
@@ -266,13 +369,21 @@ class FileWatch:
             except OSError:
                 if self._is_temporary(real):
                     continue  # made and removed by a library or a child process
-            is_same = path in self._written or _state(path) == before
-            found[path] = file_digest(path) if is_same else _CHANGED
+            is_same = path in self._written or state_of(path) == before
+            found[path] = file_digest(path) if is_same else CHANGED
         found.update(self._listings())
         for path, may_be_folder in self._mentioned.items():
             if path not in found and path not in self._written:
                 found.update(self._named(path, may_be_folder))
         return dict(sorted((self._as_meant(path), digest) for path, digest in found.items()))
+
+    def _required(self) -> dict[str, str]:
+        """Return what was there before the step wrote to it, where its result rests on that."""
+        return {
+            path: digest
+            for path, digest in self._writes.required.items()
+            if self._name_of_written(path) is not None
+        }
 
     def _as_meant(self, path: str) -> str:
         plain = path.rstrip(os.sep)
@@ -293,7 +404,7 @@ class FileWatch:
             if after == MISSING:
                 continue  # made and removed again
             wrote = any(os.path.dirname(path) == folder for path in self._written)
-            yield os.path.join(folder, ""), after if after == before or wrote else _CHANGED
+            yield os.path.join(folder, ""), before if after == before or wrote else CHANGED
 
     def _named(self, path: str, may_be_folder: bool) -> Iterator[tuple[str, str]]:
         real = os.path.realpath(path)
