@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 import functools
-import os
 import secrets
 import time
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from jupyter_mlpipe.errors import UnknownNameError, UnknownStepError, close_matches
-from jupyter_mlpipe.execution.files import MISSING, digest_as_before
 from jupyter_mlpipe.execution.settings import coming_after, libraries_of, out_of_order, with_settings
 from jupyter_mlpipe.execution.spec import joint_mark
 from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.execution.written import Ahead, file_order, file_reasons, note_ahead
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.derive import derive_key, explain
 from jupyter_mlpipe.keys.given import differing
@@ -44,12 +44,15 @@ class Decided:
     ----------
     work
         The key of the work, also where it may not be reused and the step's own key is used once.
+    folder
+        Where it runs, which steps above may have changed.
     """
 
     plan: StepPlan
     ingredients: tuple[Ingredient, ...] = ()
     record: Record | None = None
     work: str = ""
+    folder: str | None = None
 
 
 class Plan(Mapping[str, StepPlan]):
@@ -147,6 +150,8 @@ def _plan_as_ordered(
     stop_at_first_run: bool,
 ) -> Plan:
     decided: dict[str, Decided] = {}
+    ahead: dict[str, str] = {}
+    behind: dict[str, list[str]] | None = None
     for name in topological_order({name: task.step.upstream for name, task in tasks.items()}):
         task = tasks[name]
         last = _last_record(store, history, pipeline, name)
@@ -157,6 +162,11 @@ def _plan_as_ordered(
         ] + [
             Reason("setting", "", f"'{above}' runs first")
             for above in task.step.after
+            if decided[above].plan.decision != "reuse"
+        ]
+        open_inputs += [
+            Reason("file", "", f"'{above}' runs first")
+            for above in (behind or {}).get(name, ())
             if decided[above].plan.decision != "reuse"
         ]
         if open_inputs:
@@ -182,9 +192,17 @@ def _plan_as_ordered(
                     last=last,
                     forced=name in force,
                     now=now,
+                    ahead=ahead,
                 )
-        if stop_at_first_run and decided[name].plan.decision != "reuse":
+        record = decided[name].record
+        if record is not None:
+            if task.made is None:
+                note_ahead(record, decided[name].folder, ahead)
+        elif stop_at_first_run:
             break
+        elif behind is None:
+            # Where all is reused, the order of files is that of the steps.
+            behind = file_order(tasks, lambda other: last_record(store, history, pipeline, other))
     return Plan(decided, tasks)
 
 
@@ -198,6 +216,7 @@ def decide(
     now: float,
     forced: bool = False,
     ran: Container[str] = frozenset(),
+    ahead: Ahead = MappingProxyType({}),
 ) -> Decided:
     """Decide for one step whose inputs are known.
 
@@ -209,6 +228,8 @@ def decide(
         Gives the step's last record, to say what has changed since; called only when it has to run.
     ran
         Steps that have run just before, for the reasons.
+    ahead
+        What will have become of files by then.
     """
     name, component, options = task.name, task.step.component, task.options
     where = (_HERE,) if options.here else ()
@@ -225,18 +246,19 @@ def decide(
     if not forced and task.made is not None and task.made[0] == work:
         made = task.made[1]
         # What lives in the notebook's process is there since its cell was run.
-        if (reasons or made.live) and not _why_not(made, task, inputs, companions, store, now):
-            return Decided(StepPlan(name, "reuse", _RAN, made.key, made.seconds), ingredients, made, work)
+        if (reasons or made.live) and not _why_not(made, task, inputs, companions, store, now, ahead):
+            plan = StepPlan(name, "reuse", _RAN, made.key, made.seconds)
+            return Decided(plan, ingredients, made, work, task.folder)
     if task.problems:
         # What cannot be digested must never match anything, not even its own record.
         key = digest("once", key, secrets.token_hex(16))
     if not reasons:
         record = store.get_record(key)
         if record is not None:
-            reasons = (*_why_not(record, task, inputs, companions, store, now), *_what_lives(record))
+            reasons = (*_why_not(record, task, inputs, companions, store, now, ahead), *_what_lives(record))
             if not reasons:
                 plan = StepPlan(name, "reuse", _SAME, key, record.seconds)
-                return Decided(plan, ingredients, record, work)
+                return Decided(plan, ingredients, record, work, task.folder)
     before = last()
     seconds = before.seconds if before is not None else None
     reasons = reasons or _what_changed(before, key, ingredients, task, ran)
@@ -359,6 +381,7 @@ def _why_not(
     companions: Companions,
     store: Store,
     now: float,
+    ahead: Ahead,
 ) -> tuple[Reason, ...]:
     """Return why a record that was found cannot be reused."""
     reasons = []
@@ -381,10 +404,7 @@ def _why_not(
     if record.states:
         changed = differing(record.states, task.given, task.folder or "")
         reasons += [Reason("setting", name, "changed") for name in changed]
-    for path, before in record.files.items():
-        found = digest_as_before(os.path.join(task.folder or "", path), before)
-        if found != before:
-            reasons.append(Reason("file", path, "no longer there" if found == MISSING else "changed"))
+    reasons += file_reasons(record, task, store, ahead)
     return tuple(reasons)
 
 

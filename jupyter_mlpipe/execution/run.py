@@ -252,7 +252,7 @@ class Run:
         state = self._state.steps[self.steps[step].name]
         if state.error is not None:
             return state.error
-        pending, seen = list(state.task.step.upstream), set[str]()
+        pending, seen = list(state.task.above), set[str]()
         while pending:
             above = pending.pop()
             if above in self._state.steps and above not in seen:
@@ -260,7 +260,7 @@ class Run:
                 found = self._state.steps[above].error
                 if found is not None:
                     return found
-                pending.extend(self._state.steps[above].task.step.upstream)
+                pending.extend(self._state.steps[above].task.above)
         return MLPipeError(f"Step '{step}' gave nothing: it was {state.status}. Run it again.")
 
     def artifact(self, name: str) -> Artifact:

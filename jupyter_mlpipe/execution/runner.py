@@ -13,7 +13,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from jupyter_mlpipe.errors import MLPipeError, StepError
+from jupyter_mlpipe.errors import (
+    ArtifactCorruptError,
+    ArtifactMissingError,
+    MLPipeError,
+    RestoreError,
+    StepError,
+)
 from jupyter_mlpipe.execution import executor as executors
 from jupyter_mlpipe.execution.events import (
     AddRun,
@@ -47,6 +53,7 @@ from jupyter_mlpipe.execution.local import LocalJob, Work
 from jupyter_mlpipe.execution.machine import RunMachine
 from jupyter_mlpipe.execution.plan import (
     Decided,
+    Plan,
     check_steps,
     decide,
     find_companions,
@@ -61,6 +68,8 @@ from jupyter_mlpipe.execution.settings import coming_after, out_of_order, with_s
 from jupyter_mlpipe.execution.spec import StepSpec
 from jupyter_mlpipe.execution.state import Listener, RunState
 from jupyter_mlpipe.execution.task import StepTask, make_spec
+from jupyter_mlpipe.execution.written import file_order
+from jupyter_mlpipe.execution.written import restore as restore_files
 from jupyter_mlpipe.model.graph import ancestors, descendants
 from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus
 from jupyter_mlpipe.store.history import History, RunEntry
@@ -79,7 +88,9 @@ class _Close:
 class _Active:
     """A run that has not ended, with what only the runner needs to know."""
 
-    def __init__(self, state: RunState, force: Collection[str], decided: Mapping[str, Decided]) -> None:
+    def __init__(
+        self, state: RunState, force: Collection[str], decided: Mapping[str, Decided], *, restores: bool
+    ) -> None:
         self.state = state
         self.force = frozenset(force)
         # What was found when the run was started; each is used once.
@@ -88,6 +99,7 @@ class _Active:
         # Steps of which a reader found that the bytes are not those that were written.
         self.corrupt: set[str] = set()
         self.tasks = {name: step.task for name, step in state.steps.items()}
+        self.restores = restores
 
 
 class Runner:
@@ -135,6 +147,7 @@ class Runner:
         force: Collection[str] = frozenset(),
         pipeline: str,
         listener: Listener | None = None,
+        restore: bool = True,
     ) -> Run:
         """Start a run of `targets` (all by default) and of what is stale above them; returns at once.
 
@@ -148,6 +161,9 @@ class Runner:
             Steps that run whatever records there are.
         listener
             Told of each change, in the runner's thread or, for what is reused at once, in this one.
+        restore
+            Whether the files that reused steps wrote are made again; values alone need none. Those of steps
+            whose cells were run before are as the notebook has them.
 
         Raises
         ------
@@ -168,8 +184,13 @@ class Runner:
             force=forced,
             stop_at_first_run=True,
         )
-        state = RunState(secrets.token_hex(8), pipeline, plan.tasks, wanted, listener)
-        if plan.wholly_reused:
+        is_done = plan.wholly_reused and self._restore_all(plan, restore=restore)
+        ordered = dict(plan.tasks)
+        if not is_done:
+            behind = file_order(ordered, lambda name: last_record(self.store, self.history, pipeline, name))
+            ordered = {n: replace(task, behind=tuple(behind.get(n, ()))) for n, task in ordered.items()}
+        state = RunState(secrets.token_hex(8), pipeline, ordered, wanted, listener)
+        if is_done:
             for name, decided in plan.decided.items():
                 _note(state, name, decided)
                 self._remember(state, name)
@@ -177,10 +198,10 @@ class Runner:
             self._end_run(state, "succeeded")
         else:
             reused = {name: step for name, step in plan.decided.items() if step.plan.decision == "reuse"}
-            self._start_in_thread(_Active(state, forced, reused))
+            self._start_in_thread(_Active(state, forced, reused, restores=restore))
 
         def redo(step: str) -> Run:
-            return self.start(tasks, targets=[step], pipeline=pipeline)
+            return self.start(tasks, targets=[step], pipeline=pipeline, restore=False)
 
         return Run(state, self.store, cancel=lambda: self._queue.put(CancelRun(state.id)), redo=redo)
 
@@ -205,6 +226,17 @@ class Runner:
         """What each worker offers; nothing before the first step has had to run."""
         return self._machine.workers
 
+    def _restore_all(self, plan: Plan, *, restore: bool) -> bool:
+        """Make the files of a wholly reused run; False where one of its steps has to say why that fails."""
+        if restore:
+            found = ((plan.tasks[name], decided) for name, decided in plan.decided.items())
+            steps = [(d.record, d.folder) for task, d in found if d.record is not None and task.made is None]
+            try:
+                restore_files(steps, self.store)
+            except (RestoreError, ArtifactMissingError, ArtifactCorruptError):
+                return False
+        return True
+
     # The thread
 
     def _start_in_thread(self, active: _Active) -> None:
@@ -222,7 +254,7 @@ class Runner:
         task = active.tasks[name]
         here = self._is_local(task)
         return Ask(
-            upstream=task.step.upstream,
+            upstream=task.above,
             amounts={} if here else task.options.resources.amounts(),
             retries=task.options.retries,
             timeout_s=task.options.timeout_s,
@@ -342,6 +374,7 @@ class Runner:
         state, task = active.state, active.tasks[node.step]
         try:
             decided = active.found.pop(node.step, None) or self._decide(active, task)
+            decided = self._with_files(active, task, decided)
             if decided.plan.decision == "run" and task.closure.unshippable and not self._is_local(task):
                 raise unshippable_error(task)
         except Exception as error:
@@ -353,6 +386,16 @@ class Runner:
         active.decided[node.step] = decided
         _note(state, node.step, decided)
         return KeyKnown(node, decided.plan.key or "", decided.record is not None)
+
+    def _with_files(self, active: _Active, task: StepTask, decided: Decided) -> Decided:
+        """Make the files of a step that is reused; where the store has lost one, the step runs."""
+        if decided.record is None or task.made is not None or not active.restores:
+            return decided
+        try:
+            restore_files([(decided.record, decided.folder)], self.store)
+        except (ArtifactMissingError, ArtifactCorruptError):
+            return self._decide(active, task)
+        return decided
 
     def _decide(self, active: _Active, task: StepTask) -> Decided:
         state = active.state

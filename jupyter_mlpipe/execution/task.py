@@ -43,6 +43,8 @@ class StepTask:
         something for it, it comes after them.
     altered, contested
         As in `StepSpec`.
+    behind
+        Steps that come first because of files; see `jupyter_mlpipe.execution.written.file_order`.
     made
         What it gave when its cell was last run, and the key for that. It is good enough for the steps below,
         even where nothing may be reused for the step itself.
@@ -62,6 +64,7 @@ class StepTask:
     snapshot: Snapshot | None = None
     earlier: tuple[str, ...] = ()
     altered: tuple[DefinitionPickle, ...] = ()
+    behind: tuple[str, ...] = ()
 
     @property
     def problems(self) -> tuple[Reason, ...]:
@@ -71,6 +74,11 @@ class StepTask:
     @property
     def name(self) -> str:
         return self.step.component.name
+
+    @property
+    def above(self) -> tuple[str, ...]:
+        """The steps that have to end before this one is decided on, each once."""
+        return tuple(dict.fromkeys((*self.step.upstream, *self.behind)))
 
     @property
     def options(self) -> Options:

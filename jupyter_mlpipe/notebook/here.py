@@ -23,6 +23,7 @@ from jupyter_mlpipe.cells.names import parse_cell
 from jupyter_mlpipe.errors import MLPipeError, StepOutputError, UsageError
 from jupyter_mlpipe.execution.body import Body, ReturnedWrongly, call_function, unpack_result
 from jupyter_mlpipe.execution.executor import StepFailure
+from jupyter_mlpipe.execution.leftovers import flush_files
 from jupyter_mlpipe.execution.local import LocalFailure, LocalJob
 from jupyter_mlpipe.execution.mentions import Mentions
 from jupyter_mlpipe.execution.outcome import GivenValues, Outcome
@@ -40,6 +41,7 @@ from jupyter_mlpipe.notebook.capturing import LiveCapture, result_output
 from jupyter_mlpipe.notebook.cellview import patches_of
 from jupyter_mlpipe.notebook.herenames import HereNames
 from jupyter_mlpipe.notebook.imported import Imported
+from jupyter_mlpipe.store.files import FileKeeper
 from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.store import Store
 
@@ -228,6 +230,7 @@ class StepsHere:
                 scene.begin()
                 with capture, _asking(self._shell) as asked:
                     watch.start(_AUDIT.follow)
+                    watch.look_around()
                     results = self._run_body(spec, cell, shown, standing.values)
                     effects, states = scene.end(namespace)
                     watch.stop()
@@ -236,7 +239,10 @@ class StepsHere:
                 watch.stop()
                 _AUDIT.leave()
                 scene.leave()
-            self._mention(watch, spec, standing.values, {n: namespace[n] for n in results if n not in known})
+            bound = {n: namespace[n] for n in results if n not in known}
+            mentions = self._mention(watch, spec, standing.values, bound)
+            flush_files(bound)
+            written = watch.written(mentions, FileKeeper(store.objects, spec.file_limits))
             settle_classes({n: namespace[n] for n in namespace.keys() - known})
             unseen: list[str] = []
             if not spec.outputs_declared:
@@ -269,6 +275,7 @@ class StepsHere:
                 seconds=time.perf_counter() - started,
                 metrics={"cpu_seconds": round(time.process_time() - cpu, 6)},
                 files=watch.files(),
+                written=written,
                 settings=store.objects.put(effects.to_bytes()) if effects is not None else None,
                 states=states,
                 step=spec.step,
@@ -305,12 +312,14 @@ class StepsHere:
 
     def _mention(
         self, watch: FileWatch, spec: StepSpec, values: Mapping[str, object], bound: Mapping[str, object]
-    ) -> None:
+    ) -> Mentions:
         mentions = Mentions()
         for code in (spec.code, *(m.source for name, m in spec.modules.items() if name in sys.modules)):
             mentions.add_code(code)
         mentions.add_values((*values.values(), *bound.values()))
+        mentions.add_variables(bound)
         watch.mention(mentions)
+        return mentions
 
 
 class _LastExpression:

@@ -42,6 +42,8 @@ class Runs:
         targets: Iterable[str],
         force: Collection[str],
         listener: Listener | None,
+        *,
+        restore: bool = True,
     ) -> Run:
         """Start a run."""
         asked = self._headless.force & tasks.keys()
@@ -50,7 +52,12 @@ class Runs:
             # Its earlier record would be found at once, though what runs may replace it.
             self._forced[name].wait()
         run = self._backend.runner.start(
-            tasks, targets=targets, force={*force, *asked}, pipeline=self._pipeline, listener=listener
+            tasks,
+            targets=targets,
+            force={*force, *asked},
+            pipeline=self._pipeline,
+            listener=listener,
+            restore=restore,
         )
         self._forced.update(dict.fromkeys(asked, run))
         self.last = run

@@ -186,6 +186,7 @@ class Session:
         force: Collection[str] = (),
         listener: Callable[..., None] | None = None,
         begin: Callable[[Run], None] | None = None,
+        restore: bool = True,
     ) -> Run:
         """Start a run and return it at once; outputs become the notebook's variables as they are read.
 
@@ -195,6 +196,8 @@ class Session:
         ----------
         begin
             Called with the run when it has been started.
+        restore
+            Whether the files that reused steps wrote are made again.
         """
         if not self.registry.placed:
             raise UsageError("There is nothing to run: put %%component NAME on top of a cell and run it.")
@@ -203,7 +206,7 @@ class Session:
         self.registry.check(*force)
         check_known(params or {}, self.registry.parameter_names())
         self._check_thread(tasks)
-        run = self.runs.launch(tasks, targets, force, listener)
+        run = self.runs.launch(tasks, targets, force, listener, restore=restore)
         if not params:
             # Results for other parameters belong to their run, not to the notebook's variables.
             self.runs.take_up(run)
@@ -367,7 +370,8 @@ class Session:
     def _run_on_read(self, name: str) -> Run | None:
         """Start a step whose output is read, where it can be reused, or the command line asks for that."""
         if self.headless.runs_on_read or self.plan([name])[name].decision == "reuse":
-            return self.start([name])
+            # To read a value is not to run the cell.
+            return self.start([name], restore=self.headless.runs_on_read)
         return None
 
     def _await_earlier(self, step: str) -> None:
