@@ -15,6 +15,7 @@ from jupyter_mlpipe.cells.header import Header
 from jupyter_mlpipe.cells.names import analyse
 from jupyter_mlpipe.cells.parameters import parse_parameters
 from jupyter_mlpipe.errors import StepTimeoutError, UnknownNameError, UsageError, close_matches
+from jupyter_mlpipe.execution.file_words import may_read, may_write
 from jupyter_mlpipe.execution.plan import Plan, plan_steps
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.spec import NOT_BOUND
@@ -339,6 +340,7 @@ class Session:
 
     def _begin(self, view: CellView, name: str, *, claim: bool) -> Run:
         """Start a run of a cell's component and show it; what is above it has been run by its own cells."""
+        self._await_files(self.registry.placed[name].component.code)
         # A name that nothing provides is told when its line is reached, as Python does.
         tasks = self.registry.tasks([name], strict=False)
         tasks = {
@@ -374,6 +376,17 @@ class Session:
             return self.start([name], restore=self.headless.runs_on_read)
         return None
 
+    def _await_files(self, code: str) -> None:
+        """Wait for steps that may write what a cell reads, where nobody looks on: see `settle`."""
+        if not self.headless.active or not may_read(code):
+            return
+        for run in self.runs.live:
+            if any(
+                n in self.registry and may_write(self.registry.placed[n].component.code) for n in run.steps
+            ):
+                run.wait()
+        self.collect()
+
     def _await_earlier(self, step: str) -> None:
         """Wait for steps that may yet turn out to have changed what a later one read."""
         if self.headless.active and step in self.registry:
@@ -395,8 +408,9 @@ class Session:
         self.names.load(names)
 
     def before_cell(self, text: str, code: str) -> None:
-        """Make what a plain cell is about to read ready: definitions, then outputs of steps."""
+        """Make what a plain cell is about to read ready: files, definitions, then outputs of steps."""
         self.collect()
+        self._await_files(code)
         if lists_names(text):
             self.definitions.bring(self.definitions.names_in(text, listed=True))
         self.definitions.bring_read(text)

@@ -26,8 +26,9 @@ def meet(name: str, other: str) -> str:
     """Code of a step that goes on only when another step runs at the same time."""
     return (
         f"%%component {name}\n"
-        "import pathlib, time\n"
-        f"pathlib.Path('{name}.here').touch()\n"
+        "import os, pathlib, time\n"
+        # Not by a call that says that it writes: cells that look at files would wait for it.
+        f"os.close(os.open('{name}.here', os.O_CREAT))\n"
         "deadline = time.monotonic() + 60\n"
         f"while not pathlib.Path('{other}.here').exists():\n"
         f"    assert time.monotonic() < deadline, '{other} did not run'\n"
@@ -131,6 +132,16 @@ def test_independent_steps_overlap(cli: CommandLine) -> None:
     done = cli("run", str(cli.write(meet("left", "right"), meet("right", "left"))), "--json")
     assert done.status == 0, done.err
     assert done.statuses == {"left": "succeeded", "right": "succeeded"}
+
+
+def test_cells_wait_for_steps_that_may_write_what_they_read(cli: CommandLine) -> None:
+    write = "%%component write\nimport time\ntime.sleep(0.5)\nopen('a.txt', 'w').write('1')\ndone = 1"
+    read = "%%component read\nx = open('a.txt').read()"
+    plain = "assert open('a.txt').read() == '1'"
+    assert cli("run", str(cli.write(write, plain))).status == 0
+    (cli.folder / "a.txt").unlink()
+    done = cli("run", str(cli.write(write.replace("1", "2"), read)), "--json")
+    assert done.statuses == {"write": "succeeded", "read": "succeeded"}
 
 
 def test_saved_notebook_holds_what_each_cell_showed(cli: CommandLine) -> None:
