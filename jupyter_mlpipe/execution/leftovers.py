@@ -22,7 +22,7 @@ from jupyter_mlpipe.execution.mentions import Mentions
 from jupyter_mlpipe.execution.writes import FOLDER, State, Touch, Writes, state_of
 from jupyter_mlpipe.store.files import FileKeeper, Written
 
-_MAX_ENTRIES = 5000
+_MAX_ENTRIES = 2000
 _MIN_LIKENESS = 3
 _IS_FOLDER = (0, -1, 0, 0)
 _SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages"})
@@ -206,7 +206,11 @@ def describe_written(
         elif not _is_untouched(path, touch):
             entry = _describe(path, name, keeper, is_link=touch.makes_link or touch.before is None)
             if entry is not None:
-                files.append(replace(entry, sets_mode=touch.sets_mode, careful=careful))
+                # What `touch` finds, it leaves.
+                is_empty = writes.required.get(path) == MISSING and not os.path.getsize(path)
+                if is_empty:
+                    del writes.required[path]
+                files.append(replace(entry, sets_mode=touch.sets_mode, careful=careful or is_empty))
     for change in unseen:
         name = name_of(change.path)
         if name is None:

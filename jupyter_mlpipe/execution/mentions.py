@@ -19,7 +19,7 @@ from jupyter_mlpipe.keys.codes import find_source, nested_codes
 _MAX_DEPTH = 4
 _MAX_TEXTS = 5000
 _MAX_LENGTH = 1024
-_WRITERS = re.compile(r"^(to_|write|save|dump|export|imwrite|imsave|store|sink_|copy|extract)")
+_WRITERS = re.compile(r"^(to_(?!hdf)|write|save|dump|export|imwrite|imsave|store|sink_|copy|extract)")
 _ANEW = frozenset({"w", "wb", "wt", "w+", "wb+", "w+b"})
 _FORGIVING = frozenset(
     {"FileExistsError", "FileNotFoundError", "OSError", "IOError", "Exception", "suppress"}

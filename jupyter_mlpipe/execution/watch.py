@@ -54,7 +54,7 @@ _SYSTEM = (
     "/var/lib",
 )
 _IN_HOME = (".cache", ".config", ".ipython", ".jupyter", ".local", ".matplotlib", ".nv", ".dask")
-_WRITES = os.O_WRONLY | os.O_RDWR
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _NO_DIRECTORY = -1
 
 
@@ -73,6 +73,7 @@ _CHANGES = frozenset(
         "os.symlink",
         "os.truncate",
         "os.chmod",
+        "os.utime",
     }
 )
 _WORD_ENDS = re.compile(r"[=<>|;&()]+")
@@ -243,7 +244,7 @@ class FileWatch:
             writes.remove(path, is_strict=not forgiving)
         elif event == "os.mkdir":
             writes.make_folder(path, is_strict=not forgiving)
-        else:
+        elif os.path.isfile(path):
             writes.open(path, anew=False)
         self._written.add(path)
 

@@ -52,7 +52,8 @@ def file_reasons(record: Record, task: StepTask, store: Store, ahead: Ahead) -> 
             continue
         found = _digest(full, before, ahead)
         if found != before:
-            yield Reason("file", path, "no longer there" if found in (MISSING, ABSENT) else "changed")
+            gone = "no longer there" if found in (MISSING, ABSENT) else "changed"
+            yield Reason("file", path, "is there already" if before in (MISSING, ABSENT) else gone)
     if not is_done:
         for entry in record.written:
             reason = _why_not(entry, place(entry.path, task.folder), own, store, ahead)

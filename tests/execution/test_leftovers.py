@@ -76,6 +76,13 @@ def test_a_file_opened_for_both_and_left_alone_is_only_read(steps: Steps) -> Non
     assert record.written == ()
 
 
+def test_a_file_that_is_only_touched(steps: Steps) -> None:
+    (steps.folder / "old.txt").write_text("1")
+    record = steps.run("from pathlib import Path\nPath('old.txt').touch()\nPath('made.txt').touch()").record
+    assert dict(record.files) == {"old.txt": blake3(b"1").hexdigest()}
+    assert [(entry.path, entry.careful) for entry in record.written] == [("made.txt", True)]
+
+
 def test_a_file_that_cannot_be_opened_is_not_written(steps: Steps) -> None:
     (steps.folder / "folder").mkdir()
     code = (

@@ -134,7 +134,9 @@ def test_a_plan_reckons_with_what_comes_first(store: Store, folder: Path) -> Non
     note_ahead(first, str(folder), ahead)
     assert reasons(Record(KEY, files={"a.txt": first.written[0].digest}), folder, store, ahead) == []
     assert reasons(Record(KEY, files={"b.txt": MISSING}), folder, store, ahead) == []
-    assert reasons(Record(KEY, files={"a.txt": MISSING}), folder, store, ahead) == ["file a.txt changed"]
+    assert reasons(Record(KEY, files={"a.txt": MISSING}), folder, store, ahead) == [
+        "file a.txt is there already"
+    ]
 
 
 def test_a_step_looked_up_for_those_below_leaves_its_files_alone(store: Store, folder: Path) -> None:
