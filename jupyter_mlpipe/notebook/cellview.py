@@ -16,7 +16,7 @@ from jupyter_mlpipe.execution.run import Run, RunStep
 from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.resources import describe_bytes, describe_seconds
-from jupyter_mlpipe.model.status import describe_reasons
+from jupyter_mlpipe.model.status import describe_reasons, shorten
 from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.receipt import Receipt
 
@@ -157,6 +157,7 @@ class CellView:
                 for name in step.record.altered
             ]
             notes += _large_outputs(step)
+            notes += _files_not_kept(step)
         state: str
         if step.status == "reused":
             saved = step.saved_seconds
@@ -198,6 +199,16 @@ def word_on_bars(component: Component, namespace: Mapping[str, Any]) -> str:
     return (
         f"bars of {found} are widgets in the kernel only, text in a step: --here behind its name keeps them"
     )
+
+
+def _files_not_kept(step: RunStep) -> list[str]:
+    """Return a word on files that are too large for the store, or of which it is not sure whose they are."""
+    if step.status != "succeeded" or step.record is None:
+        return []
+    paths = [entry.path for entry in step.record.written if entry.kind == "file" and entry.blob is None]
+    if not paths:
+        return []
+    return [f"{shorten(paths)} is on disk only: where it is changed or removed, the step runs again"]
 
 
 def words_on(component: Component, namespace: Mapping[str, Any]) -> list[str]:

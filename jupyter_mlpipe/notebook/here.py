@@ -23,7 +23,6 @@ from jupyter_mlpipe.cells.names import parse_cell
 from jupyter_mlpipe.errors import MLPipeError, StepOutputError, UsageError
 from jupyter_mlpipe.execution.body import Body, ReturnedWrongly, call_function, unpack_result
 from jupyter_mlpipe.execution.executor import StepFailure
-from jupyter_mlpipe.execution.leftovers import flush_files
 from jupyter_mlpipe.execution.local import LocalFailure, LocalJob
 from jupyter_mlpipe.execution.mentions import Mentions
 from jupyter_mlpipe.execution.outcome import GivenValues, Outcome
@@ -241,7 +240,6 @@ class StepsHere:
                 scene.leave()
             bound = {n: namespace[n] for n in results if n not in known}
             mentions = self._mention(watch, spec, standing.values, bound)
-            flush_files(bound)
             written = watch.written(mentions, FileKeeper(store.objects, spec.file_limits))
             settle_classes({n: namespace[n] for n in namespace.keys() - known})
             unseen: list[str] = []

@@ -342,3 +342,18 @@ def test_the_mode_is_kept(notebooks: Notebooks) -> None:
     path.chmod(0o600)
     assert status(two, cell) == "reused"
     assert path.stat().st_mode & 0o777 == 0o755
+
+
+def test_what_is_not_kept_is_told_and_made_again(notebooks: Notebooks) -> None:
+    cell = (
+        "%%component write\nimport subprocess, sys\n"
+        'done = subprocess.run([sys.executable, \'-c\', \'open("ma" "de.bin", "w")\']).returncode'
+    )
+    kernel = notebooks()
+    assert "made.bin is on disk only" in kernel.run(cell).check().receipt
+    assert status(kernel, cell) == "reused"
+    (kernel.folder / "made.bin").unlink()
+    again = kernel.run(cell).check()
+    assert again.status_of_step == "succeeded"
+    assert "file made.bin which it wrote, is no longer there" in again.receipt
+    assert (kernel.folder / "made.bin").exists()
