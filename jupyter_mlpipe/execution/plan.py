@@ -248,9 +248,8 @@ def decide(
         made = task.made[1]
         # What lives in the notebook's process is there since its cell was run.
         if (reasons or made.live) and not _why_not(made, task, inputs, companions, store, now, ahead):
-            return Decided(
-                StepPlan(name, "reuse", _RAN, made.key, made.seconds), ingredients, made, work, task.folder
-            )
+            plan = StepPlan(name, "reuse", _RAN, made.key, made.seconds)
+            return Decided(plan, ingredients, made, work, task.folder)
     if task.problems or live:
         # What cannot be digested must never match anything, not even its own record.
         key = digest("once", key, secrets.token_hex(16))

@@ -185,11 +185,11 @@ class Runner:
             stop_at_first_run=True,
         )
         is_done = plan.wholly_reused and self._restore_all(plan, restore=restore)
-        planned = dict(plan.tasks)
+        ordered = dict(plan.tasks)
         if not is_done:
-            behind = file_order(planned, lambda name: last_record(self.store, self.history, pipeline, name))
-            planned = {n: replace(task, behind=tuple(behind.get(n, ()))) for n, task in planned.items()}
-        state = RunState(secrets.token_hex(8), pipeline, planned, wanted, listener)
+            behind = file_order(ordered, lambda name: last_record(self.store, self.history, pipeline, name))
+            ordered = {n: replace(task, behind=tuple(behind.get(n, ()))) for n, task in ordered.items()}
+        state = RunState(secrets.token_hex(8), pipeline, ordered, wanted, listener)
         if is_done:
             for name, decided in plan.decided.items():
                 _note(state, name, decided)

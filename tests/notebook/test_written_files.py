@@ -357,3 +357,11 @@ def test_what_is_not_kept_is_told_and_made_again(notebooks: Notebooks) -> None:
     assert again.status_of_step == "succeeded"
     assert "file made.bin which it wrote, is no longer there" in again.receipt
     assert (kernel.folder / "made.bin").exists()
+
+
+def test_a_step_in_the_kernel_itself_leaves_its_files_too(notebooks: Notebooks) -> None:
+    cell = "%%component write --here\nwith open('a.txt', 'w') as _f:\n    n = _f.write('x')"
+    assert status(notebooks(), cell) == "succeeded"
+    other = notebooks("two")
+    assert status(other, cell) == "reused"
+    assert (other.folder / "a.txt").read_text() == "x"
