@@ -104,7 +104,10 @@ class DaskExecutor:
         self._connect_s = connect_s
         self._topic = f"mlpipe-{uuid.uuid4().hex}"
         self._pid = os.getpid()
-        self._lock = threading.RLock()
+        # Held while the cluster is started or let go: never taken by the client's event loop.
+        self._starting = threading.Lock()
+        # Held for moments only, by the event loop too: never while waiting for the cluster.
+        self._lock = threading.Lock()
         self._listeners: list[Callable[[Event], None]] = []
         self._client: Any = None
         self._local: dask_worker.LocalWorker | None = None
@@ -127,7 +130,7 @@ class DaskExecutor:
 
     def start(self) -> Workers:
         """Start or attach, once; return what each worker offers."""
-        with self._lock:
+        with self._starting:
             if self._closed:
                 raise ClusterError("This executor is closed. Make another one.")
             if self._client is None:
@@ -140,7 +143,8 @@ class DaskExecutor:
                 except BaseException:
                     self._release()
                     raise
-            return dict(self._workers)
+            with self._lock:
+                return dict(self._workers)
 
     def _start_local(self) -> None:
         devices = find_devices()
@@ -364,10 +368,11 @@ class DaskExecutor:
                 return
             self._closed = True
             running = list(self._running)
-        if self._local is None:
-            for token in running:
-                self._kill_for_good(token)
-        self._release()
+        with self._starting:
+            if self._local is None:
+                for token in running:
+                    self._kill_for_good(token)
+            self._release()
 
     def _kill_for_good(self, token: str) -> None:
         address = self._addresses.get(self._running.get(token, ""))
@@ -381,7 +386,8 @@ class DaskExecutor:
         if self._local is not None:
             self._local.server.close()
         with self._lock:
-            self._futures.clear()
+            futures, self._futures = self._futures, {}
+        futures.clear()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._stack.close()

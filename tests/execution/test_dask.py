@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import distributed
@@ -129,6 +129,22 @@ def attached(cluster: ForeignCluster, tmp_path_factory: pytest.TempPathFactory) 
 def followed(request: pytest.FixtureRequest) -> Followed:
     chosen: Followed = request.getfixturevalue(request.param)
     return chosen
+
+
+class _HearsOfAWorker(DaskExecutor):
+    """Told of a worker just before its start ends, as happens where one joins."""
+
+    def preload(self, modules: Sequence[str]) -> None:
+        self._client.sync(self._on_topic, (0.0, {"action": "add-worker"}), callback_timeout=_PATIENCE_S)
+        super().preload(modules)
+
+
+def test_a_worker_that_joins_during_the_start_does_not_stop_it(cluster: ForeignCluster) -> None:
+    executor = _HearsOfAWorker(cluster.address)
+    try:
+        assert len(executor.start()) == 2
+    finally:
+        executor.close()
 
 
 def test_messages_come_in_order_and_end_with_the_record(followed: Followed) -> None:
