@@ -18,9 +18,10 @@ import sys
 import threading
 import types
 import weakref
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import cloudpickle
 from cloudpickle import cloudpickle as cloudpickle_internals
@@ -182,7 +183,18 @@ _LRU_CACHE = type(functools.lru_cache(lambda: None))
 _REDUCED_HERE = (*_REFERRED_TO, types.CellType, _LRU_CACHE, weakref.WeakKeyDictionary, BaseException)
 
 
+def _reduce_code(code: types.CodeType) -> Any:
+    # Tracebacks show a cell's lines by the name of its file, which cloudpickle leaves out from 3.1.3 on.
+    make, arguments = cloudpickle_internals._code_reduce(code)
+    return make, (*arguments[:_FILE_NAME], code.co_filename, *arguments[_FILE_NAME + 1 :])
+
+
+_FILE_NAME = 10  # among the arguments of types.CodeType
+
+
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    dispatch_table: ClassVar = ChainMap({types.CodeType: _reduce_code}, cloudpickle.Pickler.dispatch_table)
+
     def __init__(
         self, file: io.BytesIO, namespace: Mapping[str, Any], *, by_name: bool, buffer_callback: Any = None
     ) -> None:
