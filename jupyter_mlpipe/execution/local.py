@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -124,13 +125,21 @@ class LocalJob:
         with self._lock:
             self._killed = True
             if self._phase == "running":
-                _thread.interrupt_main()
+                _interrupt_main_thread()
             elif self._phase == "waiting":
                 self._phase = "ended"
                 self._tell(_failed(_INTERRUPTED, 0.0))
 
 
 Work = Callable[[LocalJob], Record]
+
+
+def _interrupt_main_thread() -> None:
+    if hasattr(signal, "pthread_kill"):
+        # A real signal: it ends what waits in the system, a sleep or a read, too.
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # type: ignore[arg-type]
+    else:
+        _thread.interrupt_main()
 
 
 def _failed(failure: StepFailure, seconds: float) -> FailedMessage:
