@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jupyter_mlpipe.keys.colormaps import read_colormaps, write_colormaps
 from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
 from jupyter_mlpipe.keys.providers import Changes, Provider, State, differences
 
@@ -105,24 +106,6 @@ def _write_matplotlib(matplotlib: Any, changes: Changes) -> None:
             del converter.cache[key]
 
 
-def _read_colormaps(matplotlib: Any) -> State:
-    registry = matplotlib.colormaps
-    found = {name: cmap for name, cmap in registry._cmaps.items() if name not in registry._builtin_cmaps}
-    for cmap in found.values():
-        # They work out their table when they are first used.
-        if not cmap._isinit:
-            cmap._init()
-    return found
-
-
-def _write_colormaps(matplotlib: Any, changes: Changes) -> None:
-    for name, cmap in changes.items():
-        if cmap is None:
-            matplotlib.colormaps.unregister(name)
-        else:
-            matplotlib.colormaps.register(cmap, name=name, force=True)
-
-
 def _differ_in_common(before: State, after: State) -> Changes:
     # What is only in one of them (an option that another library registers) has no value to go back to.
     return differences(before, {name: after.get(name, value) for name, value in before.items()})
@@ -205,8 +188,7 @@ OF_LIBRARIES = (
     Provider(
         "matplotlib", "matplotlib", _read_matplotlib, _usual_matplotlib, _write_matplotlib, _differ_in_common
     ),
-    # Libraries of plots register some when they are imported, which a step may never do.
-    Provider("matplotlib colormaps", "matplotlib", _read_colormaps, lambda matplotlib: {}, _write_colormaps),
+    Provider("matplotlib colormaps", "matplotlib", read_colormaps, lambda matplotlib: {}, write_colormaps),
     Provider(
         "sklearn",
         "sklearn",

@@ -9,6 +9,7 @@ import importlib.util
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -199,3 +200,26 @@ def test_what_a_step_sets_is_set_when_it_is_reused(tried: dict[str, Tried], name
         True,
         True,
     ], tried[name].statuses
+
+
+def test_a_module_registers_its_colormaps_wherever_it_is_imported(
+    start_kernel: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "maps.py").write_text(
+        "import matplotlib\nfrom matplotlib.colors import ListedColormap\n"
+        "matplotlib.colormaps.register(ListedColormap(['red', 'blue'], name='two'))\n"
+    )
+    cells = (
+        "import maps, matplotlib.pyplot as plt",
+        "first = plt.colormaps['two'](0)",
+        "again = maps and plt.colormaps['two'](0)",
+        "plt.colormaps.register(plt.colormaps['viridis'], name='two')",
+    )
+    for status in ("succeeded", "reused"):
+        kernel = start_kernel()
+        *results, refused = (kernel.run(f"%%component c{n}\n{cell}") for n, cell in enumerate(cells))
+        for result in results:
+            assert (result.check().status_of_step, result.printed_error) == (status, "")
+        # It is there: as without our line, another one is not put in its place.
+        assert refused.error is not None
+        assert refused.error["ename"] == "ValueError"
