@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from jupyter_mlpipe.execution.figures import INLINE_BACKEND, make_figures_showable
 from jupyter_mlpipe.execution.frontend import frontend_for_caller
-from jupyter_mlpipe.execution.shown import OURS, Capture, Output
+from jupyter_mlpipe.execution.shown import OURS, Capture, Output, error_output
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _SHELL_MODULE = "IPython.core.interactiveshell"
@@ -43,6 +43,7 @@ class LazyShell:
         self._told_of_widgets = False
         self._shell: Any = None
         self._making = False
+        self._formats_result = False
 
     def install(self) -> None:
         """Make displays and figures arrive as in a kernel, whoever asks for them."""
@@ -103,7 +104,11 @@ class LazyShell:
         if value is None:
             return
         shell = self.get()
-        formats, metadata = shell.display_formatter.format(value)
+        self._formats_result = True
+        try:
+            formats, metadata = shell.display_formatter.format(value)
+        finally:
+            self._formats_result = False
         if _WIDGET in formats:
             del formats[_WIDGET]
             self.tell_of_widgets()
@@ -116,6 +121,11 @@ class LazyShell:
                     "metadata": plain(metadata),
                 }
             )
+
+    def show_error(self, error: type[BaseException], value: object, traceback: Sequence[str]) -> None:
+        """Show an error that IPython has caught: a value cannot be shown in one of its forms."""
+        output = error_output(error.__name__, str(value), traceback, fails_cell=self._formats_result)
+        self.capture.show(output)
 
     def tell_of_widgets(self) -> None:
         """Say once why a widget is shown as text."""
@@ -310,6 +320,9 @@ def _make_shell() -> Any:
 
         def page(self, text: Any, start: int = 0, *_ignored: object, **_options: object) -> None:
             self.lazy.page(text, start)
+
+        def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
+            self.lazy.show_error(etype, evalue, stb)
 
         def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:
             # As within a kernel's cell: what replaces `sys.displayhook` for a while must be asked.

@@ -13,7 +13,7 @@ import io
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 FLUSH_S = 0.05
@@ -83,6 +83,18 @@ class Shown:
 def stream_output(name: str, text: str) -> Output:
     """Return a piece of text as an output."""
     return {"output_type": "stream", "name": name, "text": text}
+
+
+def error_output(name: str, value: str, traceback: Sequence[str], *, fails_cell: bool) -> Output:
+    """Return an error that IPython has shown and gone on from.
+
+    Parameters
+    ----------
+    fails_cell
+        It came of showing the last expression: recent kernels answer that such a cell has failed.
+    """
+    output = {"output_type": "error", "ename": name, "evalue": value, "traceback": list(traceback)}
+    return {**output, "fails_cell": True} if fails_cell else output
 
 
 class Tail:

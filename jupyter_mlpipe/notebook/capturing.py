@@ -9,11 +9,11 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jupyter_mlpipe.execution.shell import plain
-from jupyter_mlpipe.execution.shown import Output, Shown, stream_output
+from jupyter_mlpipe.execution.shown import Output, Shown, error_output, stream_output
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 _STREAMS = ("stdout", "stderr")
@@ -51,6 +51,7 @@ class LiveCapture:
         self._replace(publisher, "publish", self._publishing(publisher.publish))
         self._replace(publisher, "clear_output", self._clearing(publisher.clear_output))
         self._replace(hook, "write_format_data", self._formatting(hook.write_format_data))
+        self._replace(self._shell, "_showtraceback", self._showing_error(self._shell._showtraceback))
         if (payloads := getattr(self._shell, "payload_manager", None)) is not None:
             self._replace(payloads, "write_payload", self._paging(payloads.write_payload))
         return self
@@ -142,6 +143,16 @@ class LiveCapture:
                 clear(wait)
 
         return keep_and_clear
+
+    def _showing_error(self, show: Callable[..., None]) -> Callable[..., None]:
+        def keep_and_show(error: type[BaseException], value: object, traceback: Sequence[str]) -> None:
+            # A kernel's hook has a message while it shows the last expression.
+            of_result = getattr(self._shell.displayhook, "msg", None) is not None
+            self.add(error_output(error.__name__, str(value), traceback, fails_cell=of_result))
+            if self._shows:
+                show(error, value, traceback)
+
+        return keep_and_show
 
     def _paging(self, write: Callable[..., None]) -> Callable[..., None]:
         def keep_and_write(payload: Mapping[str, Any], *arguments: Any, **options: Any) -> None:

@@ -139,6 +139,8 @@ class CellView:
             self._output.result(shown)
         else:
             self._output.replay(shown)
+        if shown.get("fails_cell") and self._in_cell:
+            self._output.fail(shown)
 
     def _bundle(self) -> dict[str, Any]:
         step = self._step

@@ -79,6 +79,15 @@ class CellOutput:
         self.shown = Shown(output["data"], output.get("metadata"))
         self._shell.displayhook(self.shown)
 
+    def fail(self, output: Mapping[str, Any]) -> None:
+        """Have the running cell fail as a kernel does whose last expression cannot be shown.
+
+        ipykernel does so from 7.3 on (`ZMQInteractiveShell._showtraceback`); earlier ones go on.
+        """
+        if hasattr(self._shell, "_last_traceback_during_displayhook"):
+            self._shell._last_traceback_during_displayhook = True
+            self._shell._last_traceback = output["traceback"]
+
     def replay(self, output: Mapping[str, Any]) -> None:
         """Show one output of a step as the step showed it (nbformat's words)."""
         kind = output["output_type"]
@@ -88,6 +97,8 @@ class CellOutput:
             self.clear(wait=bool(output.get("wait")))
         elif kind == "page":
             self._page(output)
+        elif kind == "error":
+            self._caught_error(output)
         elif kind == "execute_result" and self.is_kernel:
             content = {
                 "data": dict(output["data"]),
@@ -99,6 +110,13 @@ class CellOutput:
             transient = output.get("transient") or {}
             message = "update_display_data" if kind == "update_display_data" else "display_data"
             self._publish(message, output["data"], output.get("metadata"), transient)
+
+    def _caught_error(self, output: Mapping[str, Any]) -> None:
+        if self.is_kernel:
+            content = {part: output[part] for part in ("ename", "evalue", "traceback")}
+            self._send("error", content, b"error")
+        else:
+            self.stream("stdout", "\n".join(output["traceback"]) + "\n")
 
     def _page(self, output: Mapping[str, Any]) -> None:
         if self.is_kernel:

@@ -617,6 +617,24 @@ type(_).__name__
 # %%
 print("a\rb\rc"); print("x", end=""); print("y", end="\r")
 """,
+    "values that cannot be shown": r"""
+# %%
+class Broken:
+    def __repr__(self): return unknown_name
+    def _repr_html_(self): return 1 / 0
+class Partly:
+    def _repr_html_(self): return 1 / 0
+# %%
+Partly()
+# %%
+Broken()
+# %%
+from IPython.display import display
+display(Partly()); display(Broken())
+print("goes on")
+# %% plain
+type(_).__name__
+""",
 }
 
 _NEEDS = {"displays of libraries": ("rich", "plotly", "PIL")}

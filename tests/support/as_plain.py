@@ -55,7 +55,9 @@ def seen(result: Result) -> list[Any]:
             last = found.pop() if found and found[-1][0] == "text" else ("text", {"stdout": "", "stderr": ""})
             text = {**last[1], output["name"]: last[1][output["name"]] + _normal(output["text"])}
             found.append(("text", text))
-        elif kind != "error":
+        elif kind == "error":
+            found.append((kind, output["ename"], _normal(output["evalue"])))
+        else:
             found.append((kind, _normal(output["data"]), output["metadata"]))
     error = result.error and (result.error["ename"], _normal(result.error["evalue"]))
     pages = [("page", _normal(page["data"]), page["start"]) for page in result.pages]
