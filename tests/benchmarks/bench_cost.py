@@ -94,7 +94,7 @@ STEP_PARTS = {
     "in the step: encoding and writing outputs": [
         "store.store:Store.put_value",
         "store.store:Store.put_values",
-        "execution.step:_store_result",
+        "execution.step:store_result",
     ],
     "in the step: writing the record": ["store.store:Store.put_shown", "store.store:Store.put_record"],
 }

@@ -1051,7 +1051,7 @@ REUSED = [
     Row("a declared interface", "%%component s§«| -> y§»\ny§ = 1", reused="s§"),
     Row("an equal value built otherwise", reads_value("«[1, 2, 3]|sorted([3, 2] + [1])»"), reused="s§"),
     Row("an equal text built otherwise", reads_value("«'abcabc'|''.join(['abc'] * 2)»"), reused="s§"),
-    Row("equal objects that are shared", reads_value("«[[1], [1]]|[[1]] * 2»"), reused="s§"),
+    Row("equal objects that are one", reads_value("«[[1], [1]]|[[1]] * 2»"), ran="s§"),
     Row("an equal array built otherwise", reads_value("«np.arange(4)|np.arange(8)[:4]»"), reused="s§"),
     Row("an equal array with strides", reads_value("«np.array([0, 2])|np.arange(4)[::2]»"), reused="s§"),
     Row(
