@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from jupyter_mlpipe.keys.canonical import Encoded, digest
 from jupyter_mlpipe.keys.readable import short_value
-from jupyter_mlpipe.keys.values import digest_value
+from jupyter_mlpipe.keys.values import digest_with_places
+from jupyter_mlpipe.model.files import Place
 from jupyter_mlpipe.model.status import Ingredient, Reason
 
 _ORDER = {
@@ -44,7 +45,9 @@ def derive_key(
     """
     ingredients = list(closure_ingredients)
     for name, value in parameters.items():
-        ingredients.append(Ingredient("parameter", name, digest_value(value), short_value(value)))
+        content, places = digest_with_places(value)
+        ingredients.append(Ingredient("parameter", name, content, short_value(value)))
+        ingredients += place_ingredients(places)
     for name, content in inputs.items():
         ingredients.append(Ingredient("input", name, content))
     if salt:
@@ -52,6 +55,11 @@ def derive_key(
     ingredients.sort(key=_identity)
     key = digest("step key", [_encoded(*_identity(part)) for part in ingredients], list(outputs))
     return key, tuple(ingredients)
+
+
+def place_ingredients(places: Iterable[tuple[Place, str]]) -> list[Ingredient]:
+    """Return a part of the key for what is in each file or folder that was declared."""
+    return [Ingredient("file", str(place), digest(type(place).__name__, found)) for place, found in places]
 
 
 def explain(before: Iterable[Ingredient], now: Iterable[Ingredient]) -> tuple[Reason, ...]:

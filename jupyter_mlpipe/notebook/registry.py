@@ -18,6 +18,7 @@ from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.keys.closure import Closure, Closures
 from jupyter_mlpipe.keys.given import Affected, Given, Snapshot, give
 from jupyter_mlpipe.keys.modules import LocalModules, Modules, ModulesOnce
+from jupyter_mlpipe.keys.places import one_moment
 from jupyter_mlpipe.keys.providers import Changes
 from jupyter_mlpipe.keys.values import is_closure
 from jupyter_mlpipe.model import graph
@@ -26,7 +27,7 @@ from jupyter_mlpipe.model.pipeline import FromNotebook, FromParameter, Step
 from jupyter_mlpipe.notebook import learned
 from jupyter_mlpipe.notebook.aliases import aliases_of, release_aliased
 from jupyter_mlpipe.notebook.as_run import as_run, bind_as_run, by_name
-from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
+from jupyter_mlpipe.notebook.contracts import check_contract, check_places, check_resolved, check_sendable
 from jupyter_mlpipe.notebook.kept import kept_values, note_helpers, still_defined
 from jupyter_mlpipe.notebook.names import Names
 from jupyter_mlpipe.notebook.parameters import Declared, check_type, chosen_value, declare
@@ -77,6 +78,7 @@ class Registry:
     def __contains__(self, name: str) -> bool:
         return name in self.placed
 
+    @one_moment()
     def add(
         self,
         component: Component,
@@ -133,6 +135,7 @@ class Registry:
                     check_type(component.name, declared, scope.get(declared.name), scope)
             if component.inputs_declared:
                 check_resolved(component, task.closure, self.known_names())
+            check_places(task)
             graph.topological_order(self.upstream())
             candidate.taken = task.closure
             reached = {*candidate.choices, *(i.name for i in task.closure.ingredients)}
@@ -171,6 +174,7 @@ class Registry:
         """Return for each component those that it reads from, as chosen so far."""
         return upstream_of(self.placed)
 
+    @one_moment()
     def tasks(
         self,
         targets: Iterable[str] | None = None,
@@ -200,6 +204,7 @@ class Registry:
                 task = self.task(name, overrides, surroundings, planned=strict)
                 if strict and task.closure.unresolved:
                     check_resolved(task.step.component, task.closure, self.known_names())
+                check_places(task)
                 if not task.options.here:
                     check_sendable(task.step.component, task.closure)
                 tasks[name] = task
