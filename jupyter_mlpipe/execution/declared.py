@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.errors import PlaceError
 from jupyter_mlpipe.execution.writes import State, state_of
 from jupyter_mlpipe.keys.derive import place_ingredients
-from jupyter_mlpipe.keys.places import local_place, place_digest
+from jupyter_mlpipe.keys.places import entries_of, local_place, place_digest
 from jupyter_mlpipe.model.files import Folder, Place
 from jupyter_mlpipe.model.status import Ingredient
+
+if TYPE_CHECKING:
+    from jupyter_mlpipe.execution.task import StepTask
 
 _CONTAINERS = (list, tuple, set, frozenset)
 
@@ -69,6 +72,22 @@ def localised(value: Any, places: Iterable[DeclaredPlace]) -> Any:
     if type(value) is dict:
         return {key: localised(item, places) for key, item in value.items()}
     return value
+
+
+def check_places(*tasks: StepTask) -> None:
+    """Refuse steps that were given a file or folder which is not there, or cannot be read.
+
+    Raises
+    ------
+    PlaceError
+        Says which, and what to do.
+    """
+    for task in tasks:
+        for place in task.places:
+            try:
+                entries_of(place)
+            except PlaceError as error:
+                raise PlaceError(f"Component '{task.name}' cannot be run: {error}") from None
 
 
 class Declared:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import email.utils
 import json
 import os
 import re
@@ -194,6 +193,8 @@ def _token(files: Mapping[str, Mapping[str, Any]]) -> str | None:
 def _age(value: Any) -> float:
     try:
         if isinstance(value, str):
+            import email.utils  # loads much, for the few that say it in words
+
             value = email.utils.parsedate_to_datetime(value)
         if isinstance(value, datetime.datetime):
             value = value if value.tzinfo else value.replace(tzinfo=datetime.UTC)

@@ -20,7 +20,7 @@ from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromParameter, FromStep
 from jupyter_mlpipe.notebook.cluster import make_executor
 from jupyter_mlpipe.notebook.config import MLPipe
-from jupyter_mlpipe.notebook.contracts import check_contract, check_places, check_resolved, check_sendable
+from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
 from jupyter_mlpipe.notebook.parameters import Declared, check_known, convert, declare
 from jupyter_mlpipe.store.history import History
 from jupyter_mlpipe.store.store import open_store
@@ -149,9 +149,7 @@ class Pipeline(PlannedPipeline):
             else d.value
             for n, d in declared.items()
         }
-        task = StepTask(step=step, closure=closure, parameters=values, title=component.title)
-        check_places(task)
-        return task
+        return StepTask(step=step, closure=closure, parameters=values, title=component.title)
 
     def _producer_of(self, producer: tuple[str, str] | None) -> bool:
         return producer is not None and producer[0] in self._placements

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from jupyter_mlpipe.cells.compile import check_changes, first_line
-from jupyter_mlpipe.errors import ContractError, PlaceError, UnknownNameError, close_matches
-from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.errors import ContractError, UnknownNameError, close_matches
 from jupyter_mlpipe.keys.closure import Closure
-from jupyter_mlpipe.keys.places import entries_of
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromNotebook, Step
 
@@ -78,21 +76,6 @@ def check_sendable(component: Component, closure: Closure) -> None:
             f"cannot be sent to the step's process: {reason.detail}. Make it inside the cell, "
             "or put --here behind the component's name to run it in the kernel itself."
         )
-
-
-def check_places(task: StepTask) -> None:
-    """Refuse a step that was given a file or folder which is not there, or cannot be read.
-
-    Raises
-    ------
-    PlaceError
-        Says which, and what to do.
-    """
-    for place in task.places:
-        try:
-            entries_of(place)
-        except PlaceError as error:
-            raise PlaceError(f"Component '{task.name}' cannot be run: {error}") from None
 
 
 def _at_line(component: Component, name: str) -> str:

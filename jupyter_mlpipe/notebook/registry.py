@@ -13,6 +13,7 @@ from typing import Any
 
 from jupyter_mlpipe.cells.compile import drop_defaults
 from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.execution.declared import check_places
 from jupyter_mlpipe.execution.resolve import place
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.keys.closure import Closure, Closures
@@ -27,7 +28,7 @@ from jupyter_mlpipe.model.pipeline import FromNotebook, FromParameter, Step
 from jupyter_mlpipe.notebook import learned
 from jupyter_mlpipe.notebook.aliases import aliases_of, release_aliased
 from jupyter_mlpipe.notebook.as_run import as_run, bind_as_run, by_name
-from jupyter_mlpipe.notebook.contracts import check_contract, check_places, check_resolved, check_sendable
+from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
 from jupyter_mlpipe.notebook.kept import kept_values, note_helpers, still_defined
 from jupyter_mlpipe.notebook.names import Names
 from jupyter_mlpipe.notebook.parameters import Declared, check_type, chosen_value, declare
@@ -84,6 +85,8 @@ class Registry:
         component: Component,
         unsettled: Collection[str] = (),
         own: Mapping[str, Changes] = MappingProxyType({}),
+        *,
+        is_to_run: bool = True,
     ) -> StepTask:
         """Register a component, or register it again; the earlier one stays where this fails.
 
@@ -93,10 +96,12 @@ class Registry:
             Components whose settings have not reached the notebook yet.
         own
             What this one has set in the notebook the last time, by provider.
+        is_to_run
+            Whether it runs next: then the files that it was given must be there.
 
         Raises
         ------
-        ContractError, UnknownNameError, CycleError, ParameterError
+        ContractError, UnknownNameError, CycleError, ParameterError, PlaceError
             The component does not fit; the message says how to mend it.
         """
         before = self.placed.get(component.name)
@@ -135,7 +140,8 @@ class Registry:
                     check_type(component.name, declared, scope.get(declared.name), scope)
             if component.inputs_declared:
                 check_resolved(component, task.closure, self.known_names())
-            check_places(task)
+            if is_to_run:
+                check_places(task)
             graph.topological_order(self.upstream())
             candidate.taken = task.closure
             reached = {*candidate.choices, *(i.name for i in task.closure.ingredients)}
@@ -204,7 +210,6 @@ class Registry:
                 task = self.task(name, overrides, surroundings, planned=strict)
                 if strict and task.closure.unresolved:
                     check_resolved(task.step.component, task.closure, self.known_names())
-                check_places(task)
                 if not task.options.here:
                     check_sendable(task.step.component, task.closure)
                 tasks[name] = task

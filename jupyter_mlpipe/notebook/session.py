@@ -125,8 +125,9 @@ class Session:
         self.results.load_read(component.reads)
         before = self._cells.get(component.cell_id or "")
         around = self.settings.unsettled, self.settings.set_by(component.name)
+        is_to_run = component.options.run and self._mode_of(component) != "register"
         try:
-            task = self.registry.add(component, *around)
+            task = self.registry.add(component, *around, is_to_run=is_to_run)
         except PlaceError:
             if not self.runs.live:
                 raise
@@ -275,7 +276,7 @@ class Session:
             notes.append(word)
         facts = {"cell_id": component.cell_id}
         self.background.forget(component.name)
-        mode = "background" if component.name in self.headless.targets else self.mode
+        mode = self._mode_of(component)
         if not options.run or mode == "register":
             output.display(receipt.bundle("registered", notes=notes, facts=facts))
             self.offers.claim_unmade(task)
@@ -331,6 +332,9 @@ class Session:
         if not has_run_here:
             self.results.take(output.shown, run, component.name)
         return has_run_here
+
+    def _mode_of(self, component: Component) -> str:
+        return "background" if component.name in self.headless.targets else self.mode
 
     def _remark(self, made: RunStep) -> str:
         """Say once how files are declared."""

@@ -135,11 +135,4 @@ FILE_ROWS = [
         _LINKED + "\n---\n%%component s§\ny§ = open('r§.txt').read()",
         ran="s§",
     ),
-    Row(
-        "rows in the log of a database",
-        "import sqlite3\nk§ = sqlite3.connect('d§.db')\nk§.execute('pragma journal_mode=wal')\nk§.execute('create table if not exists t (a)')\n"
-        "k§.execute('delete from t')\nk§.execute('insert into t values («1|2»)')\nk§.commit()\n---\n"
-        "%%component s§\nimport sqlite3\n_d = sqlite3.connect('d§.db')\ny§ = _d.execute('select a from t').fetchall()\n_d.close()",
-        ran="s§",
-    ),
 ]
