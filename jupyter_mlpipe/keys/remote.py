@@ -3,8 +3,10 @@ too little, and kept as local copies for the steps that open them."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import datetime
+import functools
 import json
 import os
 import re
@@ -64,10 +66,24 @@ def fetch(place: Place) -> Place:
     PlaceError
         It is not there, is of the other kind, cannot be read, or its protocol is not installed.
     """
-    root = MEMO.folder or os.path.join(tempfile.gettempdir(), f"mlpipe-{os.getuid()}")
     with _explained(place):
-        local = _fetch(place, os.path.join(root, CACHE, f"remote-{digest('url', str(place))[:16]}"))
+        folder = f"remote-{digest('url', str(place))[:16]}"
+        local = _fetch(place, os.path.join(copies_folder(MEMO.folder), folder))
     return type(place)(local)
+
+
+def copies_folder(store: str) -> str:
+    """Return where copies of a store go: into it; where it cannot be written, elsewhere for this process."""
+    if store and os.access(store, os.W_OK):
+        return os.path.join(store, CACHE)
+    return _folder_of_process()
+
+
+@functools.cache
+def _folder_of_process() -> str:
+    folder = tempfile.mkdtemp(prefix="mlpipe-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _fetch(place: Place, folder: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError, PlaceError
 from jupyter_mlpipe.keys.places import Entry, entries_of, local_place
-from jupyter_mlpipe.keys.remote import CACHE
+from jupyter_mlpipe.keys.remote import copies_folder
 from jupyter_mlpipe.model.files import File, Folder, Place
 from jupyter_mlpipe.model.resources import describe_bytes
 from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
@@ -112,8 +112,12 @@ class Copies:
 
     def __init__(self, objects: Objects, root: str) -> None:
         self._objects = objects
-        self._folder = os.path.join(root, CACHE)
+        self._root = root
         self._own = ""
+
+    @property
+    def _folder(self) -> str:
+        return copies_folder(self._root)
 
     def keep_own(self) -> None:
         """Give copies that nobody else is given, from now on, and remove them when this process ends."""

@@ -51,6 +51,7 @@ class Tagged(MemoryFileSystem):  # type: ignore[misc]
 
 @pytest.fixture(autouse=True)
 def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tagged]:
+    (tmp_path / "store").mkdir()
     monkeypatch.setattr(stats.MEMO, "_folder", str(tmp_path / "store"))
     fsspec.register_implementation("tagged", Tagged, clobber=True)
     fs = fsspec.filesystem("tagged")

@@ -133,6 +133,17 @@ def test_bytes_that_are_gone_or_bad_count_as_missing(store: Store, places: Path)
     assert not list((store.root / "files").glob("*.part"))
 
 
+def test_copies_of_a_store_that_cannot_be_written_lie_elsewhere(
+    store: Store, places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = store.put_value(File("out/in/run.sh"), {})
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != str(store.root) and access(path, mode))
+    found = store.get_value(artifact)
+    assert not found.path.is_relative_to(store.root)
+    assert found.path.read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [
