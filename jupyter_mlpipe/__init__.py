@@ -7,12 +7,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jupyter_mlpipe.execution.pipeline import Pipeline
     from jupyter_mlpipe.execution.run import Run
+    from jupyter_mlpipe.model.files import File, Folder
 
 __version__ = "0.1.0"
 
-__all__ = ["Pipeline", "Run", "__version__", "component", "current", "load_ipython_extension"]
+__all__ = [
+    "File",
+    "Folder",
+    "Pipeline",
+    "Run",
+    "__version__",
+    "component",
+    "current",
+    "load_ipython_extension",
+]
 
 _LAZY = {
+    "File": ("jupyter_mlpipe.model.files", "File"),
+    "Folder": ("jupyter_mlpipe.model.files", "Folder"),
     "Pipeline": ("jupyter_mlpipe.notebook.api", "Pipeline"),
     "Run": ("jupyter_mlpipe.execution.run", "Run"),
     "component": ("jupyter_mlpipe.cells.decorator", "component"),

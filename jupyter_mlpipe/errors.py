@@ -9,6 +9,7 @@ MLPipeError
 │   ├── UnknownStepError
 │   └── ContractError       a declared signature and the cell's code disagree
 ├── ParameterError          a parameter's value does not fit its annotation
+├── PlaceError              a declared file or folder is not there, or cannot be read
 ├── StoreError              the store cannot be read or written
 │   ├── StoreFullError
 │   ├── EncodingError       a value that no codec can store
@@ -66,6 +67,10 @@ class ContractError(PipelineError):
 
 class ParameterError(MLPipeError):
     """A parameter's value does not fit its annotation."""
+
+
+class PlaceError(MLPipeError):
+    """A declared file or folder is not there, or cannot be read."""
 
 
 class StoreError(MLPipeError):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = {"IPython", "dask", "distributed", "ipykernel", "matplotlib", "numpy", "pandas", "pyarrow"}
+HEAVY = {"IPython", "dask", "distributed", "fsspec", "ipykernel", "matplotlib", "numpy", "pandas", "pyarrow"}
 
 
 def loaded_by(statement: str) -> set[str]:

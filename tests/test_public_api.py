@@ -7,6 +7,8 @@ import jupyter_mlpipe
 
 def test_the_exported_names_are_these() -> None:
     assert sorted(jupyter_mlpipe.__all__) == [
+        "File",
+        "Folder",
         "Pipeline",
         "Run",
         "__version__",

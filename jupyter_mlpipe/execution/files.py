@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from collections.abc import Mapping
 
 from blake3 import blake3
+
+from jupyter_mlpipe.keys.stats import MEMO
 
 MISSING = "missing"
 ABSENT = "absent"  # nothing is at the path; `THERE`: something is, whatever it holds
@@ -15,7 +16,6 @@ THERE = "there"
 CHANGED = "changed while it was read"  # never the digest of anything
 _NAMES = "names "
 _STATES = "states "
-_known: dict[tuple[str, int, int, int, int], str] = {}
 
 
 def digest_as_before(path: str, before: str) -> str:
@@ -81,26 +81,8 @@ def _counts(name: str) -> bool:
 
 
 def file_digest(path: str) -> str:
-    """Return the digest of a file's content, or `MISSING` where there is none to read.
-
-    A file whose size, times and inode are those of the last time is not read again.
-    """
+    """Return the digest of a file's content, or `MISSING` where there is none to read."""
     try:
-        found = os.stat(path)
-        identity = (path, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-        digest = _known.get(identity)
-        if digest is None:
-            hasher = blake3()
-            if found.st_size:
-                hasher.update_mmap(path)
-            digest = hasher.hexdigest()
-            # The clock of a file system may be coarse: a change within the same tick keeps the times.
-            if _is_settled(found):
-                _known[identity] = digest
+        return MEMO.digest(path)
     except OSError:
         return MISSING
-    return digest
-
-
-def _is_settled(found: os.stat_result) -> bool:
-    return time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > 2_000_000_000

@@ -19,6 +19,7 @@ from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, StepSpec, join
 from jupyter_mlpipe.execution.unseen import is_closed_file
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.keys.values import is_closure, is_definition
+from jupyter_mlpipe.model.files import Place
 from jupyter_mlpipe.store.comparing import can_store, content_of, is_same
 from jupyter_mlpipe.store.records import Artifact
 from jupyter_mlpipe.store.sharing import find_groups, is_atom
@@ -60,12 +61,18 @@ class GivenValues:
             name: value
             for name, value in values.items()
             if is_closure(value)
-            or (not is_definition(value, _main()) and not isinstance(value, types.FunctionType | type))
+            # A declared file is the project's own: what becomes of it is told by what is on disk.
+            or (
+                (not isinstance(value, Place) or name in spec.inputs)
+                and (not is_definition(value, _main()) and not isinstance(value, types.FunctionType | type))
+            )
         }
         kept = ((name, keep_frame(value)) for name, value in {**self._companions, **self._values}.items())
         self._frames = {name: frame for name, frame in kept if frame is not None}
         self._parameters = {
-            name: content_of(value, _main()) for name, value in spec.parameters.items() if not is_atom(value)
+            name: content_of(value, _main())
+            for name, value in spec.parameters.items()
+            if name in self._values and not is_atom(value)
         }
         self._captured: dict[str, Any] | None = None
 

@@ -21,6 +21,7 @@ from jupyter_mlpipe.errors import (
     StepError,
 )
 from jupyter_mlpipe.execution import executor as executors
+from jupyter_mlpipe.execution.declared import check_places
 from jupyter_mlpipe.execution.events import (
     AddRun,
     Ask,
@@ -169,6 +170,8 @@ class Runner:
         ------
         UnknownStepError
             A name in `targets` or `force` is not a step.
+        PlaceError
+            A declared file is not there, or cannot be read.
         """
         wanted = tuple(targets) if targets is not None else tuple(tasks)
         check_steps(wanted, tasks)
@@ -187,6 +190,7 @@ class Runner:
         is_done = plan.wholly_reused and self._restore_all(plan, restore=restore)
         ordered = dict(plan.tasks)
         if not is_done:
+            check_places(*ordered.values())
             behind = file_order(ordered, lambda name: last_record(self.store, self.history, pipeline, name))
             ordered = {n: replace(task, behind=tuple(behind.get(n, ()))) for n, task in ordered.items()}
         state = RunState(secrets.token_hex(8), pipeline, ordered, wanted, listener)

@@ -12,6 +12,7 @@ from jupyter_mlpipe.model.status import Ingredient
 from jupyter_mlpipe.store.files import Limits
 
 if TYPE_CHECKING:
+    from jupyter_mlpipe.execution.declared import DeclaredPlace
     from jupyter_mlpipe.keys.closure import ModuleSource
     from jupyter_mlpipe.keys.held import DefinitionPickle
     from jupyter_mlpipe.store.records import Artifact
@@ -128,6 +129,8 @@ class StepSpec:
         Modules worth importing ahead in the fork server.
     file_limits
         How much of the files that it writes is kept.
+    places
+        Files and folders that it was declared to read.
     notebook, user
         Labels for the record.
     """
@@ -163,6 +166,7 @@ class StepSpec:
     gpus: int = 0
     preload: tuple[str, ...] = ()
     file_limits: Limits = field(default_factory=Limits)
+    places: tuple[DeclaredPlace, ...] = ()
     notebook: str = ""
     user: str = ""
 

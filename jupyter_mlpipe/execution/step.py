@@ -34,6 +34,7 @@ from jupyter_mlpipe.errors import (
 from jupyter_mlpipe.execution import watch
 from jupyter_mlpipe.execution.body import Body, ReturnedWrongly, call_function, unpack_result
 from jupyter_mlpipe.execution.channel import Channel
+from jupyter_mlpipe.execution.declared import Declared
 from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.leftovers import flush_files
 from jupyter_mlpipe.execution.local_modules import install_modules, quote
@@ -51,6 +52,7 @@ from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.held import alter
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.keys.process import THREAD_VARIABLES
+from jupyter_mlpipe.model.files import stand_in
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.files import FileKeeper
@@ -148,8 +150,12 @@ class StepProcess:
         shell.install()
         install_modules(spec.modules)
         store = open_store(spec.store)
+        store.copies.keep_own()
+        atexit.register(store.copies.remove_own)
         store.objects.trust(tuple(mark) for mark in sent["verified"])
-        file_watch = watch.FileWatch(spec.folder or os.getcwd(), [spec.store])
+        stand_in({str(p.place): str(p.local) for p in spec.places if p.place.is_remote})
+        declared = Declared(spec.places)
+        file_watch = watch.FileWatch(spec.folder or os.getcwd(), [spec.store], declared)
         # Before the code's own imports: what a local module that is not in the snapshot reads counts too.
         file_watch.start()
         body = Body(spec.code, spec.title)

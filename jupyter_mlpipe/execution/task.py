@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from jupyter_mlpipe.execution.declared import declared_places, localised
 from jupyter_mlpipe.execution.spec import Prelude, StepSpec
 from jupyter_mlpipe.keys.closure import Closure, ModuleSource
 from jupyter_mlpipe.keys.given import NOTHING, Given, Snapshot
 from jupyter_mlpipe.keys.held import DefinitionPickle
+from jupyter_mlpipe.keys.values import places_in
 from jupyter_mlpipe.model.component import Options
+from jupyter_mlpipe.model.files import Place
 from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.status import Ingredient, Reason
 from jupyter_mlpipe.store.records import Artifact, Record
@@ -85,6 +88,12 @@ class StepTask:
         return self.step.component.options
 
     @property
+    def places(self) -> tuple[Place, ...]:
+        """The files and folders that it was declared to read."""
+        of_parameters = (place for value in self.parameters.values() for place in places_in(value))
+        return (*self.closure.places, *of_parameters)
+
+    @property
     def preload(self) -> tuple[str, ...]:
         """Modules worth importing ahead: with IPython's formatters where the cell displays something."""
         shows = ("IPython.core.interactiveshell",) if self.step.component.shows else ()
@@ -128,6 +137,7 @@ def make_spec(
     for reached in (*(giver.closure for giver in givers), closure):
         modules.update(reached.modules)
         sources.update(reached.sources)
+    places = declared_places(task.places, ingredients)
     return StepSpec(
         step=task.name,
         key=key,
@@ -138,7 +148,7 @@ def make_spec(
         outputs=component.outputs,
         outputs_declared=component.outputs_declared,
         contested=task.contested,
-        parameters=task.parameters,
+        parameters={name: localised(value, places) for name, value in task.parameters.items()},
         inputs=dict(inputs),
         companions=dict(companions or {}),
         imports=closure.imports,
@@ -159,6 +169,7 @@ def make_spec(
         gpus=task.options.resources.gpus,
         preload=task.preload,
         environment=task.given.environment,
+        places=places,
         notebook=notebook,
     )
 

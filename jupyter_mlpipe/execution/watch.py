@@ -18,12 +18,14 @@ import stat
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from jupyter_mlpipe.execution.declared import Declared
 from jupyter_mlpipe.execution.files import (
     CHANGED,
     MISSING,
@@ -76,6 +78,17 @@ _CHANGES = frozenset(
         "os.utime",
     }
 )
+_EVENTS = _CHANGES | {
+    "open",
+    "sqlite3.connect",
+    "os.listdir",
+    "os.scandir",
+    "subprocess.Popen",
+    "os.system",
+    "os.posix_spawn",
+    "os.forkpty",
+    "os.fork",
+}
 _WORD_ENDS = re.compile(r"[=<>|;&()]+")
 
 
@@ -102,6 +115,16 @@ def _command_of(frame: FrameType | None) -> object:
 
 def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(os.path.join(folder, ""))
+
+
+def _logs_ahead(database: str) -> bool:
+    """Tell whether an SQLite database has its latest changes in a file beside it."""
+    try:
+        with open(database, "rb", buffering=0) as file:
+            header = file.read(20)
+    except OSError:
+        return False
+    return header[18:20] == b"\x02\x02"  # https://www.sqlite.org/fileformat.html
 
 
 def _absolute_in(path: Any, folder: Any) -> str | None:
@@ -132,9 +155,12 @@ class FileWatch:
         The notebook's: files below it count even where the system's folders do not.
     ignored
         Further folders to leave out, such as the store.
+    declared
+        What is in the step's key already.
     """
 
-    def __init__(self, folder: str, ignored: Iterable[str] = ()) -> None:
+    def __init__(self, folder: str, ignored: Iterable[str] = (), declared: Declared | None = None) -> None:
+        self._declared = declared or Declared()
         self._base = os.path.abspath(folder)
         self._folder = os.path.join(os.path.realpath(folder), "")
         self._ignored = tuple(os.path.join(os.path.realpath(path), "") for path in ignored)
@@ -150,6 +176,7 @@ class FileWatch:
         self._relative: set[str] = set()  # named as seen from the notebook's folder
         self._absolute: set[str] = set()  # written out in full by the code or its values
         self._active = False
+        self._noting: set[int] = set()  # threads
         self._started_ns = 0
 
     def start(self, add_hook: Callable[[AuditHook], None] = sys.addaudithook) -> None:
@@ -177,18 +204,26 @@ class FileWatch:
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
         # Called for every audit event there is: the common case must leave at once.
+        if not self._active or event not in _EVENTS:
+            return
+        thread = threading.get_ident()
+        if thread in self._noting:
+            return  # what is opened to digest it
+        self._noting.add(thread)
+        try:
+            self._note_event(event, args)
+        finally:
+            self._noting.discard(thread)
+
+    def _note_event(self, event: str, args: tuple[Any, ...]) -> None:
         if event == "open":
-            if not self._active:
-                return
             path, mode, flags = args
             if not isinstance(path, int):
                 self._note_open(path, mode or "", flags)
-        elif not self._active:
-            return
         elif event == "sqlite3.connect":
             self._note_database(args[0])
         elif event in ("os.listdir", "os.scandir"):
-            if not _imports(sys._getframe(1)):
+            if not _imports(sys._getframe(2)):
                 self._note_listing(args[0])
         elif event == "subprocess.Popen":
             self._note_command(args[1], args[2])
@@ -198,7 +233,7 @@ class FileWatch:
             self._note_command(args[1], None)
         elif event == "os.forkpty":
             # What the child is to run is told in the child only: a `!command` line comes this way.
-            self._note_command(_command_of(sys._getframe(1)), None)
+            self._note_command(_command_of(sys._getframe(2)), None)
         elif event == "os.fork":
             self._writes.has_children = True
         elif event in _CHANGES:
@@ -207,7 +242,7 @@ class FileWatch:
     def _note_open(self, path: Any, mode: str, flags: int) -> None:
         if not flags & _WRITES and "w" not in mode:
             # With an open folder before it, of which the event does not tell.
-            if sys._getframe(2).f_code.co_name not in _WALKERS:
+            if sys._getframe(3).f_code.co_name not in _WALKERS:
                 self._note(path, self._read)
         elif (absolute := self._named_by(path)) is not None:
             exclusive = "x" in mode or bool(flags & os.O_EXCL and flags & os.O_CREAT)
@@ -239,7 +274,7 @@ class FileWatch:
         if event == "os.chmod":
             writes.set_mode(path)
             return
-        forgiving = is_forgiving(sys._getframe(2))
+        forgiving = is_forgiving(sys._getframe(3))
         if event in ("os.remove", "os.rmdir"):
             writes.remove(path, is_strict=not forgiving)
         elif event == "os.mkdir":
@@ -272,6 +307,8 @@ class FileWatch:
         if path.startswith("file:"):
             path = unquote(urlsplit(path).path)
         if path and path != ":memory:" and (absolute := self._named_by(path)) is not None:
+            if _logs_ahead(absolute):
+                self._note(f"{path}-wal", self._read)
             # It may be written to: SQLite tells nobody.
             self._writes.open(absolute, anew=False)
             self._written.add(absolute)
@@ -353,7 +390,7 @@ class FileWatch:
         self.stop()
         found = self._required()
         for path, before in self._read.items():
-            if path in found:
+            if path in found or self._declares(path):
                 continue
             if os.path.basename(os.path.dirname(path)) == "__pycache__" and path.endswith(".pyc"):
                 try:
@@ -374,9 +411,13 @@ class FileWatch:
             found[path] = file_digest(path) if is_same else CHANGED
         found.update(self._listings())
         for path, may_be_folder in self._mentioned.items():
-            if path not in found and path not in self._written:
+            if path not in found and path not in self._written and not self._declares(path):
                 found.update(self._named(path, may_be_folder))
+        found.update(dict.fromkeys(self._declared.changed(self._written), CHANGED))
         return dict(sorted((self._as_meant(path), digest) for path, digest in found.items()))
+
+    def _declares(self, path: str) -> bool:
+        return path not in self._written and self._declared.covers(path)
 
     def _required(self) -> dict[str, str]:
         """Return what was there before the step wrote to it, where its result rests on that."""
@@ -399,6 +440,8 @@ class FileWatch:
     def _listings(self) -> Iterator[tuple[str, str]]:
         for folder, before in self._listed.items():
             real = os.path.join(os.path.realpath(folder), "")
+            if self._declares(folder):
+                continue
             if self._is_excluded(real) or (self._is_temporary(real) and before == MISSING):
                 continue
             after = names_digest(folder)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 
 from jupyter_mlpipe.execution.files import (
     ABSENT,
+    CHANGED,
     MISSING,
     THERE,
     digest_as_before,
@@ -53,6 +54,7 @@ def file_reasons(record: Record, task: StepTask, store: Store, ahead: Ahead) -> 
         found = _digest(full, before, ahead)
         if found != before:
             gone = "no longer there" if found in (MISSING, ABSENT) else "changed"
+            gone = CHANGED if before == CHANGED else gone
             yield Reason("file", path, "is there already" if before in (MISSING, ABSENT) else gone)
     if not is_done:
         for entry in record.written:

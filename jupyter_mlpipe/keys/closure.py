@@ -19,6 +19,7 @@ from typing import Any
 from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.codes import CodeReads, code_reads, evaluates, find_source, words_in
+from jupyter_mlpipe.keys.derive import place_ingredients
 from jupyter_mlpipe.keys.describe import find_home
 from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
 from jupyter_mlpipe.keys.given import OF_ALL_LIBRARIES, STATES, UNAFFECTED, Affected
@@ -41,9 +42,10 @@ from jupyter_mlpipe.keys.settings import (
     scan_settings,
 )
 from jupyter_mlpipe.keys.syntax import ends_quietly, syntax_digest
-from jupyter_mlpipe.keys.values import Digester, Undigestable, is_definition
+from jupyter_mlpipe.keys.values import Digester, Undigestable, digest_places, is_definition
 from jupyter_mlpipe.keys.witness import GIVEN, MISSING, PROVIDED, Scope, Witness, look
 from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.model.files import Place
 from jupyter_mlpipe.model.status import Ingredient, Reason, ReasonKind
 
 __all__ = ["Closure", "Closures", "ModuleSource", "take_closure"]
@@ -74,6 +76,8 @@ class Closure:
         Local modules by full name.
     packages
         Distribution -> version.
+    places
+        Files and folders that were declared among captured values.
     preload
         Installed modules worth importing ahead.
     ingredients
@@ -97,6 +101,7 @@ class Closure:
     sources: Mapping[str, str] = field(default_factory=dict)
     modules: Mapping[str, ModuleSource] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
+    places: tuple[Place, ...] = ()
     preload: tuple[str, ...] = ()
     ingredients: tuple[Ingredient, ...] = ()
     affected: Affected = UNAFFECTED
@@ -161,6 +166,8 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
     walk.add("code", "", digest("code", cell.digest, cell.is_quiet), shorten(component.code))
     walk.add("python", "", digest("python", *sys.version_info[:2]), "{}.{}".format(*sys.version_info))
     affected, may_set = walk.find_settings(cell.settings, reached, shows=component.shows)
+    places = tuple(walk.digester.reach.places.values())
+    walk.ingredients += place_ingredients(digest_places(places))
     payload, names, unshippable = _pickle(walk.captured, namespace)
     closure = Closure(
         provided_reads=tuple(walk.provided_reads),
@@ -170,6 +177,7 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
         sources=walk.sources(),
         modules={name: module.source for name, module in reached.local.items() if module.source is not None},
         packages={package.name: package.version for package in reached.distributions.values()},
+        places=places,
         preload=_modules_ahead(walk.witness.wanted, reached.tops),
         ingredients=tuple(sorted(walk.ingredients, key=lambda i: (i.kind, i.name, i.digest))),
         affected=affected,

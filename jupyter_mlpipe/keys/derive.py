@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from jupyter_mlpipe.keys.canonical import Encoded, digest
 from jupyter_mlpipe.keys.readable import short_value
-from jupyter_mlpipe.keys.values import digest_value
+from jupyter_mlpipe.keys.values import UNREADABLE, digest_with_places
+from jupyter_mlpipe.model.files import Place
 from jupyter_mlpipe.model.status import Ingredient, Reason
 
 _ORDER = {
@@ -17,6 +18,7 @@ _ORDER = {
     )
 }
 _MAX_DETAIL = 60
+_ADDED, _REMOVED = "added", "removed"
 
 
 def derive_key(
@@ -44,7 +46,9 @@ def derive_key(
     """
     ingredients = list(closure_ingredients)
     for name, value in parameters.items():
-        ingredients.append(Ingredient("parameter", name, digest_value(value), short_value(value)))
+        content, places = digest_with_places(value)
+        ingredients.append(Ingredient("parameter", name, content, short_value(value)))
+        ingredients += place_ingredients(places)
     for name, content in inputs.items():
         ingredients.append(Ingredient("input", name, content))
     if salt:
@@ -52,6 +56,16 @@ def derive_key(
     ingredients.sort(key=_identity)
     key = digest("step key", [_encoded(*_identity(part)) for part in ingredients], list(outputs))
     return key, tuple(ingredients)
+
+
+def place_ingredients(places: Iterable[tuple[Place, str]]) -> list[Ingredient]:
+    """Return a part of the key for what is in each file or folder that was declared."""
+    return [
+        Ingredient(
+            "file", str(place), digest(type(place).__name__, found), found if found == UNREADABLE else ""
+        )
+        for place, found in places
+    ]
 
 
 def explain(before: Iterable[Ingredient], now: Iterable[Ingredient]) -> tuple[Reason, ...]:
@@ -63,6 +77,8 @@ def explain(before: Iterable[Ingredient], now: Iterable[Ingredient]) -> tuple[Re
         old, new = earlier.get(place), later.get(place)
         if old is None or new is None or old.digest != new.digest:
             reasons.append(Reason(*place, _difference(old, new)))
+    # Another path is another file: to say so once is enough.
+    reasons = [r for r in reasons if r.kind != "file" or r.detail not in (_ADDED, _REMOVED)] or reasons
     return tuple(sorted(reasons, key=lambda r: (_ORDER.get(r.kind, len(_ORDER)), r.name)))
 
 
@@ -78,9 +94,11 @@ def _encoded(kind: str, name: str, content: str) -> Encoded:
 
 def _difference(old: Ingredient | None, new: Ingredient | None) -> str:
     if old is None:
-        return "added"
+        return _ADDED
     if new is None:
-        return "removed"
+        return _REMOVED
+    if old.kind == "file" and UNREADABLE in (old.detail, new.detail):
+        return "cannot be read" if new.detail else "can be read again"
     if old.kind in ("code", "helper", "unhashable"):
         return "changed"
     details = (old.detail, new.detail)

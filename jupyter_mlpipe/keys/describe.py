@@ -20,6 +20,7 @@ from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.libraries import LIBRARIES
 from jupyter_mlpipe.keys.parts import Description, Item, describe_as
 from jupyter_mlpipe.keys.pickles import find_in
+from jupyter_mlpipe.model.files import Place
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.keys.values import Digester
@@ -74,6 +75,9 @@ def describe_definition(value: Any, digester: Digester) -> Description:
         return _describe_function(value, digester)
     if isinstance(value, type):
         return _describe_class(value)
+    if isinstance(value, Place):
+        digester.reach.places[repr(value)] = value
+        return describe_as(type(value).__name__, str(value))
     if isinstance(value, enum.Enum):
         return Description("enum", (Item(type(value)), Item(value.name), Item(value._value_, ".value")))
     if (special := _SPECIAL.get(type(value))) is not None:

@@ -31,6 +31,7 @@ from jupyter_mlpipe.keys.codes import code_reads
 from jupyter_mlpipe.keys.libraries import frame_attributes
 from jupyter_mlpipe.keys.quiet import fill_class, make_class
 from jupyter_mlpipe.keys.views import reduce_views
+from jupyter_mlpipe.model.files import Place
 
 OUT_OF_BAND_BYTES = 64 * 1024
 """Buffers from this size on are kept beside the pickle, not copied into it."""
@@ -121,6 +122,7 @@ def dump_artifact(
     file = io.BytesIO()
     pickler = _Pickler(file, namespace, by_name=True, buffer_callback=keep)
     pickler.reduced = reduced or {}
+    pickler.is_artifact = True
     pickler.dump_or_explain(value)
     # What functions sent by value read must be there too when they are called.
     named = {*pickler.named, *(name for name in pickler.read if name in namespace)}
@@ -180,7 +182,7 @@ class _Nowhere(io.BytesIO):
 _REFERRED_TO = (type, types.FunctionType, types.BuiltinFunctionType)
 _OF_PYTHON = frozenset({"__main__", "jupyter_mlpipe", "cloudpickle"} | sys.stdlib_module_names)
 _LRU_CACHE = type(functools.lru_cache(lambda: None))
-_REDUCED_HERE = (*_REFERRED_TO, types.CellType, _LRU_CACHE, weakref.WeakKeyDictionary, BaseException)
+_REDUCED_HERE = (*_REFERRED_TO, types.CellType, _LRU_CACHE, weakref.WeakKeyDictionary, BaseException, Place)
 
 
 def _reduce_code(code: types.CodeType) -> Any:
@@ -210,6 +212,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.by_value: frozenset[str] = frozenset()  # names of definitions that are not referred to by them
         self.modules: set[str] = set()
         self.read: set[str] = set()
+        self.is_artifact = False
 
     def dump_or_explain(self, value: object) -> None:
         try:
@@ -237,6 +240,10 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
                 self.modules.add(top)
         if isinstance(obj, types.FunctionType):
             return self._reduce_function(obj)
+        if isinstance(obj, Place):
+            if self.is_artifact:
+                raise pickle.PicklingError("its content would not be kept")
+            return NotImplemented
         if isinstance(obj, types.CellType) and id(obj) in self._cells:
             return _make_empty_cell, ()
         if self._by_name and isinstance(obj, type) and obj.__module__ == "__main__" and self._names(obj):

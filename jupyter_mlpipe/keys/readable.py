@@ -8,6 +8,7 @@ from typing import Any
 
 from jupyter_mlpipe.keys.canonical import SCALARS
 from jupyter_mlpipe.keys.codes import find_source
+from jupyter_mlpipe.model.files import Place
 
 MAX_SOURCE = 4096
 MAX_VALUE = 200
@@ -44,6 +45,8 @@ def short_value(value: Any) -> str:
         if _is_small(value):
             return shorten(_sorted_repr(value), MAX_VALUE)
         return f"{kind.__name__} of {len(value)}"
+    if isinstance(value, Place):
+        return shorten(str(value), MAX_VALUE)
     shape = getattr(value, "shape", None)
     if type(shape) is tuple:
         return f"{kind.__name__} {' x '.join(map(str, shape))}"

@@ -7,21 +7,27 @@ Never a constant, never a sample: what cannot be digested is refused with the wa
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import CodeType, FunctionType
 from typing import Any, TypeAlias
 
-from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.errors import MLPipeError, PlaceError
 from jupyter_mlpipe.keys import canonical
 from jupyter_mlpipe.keys.cycles import Form, Node, Token, join, resolve
 from jupyter_mlpipe.keys.describe import describe, describe_definition
 from jupyter_mlpipe.keys.loaded import digest_loaded
 from jupyter_mlpipe.keys.parts import Bytes, Description, Item
+from jupyter_mlpipe.keys.places import place_digest
 from jupyter_mlpipe.keys.sharing import Sharing
+from jupyter_mlpipe.model.files import Place
+
+UNREADABLE = "unreadable"
+"""Stands for the content of a place that cannot be read: whoever is to run refuses it before."""
 
 _MAX_VISITS = 5_000_000
 _Describer: TypeAlias = "Callable[[Any, Digester], Description]"
@@ -79,6 +85,8 @@ class Reach:
         Names in texts that it may evaluate: read where the notebook has them.
     texts
         All texts in that code.
+    places
+        Files and folders among values, of which only the paths are written out; see `digest_places`.
     """
 
     names: dict[str, None] = field(default_factory=dict)
@@ -88,6 +96,7 @@ class Reach:
     attributes: set[str] = field(default_factory=set)
     words: dict[str, None] = field(default_factory=dict)
     texts: dict[str, None] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
 
 
 class Digester:
@@ -266,26 +275,44 @@ def digest_value(value: object, digester: Digester | None = None) -> str:
     """
     if digester is not None:
         return digester.digest_value(value)
+    own, places = digest_with_places(value)
+    return canonical.digest("value with places", own, [(repr(p), d) for p, d in places]) if places else own
+
+
+def digest_with_places(value: object) -> tuple[str, tuple[tuple[Place, str], ...]]:
+    """Return the digest of a value with the places in it as paths, and each of these with its own."""
     if type(value) in canonical.SCALARS:
-        return canonical.digest("value", value)
+        return canonical.digest("value", value), ()
     digester = Digester(vars(sys.modules["__main__"]))
     own = digester.digest_value(value)
     reached = _reached_definitions(digester)
-    return canonical.digest("value with definitions", own, reached) if reached else own
+    if reached:
+        own = canonical.digest("value with definitions", own, reached)
+    return own, digest_places(digester.reach.places.values())
+
+
+def places_in(value: object) -> tuple[Place, ...]:
+    """Return the files and folders in a value; none where it has no digest."""
+    if type(value) in canonical.SCALARS:
+        return ()
+    digester = Digester(vars(sys.modules["__main__"]))
+    with contextlib.suppress(Undigestable):
+        digester.digest_value(value)
+    return tuple(digester.reach.places.values())
 
 
 def digest_definition(definition: object, namespace: Mapping[str, Any]) -> str:
     """Return the digest of a notebook's function or class with all that it reads, in turn."""
     digester = Digester(namespace)
     own = digester.digest_definition(definition)
-    return canonical.digest("definitions", own, _reached_definitions(digester))
+    return canonical.digest("definitions", own, _reached_definitions(digester), *_own_places(digester))
 
 
 def digest_named(name: str, namespace: Mapping[str, Any]) -> str:
     """Return the digest of whatever a name of the notebook stands for, with all that it reads, in turn."""
     digester = Digester(namespace)
     own = _digest_reached(namespace[name], digester)
-    return canonical.digest("definitions", own, _reached_definitions(digester))
+    return canonical.digest("definitions", own, _reached_definitions(digester), *_own_places(digester))
 
 
 def is_definition(value: object, namespace: Mapping[str, Any]) -> bool:
@@ -323,6 +350,21 @@ def _reached_definitions(digester: Digester) -> list[tuple[str, str]]:
     modules = [*reach.modules, *(module for module, level, _ in reach.imports if level == 0)]
     found.update((f"module {name}", content) for name, content in digest_loaded(modules).items())
     return sorted(found.items())
+
+
+def digest_places(places: Iterable[Place]) -> tuple[tuple[Place, str], ...]:
+    """Return, with each place, the digest of what is in it; of one that cannot be read, `UNREADABLE`."""
+    found = []
+    for place in places:
+        try:
+            found.append((place, place_digest(place)))
+        except PlaceError:
+            found.append((place, UNREADABLE))
+    return tuple(found)
+
+
+def _own_places(digester: Digester) -> list[tuple[str, str]]:
+    return [(repr(place), content) for place, content in digest_places(digester.reach.places.values())]
 
 
 def _digest_reached(value: object, digester: Digester) -> str:

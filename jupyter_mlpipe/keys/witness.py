@@ -72,7 +72,10 @@ class Scope:
         """Tell whether a name stands for what IPython gave, not for a thing of the notebook's own."""
         if name not in self.namespace:
             return True
-        home = getattr(self.namespace[name], "__module__", None)
+        value = self.namespace[name]
+        # Its `open` bears the names of Python's own, which it wraps.
+        made_in = value.__globals__ if isinstance(value, types.FunctionType) else {}
+        home = made_in.get("__name__") or getattr(value, "__module__", None)
         return isinstance(home, str) and home.partition(".")[0] in _IPYTHON
 
     def module_named(self, name: str) -> Any:

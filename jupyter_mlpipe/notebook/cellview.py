@@ -6,7 +6,7 @@ import importlib.util
 import itertools
 import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -22,11 +22,18 @@ from jupyter_mlpipe.notebook.receipt import Receipt
 
 _MISSED_BY_NOBODY = (CLOSED_FILE, NOT_BOUND)
 _LARGE_BYTES = 500_000_000
+_DIGEST_LENGTH = 64  # of a file's content: whatever else is noted of a path is longer, or a word
 _display_ids = itertools.count()
 
 
 class CellView:
-    """What a component's cell shows of its run: the receipt, then what the step shows, live."""
+    """What a component's cell shows of its run: the receipt, then what the step shows, live.
+
+    Parameters
+    ----------
+    remark
+        Gives what is worth saying of a step that has been made; asked once.
+    """
 
     def __init__(
         self,
@@ -34,12 +41,15 @@ class CellView:
         output: CellOutput,
         notes: list[str],
         facts: Mapping[str, Any],
+        remark: Callable[[RunStep], str] = lambda step: "",
     ) -> None:
         self._receipt = receipt
         self._output = output
         self._display_id = f"mlpipe-receipt-{next(_display_ids)}"
         self._notes = notes
         self._facts = facts
+        self._remark = remark
+        self._remarked: str | None = None
         self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._run: Run | None = None
         self._in_cell = True
@@ -87,7 +97,7 @@ class CellView:
     def anew(self) -> CellView:
         """Clear the cell, and return a view that shows another run of its step there."""
         self._output.clear(wait=False)
-        return CellView(self._receipt, self._output, self._notes, self._facts)
+        return CellView(self._receipt, self._output, self._notes, self._facts, self._remark)
 
     def _pump(self) -> None:
         assert self._run is not None
@@ -160,6 +170,9 @@ class CellView:
             ]
             notes += _large_outputs(step)
             notes += _files_not_kept(step)
+            if self._remarked is None and step.status in ("succeeded", "reused"):
+                self._remarked = self._remark(step)
+            notes += [self._remarked] if self._remarked else []
         state: str
         if step.status == "reused":
             saved = step.saved_seconds
@@ -211,6 +224,18 @@ def _files_not_kept(step: RunStep) -> list[str]:
     if not paths:
         return []
     return [f"{shorten(paths)} is on disk only: where it is changed or removed, the step runs again"]
+
+
+def word_on_undeclared(step: RunStep) -> str:
+    """Say how to declare a file that a step reads; nothing where all that it reads is declared."""
+    if step.record is None:
+        return ""
+    own = {entry.path for entry in step.record.written}
+    for path, digest in step.record.files.items():
+        is_code = path.endswith((".py", ".pyc", ".so", ".ipynb"))
+        if len(digest) == _DIGEST_LENGTH and path not in own and not is_code:
+            return f'reads {path}: declare it as {step.name}(path: File = "{path}"), and open path'
+    return ""
 
 
 def words_on(component: Component, namespace: Mapping[str, Any]) -> list[str]:

@@ -22,6 +22,7 @@ from typing import Any
 from jupyter_mlpipe.cells.names import parse_cell
 from jupyter_mlpipe.errors import MLPipeError, StepOutputError, UsageError
 from jupyter_mlpipe.execution.body import Body, ReturnedWrongly, call_function, unpack_result
+from jupyter_mlpipe.execution.declared import Declared
 from jupyter_mlpipe.execution.executor import StepFailure
 from jupyter_mlpipe.execution.local import LocalFailure, LocalJob
 from jupyter_mlpipe.execution.mentions import Mentions
@@ -220,7 +221,7 @@ class StepsHere:
             known = frozenset(namespace)
             given = GivenValues(spec, store, standing.values, standing.companions)
             definitions = OwnStates(spec.code, namespace)
-            watch = FileWatch(spec.folder or os.getcwd(), [spec.store])
+            watch = FileWatch(spec.folder or os.getcwd(), [spec.store], Declared(spec.places))
             scene = Scene({}, spec.states, spec.modules)
             scene.keep()
             capture = LiveCapture(self._shell, shows=self._aside or task.name == self._own)

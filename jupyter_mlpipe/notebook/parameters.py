@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import os
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.errors import ContractError, ParameterError, UsageError, close_matches
 from jupyter_mlpipe.model.component import Input
+from jupyter_mlpipe.model.files import File, Folder, Place
 
 if TYPE_CHECKING:
     import pydantic
@@ -39,14 +41,15 @@ def declare(declared: Input, namespace: Mapping[str, Any]) -> Declared:
     ParameterError
         The default or the annotation cannot be evaluated, or they do not fit.
     """
-    scope = {**vars(typing), **dict(namespace)}
+    scope = {**_WELL_KNOWN, **dict(namespace)}
     value = _evaluate(declared.name, "default", declared.default or "None", scope)
     if declared.annotation is None:
         return Declared(declared.name, value)
     annotation = _evaluate(declared.name, "annotation", declared.annotation, scope)
     parameter = Declared(declared.name, value, annotation, declared.annotation)
-    _validate(parameter, value)  # the default itself stays as written: `x: float = 1` is 1 in a cell
-    return parameter
+    # The default itself stays as written: `x: float = 1` is 1 in a cell. A path becomes a File all the same.
+    checked = _validate(parameter, value)
+    return replace(parameter, value=checked) if isinstance(checked, Place) else parameter
 
 
 def convert(parameter: Declared, given: Any) -> Any:
@@ -62,13 +65,18 @@ def convert(parameter: Declared, given: Any) -> Any:
     value = given
     if isinstance(given, Text):
         value = str(given)
-        if parameter.annotation is not str:
+        is_path = parameter.annotation is None and isinstance(parameter.value, Place)
+        if parameter.annotation not in (str, File, Folder) and not is_path:
             try:
                 value = ast.literal_eval(str(given))
             except (ValueError, SyntaxError, MemoryError):
                 value = _WORDS.get(str(given).lower(), str(given))
     if parameter.annotation is not None:
+        if isinstance(given, Text) and isinstance(parameter.value, Place) and value is not None:
+            value = str(given)  # a file may be called 2024
         return _validate(parameter, value)
+    if isinstance(parameter.value, Place) and isinstance(value, str | os.PathLike):
+        return value if isinstance(value, Place) else type(parameter.value)(value)
     if isinstance(parameter.value, float) and type(value) is int:
         return float(value)
     return value
@@ -110,11 +118,18 @@ def check_type(component: str, declared: Input, value: Any, namespace: Mapping[s
 
     if declared.annotation is None:
         return
-    scope = {**vars(typing), **dict(namespace)}
+    scope = {**_WELL_KNOWN, **dict(namespace)}
     annotation = _evaluate(declared.name, "annotation", declared.annotation, scope)
     try:
         _adapter(annotation).validate_python(value, strict=True)
     except pydantic.ValidationError:
+        if annotation in (File, Folder) and isinstance(value, str | os.PathLike):
+            kind = annotation.__name__
+            raise ContractError(
+                f"Component '{component}' declares its input '{declared.name}' as {kind}, but the notebook's "
+                f"'{declared.name}' is a path as text. Write it as {kind}: "
+                f"{declared.name} = mlpipe.{kind}({str(value)!r})"
+            ) from None
         raise ContractError(
             f"Component '{component}' declares its input '{declared.name}' as {declared.annotation}, "
             f"but the notebook's '{declared.name}' is of type {type(value).__qualname__}. "
@@ -122,6 +137,8 @@ def check_type(component: str, declared: Input, value: Any, namespace: Mapping[s
         ) from None
 
 
+# What annotations may name without an import.
+_WELL_KNOWN: dict[str, Any] = {**vars(typing), "File": File, "Folder": Folder}
 _WORDS: dict[str, Any] = {"true": True, "false": False, "none": None, "null": None}
 
 

@@ -13,11 +13,13 @@ from typing import Any
 
 from jupyter_mlpipe.cells.compile import drop_defaults
 from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.execution.declared import check_places
 from jupyter_mlpipe.execution.resolve import place
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.keys.closure import Closure, Closures
 from jupyter_mlpipe.keys.given import Affected, Given, Snapshot, give
 from jupyter_mlpipe.keys.modules import LocalModules, Modules, ModulesOnce
+from jupyter_mlpipe.keys.places import one_moment
 from jupyter_mlpipe.keys.providers import Changes
 from jupyter_mlpipe.keys.values import is_closure
 from jupyter_mlpipe.model import graph
@@ -77,11 +79,14 @@ class Registry:
     def __contains__(self, name: str) -> bool:
         return name in self.placed
 
+    @one_moment()
     def add(
         self,
         component: Component,
         unsettled: Collection[str] = (),
         own: Mapping[str, Changes] = MappingProxyType({}),
+        *,
+        is_to_run: bool = True,
     ) -> StepTask:
         """Register a component, or register it again; the earlier one stays where this fails.
 
@@ -91,10 +96,12 @@ class Registry:
             Components whose settings have not reached the notebook yet.
         own
             What this one has set in the notebook the last time, by provider.
+        is_to_run
+            Whether it runs next: then the files that it was given must be there.
 
         Raises
         ------
-        ContractError, UnknownNameError, CycleError, ParameterError
+        ContractError, UnknownNameError, CycleError, ParameterError, PlaceError
             The component does not fit; the message says how to mend it.
         """
         before = self.placed.get(component.name)
@@ -133,6 +140,8 @@ class Registry:
                     check_type(component.name, declared, scope.get(declared.name), scope)
             if component.inputs_declared:
                 check_resolved(component, task.closure, self.known_names())
+            if is_to_run:
+                check_places(task)
             graph.topological_order(self.upstream())
             candidate.taken = task.closure
             reached = {*candidate.choices, *(i.name for i in task.closure.ingredients)}
@@ -171,6 +180,7 @@ class Registry:
         """Return for each component those that it reads from, as chosen so far."""
         return upstream_of(self.placed)
 
+    @one_moment()
     def tasks(
         self,
         targets: Iterable[str] | None = None,

@@ -14,10 +14,10 @@ from jupyter_mlpipe.cells.compile import compile_cell
 from jupyter_mlpipe.cells.header import Header
 from jupyter_mlpipe.cells.names import analyse
 from jupyter_mlpipe.cells.parameters import parse_parameters
-from jupyter_mlpipe.errors import StepTimeoutError, UnknownNameError, UsageError, close_matches
+from jupyter_mlpipe.errors import PlaceError, StepTimeoutError, UnknownNameError, UsageError, close_matches
 from jupyter_mlpipe.execution.file_words import may_read, may_write
 from jupyter_mlpipe.execution.plan import Plan, plan_steps
-from jupyter_mlpipe.execution.run import Run
+from jupyter_mlpipe.execution.run import Run, RunStep
 from jupyter_mlpipe.execution.spec import NOT_BOUND
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.keys.given import Effects
@@ -27,7 +27,7 @@ from jupyter_mlpipe.model.status import RunSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.backend import Backend
 from jupyter_mlpipe.notebook.background import Background
-from jupyter_mlpipe.notebook.cellview import CellView, word_on_bars, words_on
+from jupyter_mlpipe.notebook.cellview import CellView, word_on_bars, word_on_undeclared, words_on
 from jupyter_mlpipe.notebook.config import MODES, MLPipe, notebook_name
 from jupyter_mlpipe.notebook.definitions import Definitions
 from jupyter_mlpipe.notebook.headless import Headless
@@ -46,6 +46,8 @@ from jupyter_mlpipe.notebook.settings import SettingsOfSteps
 from jupyter_mlpipe.notebook.states import MADE, States
 from jupyter_mlpipe.notebook.tracebacks import with_hint
 from jupyter_mlpipe.notebook.undefined import word_on_name, word_on_unkept
+
+_DECLARE = "how files are declared"
 
 
 class Session:
@@ -123,7 +125,15 @@ class Session:
         self.results.load_read(component.reads)
         before = self._cells.get(component.cell_id or "")
         around = self.settings.unsettled, self.settings.set_by(component.name)
-        task = self.registry.add(component, *around)
+        is_to_run = component.options.run and self._mode_of(component) != "register"
+        try:
+            task = self.registry.add(component, *around, is_to_run=is_to_run)
+        except PlaceError:
+            if not self.runs.live:
+                raise
+            # A step that still runs may be making it.
+            self.wait()
+            task = self.registry.add(component, *around)
         if before and before != component.name and before in self.registry:
             self.remove(before)
         if component.cell_id:
@@ -266,12 +276,12 @@ class Session:
             notes.append(word)
         facts = {"cell_id": component.cell_id}
         self.background.forget(component.name)
-        mode = "background" if component.name in self.headless.targets else self.mode
+        mode = self._mode_of(component)
         if not options.run or mode == "register":
             output.display(receipt.bundle("registered", notes=notes, facts=facts))
             self.offers.claim_unmade(task)
             return False
-        view = CellView(receipt, output, notes, facts)
+        view = CellView(receipt, output, notes, facts, self._remark)
         run = self._begin(view, component.name, claim=True)
         for name in component.deletes:
             if not options.here or run.steps[component.name].status in MADE:
@@ -322,6 +332,16 @@ class Session:
         if not has_run_here:
             self.results.take(output.shown, run, component.name)
         return has_run_here
+
+    def _mode_of(self, component: Component) -> str:
+        return "background" if component.name in self.headless.targets else self.mode
+
+    def _remark(self, made: RunStep) -> str:
+        """Say once how files are declared."""
+        if _DECLARE in self._said or not (word := word_on_undeclared(made)):
+            return ""
+        self._said.add(_DECLARE)
+        return word
 
     def _check_thread(self, tasks: Mapping[str, StepTask]) -> None:
         """Refuse steps with ``--here`` where nobody could run them."""

@@ -11,6 +11,7 @@ from jupyter_mlpipe.store.encoding import Codec, Encoding
 
 _MODULES = {
     "arrow": "jupyter_mlpipe.store.arrow",
+    "files": "jupyter_mlpipe.store.placed",
     "json": "jupyter_mlpipe.store.plain",
     "npy": "jupyter_mlpipe.store.arrays",
     "pickle": "jupyter_mlpipe.store.pickled",
@@ -18,6 +19,7 @@ _MODULES = {
 }
 _BY_LIBRARY = {
     "builtins": ("json",),
+    "jupyter_mlpipe": ("files",),
     "numpy": ("npy", "json"),
     "pandas": ("arrow",),
     "polars": ("arrow",),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from blake3 import blake3
+
+if TYPE_CHECKING:
+    from jupyter_mlpipe.store.objects import Objects
 
 
 class Sink(Protocol):
@@ -25,6 +28,8 @@ class Encoding:
         Called once, with the place to write to.
     n_bytes
         About how much that will be.
+    keep
+        Called before `write`: stores what lies beside the bytes that it writes.
     needs, modules
         As in `jupyter_mlpipe.store.records.Artifact`.
     """
@@ -34,6 +39,7 @@ class Encoding:
     n_bytes: int = 0
     needs: Mapping[str, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
+    keep: Callable[[Objects], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from typing import Any
 from blake3 import blake3
 
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError, StoreFullError
+from jupyter_mlpipe.keys.stats import identity
 from jupyter_mlpipe.model.resources import describe_bytes
 
 INLINE_BYTES = 1024  # content up to this size lives in the record: a tiny step writes one file
@@ -30,7 +31,7 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 Mark = tuple[str, int, int, int, int, int]
-"""A digest, and device, inode, size, mtime and ctime (ns) of the file whose bytes were found to have it."""
+"""A digest, and the identity (`jupyter_mlpipe.keys.stats`) of the file whose bytes were found to have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,8 +368,7 @@ def explain(error: OSError, path: str | Path, needed_bytes: int = 0) -> StoreErr
 
 
 def _mark(digest: str, found: os.stat_result) -> Mark:
-    # The ctime cannot be set: a file that was written to, or replaced, has another.
-    return (digest, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return (digest, *identity(found))
 
 
 def _missing(path: str) -> str:

@@ -19,6 +19,11 @@ _TASK = ("is work under way in this process", "Wait for it, and store its result
 _MAP = ("is a file seen as memory", "Open it where it is read: numpy.memmap(path, ...).")
 _VIEW = ("is a view of memory that it does not own", "Make it bytes: bytes(...).")
 
+_PLACE = (
+    "counts by its content, which is kept only where it has a name of its own",
+    "Bind each File to a name of its own, or put the files into one Folder.",
+)
+
 # By name, so that no library is imported, and because pickle's own messages name types only so.
 _REASONS: dict[str, tuple[str, str]] = {
     "generator": _ONCE,
@@ -62,6 +67,8 @@ _REASONS: dict[str, tuple[str, str]] = {
     "multiprocessing.context.Process": _TASK,
     "multiprocessing.pool.Pool": _TASK,
     "memoryview": _VIEW,
+    "jupyter_mlpipe.model.files.File": _PLACE,
+    "jupyter_mlpipe.model.files.Folder": _PLACE,
     "frame": ("is a moment of this process", "Store the values that you need of it."),
     "traceback": ("is a moment of this process", "Store its text: traceback.format_exc()."),
     "weakref.ReferenceType": ("refers to an object of this process", "Store the object itself."),

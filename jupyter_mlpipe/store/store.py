@@ -12,12 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jupyter_mlpipe.errors import ArtifactMissingError, EncodingError, StoreError
+from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, EncodingError, StoreError
 from jupyter_mlpipe.keys import canonical
+from jupyter_mlpipe.keys.stats import MEMO
 from jupyter_mlpipe.store import records
 from jupyter_mlpipe.store.codecs import choose, find_codec
 from jupyter_mlpipe.store.encoding import Codec, Encoding, digest_content
 from jupyter_mlpipe.store.objects import Blob, Objects, explain, rename, synchronise
+from jupyter_mlpipe.store.placed import CODEC as PLACED
+from jupyter_mlpipe.store.placed import Copies, Kept
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.refusals import qualified_name
 from jupyter_mlpipe.store.shared import CODEC as SHARED
@@ -48,6 +51,7 @@ def open_store(path: str | os.PathLike[str]) -> Store:
             raise explain(error, root) from error
     store = Store(root)
     store.objects.sweep()
+    MEMO.keep_in(str(root))
     return store
 
 
@@ -57,6 +61,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.objects = Objects(root)
+        self.copies = Copies(self.objects, str(root))
         self._records = os.path.join(root, "records")
         # Every cell that runs asks for the records of all steps above it: files are read when they change.
         self._known: dict[str, tuple[_Stamp, Record]] = {}
@@ -207,6 +212,8 @@ class Store:
                 "read. Run the step that makes it again."
             )
         value = codec.decode(self.objects.read(artifact.blob), namespace)
+        if isinstance(value, Kept):
+            return self.copies.place(value, artifact.digest)
         return value[artifact.part] if artifact.part else value
 
     def get_all(self, artifact: Artifact, namespace: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -217,7 +224,16 @@ class Store:
     def has(self, artifact: Artifact) -> bool:
         """Tell, without reading it, whether an artifact is there and can be read."""
         codec = find_codec(artifact.codec)
-        return codec is not None and codec.version == artifact.version and self.objects.has(artifact.blob)
+        if codec is None or codec.version != artifact.version:
+            return False
+        return all(map(self.objects.has, self.blobs(artifact)))
+
+    def blobs(self, artifact: Artifact) -> Iterator[Blob]:
+        """Give what an artifact is made of: its own bytes, and those of the files that it lists."""
+        yield artifact.blob
+        if artifact.codec == PLACED.id:
+            with contextlib.suppress(ArtifactMissingError, ArtifactCorruptError):
+                yield from PLACED.decode(self.objects.read(artifact.blob), None).blobs()
 
     def quarantine(self, artifact: Artifact) -> None:
         """Move an artifact aside: it counts as missing from then on."""
@@ -251,6 +267,8 @@ class Store:
         return outputs
 
     def _write(self, encoding: Encoding) -> Blob:
+        if encoding.keep is not None:
+            encoding.keep(self.objects)
         with self.objects.writer(encoding.n_bytes) as out:
             encoding.write(out)
             return out.finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -59,6 +60,20 @@ def test_databases_are_seen(steps: Steps) -> None:
         "import sqlite3\nd = sqlite3.connect('rows.db')\nd.execute('select * from t').fetchall()\nd.close()"
     )
     assert list(steps.run(code).record.files) == ["rows.db"]
+
+
+def test_rows_that_a_database_has_in_its_log_count(steps: Steps) -> None:
+    path = steps.folder / "log.db"
+    code = "import sqlite3\nd = sqlite3.connect('log.db')\nd.execute('select * from t').fetchall()\nd.close()"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("pragma journal_mode=wal")
+        database.execute("create table t (a)")
+        before = dict(steps.run(code).record.files)
+        assert set(before) == {"log.db", "log.db-wal"}
+        database.execute("insert into t values (1)")
+        database.commit()
+        changed = [name for name, digest in before.items() if file_digest(str(steps.folder / name)) != digest]
+    assert changed == ["log.db-wal"]
 
 
 def test_libraries_and_system_files_are_not_recorded(steps: Steps) -> None:

@@ -56,6 +56,25 @@ def test_an_input_of_the_wrong_type(started: Kernel) -> None:
     fails(started, "%%component bad(rows: list) -> n\nn = len(rows)", "'rows'", "list", "tuple")
 
 
+def test_a_file_that_is_not_there(started: Kernel) -> None:
+    started.run("from pathlib import Path\nimport jupyter_mlpipe as mlpipe\nPath('rows.csv').touch()").check()
+    fails(started, "%%component bad(p: File = 'row.csv')\ny = 1", "'bad'", "'row.csv'", "'rows.csv'")
+    started.run("raw = mlpipe.Folder('rows.csv')").check()
+    fails(started, "%%component bad\ny = raw", "Folder 'rows.csv' is a file", "Declare it as a File")
+
+
+def test_a_file_that_is_no_longer_there(started: Kernel) -> None:
+    started.run(
+        "from pathlib import Path\nimport os, jupyter_mlpipe as mlpipe\nPath('rows.csv').touch()"
+    ).check()
+    started.run("%%component first --no-run\nopen('ran.txt', 'w').close()\nz = 1").check()
+    started.run("%%component reads(z, p: File = 'rows.csv') -> y --no-run\ny = open(p).read()").check()
+    started.run("os.remove('rows.csv')").check()
+    result = started.run("%pipeline run reads")
+    assert "'reads' cannot be run: File 'rows.csv' does not exist" in result.traceback
+    assert started.value("os.path.exists('ran.txt')") is False
+
+
 def test_a_cycle(started: Kernel) -> None:
     started.run("%%component p --no-run\nu = 1").check()
     started.run("%%component q --no-run\nv = u").check()

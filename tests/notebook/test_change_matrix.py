@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.file_rows import FILE_ROWS
 from tests.support.kernel import Kernel
 from tests.support.matrix import Outcome, Row, as_value, expected, run_version
 
@@ -1175,7 +1176,19 @@ REUSED = [
     ),
 ]
 
-ROWS = [*CODE, *HELPERS, *NAMES, *OTHER_CELLS, *MODULES, *VALUES, *PARAMETERS, *FILES, *OPTIONS, *REUSED]
+ROWS = [
+    *CODE,
+    *HELPERS,
+    *NAMES,
+    *OTHER_CELLS,
+    *MODULES,
+    *VALUES,
+    *PARAMETERS,
+    *FILES,
+    *FILE_ROWS,
+    *OPTIONS,
+    *REUSED,
+]
 NUMBERS = {row.name: number for number, row in enumerate(ROWS)}
 
 

@@ -1,0 +1,138 @@
+"""Rows for the change matrix: steps that are given a `File` or a `Folder`, or open files without saying so."""
+
+# ruff: noqa: E501 - a notebook on one line is easier to compare with its neighbours
+
+from __future__ import annotations
+
+from tests.support.matrix import Row
+
+_FILE = (
+    "import jupyter_mlpipe as mlpipe\nf§ = mlpipe.File('{path}')\n---\n%%component s§\ny§ = open(f§).read()"
+)
+_FOLDER = (
+    "import jupyter_mlpipe as mlpipe\nf§ = mlpipe.Folder('{path}')\n---\n%%component s§\n"
+    "y§ = sorted((str(p.relative_to(f§)), p.read_text() if p.is_file() else '') for p in f§.path.rglob('*'))"
+)
+
+
+def reads_file(before: str = "", path: str = "d§/raw.txt") -> str:
+    """Return cells whose component reads a declared file; `before` makes it what it is in this version."""
+    return (f"{before}\n---\n" if before else "") + _FILE.format(path=path)
+
+
+def reads_folder(before: str = "", path: str = "d§") -> str:
+    """Return cells whose component reads all that is in a declared folder."""
+    return (f"{before}\n---\n" if before else "") + _FOLDER.format(path=path)
+
+
+def holds(first: str, second: str) -> str:
+    """Return a cell that makes a folder anew, with texts by name."""
+    return (
+        "import os, shutil\nfrom pathlib import Path\nshutil.rmtree('d§', ignore_errors=True)\n"
+        f"for name, text in «{first}|{second}».items():\n"
+        "    path = Path('d§', name)\n    path.parent.mkdir(parents=True, exist_ok=True)\n    path.write_text(text)"
+    )
+
+
+_SAME_STAT = "import os\nfrom pathlib import Path\nPath('r§.txt').write_text('«1|2»')\nos.utime('r§.txt', (10**9, 10**9))"
+_RENAMED = (
+    "import os\nfrom pathlib import Path\nPath('n§.txt').write_text('«1|2»')\nos.replace('n§.txt', 'r§.txt')"
+)
+_LINKED = (
+    "import os\nfrom pathlib import Path\nPath('one§.txt').write_text('1')\nPath('two§.txt').write_text('2')\n"
+    "Path('r§.txt').unlink(missing_ok=True)\nos.symlink('«one|two»§.txt', 'r§.txt')"
+)
+_PARAMETER = (
+    "# plain\np§ = 'd§/raw.txt'\n---\n%%component s§(p§: File = 'd§/raw.txt') -> y§\ny§ = open(p§).read()"
+)
+_ELSEWHERE = (
+    "import os\nfrom pathlib import Path\nhome§ = os.getcwd()\nPath('«a|b»§/d§').mkdir(parents=True, exist_ok=True)\n"
+    "os.chdir('«a|b»§')\nPath('d§/raw.txt').write_text('1')"
+)
+_MODE = "import os\nfrom pathlib import Path\nPath('r§.txt').write_text('1')\nos.chmod('r§.txt', 0o«644|755»)"
+
+FILE_ROWS = [
+    Row("a declared file", reads_file(), ran="s§", files={"d§/raw.txt": "«1|2»"}),
+    Row("a declared file, written again as it was", reads_file(), reused="s§", files={"d§/raw.txt": "1"}),
+    Row("a declared file of the same size and time", reads_file(_SAME_STAT, "r§.txt"), ran="s§"),
+    Row("a declared file that another one replaced", reads_file(_RENAMED, "r§.txt"), ran="s§"),
+    Row("a declared file through a link", reads_file(_LINKED, "r§.txt"), ran="s§"),
+    Row("a declared file that can be run", reads_file(_MODE, "r§.txt"), ran="s§"),
+    Row(
+        "a declared file in another working folder",
+        reads_file(_ELSEWHERE) + "\n---\nos.chdir(home§)",
+        reused="s§",
+    ),
+    Row("a file as a parameter", _PARAMETER, ran="s§", files={"d§/raw.txt": "«1|2»"}),
+    Row("a file as a parameter, as it was", _PARAMETER, reused="s§", files={"d§/raw.txt": "1"}),
+    Row(
+        "a file as the notebook's parameter",
+        "from jupyter_mlpipe import File\n---\n%%parameters\np§: File = 'd§/raw.txt'\n---\n%%component s§\ny§ = open(p§).read()",
+        ran="s§",
+        files={"d§/raw.txt": "«1|2»"},
+    ),
+    Row(
+        "a file inside a value",
+        "import jupyter_mlpipe as mlpipe\nc§ = {'raw': [mlpipe.File('d§/raw.txt')]}\n---\n%%component s§\ny§ = open(c§['raw'][0]).read()",
+        ran="s§",
+        files={"d§/raw.txt": "«1|2»"},
+    ),
+    Row(
+        "a file that a helper reads",
+        "import jupyter_mlpipe as mlpipe\nf§ = mlpipe.File('d§/raw.txt')\ndef h§(path=f§): return open(path).read()\n---\n%%component s§\ny§ = h§()",
+        ran="s§",
+        files={"d§/raw.txt": "«1|2»"},
+    ),
+    Row(
+        "a file that a step gives",
+        "%%component a§\nimport jupyter_mlpipe as mlpipe\nwith open('o§.txt', 'w') as file: file.write('«1|2»')\nf§ = mlpipe.File('o§.txt')\n"
+        "---\n%%component s§\ny§ = open(f§).read()",
+        ran="a§ s§",
+    ),
+    Row(
+        "an early cutoff of a file",
+        "%%component a§\nimport jupyter_mlpipe as mlpipe\nwith open('o§.txt', 'w') as file: file.write(str(abs(«-1|1»)))\nf§ = mlpipe.File('o§.txt')\n"
+        "---\n%%component s§\ny§ = open(f§).read()",
+        ran="a§",
+        reused="s§",
+    ),
+    Row("a declared folder", reads_folder(holds("{'a': '1'}", "{'a': '2'}")), ran="s§"),
+    Row(
+        "a declared folder, made again as it was",
+        reads_folder(holds("{'a': '1'}", "{'a': '1'}")),
+        reused="s§",
+    ),
+    Row("a file added to a folder", reads_folder(holds("{'a': '1'}", "{'a': '1', 'b/c': '2'}")), ran="s§"),
+    Row(
+        "a file removed from a folder", reads_folder(holds("{'a': '1', 'b/c': '2'}", "{'a': '1'}")), ran="s§"
+    ),
+    Row("a file renamed in a folder", reads_folder(holds("{'a': '1'}", "{'b': '1'}")), ran="s§"),
+    Row("a file moved in a folder", reads_folder(holds("{'a/c': '1'}", "{'b/c': '1'}")), ran="s§"),
+    Row("a hidden file in a folder", reads_folder(holds("{'.a': '1'}", "{'.a': '2'}")), ran="s§"),
+    Row(
+        "an empty folder in a folder",
+        reads_folder(holds("{'a': '1'}", "{'a': '1'}") + "\nPath('d§/«empty|void»').mkdir()"),
+        ran="s§",
+    ),
+    Row(
+        "a link in a folder",
+        reads_folder(holds("{'a': '1', 'b': '2'}", "{'a': '1', 'b': '2'}") + "\nos.symlink('«a|b»', 'd§/c')"),
+        ran="s§",
+    ),
+    Row(
+        "an undeclared file, written again as it was",
+        "%%component s§\ny§ = open('in§.txt').read()",
+        reused="s§",
+        files={"in§.txt": "1"},
+    ),
+    Row(
+        "an undeclared file of the same size and time",
+        _SAME_STAT + "\n---\n%%component s§\ny§ = open('r§.txt').read()",
+        ran="s§",
+    ),
+    Row(
+        "an undeclared file through a link",
+        _LINKED + "\n---\n%%component s§\ny§ = open('r§.txt').read()",
+        ran="s§",
+    ),
+]
