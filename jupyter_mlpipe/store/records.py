@@ -70,6 +70,8 @@ class Record:
     result
         Value of the cell's last expression, which IPython keeps as ``Out[n]``; None where it has none, or
         none that can be stored.
+    texts
+        What `jupyter_mlpipe.store.texts.pack_texts` took out of `ingredients`.
     shown
         Content of what the step showed: a JSON list of outputs as in a notebook file.
     files
@@ -98,6 +100,7 @@ class Record:
     left_out: Mapping[str, str] = field(default_factory=dict)
     result: Artifact | None = None
     ingredients: tuple[Ingredient, ...] = ()
+    texts: str = ""
     shown: Blob | None = None
     seconds: float = 0.0
     peak_memory_bytes: int = 0
@@ -134,6 +137,8 @@ class Record:
             "user": self.user,
             "python": self.python,
         }
+        if self.texts:
+            entry["texts"] = self.texts
         if self.written:
             entry["written"] = [written.to_json() for written in self.written]
         if self.settings is not None:
@@ -156,6 +161,7 @@ class Record:
             left_out=found["left_out"],
             result=None if result is None else artifact_from_json(result),
             ingredients=tuple(Ingredient(*entry) for entry in found["ingredients"]),
+            texts=found.get("texts", ""),
             shown=None if shown is None else blob_from_json(shown),
             seconds=found["seconds"],
             peak_memory_bytes=found["peak_memory_bytes"],
