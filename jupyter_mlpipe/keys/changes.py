@@ -26,9 +26,8 @@ def _parts(tree: ast.Module | ast.ClassDef, owner: str = "") -> _Parts:
     """Return digests of the statements by the name that they bind."""
     parts: _Parts = {}
     for number, node in enumerate(tree.body):
-        is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if is_docstring and number == 0:
-            continue
+        if number == 0 and _is_text(node):
+            continue  # a docstring
         if isinstance(node, ast.ClassDef):
             around = (*node.bases, *node.keywords, *node.decorator_list)
             parts.setdefault(f"{owner}{node.name}", []).extend(map(syntax_digest, around))
@@ -37,6 +36,11 @@ def _parts(tree: ast.Module | ast.ClassDef, owner: str = "") -> _Parts:
         else:
             parts.setdefault(owner + _name(node), []).append(syntax_digest(node))
     return parts
+
+
+def _is_text(node: ast.stmt) -> bool:
+    value = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
 def _name(node: ast.stmt) -> str:

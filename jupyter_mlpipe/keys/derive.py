@@ -102,11 +102,11 @@ def _explain(kind: ReasonKind, name: str, old: Ingredient | None, new: Ingredien
 
 def _changed(name: str, before: str, now: str) -> str:
     """Say what of a text that changed has changed; of a module, which functions."""
-    parts = changed_parts(before, now)
+    parts = changed_parts(before, now) if name else None
     if parts == ():
         # Defaults, what a function closes over, what a decorator or a class attribute holds.
         return "changed in what it holds, not in its text"
-    if not parts or not name or parts == (f"{name}()",) or parts == (name,):
+    if not parts or parts in ((name,), (f"{name}()",)):
         return "changed"
     within = [part.removeprefix(f"{name}.") for part in parts if part != name] or [*parts]
     return f"changed: {enumerate_words(within)}"
