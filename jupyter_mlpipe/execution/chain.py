@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from jupyter_mlpipe.model.status import Reason, describe_reasons, enumerate_words
+from jupyter_mlpipe.model.status import Reason, ReasonKind, describe_reasons, enumerate_words
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.execution.plan import Decided
     from jupyter_mlpipe.execution.task import StepTask
+    from jupyter_mlpipe.store.records import Record
 
 _MAX_ABOVE = 2
 
@@ -27,13 +28,13 @@ def reasons_open(task: StepTask, behind: Iterable[str], decided: Mapping[str, De
     behind
         Steps that come first because of files.
     """
-    waits = [Reason("input", read, source.step) for read, source in task.inputs.items()]
-    waits += [Reason("setting", "", above) for above in task.step.after]
-    waits += [Reason("file", "", above) for above in behind]
+    waits: list[tuple[ReasonKind, str, str]] = [("input", n, s.step) for n, s in task.inputs.items()]
+    waits += [("setting", "", above) for above in task.step.after]
+    waits += [("file", "", above) for above in behind]
     return tuple(
-        replace(wait, detail=_why_open(wait.detail, decided))
-        for wait in waits
-        if decided[wait.detail].plan.decision != "reuse"
+        Reason(kind, name, _why_open(above, decided))
+        for kind, name, above in waits
+        if decided[above].plan.decision != "reuse"
     )
 
 
@@ -46,28 +47,31 @@ def runs_above(task: StepTask, behind: Iterable[str], decided: Mapping[str, Deci
     return tuple(above)
 
 
-def why_ran(step: str, ran: Mapping[str, Sequence[Reason]]) -> str:
-    """Say why an input that a step makes has changed.
+def why_changed(step: str, record: Record | None, before: Record) -> str:
+    """Say why an input has changed since a step's last record.
 
     Parameters
     ----------
-    ran
-        The steps that ran just before, each with why.
+    step, record
+        The step that makes the input, and what it gave now.
+    before
+        The last record of the step that reads it.
     """
-    if step not in ran:
+    if record is None or record.created_at <= before.created_at:
+        # It is again what it was at an earlier time.
         return f"'{step}' gave another one"
-    return f"'{step}' ran: {_briefly(ran[step])}" if ran[step] else f"'{step}' ran"
+    return f"'{step}' ran: {record.why}" if record.why else f"'{step}' ran"
 
 
 def _why_open(above: str, decided: Mapping[str, Decided]) -> str:
     plan = decided[above].plan
     if plan.decision == "run":
-        return f"'{above}' runs: {_briefly(plan.reasons)}"
+        return f"'{above}' runs: {briefly(plan.reasons)}"
     named = [f"'{name}'" for name in plan.below]
     return f"'{above}' may run after {enumerate_words(named, limit=_MAX_ABOVE)}"
 
 
-def _briefly(reasons: Sequence[Reason]) -> str:
+def briefly(reasons: Sequence[Reason]) -> str:
     """Return reasons without what in turn lies behind those of other steps."""
     own = [replace(r, detail="changed") if r.kind == "input" and r.detail[:1] == "'" else r for r in reasons]
     return describe_reasons(own, limit=1)

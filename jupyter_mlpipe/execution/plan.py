@@ -8,13 +8,13 @@ from __future__ import annotations
 import functools
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from jupyter_mlpipe.errors import UnknownNameError, UnknownStepError, close_matches
 from jupyter_mlpipe.execution.accept import accepted_reasons
-from jupyter_mlpipe.execution.chain import reasons_open, runs_above, why_ran
+from jupyter_mlpipe.execution.chain import reasons_open, runs_above, why_changed
 from jupyter_mlpipe.execution.settings import coming_after, libraries_of, out_of_order, with_settings
 from jupyter_mlpipe.execution.spec import joint_mark
 from jupyter_mlpipe.execution.task import StepTask
@@ -189,6 +189,7 @@ def _plan_as_ordered(
                     inputs,
                     store,
                     companions=find_companions(task, records),
+                    records=records,
                     last=last,
                     forced=name in force,
                     now=now,
@@ -215,7 +216,7 @@ def decide(
     last: LastRecord,
     now: float,
     forced: bool = False,
-    ran: Mapping[str, Sequence[Reason]] = MappingProxyType({}),
+    records: Mapping[str, Record | None] = MappingProxyType({}),
     ahead: Ahead = MappingProxyType({}),
 ) -> Decided:
     """Decide for one step whose inputs are known.
@@ -226,8 +227,8 @@ def decide(
         From `find_companions`.
     last
         Gives the step's last record, to say what has changed since; called only when it has to run.
-    ran
-        Steps that have run just before, each with why.
+    records
+        Of the steps that it reads from, for the reasons.
     ahead
         What will have become of files by then.
     """
@@ -264,7 +265,7 @@ def decide(
                 plan = StepPlan(name, "reuse", same, key, record.seconds)
                 return Decided(plan, ingredients, record, work, task.folder)
     before = last()
-    reasons = reasons or _what_changed(before, key, ingredients, task, ran)
+    reasons = reasons or _what_changed(before, key, ingredients, task, records)
     return Decided(StepPlan(name, "run", reasons, key, _seconds(before)), ingredients, work=work)
 
 
@@ -429,7 +430,7 @@ def _what_changed(
     key: str,
     ingredients: tuple[Ingredient, ...],
     task: StepTask,
-    ran: Mapping[str, Sequence[Reason]],
+    records: Mapping[str, Record | None],
 ) -> tuple[Reason, ...]:
     if before is None:
         return (Reason("new", "", "never ran"),)
@@ -443,8 +444,8 @@ def _what_changed(
         return (Reason("missing", "", "its record is no longer in the store"),)
     sources = task.inputs
     return tuple(
-        replace(reason, detail=why_ran(sources[reason.name].step, ran))
-        if reason.kind == "input" and reason.name in sources
+        replace(reason, detail=why_changed(source.step, records.get(source.step), before))
+        if reason.kind == "input" and (source := sources.get(reason.name)) is not None
         else reason
         for reason in changed
     )

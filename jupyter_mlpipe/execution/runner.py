@@ -23,6 +23,7 @@ from jupyter_mlpipe.errors import (
     StoreError,
 )
 from jupyter_mlpipe.execution import executor as executors
+from jupyter_mlpipe.execution.chain import briefly
 from jupyter_mlpipe.execution.events import (
     AddRun,
     Ask,
@@ -414,7 +415,7 @@ class Runner:
             last=lambda: last_record(self.store, self.history, state.pipeline, task.name),
             now=time.time(),
             forced=task.name in active.force,
-            ran={name: step.reasons for name, step in state.steps.items() if step.status == "succeeded"},
+            records=records,
         )
         if task.name not in active.corrupt:
             return decided
@@ -438,6 +439,7 @@ class Runner:
                 decided.plan.key or "",
                 decided.ingredients,
                 take_inputs(task, records),
+                why=briefly(decided.plan.reasons),
                 companions=find_companions(task, records),
                 above=active.tasks,
                 store=str(self.store.root),

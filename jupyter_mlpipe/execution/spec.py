@@ -128,6 +128,8 @@ class StepSpec:
         Modules worth importing ahead in the fork server.
     file_limits
         How much of the files that it writes is kept.
+    why
+        For people, why it runs.
     notebook, user
         Labels for the record.
     """
@@ -163,6 +165,7 @@ class StepSpec:
     gpus: int = 0
     preload: tuple[str, ...] = ()
     file_limits: Limits = field(default_factory=Limits)
+    why: str = ""
     notebook: str = ""
     user: str = ""
 

@@ -210,6 +210,7 @@ class StepProcess:
             settings=store.objects.put(effects.to_bytes()) if effects is not None else None,
             states=states,
             step=spec.step,
+            why=spec.why,
             created_at=time.time(),
             host=socket.gethostname(),
             user=spec.user or user_name(),

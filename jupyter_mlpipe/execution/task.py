@@ -104,6 +104,7 @@ def make_spec(
     *,
     companions: Mapping[str, tuple[str, ...]] | None = None,
     above: Mapping[str, StepTask] | None = None,
+    why: str = "",
     store: str = "",
     notebook: str = "",
 ) -> StepSpec:
@@ -159,6 +160,7 @@ def make_spec(
         gpus=task.options.resources.gpus,
         preload=task.preload,
         environment=task.given.environment,
+        why=why,
         notebook=notebook,
     )
 

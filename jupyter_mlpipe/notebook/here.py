@@ -281,6 +281,7 @@ class StepsHere:
                 settings=store.objects.put(effects.to_bytes()) if effects is not None else None,
                 states=states,
                 step=spec.step,
+                why=spec.why,
                 created_at=time.time(),
                 host=socket.gethostname(),
                 user=spec.user or user_name(),

@@ -91,6 +91,8 @@ class Record:
     live
         Of a step that ran in the notebook's own process: what of it only running it gives, by name, each
         with why. Empty for what has no name.
+    why
+        For people, why the step ran.
     created_at
         Seconds since 1970.
     """
@@ -113,6 +115,7 @@ class Record:
     altered: tuple[str, ...] = ()
     live: Mapping[str, str] = field(default_factory=dict)
     step: str = ""
+    why: str = ""
     created_at: float = 0.0
     host: str = ""
     user: str = ""
@@ -137,6 +140,8 @@ class Record:
             "user": self.user,
             "python": self.python,
         }
+        if self.why:
+            entry["why"] = self.why
         if self.texts:
             entry["texts"] = self.texts
         if self.written:
@@ -174,6 +179,7 @@ class Record:
             altered=tuple(found.get("altered", ())),
             live=found.get("live", {}),
             step=found["step"],
+            why=found.get("why", ""),
             created_at=found["created_at"],
             host=found["host"],
             user=found["user"],

@@ -76,6 +76,7 @@ def run_spec(encoded, pipe):
             ingredients=spec.ingredients,
             shown=store.put_shown(shown),
             seconds=0.25,
+            why=spec.why,
             created_at=time.time(),
         )
         store.put_record(record)
@@ -241,6 +242,21 @@ def test_input_reason_names_the_step_that_ran(runner):
     runner.start(tasks_of(LOAD, TOTAL), pipeline="p").wait()
     run = runner.start(tasks_of(with_parameters(LOAD, n=5), TOTAL), pipeline="p").wait()
     assert run.why("total") == (Reason("input", "numbers", "'load' ran: parameter n 4 -> 5"),)
+
+
+def test_input_reason_names_the_step_that_ran_in_a_run_of_its_own(runner):
+    runner.start(tasks_of(LOAD, TOTAL), pipeline="p").wait()
+    five = with_parameters(LOAD, n=5)
+    runner.start(tasks_of(five), pipeline="p").wait()
+    run = runner.start(tasks_of(five, TOTAL), pipeline="p").wait()
+    assert run.why("total") == (Reason("input", "numbers", "'load' ran: parameter n 4 -> 5"),)
+    # What was made before is no news, but it is not what was read last.
+    edited = make_task("total", "total = sum(numbers) + 1", "total", reads=["load.numbers"])
+    run = runner.start(tasks_of(LOAD, edited), pipeline="p").wait()
+    assert run.why("total") == (
+        Reason("code", "", "changed"),
+        Reason("input", "numbers", "'load' gave another one"),
+    )
 
 
 def test_only_targets_and_what_is_above_them_run(runner, executor):
