@@ -16,6 +16,7 @@ from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.keys.derive import explain, key_of
 from jupyter_mlpipe.model.status import Ingredient, Reason, describe_reason, describe_reasons
 from jupyter_mlpipe.store.accepted import Accepted, all_accepted, put_accepted, remove_accepted
+from jupyter_mlpipe.store.history import History
 from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.store import Store
 from jupyter_mlpipe.store.texts import unpack_texts
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
 ACCEPTABLE = frozenset({"code", "helper", "value", "setting", "package"})
 """Kinds of reasons for which a person can vouch."""
 
+_BARS = frozenset({"reuse", "unhashable", "forced", "expired", "corrupt"})
 _NAME = "accepted"
+_ONLY = (
+    "Only edits of code and changes of values, settings and packages can be, where the outputs stay what "
+    "they are. Run the step."
+)
 
 
 def accepted_reasons(
@@ -46,16 +52,23 @@ def is_accepted(reasons: Sequence[Reason]) -> bool:
 
 
 def accept(
-    step: str, make_plan: Callable[[], Plan], last: Record | None, store: Store, *, pipeline: str, user: str
+    step: str,
+    make_plan: Callable[[], Plan],
+    store: Store,
+    history: History | None,
+    *,
+    pipeline: str,
+    user: str,
 ) -> Accepted:
-    """Let the last record of a step count for the step as it stands; returns what was recorded.
+    """Let an earlier result of a step count for the step as it stands; returns what was recorded.
+
+    It is the latest one from which the step differs only in what a person can judge: a run with other
+    parameters may have come in between.
 
     Parameters
     ----------
     make_plan
         Plans the step and what is above it, as it stands at each call.
-    last
-        Its last record.
 
     Raises
     ------
@@ -64,30 +77,26 @@ def accept(
     """
     plan = make_plan()
     decided = plan.decided[step]
-    decision, reasons, key = decided.plan.decision, decided.plan.reasons, decided.plan.key
-    why = describe_reasons(reasons)
-    if decision == "reuse":
+    key, why = decided.plan.key, describe_reasons(decided.plan.reasons)
+    if decided.plan.decision == "reuse":
         raise UsageError(f"There is nothing to accept: '{step}' is reused as it is ({why}).")
-    if decision == "undecided":
+    if decided.plan.decision == "undecided":
         raise UsageError(
             f"Whether '{step}' has to run is not known yet ({why}). Run or accept what is above it first."
         )
-    if last is None:
+    keys = history.latest_keys(pipeline, step) if history is not None else []
+    if not keys:
         raise UsageError(f"'{step}' never ran: there is no result that its code could be said to give.")
-    refused = [reason for reason in reasons if reason.kind not in ACCEPTABLE]
-    if key is None or refused or store.get_record(key) is not None:
-        raise UsageError(
-            f"'{step}' cannot be accepted: {describe_reasons(refused or reasons)}. "
-            "Only edits of code and changes of values, settings and packages can be. Run the step."
-        )
-    if key_of(last.ingredients, plan.tasks[step].step.component.outputs_of_key) != last.key:
-        kept = ", ".join(last.outputs) or "none"
-        raise UsageError(
-            f"'{step}' cannot be accepted: its outputs are no longer those of the kept result ({kept}). "
-            "Run the step."
-        )
-    changes = tuple(describe_reason(reason) for reason in reasons)
-    accepted = Accepted(key, last.key, step, pipeline, changes, user, time.time())
+    is_barred = any(reason.kind in _BARS for reason in decided.plan.reasons)
+    if key is None or is_barred or store.get_record(key) is not None:
+        raise UsageError(f"'{step}' cannot be accepted: {why}. {_ONLY}")
+    outputs = plan.tasks[step].step.component.outputs_of_key
+    earlier = [record for k in keys if (record := store.get_record(k)) is not None]
+    record, changed = _nearest(earlier, decided.ingredients, outputs)
+    if record is None:
+        raise UsageError(f"'{step}' cannot be accepted: {why}. {_ONLY}")
+    changes = tuple(describe_reason(reason) for reason in changed)
+    accepted = Accepted(key, record.key, step, pipeline, changes, user, time.time())
     put_accepted(store, accepted)
     found = make_plan()[step]
     if found.decision != "reuse":
@@ -95,6 +104,19 @@ def accept(
         remove_accepted(store, key)
         raise UsageError(f"'{step}' cannot be accepted: {describe_reasons(found.reasons)}. Run the step.")
     return accepted
+
+
+def _nearest(
+    earlier: Sequence[Record], ingredients: Sequence[Ingredient], outputs: Sequence[str]
+) -> tuple[Record | None, tuple[Reason, ...]]:
+    """Return the first record from which a step differs only in what can be accepted, and in what."""
+    for record in earlier:
+        changed = explain(unpack_texts(record.ingredients, record.texts), ingredients)
+        # With other names, or another order of names, it would make something else.
+        has_same_outputs = key_of(record.ingredients, outputs) == record.key
+        if changed and has_same_outputs and all(reason.kind in ACCEPTABLE for reason in changed):
+            return record, changed
+    return None, ()
 
 
 def revoke(step: str, key: str | None, store: Store, *, pipeline: str) -> list[Accepted]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from jupyter_mlpipe.execution.accept import accept
 from jupyter_mlpipe.execution.accept import revoke as take_back
-from jupyter_mlpipe.execution.plan import Plan, check_steps, last_record, plan_steps
+from jupyter_mlpipe.execution.plan import Plan, check_steps, plan_steps
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.execution.state import Listener
@@ -105,17 +105,11 @@ class Pipeline:
         store, history = self._runner.store, self._runner.history
         if revoke:
             return take_back(step, self.plan(targets=[step])[step].key, store, pipeline=self.name)
-        last = last_record(store, history, self.name, step)
-        return [
-            accept(
-                step,
-                lambda: self.plan(targets=[step]),
-                last,
-                store,
-                pipeline=self.name,
-                user=user_name(),
-            )
-        ]
+
+        def plan() -> Plan:
+            return self.plan(targets=[step])
+
+        return [accept(step, plan, store, history, pipeline=self.name, user=user_name())]
 
     def __repr__(self) -> str:
         return f"<Pipeline '{self.name}': {', '.join(self.steps) or 'no steps'}>"

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.accept import accept, revoke
-from jupyter_mlpipe.execution.plan import last_record
 from jupyter_mlpipe.execution.step import user_name
 from jupyter_mlpipe.execution.why import Why, last_run
 from jupyter_mlpipe.model.resources import describe_seconds
@@ -28,12 +27,16 @@ def why(session: Session, step: str) -> Why:
 
 
 def accept_step(session: Session, step: str) -> Accepted:
-    """Let the last result of a step count for its code as it stands; see `execution.accept.accept`."""
+    """Let an earlier result of a step count for its code as it stands; see `execution.accept.accept`."""
     session.registry.check(step)
     runner = session.backend.runner
-    last = last_record(runner.store, runner.history, session.name, step)
     return accept(
-        step, lambda: session.plan([step]), last, runner.store, pipeline=session.name, user=user_name()
+        step,
+        lambda: session.plan([step]),
+        runner.store,
+        runner.history,
+        pipeline=session.name,
+        user=user_name(),
     )
 
 

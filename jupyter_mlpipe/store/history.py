@@ -83,6 +83,18 @@ class History:
         )
         return None if row is None else str(row[0])
 
+    def latest_keys(self, pipeline: str, step: str, limit: int = 20) -> list[str]:
+        """Return the keys of the step's last records, the latest first."""
+        rows: list[Any] = self._try(
+            lambda db: db.execute(
+                "SELECT key FROM steps WHERE pipeline = ? AND step = ? AND status IN (?, ?) "
+                "GROUP BY key ORDER BY MAX(at) DESC LIMIT ?",
+                (pipeline, step, *_HAS_RECORD, limit),
+            ).fetchall(),
+            [],
+        )
+        return [str(key) for (key,) in rows]
+
     def last_keys(self, pipeline: str) -> dict[str, str]:
         """Return `last_key` of every step of a pipeline."""
         rows: list[Any] = self._try(

@@ -7,7 +7,6 @@ import pytest
 
 from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.execution.accept import accept, is_accepted, revoke
-from jupyter_mlpipe.execution.plan import last_record
 from jupyter_mlpipe.store.accepted import all_accepted
 from jupyter_mlpipe.store.records import Record
 from tests.execution.test_plan import NOW, chain, decisions, make_task, world
@@ -17,8 +16,7 @@ __all__ = ["world"]
 
 def say(world, tasks, step="fit"):
     """Accept an edit of a step."""
-    last = last_record(world.store, world.history, "p", step)
-    return accept(step, lambda: world.plan(tasks), last, world.store, pipeline="p", user="ada")
+    return accept(step, lambda: world.plan(tasks), world.store, world.history, pipeline="p", user="ada")
 
 
 def refusal(world, tasks, step="fit"):
@@ -55,6 +53,18 @@ def test_it_holds_for_that_edit_alone(world):
     again = say(world, chain(fit={"code": "3"}))
     assert again.record == world.plan(chain())["fit"].key
     assert world.plan(chain()).wholly_reused
+
+
+def test_a_run_with_other_parameters_in_between_does_not_matter(world):
+    def fit(n, code="1"):
+        return {"fit": make_task("fit", "model", parameters={"n": n}, code=code)}
+
+    world.record(fit(1))
+    world.record(fit(2))
+    edited = fit(1, "2")
+    assert [reason.kind for reason in world.plan(edited)["fit"].reasons] == ["code", "parameter"]
+    assert say(world, edited).record == world.plan(fit(1))["fit"].key
+    assert say(world, fit(2, "2")).record == world.plan(fit(2))["fit"].key
 
 
 def test_it_is_taken_back_by_its_step_or_by_its_key(world):
@@ -115,7 +125,7 @@ def test_where_there_is_nothing_to_accept_it_is_refused(world):
         ({"parameters": {"n": 2}}, "parameter n 1 -> 2"),
         ({"salt": "s"}, "salt added: s"),
         ({"reuse": False}, "--no-reuse"),
-        ({"output": "other"}, "its outputs are no longer those of the kept result (model)"),
+        ({"output": "other"}, "where the outputs stay what they are"),
         ({"code": "2", "parameters": {"n": 2}}, "parameter n 1 -> 2"),
         ({"max_age_s": 1.0}, "expired"),
     ],

@@ -21,7 +21,7 @@ from jupyter_mlpipe.errors import (
 )
 from jupyter_mlpipe.execution.accept import accept, is_accepted
 from jupyter_mlpipe.execution.executor import StepLost, StepMessage
-from jupyter_mlpipe.execution.plan import last_record, plan_steps
+from jupyter_mlpipe.execution.plan import plan_steps
 from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.execution.spec import StepSpec
 from jupyter_mlpipe.execution.task import StepTask
@@ -516,8 +516,7 @@ def test_a_forced_run_takes_the_place_of_an_accepted_edit(runner):
     def plan():
         return plan_steps(edited, runner.store, runner.history, pipeline="p")
 
-    last = last_record(runner.store, runner.history, "p", "load")
-    accept("load", plan, last, runner.store, pipeline="p", user="ada")
+    accept("load", plan, runner.store, runner.history, pipeline="p", user="ada")
     run = runner.start(edited, pipeline="p")
     assert (run.status, is_accepted(run.why("load"))) == ("succeeded", True)
     runner.start(edited, force=["load"], pipeline="p").wait()
