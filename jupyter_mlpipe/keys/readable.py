@@ -42,7 +42,8 @@ def _class_source(definition: type) -> Iterator[str]:
     bases = ", ".join(base.__name__ for base in definition.__bases__ if base is not object)
     yield f"class {definition.__name__}({bases}):" if bases else f"class {definition.__name__}:"
     held = vars(definition)
-    fields = held.get("__annotations__", {})
+    # From Python 3.14 on they are there once somebody has asked for them, as a dataclass does.
+    fields = held.get("__annotations__") or held.get("__annotations_cache__") or {}
     for name, annotation in fields.items():
         kind = annotation.__name__ if isinstance(annotation, type) else annotation
         value = f" = {short_value(held[name])}" if name in held else ""

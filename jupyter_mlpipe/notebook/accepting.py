@@ -9,6 +9,7 @@ from jupyter_mlpipe.execution.accept import accept, revoke
 from jupyter_mlpipe.execution.step import user_name
 from jupyter_mlpipe.execution.why import Why, last_run
 from jupyter_mlpipe.model.resources import describe_seconds
+from jupyter_mlpipe.model.status import shorten
 from jupyter_mlpipe.store.accepted import Accepted, all_accepted
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def accepted_facts(session: Session, step: str, *, takes_back: bool = False) -> 
     if takes_back:
         found = revoke_step(session, step)
         changes = [change for accepted in found for change in accepted.changes]
-        text = f"{step}: no longer accepted: {', '.join(changes)}"
+        text = f"{step}: no longer accepted: {shorten(changes, limit=6)}"
         return {"kind": "accept", "step": step, "accepted": False, "changes": changes, "text": text}
     accepted = accept_step(session, step)
     record = session.backend.store.get_record(accepted.record)
@@ -71,7 +72,7 @@ def accepted_facts(session: Session, step: str, *, takes_back: bool = False) -> 
         "record": accepted.record,
         "user": accepted.user,
         "at": accepted.at,
-        "text": f"{step}: accepted as unchanged: {', '.join(accepted.changes)}\n"
+        "text": f"{step}: accepted as unchanged: {shorten(accepted.changes, limit=6)}\n"
         f"its kept result counts for the code as it stands{saved}; "
         f"%pipeline accept {step} --revoke takes it back",
     }

@@ -10,7 +10,7 @@ from typing import Any
 from jupyter_mlpipe.cells.adopt import Advice
 from jupyter_mlpipe.cells.lines import begins
 from jupyter_mlpipe.model.resources import describe_seconds
-from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reasons
+from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reasons, shorten
 from jupyter_mlpipe.notebook.adopt import CellRun
 from jupyter_mlpipe.notebook.drawing import describe_pipeline, pipeline_svg
 from jupyter_mlpipe.notebook.look import FAINT_STYLE, look_of
@@ -138,7 +138,7 @@ def table_bundle(
 
 def accepted_bundle(edits: Sequence[Accepted]) -> Bundle:
     """Return what was accepted, the latest first."""
-    rows = [(edit.step, ", ".join(edit.changes), edit.by) for edit in edits]
+    rows = [(edit.step, shorten(edit.changes, limit=6), edit.by) for edit in edits]
     facts = {"kind": "accepted", "edits": [asdict(edit) for edit in edits]}
     head = f"accepted: {len(rows)} edit{'s' * (len(rows) > 1)}" if rows else "no edit is accepted"
     return table_bundle(head, ("step", "edit", "by"), rows, facts)
