@@ -17,7 +17,7 @@ from rich.text import Text
 from jupyter_mlpipe import __doc__ as description
 from jupyter_mlpipe import __version__
 from jupyter_mlpipe.app.adopt import adopt_notebook
-from jupyter_mlpipe.app.question import draw_graph, print_plan, print_why
+from jupyter_mlpipe.app.question import accept_edit, draw_graph, show_plan, show_why
 from jupyter_mlpipe.app.report import print_json
 from jupyter_mlpipe.app.run import run_notebook
 from jupyter_mlpipe.errors import MLPipeError, UsageError
@@ -75,15 +75,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_notebook(plan)
     _add_choice(plan)
-    plan.set_defaults(command=print_plan)
+    plan.set_defaults(command=show_plan)
 
     why = commands.add_parser(
-        "why", help="say why a step would run or be reused, part by part; runs no step", allow_abbrev=False
+        "why",
+        help="say why a step ran the last time, and whether it would run now; runs no step",
+        allow_abbrev=False,
     )
     _add_notebook(why)
     why.add_argument("step", metavar="STEP")
     why.add_argument("--json", action="store_true", help="print one JSON object on stdout")
-    why.set_defaults(command=print_why, force=[])
+    why.set_defaults(command=show_why, force=[])
+
+    accept = commands.add_parser(
+        "accept",
+        help="let the kept result of a step count for its edited code: the edit changes nothing",
+        allow_abbrev=False,
+    )
+    _add_notebook(accept)
+    accept.add_argument("step", metavar="STEP")
+    accept.add_argument("--revoke", action="store_true", help="take back what was accepted for the step")
+    accept.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    accept.set_defaults(command=accept_edit, force=[])
 
     graph = commands.add_parser("graph", help="draw the pipeline as it would run", allow_abbrev=False)
     _add_notebook(graph)

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jupyter_mlpipe.model.resources import describe_seconds
-from jupyter_mlpipe.model.status import ENDED, shorten
+from jupyter_mlpipe.model.status import ENDED, readable, shorten
 
 _LOOK = {  # status -> sign, word, style
     "succeeded": ("✓", "ran", "green"),
@@ -157,10 +157,11 @@ class Progress:
         if step.get("error"):
             return str(step["error"]).partition("\n")[0]
         if step["status"] == "reused":
-            return ""
+            # Only what is not plain: that somebody accepted an edit.
+            return shorten([reason["text"] for reason in step["reasons"] if reason["name"]])
         if step["status"] == "skipped":
             return ", ".join(f"{cause} failed" for cause in self._causes(name))
-        return shorten([reason["text"] for reason in step["reasons"]])
+        return shorten([text for text, _ in readable(step["reasons"])])
 
     def _causes(self, name: str) -> list[str]:
         """Return the failed steps above a step."""

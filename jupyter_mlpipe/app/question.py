@@ -1,70 +1,54 @@
-"""``jupyter mlpipe plan``, ``why`` and ``graph``: the components are registered, and no step runs."""
+"""``jupyter mlpipe plan``, ``why``, ``accept``, ``graph``: components are registered, and no step runs."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from jupyter_mlpipe.app.document import read_notebook
 from jupyter_mlpipe.app.interrupts import Interrupts
 from jupyter_mlpipe.app.notebook import CellError, NotebookKernel
 from jupyter_mlpipe.app.outline import check_words, is_tolerated, read_parameters
-from jupyter_mlpipe.app.report import print_json, print_table
+from jupyter_mlpipe.app.reasons import print_plan, print_why
+from jupyter_mlpipe.app.report import print_json
 from jupyter_mlpipe.errors import MLPipeError, UsageError
 from jupyter_mlpipe.model.headless import NOT_RUN
-from jupyter_mlpipe.model.resources import describe_seconds
-
-_STYLES = {"run": "yellow", "reuse": "cyan", "undecided": "dim"}
 
 
-def print_plan(asked: argparse.Namespace, console: Console) -> int:
+def show_plan(asked: argparse.Namespace, console: Console) -> int:
     """Say for each step whether it would run, and why."""
-    steps = _ask(asked, console, "plan")["steps"]
+    plan = _ask(asked, console, "plan", asked.target, asked.force)
     if asked.json:
-        print_json({"steps": steps})
-        return 0
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    table.add_column(no_wrap=True, style="dim")
-    for name, step in steps.items():
-        reasons = ", ".join(reason["text"] for reason in step["reasons"])
-        took = f"last took {describe_seconds(step['seconds'])}" if step["seconds"] else ""
-        table.add_row(
-            Text(step["decision"], style=_STYLES[step["decision"]]), Text(name), Text(reasons), Text(took)
-        )
-    print_table(table)
+        print_json(plan)
+    else:
+        print_plan(plan)
     return 0
 
 
-_HEADS = {
-    "run": "{} would run",
-    "reuse": "{} would be reused",
-    "undecided": "{}: undecided, as it depends on what runs above it",
-}
-
-
-def print_why(asked: argparse.Namespace, console: Console) -> int:
-    """Say why a step would run or be reused, part by part."""
+def show_why(asked: argparse.Namespace, console: Console) -> int:
+    """Say why a step ran the last time, and whether it would run now, part by part."""
     asked.target = [asked.step]
-    step = _ask(asked, console, "plan")["steps"][asked.step]
+    facts = _ask(asked, console, "why", [asked.step])
     if asked.json:
-        print_json({"step": asked.step, **step})
-        return 0
-    print(_HEADS[step["decision"]].format(asked.step))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("kind", no_wrap=True)
-    table.add_column("name", no_wrap=True, style="bold")
-    table.add_column("detail", overflow="fold")
-    for reason in step["reasons"]:
-        table.add_row(*(Text(reason[part]) for part in ("kind", "name", "detail")))
-    if step["reasons"]:
-        print_table(table)
+        print_json(facts)
+    else:
+        print_why(facts)
+    return 0
+
+
+def accept_edit(asked: argparse.Namespace, console: Console) -> int:
+    """Let the kept result of a step count for its edited code, or take that back."""
+    asked.target = [asked.step]
+    facts = _ask(asked, console, "accept", [asked.step], ["revoke"] if asked.revoke else [])
+    if "refused" in facts:
+        raise UsageError(facts["refused"])
+    if asked.json:
+        print_json(facts)
+    else:
+        print(facts["text"])
     return 0
 
 
@@ -75,7 +59,7 @@ def draw_graph(asked: argparse.Namespace, console: Console) -> int:
         raise UsageError(f"--output writes .svg or .dot, but found '{output}'.")
     if output is not None and not output.absolute().parent.is_dir():
         raise UsageError(f"--output {output}: there is no folder '{output.absolute().parent}'.")
-    answer = _ask(asked, console, "graph")
+    answer = _ask(asked, console, "graph", [], [])
     if output is None:
         print(answer["dot"])
     else:
@@ -83,7 +67,7 @@ def draw_graph(asked: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _ask(asked: argparse.Namespace, console: Console, question: str) -> dict[str, Any]:
+def _ask(asked: argparse.Namespace, console: Console, question: str, *words: Sequence[str]) -> dict[str, Any]:
     """Register the notebook's components without running one; returns the answer to a question."""
     notebook = read_notebook(asked.notebook)
     parameters = read_parameters(asked.param)
@@ -99,7 +83,7 @@ def _ask(asked: argparse.Namespace, console: Console, question: str) -> dict[str
                     # A cell that reads what was never made cannot run here, and need not.
                     if failure.ename != NOT_RUN and not is_tolerated(cell):
                         raise _refused(asked, failure) from None
-            answer: dict[str, Any] = kernel.ask(question, asked.target, asked.force)
+            answer: dict[str, Any] = kernel.ask(question, *words)
     return answer
 
 

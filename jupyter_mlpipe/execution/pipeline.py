@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+from jupyter_mlpipe.execution.accept import accept
+from jupyter_mlpipe.execution.accept import revoke as take_back
 from jupyter_mlpipe.execution.plan import Plan, check_steps, plan_steps
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.execution.state import Listener
+from jupyter_mlpipe.execution.step import user_name
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model.graph import ancestors
+from jupyter_mlpipe.store.accepted import Accepted
 
 Resolve = Callable[[Mapping[str, object]], Mapping[str, StepTask]]
 
@@ -83,6 +87,29 @@ class Pipeline:
             pipeline=self.name,
             listener=listener,
         )
+
+    def accept(self, step: str, *, revoke: bool = False) -> list[Accepted]:
+        """Let the kept result of a step count for its code as it stands, or take that back.
+
+        Returns
+        -------
+        list of Accepted
+            What was recorded, or taken back.
+
+        Raises
+        ------
+        UsageError
+            There is nothing to accept or to take back, or what changed is not for a person to judge.
+        """
+        check_steps([step], self.steps)
+        store, history = self._runner.store, self._runner.history
+        if revoke:
+            return take_back(step, self.plan(targets=[step])[step].key, store, pipeline=self.name)
+
+        def plan() -> Plan:
+            return self.plan(targets=[step])
+
+        return [accept(step, plan, store, history, pipeline=self.name, user=user_name())]
 
     def __repr__(self) -> str:
         return f"<Pipeline '{self.name}': {', '.join(self.steps) or 'no steps'}>"

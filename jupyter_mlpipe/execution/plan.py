@@ -8,11 +8,13 @@ from __future__ import annotations
 import functools
 import secrets
 import time
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from jupyter_mlpipe.errors import UnknownNameError, UnknownStepError, close_matches
+from jupyter_mlpipe.execution.accept import accepted_reasons
+from jupyter_mlpipe.execution.chain import reasons_open, runs_above, why_changed
 from jupyter_mlpipe.execution.settings import coming_after, libraries_of, out_of_order, with_settings
 from jupyter_mlpipe.execution.spec import joint_mark
 from jupyter_mlpipe.execution.task import StepTask
@@ -22,11 +24,14 @@ from jupyter_mlpipe.keys.derive import derive_key, explain
 from jupyter_mlpipe.keys.given import differing
 from jupyter_mlpipe.keys.packages import is_standard, package_ingredients
 from jupyter_mlpipe.model.graph import topological_order
+from jupyter_mlpipe.model.planned import PlanTotals, describe_totals, total
 from jupyter_mlpipe.model.resources import describe_seconds
-from jupyter_mlpipe.model.status import Ingredient, Reason, StepPlan
+from jupyter_mlpipe.model.status import Ingredient, Reason, StepPlan, describe_reasons
+from jupyter_mlpipe.store.accepted import find_accepted
 from jupyter_mlpipe.store.history import History
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.store import Store
+from jupyter_mlpipe.store.texts import unpack_texts
 
 LastRecord = Callable[[], Record | None]
 Companions = Mapping[str, tuple[str, ...]]
@@ -56,7 +61,10 @@ class Decided:
 
 
 class Plan(Mapping[str, StepPlan]):
-    """The decision for each step by name, in topological order."""
+    """The decision for each step by name, in topological order.
+
+    In a notebook it shows itself as ``%pipeline plan`` does.
+    """
 
     def __init__(self, decided: Mapping[str, Decided], tasks: Mapping[str, StepTask]) -> None:
         self.decided = decided
@@ -82,13 +90,18 @@ class Plan(Mapping[str, StepPlan]):
     def __len__(self) -> int:
         return len(self.decided)
 
+    @property
+    def totals(self) -> PlanTotals:
+        """How many steps of each decision there are, and their seconds in all."""
+        return total(self.values())
+
     def __repr__(self) -> str:
         width = max(map(len, self), default=0)
-        lines = (
-            f"{name:<{width}}  {step.decision:<9}  {'; '.join(map(str, step.reasons))}".rstrip()
+        lines = [
+            f"{name:<{width}}  {step.decision:<9}  {describe_reasons(step.reasons)}".rstrip()
             for name, step in self.items()
-        )
-        return "\n".join(lines) or "nothing to do"
+        ]
+        return "\n".join([f"plan: {describe_totals(self.totals)}", *lines])
 
 
 def plan_steps(
@@ -155,27 +168,14 @@ def _plan_as_ordered(
     for name in topological_order({name: task.step.upstream for name, task in tasks.items()}):
         task = tasks[name]
         last = _last_record(store, history, pipeline, name)
-        open_inputs = [
-            Reason("input", read, f"'{source.step}' runs first")
-            for read, source in task.inputs.items()
-            if decided[source.step].plan.decision != "reuse"
-        ] + [
-            Reason("setting", "", f"'{above}' runs first")
-            for above in task.step.after
-            if decided[above].plan.decision != "reuse"
-        ]
-        open_inputs += [
-            Reason("file", "", f"'{above}' runs first")
-            for above in (behind or {}).get(name, ())
-            if decided[above].plan.decision != "reuse"
-        ]
-        if open_inputs:
+        if is_open := reasons_open(task, (behind or {}).get(name, ()), decided):
             always = must_run(task, forced=name in force) if task.made is None or name in force else ()
-            before = last()
-            seconds = before.seconds if before is not None else None
-            reasons = always or tuple(open_inputs)
-            decision = StepPlan(name, "run" if always else "undecided", reasons, seconds=seconds)
-            decided[name] = Decided(decision)
+            seconds = _seconds(last())
+            if always:
+                decided[name] = Decided(StepPlan(name, "run", always, seconds=seconds))
+            else:
+                below = runs_above(task, (behind or {}).get(name, ()), decided)
+                decided[name] = Decided(StepPlan(name, "undecided", is_open, seconds=seconds, below=below))
         else:
             records = {step: decided[step].record for step in task.step.upstream}
             try:
@@ -189,6 +189,7 @@ def _plan_as_ordered(
                     inputs,
                     store,
                     companions=find_companions(task, records),
+                    records=records,
                     last=last,
                     forced=name in force,
                     now=now,
@@ -215,7 +216,7 @@ def decide(
     last: LastRecord,
     now: float,
     forced: bool = False,
-    ran: Container[str] = frozenset(),
+    records: Mapping[str, Record | None] = MappingProxyType({}),
     ahead: Ahead = MappingProxyType({}),
 ) -> Decided:
     """Decide for one step whose inputs are known.
@@ -226,8 +227,8 @@ def decide(
         From `find_companions`.
     last
         Gives the step's last record, to say what has changed since; called only when it has to run.
-    ran
-        Steps that have run just before, for the reasons.
+    records
+        Of the steps that it reads from, for the reasons.
     ahead
         What will have become of files by then.
     """
@@ -237,8 +238,7 @@ def decide(
         (*task.closure.ingredients, *task.given.ingredients, *_input_packages(task, inputs), *where),
         task.parameters,
         _input_digests(task, inputs),
-        # In function form the order says which part of what is returned is which output.
-        component.outputs if component.function else sorted(component.outputs),
+        component.outputs_of_key,
         options.salt,
     )
     work = key
@@ -255,15 +255,23 @@ def decide(
         key = digest("once", key, secrets.token_hex(16))
     if not reasons:
         record = store.get_record(key)
+        same: tuple[Reason, ...] = _SAME
+        if record is None and (accepted := find_accepted(store, key)) is not None:
+            record = store.get_record(accepted.record)
+            same = accepted_reasons(accepted, record, ingredients) if record is not None else ()
         if record is not None:
             reasons = (*_why_not(record, task, inputs, companions, store, now, ahead), *_what_lives(record))
             if not reasons:
-                plan = StepPlan(name, "reuse", _SAME, key, record.seconds)
+                plan = StepPlan(name, "reuse", same, key, record.seconds)
                 return Decided(plan, ingredients, record, work, task.folder)
     before = last()
-    seconds = before.seconds if before is not None else None
-    reasons = reasons or _what_changed(before, key, ingredients, task, ran)
-    return Decided(StepPlan(name, "run", reasons, key, seconds), ingredients, work=work)
+    reasons = reasons or _what_changed(before, key, ingredients, task, records)
+    return Decided(StepPlan(name, "run", reasons, key, _seconds(before)), ingredients, work=work)
+
+
+def _seconds(before: Record | None) -> float | None:
+    """Return what a step is expected to take: what it took the last time."""
+    return before.seconds if before is not None and before.seconds else None
 
 
 def _input_digests(task: StepTask, inputs: Mapping[str, Artifact]) -> dict[str, str]:
@@ -368,11 +376,10 @@ def check_steps(names: Iterable[str], steps: Collection[str]) -> None:
 
 def last_record(store: Store, history: History | None, pipeline: str, step: str) -> Record | None:
     """Return the step's last record, or one that says no more than that there was one."""
-    key = history.last_key(pipeline, step) if history is not None else None
-    if key is None:
+    if history is None or (key := history.last_key(pipeline, step)) is None:
         return None
-    # Its record may be pruned since: that it ran is known all the same.
-    return store.get_record(key) or Record(key=key)
+    # Its record may be pruned since: that it ran, and how long, is known all the same.
+    return store.get_record(key) or Record(key=key, seconds=history.seconds_of(pipeline, step, key) or 0.0)
 
 
 def _last_record(store: Store, history: History | None, pipeline: str, step: str) -> LastRecord:
@@ -423,19 +430,22 @@ def _what_changed(
     key: str,
     ingredients: tuple[Ingredient, ...],
     task: StepTask,
-    ran: Container[str],
+    records: Mapping[str, Record | None],
 ) -> tuple[Reason, ...]:
     if before is None:
         return (Reason("new", "", "never ran"),)
     if before.key == key or not before.ingredients:
         return (Reason("missing", "", "its record is no longer in the store"),)
-    changed = explain(before.ingredients, ingredients)
+    changed = explain(unpack_texts(before.ingredients, before.texts), ingredients)
     if not changed:
+        made = {*before.outputs, *before.left_out}
+        if added := [name for name in task.step.component.outputs if name not in made]:
+            return (Reason("code", "", f"changed: it also makes {', '.join(added)}"),)
         return (Reason("missing", "", "its record is no longer in the store"),)
     sources = task.inputs
     return tuple(
-        replace(reason, detail=f"'{sources[reason.name].step}' ran")
-        if reason.kind == "input" and reason.name in sources and sources[reason.name].step in ran
+        replace(reason, detail=why_changed(source.step, records.get(source.step), before))
+        if reason.kind == "input" and (source := sources.get(reason.name)) is not None
         else reason
         for reason in changed
     )

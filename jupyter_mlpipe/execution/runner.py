@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import logging
@@ -19,8 +20,10 @@ from jupyter_mlpipe.errors import (
     MLPipeError,
     RestoreError,
     StepError,
+    StoreError,
 )
 from jupyter_mlpipe.execution import executor as executors
+from jupyter_mlpipe.execution.chain import briefly
 from jupyter_mlpipe.execution.declared import check_places
 from jupyter_mlpipe.execution.events import (
     AddRun,
@@ -72,12 +75,14 @@ from jupyter_mlpipe.execution.task import StepTask, make_spec
 from jupyter_mlpipe.execution.written import file_order
 from jupyter_mlpipe.execution.written import restore as restore_files
 from jupyter_mlpipe.model.graph import ancestors, descendants
-from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus
-from jupyter_mlpipe.store.history import History, RunEntry
+from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, reasons_json
+from jupyter_mlpipe.store.accepted import remove_accepted
+from jupyter_mlpipe.store.history import HAS_RUN, History, RunEntry
 from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.store import Store
 
 _CLOSE_S = 10.0
+_KEPT_LINES = 100  # of each diff in the history
 _DAMAGED = frozenset({"ArtifactMissingError", "ArtifactCorruptError"})
 _log = logging.getLogger(__name__)
 
@@ -414,7 +419,7 @@ class Runner:
             last=lambda: last_record(self.store, self.history, state.pipeline, task.name),
             now=time.time(),
             forced=task.name in active.force,
-            ran={name for name, step in state.steps.items() if step.status == "succeeded"},
+            records=records,
         )
         if task.name not in active.corrupt:
             return decided
@@ -438,6 +443,7 @@ class Runner:
                 decided.plan.key or "",
                 decided.ingredients,
                 take_inputs(task, records),
+                why=briefly(decided.plan.reasons),
                 companions=find_companions(task, records),
                 above=active.tasks,
                 store=str(self.store.root),
@@ -485,6 +491,10 @@ class Runner:
             step.error = decided_error(step.task, changed.failure, changed.why, step.error)
         elif changed.status in ("succeeded", "reused"):
             step.error = None
+            if changed.status == "succeeded" and step.record is not None:
+                # What it gave stands in place of what somebody accepted for it.
+                with contextlib.suppress(StoreError):
+                    remove_accepted(self.store, step.record.key)
             self._remember(active.state, changed.node.step)
         else:
             # Also of a step that succeeded too late, after the run was cancelled.
@@ -566,7 +576,17 @@ class Runner:
         if self.history is not None:
             seconds = time.perf_counter() - state.started
             steps = {
-                name: {"status": step.status, "key": step.key, "seconds": step.seconds}
+                name: {
+                    "status": step.status,
+                    "key": step.key,
+                    "seconds": step.seconds,
+                    # Of the others it says nothing that a plan does not say again.
+                    **(
+                        {"reasons": reasons_json(step.reasons, diff_lines=_KEPT_LINES)}
+                        if step.status in HAS_RUN
+                        else {}
+                    ),
+                }
                 for name, step in state.steps.items()
             }
             parameters: dict[str, object] = {}

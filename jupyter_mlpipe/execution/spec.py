@@ -131,6 +131,8 @@ class StepSpec:
         How much of the files that it writes is kept.
     places
         Files and folders that it was declared to read.
+    why
+        For people, why it runs.
     notebook, user
         Labels for the record.
     """
@@ -167,6 +169,7 @@ class StepSpec:
     preload: tuple[str, ...] = ()
     file_limits: Limits = field(default_factory=Limits)
     places: tuple[DeclaredPlace, ...] = ()
+    why: str = ""
     notebook: str = ""
     user: str = ""
 

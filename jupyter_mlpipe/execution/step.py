@@ -60,6 +60,7 @@ from jupyter_mlpipe.store.objects import Mark
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.records import to_bytes as record_to_bytes
 from jupyter_mlpipe.store.store import Store, open_store
+from jupyter_mlpipe.store.texts import pack_texts
 
 _EXIT_S = 5
 _thread_pools: Any = None
@@ -196,6 +197,7 @@ class StepProcess:
         result = store_result(shell.result, outcome.outputs, results, store)
         own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+        ingredients, texts = pack_texts(spec.ingredients)
         record = Record(
             key=spec.key,
             outputs=outcome.outputs,
@@ -203,7 +205,8 @@ class StepProcess:
             joint=outcome.joint,
             altered=own_state.untold,
             result=result,
-            ingredients=spec.ingredients,
+            ingredients=ingredients,
+            texts=texts,
             shown=store.put_shown(self._capture.stop()),
             seconds=time.perf_counter() - started,
             peak_memory_bytes=own.ru_maxrss * 1024,
@@ -213,6 +216,7 @@ class StepProcess:
             settings=store.objects.put(effects.to_bytes()) if effects is not None else None,
             states=states,
             step=spec.step,
+            why=spec.why,
             created_at=time.time(),
             host=socket.gethostname(),
             user=spec.user or user_name(),

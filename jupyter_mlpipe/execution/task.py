@@ -113,6 +113,7 @@ def make_spec(
     *,
     companions: Mapping[str, tuple[str, ...]] | None = None,
     above: Mapping[str, StepTask] | None = None,
+    why: str = "",
     store: str = "",
     notebook: str = "",
 ) -> StepSpec:
@@ -170,6 +171,7 @@ def make_spec(
         preload=task.preload,
         environment=task.given.environment,
         places=places,
+        why=why,
         notebook=notebook,
     )
 

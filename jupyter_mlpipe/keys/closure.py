@@ -31,7 +31,7 @@ from jupyter_mlpipe.keys.modules import (
 )
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
 from jupyter_mlpipe.keys.pickles import dump_closure, find_unpicklable
-from jupyter_mlpipe.keys.readable import helper_source, short_value, shorten
+from jupyter_mlpipe.keys.readable import helper_source, short_value, source_kept
 from jupyter_mlpipe.keys.settings import (
     ASK_FOR_FOLDER,
     MAY_ASK_FOR_FOLDER,
@@ -163,7 +163,7 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
     reached = walk.follow_modules(
         [*cell.imports, *((name, ("*",)) for name in component.star_imports)], modules
     )
-    walk.add("code", "", digest("code", cell.digest, cell.is_quiet), shorten(component.code))
+    walk.add("code", "", digest("code", cell.digest, cell.is_quiet), source_kept(component.code))
     walk.add("python", "", digest("python", *sys.version_info[:2]), "{}.{}".format(*sys.version_info))
     affected, may_set = walk.find_settings(cell.settings, reached, shows=component.shows)
     places = tuple(walk.digester.reach.places.values())
@@ -347,7 +347,7 @@ class _Walk:
         reached = modules.reach(wanted)
         self.witness.wanted, self.witness.reached = tuple(wanted), reached
         for name, module in reached.local.items():
-            detail = shorten(module.source.source) if module.source is not None else ""
+            detail = source_kept(module.source.source) if module.source is not None else ""
             self.add("helper", name, module.digest, detail)
         for package in reached.distributions.values():
             self.add("package", package.name, package.digest, package.version)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from jupyter_mlpipe.keys.canonical import Encoded, digest
+from jupyter_mlpipe.keys.changes import changed_parts
 from jupyter_mlpipe.keys.readable import short_value
 from jupyter_mlpipe.keys.values import UNREADABLE, digest_with_places
 from jupyter_mlpipe.model.files import Place
-from jupyter_mlpipe.model.status import Ingredient, Reason
+from jupyter_mlpipe.model.status import Ingredient, Reason, ReasonKind, enumerate_words
 
 _ORDER = {
     kind: place
@@ -19,6 +21,7 @@ _ORDER = {
 }
 _MAX_DETAIL = 60
 _ADDED, _REMOVED = "added", "removed"
+_IMPORTED = re.compile(r"[\w.]+")
 
 
 def derive_key(
@@ -54,8 +57,12 @@ def derive_key(
     if salt:
         ingredients.append(Ingredient("salt", "", digest("salt", salt), salt))
     ingredients.sort(key=_identity)
-    key = digest("step key", [_encoded(*_identity(part)) for part in ingredients], list(outputs))
-    return key, tuple(ingredients)
+    return key_of(ingredients, outputs), tuple(ingredients)
+
+
+def key_of(ingredients: Iterable[Ingredient], outputs: Sequence[str]) -> str:
+    """Return the key of ingredients as `derive_key` gives them."""
+    return digest("step key", [_encoded(*_identity(part)) for part in ingredients], list(outputs))
 
 
 def place_ingredients(places: Iterable[tuple[Place, str]]) -> list[Ingredient]:
@@ -72,11 +79,12 @@ def explain(before: Iterable[Ingredient], now: Iterable[Ingredient]) -> tuple[Re
     """Return the parts that differ: code first, then helpers, values and what lies around them."""
     earlier = {(part.kind, part.name): part for part in before}
     later = {(part.kind, part.name): part for part in now}
-    reasons = []
-    for place in {**earlier, **later}:
-        old, new = earlier.get(place), later.get(place)
-        if old is None or new is None or old.digest != new.digest:
-            reasons.append(Reason(*place, _difference(old, new)))
+    pairs = {place: (earlier.get(place), later.get(place)) for place in {**earlier, **later}}
+    reasons = [
+        _explain(*place, old, new)
+        for place, (old, new) in pairs.items()
+        if old is None or new is None or old.digest != new.digest
+    ]
     # Another path is another file: to say so once is enough.
     reasons = [r for r in reasons if r.kind != "file" or r.detail not in (_ADDED, _REMOVED)] or reasons
     return tuple(sorted(reasons, key=lambda r: (_ORDER.get(r.kind, len(_ORDER)), r.name)))
@@ -92,17 +100,41 @@ def _encoded(kind: str, name: str, content: str) -> Encoded:
     return Encoded((kind, name, content))
 
 
-def _difference(old: Ingredient | None, new: Ingredient | None) -> str:
-    if old is None:
-        return _ADDED
-    if new is None:
-        return _REMOVED
-    if old.kind == "file" and UNREADABLE in (old.detail, new.detail):
-        return "cannot be read" if new.detail else "can be read again"
-    if old.kind in ("code", "helper", "unhashable"):
+def _explain(kind: ReasonKind, name: str, old: Ingredient | None, new: Ingredient | None) -> Reason:
+    """Return how one part differs; `old` and `new` are not both None."""
+    if kind == "unhashable":
+        # Such a part differs from any other, itself included.
+        return Reason(kind, name, "could not be compared the last time" if new is None else new.detail)
+    if kind == "file" and old is not None and new is not None and UNREADABLE in (old.detail, new.detail):
+        return Reason(kind, name, "cannot be read" if new.detail else "can be read again")
+    if kind not in ("code", "helper"):
+        return Reason(kind, name, _values(old, new))
+    texts = (old.detail if old else "", new.detail if new else "")
+    if kind == "helper" and all(_IMPORTED.fullmatch(text) for text in texts if text):
+        # No source, but where it is imported from.
+        return Reason(kind, name, _values(old, new))
+    if old is None or new is None:
+        return Reason(kind, name, _REMOVED if new is None else _ADDED, texts)
+    return Reason(kind, name, _changed(name, *texts), texts) if all(texts) else Reason(kind, name, "changed")
+
+
+def _changed(name: str, before: str, now: str) -> str:
+    """Say what of a text that changed has changed; of a module, which functions."""
+    parts = changed_parts(before, now) if name else None
+    if parts == ():
+        # Defaults, what a function closes over, what a decorator or a class attribute holds.
+        return "changed in what it holds, not in its text"
+    if not parts or parts in ((name,), (f"{name}()",)):
         return "changed"
-    details = (old.detail, new.detail)
-    if all(0 < len(detail) <= _MAX_DETAIL and "\n" not in detail for detail in details):
-        # Such as two tables of one shape.
-        return " -> ".join(details) if old.detail != new.detail else "changed"
-    return "changed"
+    within = [part.removeprefix(f"{name}.") for part in parts if part != name] or [*parts]
+    return f"changed: {enumerate_words(within)}"
+
+
+def _values(old: Ingredient | None, new: Ingredient | None) -> str:
+    details = [part.detail for part in (old, new) if part is not None]
+    is_told = all(0 < len(detail) <= _MAX_DETAIL and "\n" not in detail for detail in details)
+    if old is None or new is None:
+        word = _REMOVED if new is None else _ADDED
+        return f"{word}: {details[0]}" if is_told else word
+    # Such as two tables of one shape.
+    return " -> ".join(details) if is_told and old.detail != new.detail else "changed"

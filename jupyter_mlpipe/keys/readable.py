@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import reprlib
+import textwrap
 import types
+from collections.abc import Iterator
 from typing import Any
 
 from jupyter_mlpipe.keys.canonical import SCALARS
 from jupyter_mlpipe.keys.codes import find_source
 from jupyter_mlpipe.model.files import Place
 
-MAX_SOURCE = 4096
+MAX_SOURCE = 100_000
 MAX_VALUE = 200
 
 _PLAIN = (list, tuple, dict, set, frozenset)
 
 
-def shorten(text: str, limit: int = MAX_SOURCE) -> str:
+def source_kept(text: str) -> str:
+    """Return a program's text; nothing where it is so long that nobody reads what changed in it."""
+    return text if len(text) <= MAX_SOURCE else ""
+
+
+def shorten(text: str, limit: int) -> str:
     """Return text cut to `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -26,16 +33,30 @@ def helper_source(definition: Any) -> str:
     while not isinstance(definition, type) and hasattr(definition, "__wrapped__"):
         definition = definition.__wrapped__
     if isinstance(definition, type):
-        # A dataclass, for one, has methods that come from elsewhere.
-        methods = [
-            value
-            for value in vars(definition).values()
-            if isinstance(value, types.FunctionType) and value.__globals__.get("__name__") == "__main__"
-        ]
-        texts = [source.text for method in methods if (source := find_source(method.__code__)) is not None]
-        return shorten("\n".join([f"class {definition.__name__}:", *texts]))
+        return source_kept("\n".join(_class_source(definition)))
     source = find_source(definition.__code__) if isinstance(definition, types.FunctionType) else None
-    return shorten(source.text) if source is not None else ""
+    return source_kept(source.text) if source is not None else ""
+
+
+def _class_source(definition: type) -> Iterator[str]:
+    """Give the lines of a class as it is, without looking for its text: fields, attributes, methods."""
+    bases = ", ".join(base.__name__ for base in definition.__bases__ if base is not object)
+    yield f"class {definition.__name__}({bases}):" if bases else f"class {definition.__name__}:"
+    held = vars(definition)
+    # From Python 3.14 on they are there once somebody has asked for them, as a dataclass does.
+    fields = held.get("__annotations__") or held.get("__annotations_cache__") or {}
+    for name, annotation in fields.items():
+        kind = annotation.__name__ if isinstance(annotation, type) else annotation
+        value = f" = {short_value(held[name])}" if name in held else ""
+        yield f"    {name}: {kind}{value}"
+    for name, value in held.items():
+        if isinstance(value, types.FunctionType):
+            # A dataclass, for one, has methods that come from elsewhere.
+            is_own = value.__globals__.get("__name__") == "__main__"
+            if is_own and (source := find_source(value.__code__)) is not None:
+                yield textwrap.indent(source.text, "    ")
+        elif type(value) in (*SCALARS, *_PLAIN) and not name.startswith("__") and name not in fields:
+            yield f"    {name} = {short_value(value)}"
 
 
 def short_value(value: Any) -> str:

@@ -127,6 +127,11 @@ class Component:
     title: str = ""
 
     @property
+    def outputs_of_key(self) -> tuple[str, ...]:
+        """Its outputs as they enter the key: of a function, in the order in which it returns them."""
+        return self.outputs if self.function else tuple(sorted(self.outputs))
+
+    @property
     def has_contract(self) -> bool:
         """Whether it says itself what it makes: it may change nothing else."""
         return self.outputs_declared or self.function is not None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+from jupyter_mlpipe.model.diffs import shorten_diff, unified_diff
 
 StepStatus = Literal[
     "waiting",  # something above it has not ended, or its key is not known yet
@@ -50,12 +52,20 @@ class Reason:
     name
         What changed: a helper, a package, an input; empty where the kind says it all.
     detail
-        For people: ``7 -> 8``, ``3.1.0 -> 3.1.1``, ``split ran``.
+        For people: ``7 -> 8``, ``3.1.0 -> 3.1.1``, ``'split' ran: helper clean changed``.
+    texts
+        What `diff` compares, where it is known: the text before, and as it is now.
     """
 
     kind: ReasonKind
     name: str = ""
     detail: str = ""
+    texts: tuple[str, str] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def diff(self) -> str:
+        """A unified diff of the code that changed; empty where there is none to show."""
+        return unified_diff(*self.texts) if self.texts is not None else ""
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.kind, self.name, self.detail) if part)
@@ -63,29 +73,76 @@ class Reason:
 
 def describe_reasons(reasons: Sequence[Reason], *, limit: int = 3) -> str:
     """Return reasons as people read them: ``helper clean changed, parameter seed 7 -> 8``."""
-    return shorten([describe_reason(reason) for reason in reasons], limit=limit)
+    return shorten([describe_reason(reason) for reason in join_inputs(reasons)], limit=limit)
 
 
 def shorten(words: Sequence[str], *, limit: int = 3) -> str:
     """Return the first of several words, and how many more there are."""
     more = [f"{len(words) - limit} more"] if len(words) > limit else []
-    return ", ".join([*words[:limit], *more])
+    parts = [*words[:limit], *more]
+    # So that it can be seen where each begins.
+    return ("; " if any(", " in part for part in parts) else ", ").join(parts)
+
+
+def enumerate_words(words: Sequence[str], *, limit: int = 3) -> str:
+    """Return the first of several words as a list in a sentence: ``a, b and 2 more``."""
+    parts = [*words[:limit], f"{len(words) - limit} more"] if len(words) > limit else list(words)
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
 
 
 def describe_reason(reason: Reason) -> str:
     """Return one reason as people read it."""
-    if reason.kind == "new":
+    kind, name, detail = reason.kind, reason.name, reason.detail
+    if kind == "new":
         return "new"
-    if reason.kind == "missing" and not reason.name:
-        return reason.detail  # it says what is missing
+    if kind == "missing" and not name:
+        return detail  # it says what is missing
+    if kind in ("input", "setting", "file") and detail.startswith("'"):
+        # Of another step, by its name in quotes.
+        return f"{' '.join(part for part in (kind, name) if part)}: {detail}"
+    if kind == "package" and " -> " in detail:
+        return f"{name} {detail}"
+    if kind == "expired":
+        return f"expired: {detail}"
     named = {"reuse": "", "unhashable": "not reusable:"}
-    kind = named.get(reason.kind, reason.kind)
-    return " ".join(part for part in (kind, reason.name, reason.detail) if part)
+    return " ".join(part for part in (named.get(kind, kind), name, detail) if part)
 
 
-def reasons_json(reasons: Sequence[Reason]) -> list[dict[str, str]]:
-    """Return reasons as plain values, with the words that people read."""
-    return [{"kind": r.kind, "name": r.name, "detail": r.detail, "text": describe_reason(r)} for r in reasons]
+def join_inputs(reasons: Sequence[Reason]) -> list[Reason]:
+    """Return reasons with those inputs as one that have the same to say: ``input train, test: …``."""
+    joined: dict[tuple[str, str], Reason] = {}
+    for place, reason in enumerate(reasons):
+        same = (reason.kind, reason.detail if reason.kind == "input" else str(place))
+        before = joined.get(same)
+        joined[same] = reason if before is None else replace(before, name=f"{before.name}, {reason.name}")
+    return list(joined.values())
+
+
+def readable(reasons: Sequence[Mapping[str, str]]) -> list[tuple[str, str]]:
+    """Return what `reasons_json` gave as people read it: the words of each, and its diff."""
+    diffs = {(r["kind"], r["name"]): r.get("diff", "") for r in reasons}
+    given = [Reason(r["kind"], r["name"], r["detail"]) for r in reasons]  # type: ignore[arg-type]
+    return [(describe_reason(r), diffs.get((r.kind, r.name), "")) for r in join_inputs(given)]
+
+
+def reasons_json(reasons: Sequence[Reason], *, diff_lines: int = 2000) -> list[dict[str, str]]:
+    """Return reasons as plain values, with the words that people read.
+
+    Parameters
+    ----------
+    diff_lines
+        How much of each diff; none for 0.
+    """
+    return [
+        {
+            "kind": reason.kind,
+            "name": reason.name,
+            "detail": reason.detail,
+            "text": describe_reason(reason),
+            **({"diff": shorten_diff(reason.diff, diff_lines)} if diff_lines and reason.diff else {}),
+        }
+        for reason in reasons
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +166,22 @@ class Ingredient:
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """What a plan says of one step."""
+    """What a plan says of one step.
+
+    Parameters
+    ----------
+    seconds
+        What running it took the last time: what it is expected to take, or what reuse saves.
+    below
+        Of a step that is undecided: the steps above that run, on which it depends.
+    """
 
     step: str
     decision: Decision
     reasons: tuple[Reason, ...] = ()
     key: str | None = None
-    seconds: float | None = None  # what running it took the last time
+    seconds: float | None = None
+    below: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +228,7 @@ def _step_json(step: StepSnapshot) -> dict[str, Any]:
         "outputs": list(step.outputs),
         "seconds": step.seconds,
         "saved_seconds": step.saved_seconds,
-        "reasons": reasons_json(step.reasons),
+        "reasons": reasons_json(step.reasons, diff_lines=0),
         "worker": step.worker,
         "cell_id": step.cell_id,
         "error": step.error,

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from IPython.core.getipython import get_ipython
 
+from jupyter_mlpipe.errors import UsageError
+from jupyter_mlpipe.model.planned import plan_json
+from jupyter_mlpipe.notebook import accepting
 from jupyter_mlpipe.notebook.adopt import unstorable_values
 from jupyter_mlpipe.notebook.drawing import pipeline_dot, pipeline_svg
 from jupyter_mlpipe.notebook.extension import current_session
-from jupyter_mlpipe.notebook.output import MIME
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.tracebacks import render
-from jupyter_mlpipe.notebook.views import plan_bundle
 
 
 def finish(targets: Sequence[str]) -> str:
@@ -41,7 +42,22 @@ def _state(session: Session) -> str:
 
 def plan(targets: Sequence[str], force: Sequence[str]) -> str:
     """Return the plan of the whole pipeline, or of the targets and what is above them."""
-    return json.dumps(plan_bundle(current_session().plan(targets or None, force=force))[MIME])
+    return json.dumps(plan_json(current_session().plan(targets or None, force=force)))
+
+
+def why(steps: Sequence[str]) -> str:
+    """Return why a step ran the last time, and what a plan says of it now."""
+    (step,) = steps
+    return json.dumps(accepting.why(current_session(), step).to_json())
+
+
+def accept(steps: Sequence[str], takes_back: Sequence[str]) -> str:
+    """Accept an edit of a step, or take back what was accepted where `takes_back` is not empty."""
+    (step,) = steps
+    try:
+        return json.dumps(accepting.accepted_facts(current_session(), step, takes_back=bool(takes_back)))
+    except UsageError as error:
+        return json.dumps({"refused": str(error)})
 
 
 def unstorable(names: Sequence[str]) -> str:

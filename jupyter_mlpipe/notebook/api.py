@@ -13,15 +13,18 @@ from jupyter_mlpipe.execution.resolve import place
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.execution.why import Why
 from jupyter_mlpipe.keys.closure import Closures
 from jupyter_mlpipe.keys.modules import LocalModules
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromParameter, FromStep
+from jupyter_mlpipe.notebook.accepting import accept_step, accepted_of, revoke_step, why
 from jupyter_mlpipe.notebook.cluster import make_executor
 from jupyter_mlpipe.notebook.config import MLPipe
 from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
 from jupyter_mlpipe.notebook.parameters import Declared, check_known, convert, declare
+from jupyter_mlpipe.store.accepted import Accepted
 from jupyter_mlpipe.store.history import History
 from jupyter_mlpipe.store.store import open_store
 
@@ -59,6 +62,34 @@ class NotebookPipeline:
     ) -> Run:
         """Start a run of `targets` (all by default) and of what is stale above them; returns at once."""
         return self._session.start(targets, params=params, force=force)
+
+    def why(self, step: str) -> Why:
+        """Say why a step ran the last time, and what a plan says of it now."""
+        return why(self._session, step)
+
+    def accept(self, step: str, *, revoke: bool = False) -> list[Accepted]:
+        """Let the kept result of a step count for its code as it stands: the edit changes nothing.
+
+        Parameters
+        ----------
+        revoke
+            Take back what was accepted for the step instead.
+
+        Returns
+        -------
+        list of Accepted
+            What was recorded, or taken back.
+
+        Raises
+        ------
+        UsageError
+            There is nothing to accept or to take back, or what changed is not for a person to judge.
+        """
+        return revoke_step(self._session, step) if revoke else [accept_step(self._session, step)]
+
+    def accepted(self) -> list[Accepted]:
+        """Return the edits of this notebook's steps that are accepted, the latest first."""
+        return accepted_of(self._session)
 
     def __repr__(self) -> str:
         return f"<NotebookPipeline: {', '.join(self.steps) or 'no steps'}>"

@@ -12,6 +12,7 @@ from typing import Any
 
 from jupyter_mlpipe.cells.patches import find_patches
 from jupyter_mlpipe.errors import describe_error
+from jupyter_mlpipe.execution.accept import is_accepted
 from jupyter_mlpipe.execution.run import Run, RunStep
 from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND
 from jupyter_mlpipe.model.component import Component
@@ -177,6 +178,8 @@ class CellView:
         if step.status == "reused":
             saved = step.saved_seconds
             state = "reused" + (f", saved {describe_seconds(saved)}" if saved else "")
+            if is_accepted(step.reasons):
+                state += f": {why}"
         elif step.status == "succeeded":
             state = f"ran {describe_seconds(step.seconds or 0.0)}: {why}"
         elif step.status in ("failed", "skipped", "cancelled"):

@@ -12,20 +12,29 @@ from jupyter_mlpipe.cells.adopt import advise
 from jupyter_mlpipe.errors import UsageError, close_matches
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.resources import describe_amounts
+from jupyter_mlpipe.notebook.accepting import accepted_facts, accepted_of, why
 from jupyter_mlpipe.notebook.config import MODES
 from jupyter_mlpipe.notebook.drawing import pipeline_dot, pipeline_svg
 from jupyter_mlpipe.notebook.live import LiveGraph
 from jupyter_mlpipe.notebook.output import MIME, CellOutput
 from jupyter_mlpipe.notebook.parameters import check_known, parse_overrides
+from jupyter_mlpipe.notebook.planview import plan_bundle, why_bundle
 from jupyter_mlpipe.notebook.session import Session
-from jupyter_mlpipe.notebook.views import adopt_bundle, plan_bundle, status_bundle, table_bundle, why_bundle
+from jupyter_mlpipe.notebook.views import (
+    accepted_bundle,
+    adopt_bundle,
+    said_bundle,
+    status_bundle,
+    table_bundle,
+)
 
 HELP = {
     "show": "draw the pipeline with the state of each step",
     "plan": "say for each step whether it would run or be reused, and why",
     "run": "start a run without blocking; returns a Run",
     "status": "list the steps with their state",
-    "why": "say why a step runs, ran or was reused",
+    "why": "say why a step ran the last time, and whether it would run now",
+    "accept": "let the kept result of a step count for its edited code: the edit changes nothing",
     "cancel": "cancel what runs",
     "load": "bind outputs of steps in the notebook at once",
     "remove": "forget a component; its results stay in the store",
@@ -135,18 +144,22 @@ def _why(session: Session, parser: _Parser, words: list[str]) -> None:
     name = parser.parse_args(words).step
     session.registry.check(name)
     session.settle()
-    run = session.states.run_of(name)
-    if run is not None:
-        step = run.steps[name]
-        head = f"{name}: {step.status}"
-        reasons = step.reasons
-    else:
-        planned = session.plan([name])[name]
-        head = {"run": f"{name} would run", "reuse": f"{name} would be reused"}.get(
-            planned.decision, f"{name}: undecided, as it depends on what runs above it"
-        )
-        reasons = planned.reasons
-    CellOutput(session.shell).display(why_bundle(name, head, reasons))
+    CellOutput(session.shell).display(why_bundle(why(session, name)))
+
+
+def _accept(session: Session, parser: _Parser, words: list[str]) -> None:
+    parser.add_argument("step", nargs="?", help="without it, list what is accepted")
+    parser.add_argument("--revoke", action="store_true", help="take back what was accepted for the step")
+    asked = parser.parse_args(words)
+    output = CellOutput(session.shell)
+    if asked.step is None:
+        if asked.revoke:
+            raise UsageError("%pipeline accept --revoke: say for which STEP.")
+        output.display(accepted_bundle(accepted_of(session)))
+        return
+    session.settle()
+    facts = accepted_facts(session, asked.step, takes_back=asked.revoke)
+    output.display(said_bundle(facts["text"], facts))
 
 
 def _cancel(session: Session, parser: _Parser, words: list[str]) -> None:

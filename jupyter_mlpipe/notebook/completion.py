@@ -14,7 +14,7 @@ from jupyter_mlpipe.notebook.config import MODES
 from jupyter_mlpipe.notebook.session import Session
 
 _RUN_OPTIONS = ("-p", "--force", "--only", "--from")
-_TAKES_STEPS = ("plan", "run", "why", "remove")
+_TAKES_STEPS = ("plan", "run", "why", "accept", "remove")
 
 
 def make_matcher(session: Session) -> Callable[[Any], dict[str, Any]]:

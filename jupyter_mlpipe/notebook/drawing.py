@@ -14,6 +14,7 @@ import sysconfig
 from pathlib import Path
 
 from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.execution.accept import is_accepted
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reason, shorten
 from jupyter_mlpipe.notebook.look import FAINT, FAINT_STYLE, TEXT_STYLE, look_of
@@ -173,6 +174,8 @@ def _paint_node(svg: str, step: StepSnapshot) -> str:
 def _state(step: StepSnapshot) -> str:
     """Return a step's state in words: ``ran 2.2 s``."""
     word = look_of(step.status, step.plan).word
+    if step.status == "reused" and is_accepted(step.reasons):
+        return f"{word}, accepted"
     if step.status == "reused":
         return f"{word}, saved {describe_seconds(step.saved_seconds)}" if step.saved_seconds else word
     if step.status in ("succeeded", "failed") and step.seconds is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -13,14 +14,18 @@ from jupyter_mlpipe.cells.header import comment_header
 from jupyter_mlpipe.cells.magics import component_first
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.figures import make_figures_showable
+from jupyter_mlpipe.execution.plan import Plan
+from jupyter_mlpipe.execution.why import Why
 from jupyter_mlpipe.notebook.completion import make_matcher
 from jupyter_mlpipe.notebook.magics import PipelineMagics
 from jupyter_mlpipe.notebook.output import MIME, CellOutput
+from jupyter_mlpipe.notebook.planview import plan_bundle, why_bundle
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.tracebacks import for_notebook, render
 
 _OURS = ("%%component", "%%parameters", "#| component:")
 
+_SHOWN: dict[type, Callable[[Any], dict[str, Any]]] = {Plan: plan_bundle, Why: why_bundle}
 _WORD = re.compile(r"[^\W\d]\w*")
 
 _extension: Extension | None = None
@@ -48,6 +53,8 @@ class Extension:
         shell.configurables.append(self.session.config)
         shell.Completer.custom_matchers.append(self._matcher)
         make_figures_showable(shell)
+        for shown, bundle in _SHOWN.items():
+            shell.display_formatter.mimebundle_formatter.for_type(shown, bundle)
 
     def unload(self) -> None:
         shell = self.shell
@@ -61,6 +68,8 @@ class Extension:
         shell.events.unregister("post_run_cell", self.after_cell)
         shell.configurables.remove(self.session.config)
         shell.Completer.custom_matchers.remove(self._matcher)
+        for shown in _SHOWN:
+            shell.display_formatter.mimebundle_formatter.pop(shown, None)
         self.session.backend.close()
 
     def before_request(self) -> None:

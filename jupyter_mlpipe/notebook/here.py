@@ -44,6 +44,7 @@ from jupyter_mlpipe.notebook.imported import Imported
 from jupyter_mlpipe.store.files import FileKeeper
 from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.store import Store
+from jupyter_mlpipe.store.texts import pack_texts
 
 _BEYOND = re.compile(r"\b(?:globals|locals|vars|dir)\s*\(\s*\)|\bget_ipython\b|\bimport __main__\b")
 
@@ -263,6 +264,7 @@ class StepsHere:
                 live[""] = f"it ran where {unlike} not as when its cell was run"
             elif outdated := self._imported.outdated(spec.modules, _tops(task)):
                 live[", ".join(outdated)] = "changed on disk after the kernel loaded it: restart the kernel"
+            ingredients, texts = pack_texts(spec.ingredients)
             record = Record(
                 key=spec.key,
                 outputs=outcome.outputs,
@@ -270,7 +272,8 @@ class StepsHere:
                 joint=outcome.joint,
                 live=live,
                 result=store_result(shown.value, outcome.outputs, results, store),
-                ingredients=spec.ingredients,
+                ingredients=ingredients,
+                texts=texts,
                 shown=store.put_shown(outputs),
                 seconds=time.perf_counter() - started,
                 metrics={"cpu_seconds": round(time.process_time() - cpu, 6)},
@@ -279,6 +282,7 @@ class StepsHere:
                 settings=store.objects.put(effects.to_bytes()) if effects is not None else None,
                 states=states,
                 step=spec.step,
+                why=spec.why,
                 created_at=time.time(),
                 host=socket.gethostname(),
                 user=spec.user or user_name(),

@@ -74,8 +74,10 @@ class States:
             for read, binding in task.step.bindings.items():
                 source = getattr(binding, "step", None)
                 reads[read] = source or type(binding).__name__.removeprefix("From").lower()
-            decision = plan[name].decision if plan is not None and name in plan else None
-            steps.append(replace(state, reads=reads, plan=decision))
+            planned = plan[name] if plan is not None and name in plan else None
+            if planned is not None and state.status is None:
+                state = replace(state, reasons=planned.reasons)
+            steps.append(replace(state, reads=reads, plan=planned.decision if planned is not None else None))
         return tuple(steps)
 
 

@@ -1,26 +1,21 @@
-"""Plans and runs as tables: one bundle of HTML, text and JSON each."""
+"""The graph, and what is shown as a table: one bundle of HTML, text and JSON each."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from jupyter_mlpipe.cells.adopt import Advice
 from jupyter_mlpipe.cells.lines import begins
 from jupyter_mlpipe.model.resources import describe_seconds
-from jupyter_mlpipe.model.status import (
-    Reason,
-    RunSnapshot,
-    StepPlan,
-    StepSnapshot,
-    describe_reasons,
-    reasons_json,
-)
+from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reasons, shorten
 from jupyter_mlpipe.notebook.adopt import CellRun
 from jupyter_mlpipe.notebook.drawing import describe_pipeline, pipeline_svg
 from jupyter_mlpipe.notebook.look import FAINT_STYLE, look_of
 from jupyter_mlpipe.notebook.output import MIME
+from jupyter_mlpipe.store.accepted import Accepted
 
 Bundle = dict[str, Any]
 
@@ -40,35 +35,6 @@ def graph_bundle(snapshot: RunSnapshot, *, saved: bool = False) -> Bundle:
     if not saved:
         bundle["text/html"] = f'<div class="mlpipe" style="overflow-x:auto">{svg}</div>'
     return {**bundle, MIME: {"kind": "graph", **snapshot.to_json()}}
-
-
-def plan_bundle(plan: Mapping[str, StepPlan]) -> Bundle:
-    """Return what a plan says of each step."""
-    rows = [
-        (
-            step.step,
-            step.decision,
-            describe_reasons(step.reasons, limit=6),
-            describe_seconds(step.seconds) if step.seconds else "",
-        )
-        for step in plan.values()
-    ]
-    counts = {kind: sum(row[1] == kind for row in rows) for kind in ("run", "undecided", "reuse")}
-    summary = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-    facts = {
-        "kind": "plan",
-        "steps": {
-            step.step: {
-                "decision": step.decision,
-                "reasons": reasons_json(step.reasons),
-                "seconds": step.seconds,
-            }
-            for step in plan.values()
-        },
-    }
-    return table_bundle(
-        f"plan: {summary or 'no steps'}", ("step", "decision", "reasons", "last took"), rows, facts, "plan"
-    )
 
 
 def status_bundle(snapshot: RunSnapshot) -> Bundle:
@@ -142,13 +108,6 @@ def _seconds(seconds: float | None) -> str:
     return "not measured" if seconds is None else describe_seconds(seconds)
 
 
-def why_bundle(step: str, head: str, reasons: Sequence[Reason]) -> Bundle:
-    """Return the reasons of one step, part by part."""
-    rows = [(reason.kind, reason.name, reason.detail) for reason in reasons]
-    facts = {"kind": "why", "step": step, "reasons": reasons_json(reasons)}
-    return table_bundle(head, ("kind", "name", "detail"), rows, facts)
-
-
 def table_bundle(
     head: str,
     columns: Sequence[str],
@@ -175,6 +134,20 @@ def table_bundle(
         "text/html": f'<div class="mlpipe"><div>{html.escape(head)}</div>{table}</div>',
         MIME: dict(facts),
     }
+
+
+def accepted_bundle(edits: Sequence[Accepted]) -> Bundle:
+    """Return what was accepted, the latest first."""
+    rows = [(edit.step, shorten(edit.changes, limit=6), edit.by) for edit in edits]
+    facts = {"kind": "accepted", "edits": [asdict(edit) for edit in edits]}
+    head = f"accepted: {len(rows)} edit{'s' * (len(rows) > 1)}" if rows else "no edit is accepted"
+    return table_bundle(head, ("step", "edit", "by"), rows, facts)
+
+
+def said_bundle(text: str, facts: Mapping[str, Any]) -> Bundle:
+    """Return a few lines of text, as HTML too."""
+    lines = "".join(f"<div>{html.escape(line)}</div>" for line in text.splitlines())
+    return {"text/plain": text, "text/html": f'<div class="mlpipe">{lines}</div>', MIME: dict(facts)}
 
 
 _CELL = "text-align:left;vertical-align:top;padding:3px 16px 3px 0"

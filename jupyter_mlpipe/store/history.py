@@ -30,6 +30,8 @@ CREATE INDEX IF NOT EXISTS runs_by_time ON runs (started_at);
 PRAGMA user_version = 1;
 """
 _HAS_RECORD = ("succeeded", "reused")
+HAS_RUN = ("succeeded", "failed")
+"""States of a step that ran, whatever came of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,18 @@ class History:
         )
         return None if row is None else str(row[0])
 
+    def latest_keys(self, pipeline: str, step: str, limit: int = 20) -> list[str]:
+        """Return the keys of the step's last records, the latest first."""
+        rows: list[Any] = self._try(
+            lambda db: db.execute(
+                "SELECT key FROM steps WHERE pipeline = ? AND step = ? AND status IN (?, ?) "
+                "GROUP BY key ORDER BY MAX(at) DESC LIMIT ?",
+                (pipeline, step, *_HAS_RECORD, limit),
+            ).fetchall(),
+            [],
+        )
+        return [str(key) for (key,) in rows]
+
     def last_keys(self, pipeline: str) -> dict[str, str]:
         """Return `last_key` of every step of a pipeline."""
         rows: list[Any] = self._try(
@@ -91,6 +105,36 @@ class History:
             [],
         )
         return {str(step): str(key) for step, key in rows}
+
+    def seconds_of(self, pipeline: str, step: str, key: str) -> float | None:
+        """Return how long a step with this key took; None where nobody knows."""
+        row: Any = self._try(
+            lambda db: db.execute(
+                "SELECT seconds FROM steps WHERE pipeline = ? AND step = ? AND key = ? AND seconds > 0 "
+                "ORDER BY at DESC LIMIT 1",
+                (pipeline, step, key),
+            ).fetchone(),
+            None,
+        )
+        return None if row is None else float(row[0])
+
+    def last_ran(self, pipeline: str, step: str) -> RunEntry | None:
+        """Return the latest run in which the step ran, and was not reused."""
+
+        def find(db: sqlite3.Connection) -> RunEntry | None:
+            # Runs in which nothing ran, of which there are many, are not even parsed.
+            rows = db.execute(
+                "SELECT id, pipeline, status, started_at, seconds, details FROM runs "
+                "WHERE pipeline = ? AND instr(details, '\"reasons\"') ORDER BY started_at DESC, rowid DESC",
+                (pipeline,),
+            )
+            for row in rows:
+                run = _entry(row)
+                if run.details["steps"].get(step, {}).get("status") in HAS_RUN:
+                    return run
+            return None
+
+        return self._try(find, None)
 
     def add_run(self, run: RunEntry) -> None:
         """Keep a run, replacing an earlier entry of the same id."""
@@ -119,10 +163,7 @@ class History:
             ).fetchall(),
             [],
         )
-        return [
-            RunEntry(id_, name, status, started_at, seconds, json.loads(details))
-            for id_, name, status, started_at, seconds, details in rows
-        ]
+        return [_entry(row) for row in rows]
 
     def close(self) -> None:
         with self._lock:
@@ -153,6 +194,11 @@ class History:
                 raise
             self._connection = connection
         return self._connection
+
+
+def _entry(row: tuple[Any, ...]) -> RunEntry:
+    id_, pipeline, status, started_at, seconds, details = row
+    return RunEntry(id_, pipeline, status, started_at, seconds, json.loads(details))
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -70,6 +70,8 @@ class Record:
     result
         Value of the cell's last expression, which IPython keeps as ``Out[n]``; None where it has none, or
         none that can be stored.
+    texts
+        What `jupyter_mlpipe.store.texts.pack_texts` took out of `ingredients`.
     shown
         Content of what the step showed: a JSON list of outputs as in a notebook file.
     files
@@ -89,6 +91,8 @@ class Record:
     live
         Of a step that ran in the notebook's own process: what of it only running it gives, by name, each
         with why. Empty for what has no name.
+    why
+        For people, why the step ran.
     created_at
         Seconds since 1970.
     """
@@ -98,6 +102,7 @@ class Record:
     left_out: Mapping[str, str] = field(default_factory=dict)
     result: Artifact | None = None
     ingredients: tuple[Ingredient, ...] = ()
+    texts: str = ""
     shown: Blob | None = None
     seconds: float = 0.0
     peak_memory_bytes: int = 0
@@ -110,6 +115,7 @@ class Record:
     altered: tuple[str, ...] = ()
     live: Mapping[str, str] = field(default_factory=dict)
     step: str = ""
+    why: str = ""
     created_at: float = 0.0
     host: str = ""
     user: str = ""
@@ -134,6 +140,10 @@ class Record:
             "user": self.user,
             "python": self.python,
         }
+        if self.why:
+            entry["why"] = self.why
+        if self.texts:
+            entry["texts"] = self.texts
         if self.written:
             entry["written"] = [written.to_json() for written in self.written]
         if self.settings is not None:
@@ -156,6 +166,7 @@ class Record:
             left_out=found["left_out"],
             result=None if result is None else artifact_from_json(result),
             ingredients=tuple(Ingredient(*entry) for entry in found["ingredients"]),
+            texts=found.get("texts", ""),
             shown=None if shown is None else blob_from_json(shown),
             seconds=found["seconds"],
             peak_memory_bytes=found["peak_memory_bytes"],
@@ -168,6 +179,7 @@ class Record:
             altered=tuple(found.get("altered", ())),
             live=found.get("live", {}),
             step=found["step"],
+            why=found.get("why", ""),
             created_at=found["created_at"],
             host=found["host"],
             user=found["user"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -31,6 +32,7 @@ BELOW = "%%component below\ntwice = lowest * 2"
         (("run",), "the following arguments are required: NOTEBOOK"),
         (("plan", "notebook.ipynb", "--target", "lod"), "There is no step 'lod'"),
         (("why", "notebook.ipynb", "lod"), "There is no step 'lod'. Did you mean 'load'?"),
+        (("accept", "notebook.ipynb", "lod"), "There is no step 'lod'. Did you mean 'load'?"),
         (("why", "notebook.ipynb"), "the following arguments are required: STEP"),
         (("why", "missing.ipynb", "load"), "There is no notebook 'missing.ipynb'."),
         (("fly", "notebook.ipynb"), "invalid choice: 'fly'"),
@@ -90,7 +92,12 @@ def test_plan_says_what_would_run_before_and_after_an_edit(cli: CommandLine) -> 
     }
     assert after["low"]["reasons"][0]["kind"] == "code"
     text = cli("plan", notebook, "--target", "low").out
-    assert [line.split()[:2] for line in text.splitlines()] == [["reuse", "load"], ["run", "low"]]
+    *steps, total = text.splitlines()
+    assert [line.split()[:2] for line in steps] == [["reuse", "load"], ["run", "low"]]
+    assert re.fullmatch(r"plan: 1 run, about [\d.]+ m?s; 1 reused, saves [\d.]+ m?s", total)
+    # Each change with what it was.
+    assert "-lowest = min(rows)\n+lowest = sum(rows)" in after["low"]["reasons"][0]["diff"]
+    assert after["below"]["reasons"][0]["text"] == "input lowest: 'low' runs: code changed"
 
 
 def test_why_says_part_by_part_what_a_run_would_say(cli: CommandLine) -> None:
@@ -101,19 +108,52 @@ def test_why_says_part_by_part_what_a_run_would_say(cli: CommandLine) -> None:
     never = cli("why", notebook, "scaled", "--json").json
     assert (never["step"], never["decision"]) == ("scaled", "undecided")
     cli("run", notebook)
-    assert cli("why", notebook, "scaled").out.splitlines()[0] == "scaled would be reused"
+    ran, new, now, _ = cli("why", notebook, "scaled").out.splitlines()
+    assert (ran.startswith("scaled ran "), new.strip(), now) == (True, "new", "now it would be reused")
     cli.write(scale, helper.replace("1", "2"), LOAD, scaled, LOW)
     why = cli("why", notebook, "scaled", "-p", "scale=3")
     assert why.status == 0, why.err
-    head, columns, *rows = why.out.splitlines()
-    assert head == "scaled would run"
-    assert columns.split() == ["kind", "name", "detail"]
-    assert [row.split()[:2] for row in rows] == [["helper", "helper"], ["parameter", "scale"]]
-    assert rows[1].split()[2:] == ["2", "->", "3"]
+    assert [line.rstrip() for line in why.out.splitlines()[2:]] == [
+        "now it would run",
+        "  helper helper changed",
+        "    @@ -1,2 +1,2 @@",
+        "     def helper(x):",
+        "    -    return x + 1",
+        "    +    return x + 2",
+        "  parameter scale 2 -> 3",
+    ]
     # What a run then says is the same.
     ran = cli("run", notebook, "-p", "scale=3", "--json").json["steps"]["scaled"]
     assert cli("why", notebook, "low", "--json").json["decision"] == "reuse"
     assert [(r["kind"], r["name"]) for r in ran["reasons"]] == [("helper", "helper"), ("parameter", "scale")]
+    # And it is still told when nothing is left to be done.
+    last = cli("why", notebook, "scaled", "-p", "scale=3", "--json").json
+    assert (last["decision"], last["last"]["status"]) == ("reuse", "succeeded")
+    assert [reason["text"] for reason in last["last"]["reasons"]] == [
+        "helper helper changed",
+        "parameter scale 2 -> 3",
+    ]
+    assert "+    return x + 2" in last["last"]["reasons"][0]["diff"]
+
+
+def test_an_edit_is_accepted_and_taken_back_by_the_command_line(cli: CommandLine) -> None:
+    notebook = str(cli.write(LOAD, LOW, BELOW))
+    never = cli("accept", notebook, "load", "--json")
+    assert (never.status, "'load' never ran" in never.json["error"]) == (2, True)
+    cli("run", notebook)
+    cli.write(LOAD, LOW.replace("min(rows)", "sorted(rows)[0]"), BELOW)
+    accepted = cli("accept", notebook, "low")
+    assert accepted.status == 0, accepted.err
+    assert accepted.out.startswith("low: accepted as unchanged: code changed\n")
+    ran = cli("run", notebook, "--json").json["steps"]
+    assert {name: step["status"] for name, step in ran.items()} == dict.fromkeys(ran, "reused")
+    assert ran["low"]["reasons"][0]["text"].startswith("accepted edit of the cell (")
+    assert "accepted edit of the cell" in cli("run", notebook).err
+    assert cli("accept", notebook, "low").status == 2
+    assert cli("accept", notebook, "low", "--revoke").status == 0
+    again = cli("accept", notebook, "low", "--revoke")
+    assert (again.status, "no edit of 'low' was accepted" in again.err) == (2, True)
+    assert cli("plan", notebook, "--json").json["steps"]["low"]["decision"] == "run"
 
 
 def test_a_cell_that_fails_ends_the_plan_with_its_traceback(cli: CommandLine) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from jupyter_mlpipe.errors import ParameterError, UnknownStepError
+from jupyter_mlpipe.errors import ParameterError, UnknownStepError, UsageError
 from jupyter_mlpipe.execution.pipeline import Pipeline
 from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.execution.task import StepTask
@@ -54,3 +54,12 @@ def test_unknown_names_are_errors(pipeline):
         pipeline.run(force=["score"])
     with pytest.raises(ParameterError, match="no parameter 'sed'"):
         pipeline.run(params={"sed": 1})
+    with pytest.raises(UnknownStepError, match="Did you mean 'load'"):
+        pipeline.accept("laod")
+
+
+def test_what_never_ran_cannot_be_accepted_nor_taken_back(pipeline):
+    with pytest.raises(UsageError, match="'load' never ran"):
+        pipeline.accept("load")
+    with pytest.raises(UsageError, match="no edit of 'load' was accepted"):
+        pipeline.accept("load", revoke=True)

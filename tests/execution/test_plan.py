@@ -79,7 +79,7 @@ def test_new_pipeline_runs_at_the_top_and_is_undecided_below(world):
     plan = world.plan(chain())
     assert decisions(plan) == {"load": "run", "fit": "undecided", "score": "undecided"}
     assert plan["load"].reasons == (Reason("new", "", "never ran"),)
-    assert plan["fit"].reasons == (Reason("input", "df", "'load' runs first"),)
+    assert plan["fit"].reasons == (Reason("input", "df", "'load' runs: new"),)
     assert not plan.wholly_reused
 
 
@@ -187,4 +187,46 @@ def test_unknown_step_is_an_error_with_close_matches(world):
 
 
 def test_plan_reads_as_a_table(world):
-    assert repr(world.plan(chain())).splitlines()[0] == "load   run        new never ran"
+    assert repr(world.plan(chain())).splitlines() == [
+        "plan: 1 run; 2 undecided",
+        "load   run        new",
+        "fit    undecided  input df: 'load' runs: new",
+        "score  undecided  input model: 'fit' may run after 'load'",
+    ]
+
+
+def test_a_step_below_says_which_ones_run_and_not_the_whole_tree(world):
+    # load -> fit -> score, more -> fit
+    tasks = {
+        **chain(),
+        "more": make_task("more", "extra"),
+        "last": make_task("last", "x", reads=["score.auc"]),
+    }
+    tasks["fit"] = make_task("fit", "model", reads=["load.df", "more.extra"])
+    world.record(tasks)
+    tasks["load"] = make_task("load", "df", code="2", parameters={"n": 1})
+    tasks["more"] = make_task("more", "extra", code="2")
+    plan = world.plan(tasks)
+    assert [str(reason) for reason in plan["fit"].reasons] == [
+        "input df 'load' runs: code changed, 1 more",
+        "input extra 'more' runs: code changed",
+    ]
+    assert [str(reason) for reason in plan["last"].reasons] == [
+        "input auc 'score' may run after 'load' and 'more'"
+    ]
+    assert plan["last"].below == ("load", "more")
+    assert (plan["load"].below, plan["load"].seconds, plan["last"].seconds) == ((), 2.0, 2.0)
+    assert plan.totals.counts == {"run": 2, "undecided": 3, "reuse": 0}
+
+
+def test_how_long_a_step_takes_is_known_without_its_record(world):
+    world.record(chain())
+    world.store.remove_record(world.plan(chain())["load"].key)
+    assert world.plan(chain())["load"].seconds == 2.0
+
+
+def test_an_output_that_was_added_is_a_change_of_the_code(world):
+    world.record({"load": make_task("load", "df")})
+    component = Component("load", "load", "load", outputs=("df", "more"))
+    task = StepTask(Step(component), make_task("load", "df").closure)
+    assert world.plan({"load": task})["load"].reasons == (Reason("code", "", "changed: it also makes more"),)

@@ -19,16 +19,20 @@ from jupyter_mlpipe.errors import (
     UnknownNameError,
     UnknownStepError,
 )
+from jupyter_mlpipe.execution.accept import accept, is_accepted
 from jupyter_mlpipe.execution.executor import StepLost, StepMessage
+from jupyter_mlpipe.execution.plan import plan_steps
 from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.execution.spec import StepSpec
 from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.execution.why import last_run
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.model.component import Component, Options
 from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.resources import Resources
 from jupyter_mlpipe.model.status import Ingredient, Reason
+from jupyter_mlpipe.store.accepted import all_accepted
 from jupyter_mlpipe.store.history import History
 from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.store import open_store
@@ -72,6 +76,7 @@ def run_spec(encoded, pipe):
             ingredients=spec.ingredients,
             shown=store.put_shown(shown),
             seconds=0.25,
+            why=spec.why,
             created_at=time.time(),
         )
         store.put_record(record)
@@ -236,7 +241,22 @@ def test_same_bytes_upstream_leave_what_is_below_reused(runner, executor):
 def test_input_reason_names_the_step_that_ran(runner):
     runner.start(tasks_of(LOAD, TOTAL), pipeline="p").wait()
     run = runner.start(tasks_of(with_parameters(LOAD, n=5), TOTAL), pipeline="p").wait()
-    assert run.why("total") == (Reason("input", "numbers", "'load' ran"),)
+    assert run.why("total") == (Reason("input", "numbers", "'load' ran: parameter n 4 -> 5"),)
+
+
+def test_input_reason_names_the_step_that_ran_in_a_run_of_its_own(runner):
+    runner.start(tasks_of(LOAD, TOTAL), pipeline="p").wait()
+    five = with_parameters(LOAD, n=5)
+    runner.start(tasks_of(five), pipeline="p").wait()
+    run = runner.start(tasks_of(five, TOTAL), pipeline="p").wait()
+    assert run.why("total") == (Reason("input", "numbers", "'load' ran: parameter n 4 -> 5"),)
+    # What was made before is no news, but it is not what was read last.
+    edited = make_task("total", "total = sum(numbers) + 1", "total", reads=["load.numbers"])
+    run = runner.start(tasks_of(LOAD, edited), pipeline="p").wait()
+    assert run.why("total") == (
+        Reason("code", "", "changed"),
+        Reason("input", "numbers", "'load' gave another one"),
+    )
 
 
 def test_only_targets_and_what_is_above_them_run(runner, executor):
@@ -465,6 +485,44 @@ def test_history_keeps_the_run(runner):
     (entry,) = runner.history.runs()
     assert (entry.id, entry.pipeline, entry.status) == (run.id, "p", "succeeded")
     assert entry.details["parameters"] == {"n": 4}
+
+
+def test_history_keeps_why_a_step_ran_through_later_reuse(runner):
+    runner.start(tasks_of(LOAD, TOTAL), pipeline="p").wait()
+    edited = tasks_of(with_parameters(LOAD, n=5), TOTAL)
+    for _ in range(2):
+        run = runner.start(edited, pipeline="p").wait()
+    assert statuses(run) == {"load": "reused", "total": "reused"}
+    why = last_run("load", run, runner.history, "p")
+    assert (why.status, [reason["text"] for reason in why.reasons]) == ("succeeded", ["parameter n 4 -> 5"])
+    assert last_run("load", None, runner.history, "another") is None
+    assert last_run("never", None, runner.history, "p") is None
+
+
+def test_a_forced_run_replaces_what_was_kept(runner, executor):
+    first = runner.start(tasks_of(LOAD, TOTAL), pipeline="p").wait().steps["load"].record
+    run = runner.start(tasks_of(LOAD, TOTAL), force=["load"], pipeline="p").wait()
+    assert statuses(run) == {"load": "succeeded", "total": "reused"}
+    assert [str(reason) for reason in run.why("load")] == ["forced"]
+    again = runner.start(tasks_of(LOAD), pipeline="p").steps["load"]
+    assert (again.status, again.record.key) == ("reused", first.key)
+    assert again.record.created_at > first.created_at
+
+
+def test_a_forced_run_takes_the_place_of_an_accepted_edit(runner):
+    runner.start(tasks_of(LOAD), pipeline="p").wait()
+    edited = tasks_of(make_task("load", LOAD.step.component.code + "\n", "numbers", parameters={"n": 4}))
+
+    def plan():
+        return plan_steps(edited, runner.store, runner.history, pipeline="p")
+
+    accept("load", plan, runner.store, runner.history, pipeline="p", user="ada")
+    run = runner.start(edited, pipeline="p")
+    assert (run.status, is_accepted(run.why("load"))) == ("succeeded", True)
+    runner.start(edited, force=["load"], pipeline="p").wait()
+    assert all_accepted(runner.store) == []
+    found = plan()["load"]
+    assert (found.decision, is_accepted(found.reasons)) == ("reuse", False)
 
 
 def test_close_cancels_what_runs(tmp_path, executor):

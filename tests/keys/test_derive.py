@@ -85,10 +85,60 @@ def test_explain_says_part_by_part_what_differs_code_first():
         Reason("code", "", "changed"),
         Reason("helper", "clean", "changed"),
         Reason("helper", "fresh", "added"),
-        Reason("value", "gone", "removed"),
+        Reason("value", "gone", "removed: 1"),
         Reason("value", "table", "changed"),
         Reason("parameter", "seed", "7 -> 8"),
         Reason("input", "train", "changed"),
         Reason("package", "pandas", "3.1.0 -> 3.1.1"),
     )
     assert explain(now, now) == ()
+
+
+def explained(kind, name, before, now):
+    """The one reason why two ingredients with these details differ."""
+    (reason,) = explain(
+        [Ingredient(kind, name, "1", before)] if before is not None else [],
+        [Ingredient(kind, name, "2", now)] if now is not None else [],
+    )
+    return reason
+
+
+def test_code_that_changed_comes_with_its_diff():
+    reason = explained("helper", "f", "def f(x):\n    return x", "def f(x):\n    return x + 1")
+    assert (reason.detail, reason.diff.splitlines()[-2:]) == (
+        "changed",
+        ["-    return x", "+    return x + 1"],
+    )
+    assert explained("code", "", None, "x = 1").diff == "@@ -0,0 +1 @@\n+x = 1"
+    assert explained("helper", "f", "", "def f(): pass").diff == ""
+
+
+def test_of_a_module_or_a_class_the_parts_that_changed_are_named():
+    before = "A = 1\ndef f(): return A\ndef g(): return 2"
+    assert explained("helper", "mod", before, before.replace("2", "3")).detail == "changed: g()"
+    before = "class C:\n    n = 1\n    def f(self): return 1"
+    assert explained("helper", "C", before, before.replace("return 1", "return 2")).detail == "changed: f()"
+    assert explained("helper", "C", before, before.replace("C:", "C(dict):")).detail == "changed"
+
+
+def test_a_helper_of_the_same_text_holds_something_else():
+    text = "def f(x, n=N): return x"
+    assert explained("helper", "f", text, text).detail == "changed in what it holds, not in its text"
+    assert explained("helper", "f", text, text).diff == ""
+
+
+def test_a_name_that_is_imported_from_elsewhere_says_from_where():
+    assert explained("helper", "mean", "numpy.mean", "statistics.mean").detail == (
+        "numpy.mean -> statistics.mean"
+    )
+    assert explained("helper", "np", None, "numpy").detail == "added: numpy"
+
+
+def test_values_that_came_or_went_are_told_where_they_are_short():
+    assert explained("value", "n", None, "3").detail == "added: 3"
+    assert explained("salt", "", "again", None).detail == "removed: again"
+    assert explained("value", "text", "a" * 100, None).detail == "removed"
+
+
+def test_what_could_not_be_compared_before_is_no_change_of_its_own():
+    assert explained("unhashable", "LOCK", "a lock", None).detail == "could not be compared the last time"

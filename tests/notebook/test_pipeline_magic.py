@@ -123,7 +123,7 @@ def test_status_why_load_and_remove(notebook: Kernel) -> None:
     status = notebook.run("%pipeline status").check().facts["steps"]
     assert {s["status"] for s in status.values()} == {"succeeded"}
     why = notebook.run("%pipeline why left").check().facts
-    assert why["reasons"][0]["kind"] == "new"
+    assert (why["last"]["reasons"][0]["kind"], why["decision"]) == ("new", "reuse")
     notebook.run("%pipeline load spread").check()
     assert notebook.run("'spread' in globals()").result == "True"
     notebook.run("%pipeline remove both").check()

@@ -33,6 +33,26 @@ def test_the_last_key_is_the_last_that_has_a_record(history: History) -> None:
     assert history.last_keys("r") == {}
 
 
+def test_the_latest_keys_come_once_each_and_with_what_they_took(history: History) -> None:
+    for key, seconds in (("k1", 1.5), ("k2", 2.5), ("k1", None), ("k3", 9.0)):
+        history.remember("p", "fit", key, "failed" if key == "k3" else "succeeded", seconds)
+    assert history.latest_keys("p", "fit") == ["k1", "k2"]
+    assert history.latest_keys("p", "fit", limit=1) == ["k1"]
+    assert history.latest_keys("q", "fit") == []
+    assert (history.seconds_of("p", "fit", "k1"), history.seconds_of("p", "load", "k1")) == (1.5, None)
+
+
+def test_the_last_run_of_a_step_is_not_one_that_reused_it(history: History) -> None:
+    ran = {"fit": {"status": "succeeded", "reasons": [{"text": "code changed"}]}}
+    other = {"fit": {"status": "reused"}, "load": {"status": "failed", "reasons": []}}
+    for number, steps in enumerate((ran, ran, other, {"fit": {"status": "reused"}})):
+        details = {"steps": steps, "parameters": {"x": float("nan")}}
+        history.add_run(RunEntry(f"r{number}", "p", "succeeded", 100.0 + number, 1.0, details))
+    found = {step: history.last_ran("p", step) for step in ("fit", "load", "never")}
+    assert {step: run and run.id for step, run in found.items()} == {"fit": "r1", "load": "r2", "never": None}
+    assert history.last_ran("q", "fit") is None
+
+
 def test_runs_come_newest_first(history: History) -> None:
     runs = [RunEntry(f"r{i}", "p", "succeeded", 100.0 + i, 2.5, {"params": {"seed": i}}) for i in range(5)]
     for run in runs:
