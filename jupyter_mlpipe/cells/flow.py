@@ -23,7 +23,7 @@ from jupyter_mlpipe.cells.scopes import (
     type_parameter_expressions,
     type_parameters,
 )
-from jupyter_mlpipe.cells.source import made_class
+from jupyter_mlpipe.cells.source import made_class, made_function
 
 Loop = ast.For | ast.AsyncFor | ast.While
 Try = ast.Try | ast.TryStar
@@ -65,7 +65,7 @@ class Flow(ExpressionFlow):
             if source is not None and isinstance(target, ast.Name) and target.id != source:
                 self.alias(target.id, source)
         is_none = isinstance(node.value, ast.Constant) and node.value.value is None
-        if is_none or made_class(node) is not None:
+        if is_none or (made_function(node) or made_class(node)) is not None:
             # `except ImportError: cupy = None` leaves the name an import.
             self.values.difference_update(set(names) - values_before)
 

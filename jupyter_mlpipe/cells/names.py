@@ -11,7 +11,14 @@ from types import MappingProxyType
 
 from jupyter_mlpipe.cells.flow import Flow
 from jupyter_mlpipe.cells.scopes import Position, imported_name
-from jupyter_mlpipe.cells.source import first_line, made_class, split_lines, statement_text, without_warnings
+from jupyter_mlpipe.cells.source import (
+    first_line,
+    made_class,
+    made_function,
+    split_lines,
+    statement_text,
+    without_warnings,
+)
 from jupyter_mlpipe.model.component import Definition
 
 # The same in a kernel and on the command line: IPython adds names to the module, the interactive
@@ -156,6 +163,8 @@ def find_definitions(tree: ast.Module, code: str) -> Iterator[Definition]:
             yield Definition(node.name, "function", statement_text(node, lines), first_line(node))
         elif isinstance(node, ast.ClassDef):
             yield Definition(node.name, "class", statement_text(node, lines), first_line(node))
+        elif (made := made_function(node)) is not None:
+            yield Definition(made, "function", statement_text(node, lines), node.lineno)
         elif (made := made_class(node)) is not None:
             yield Definition(made, "class", statement_text(node, lines), node.lineno)
 

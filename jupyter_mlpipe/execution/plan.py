@@ -339,7 +339,28 @@ def take_inputs(task: StepTask, records: Mapping[str, Record | None]) -> dict[st
                 "that can be stored."
             )
         inputs[name] = found
-    return inputs
+    return inputs | _needed_beside(task, inputs, records)
+
+
+def _needed_beside(
+    task: StepTask, inputs: Mapping[str, Artifact], records: Mapping[str, Record | None]
+) -> dict[str, Artifact]:
+    """Return the outputs of the same steps that functions inside the inputs read when they are called.
+
+    Where these stand for something else meanwhile, whoever placed the step has bound them to that.
+    """
+    found: dict[str, Artifact] = {}
+    known = {*inputs, *task.closure.names, *task.parameters}
+    stack = [(source.step, inputs[name]) for name, source in task.inputs.items() if name in inputs]
+    while stack:
+        step, artifact = stack.pop()
+        record = records.get(step)
+        for name in artifact.needs if record is not None else ():
+            if name not in known and (beside := record.outputs.get(name)) is not None:  # type: ignore[union-attr]
+                known.add(name)
+                found[name] = beside
+                stack.append((step, beside))
+    return found
 
 
 def find_companions(task: StepTask, records: Mapping[str, Record | None]) -> dict[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from types import CodeType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from jupyter_mlpipe.execution.unseen import settle_classes
@@ -22,6 +22,7 @@ from jupyter_mlpipe.notebook.names import Names
 
 _ABSENT = object()
 _LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"})
+_NO_VALUE = (ModuleType, FunctionType, BuiltinFunctionType, type)
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -103,6 +104,25 @@ class Definitions:
                 metaclass: type = type(value)
                 reached |= {base.__name__ for base in (*value.__mro__, *metaclass.__mro__)}
         return tuple(n for n in names if n in namespace) if reached & self._changed else ()
+
+    def values_behind(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the values that functions read which go by these names, or are inside stored values.
+
+        A lambda in a list takes no name along: it reads whatever is there when it is called.
+        """
+        names = tuple(names)
+        if not names:
+            return ()
+        self.bring(names)
+        namespace, owner = self._names.namespace, self._names.owner
+        return tuple(
+            name
+            for name in sorted(self._names.reached_from(names))
+            if name not in self._known
+            and (
+                owner(name) is not None or (name in namespace and not isinstance(namespace[name], _NO_VALUE))
+            )
+        )
 
     def _is_imported(self, definition: Definition) -> bool:
         """Tell whether a name is what its import would bind, as far as that can be seen at no cost."""

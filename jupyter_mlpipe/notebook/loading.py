@@ -70,6 +70,7 @@ class Loading:
         self._newest = newest
         self._before = before
         self._collect = collect
+        self._begun: set[str] = set()
 
     def load(self, first: Run, step: str, out: str) -> Any:
         """Return an output of a step, from the latest run where that has given it."""
@@ -82,7 +83,7 @@ class Loading:
         # What a class of a component's cell made needs the class, though the reader may not name it.
         artifact = run.artifact(name)
         self._loaded.note(out, artifact)
-        self._definitions.bring(artifact.needs)
+        self._bring(out, artifact)
         if not artifact.part:
             return run[name]
         self._collect()
@@ -95,6 +96,17 @@ class Loading:
                     self._loaded.note(other, found)
                     self._names.put(other, value)
         return values[out]
+
+    def _bring(self, out: str, artifact: Artifact) -> None:
+        """Bring what an output cannot do without: its classes, and what functions inside it read."""
+        self._definitions.bring(artifact.needs)
+        if out in self._begun:
+            return  # two may need one another
+        self._begun.add(out)
+        try:
+            self._names.load(n for n in self._definitions.values_behind(artifact.needs) if n != out)
+        finally:
+            self._begun.discard(out)
 
     def load_result(self, run: Run, step: str) -> Any:
         """Return the value of the last expression of a step."""

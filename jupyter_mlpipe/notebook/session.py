@@ -453,14 +453,14 @@ class Session:
         self.names.observe(bound, changed, self.cell_id)
 
     def _needs_of(self, step: Step) -> tuple[str, ...]:
-        """Return the definitions to be sent along with a step's inputs: those that a cell has changed."""
+        """Return what goes along with a step's inputs: changed definitions, and what their functions read."""
         needs: dict[str, None] = {}
         for binding in step.bindings.values():
             made = self.states.made(binding.step) if isinstance(binding, FromStep) else None
             if made is not None and isinstance(binding, FromStep):
                 artifact = made[1].outputs.get(binding.output)
                 needs.update(dict.fromkeys(artifact.needs if artifact is not None else ()))
-        return self.definitions.changed_among(needs)
+        return (*self.definitions.changed_among(needs), *self.definitions.values_behind(needs))
 
     def _define(self, step: str, effects: Effects, is_of_cell: bool) -> None:
         self.registry.placed[step].has_set = True

@@ -290,3 +290,12 @@ def test_what_shares_objects_is_changed_as_in_the_notebook(cli: CommandLine) -> 
         n = len(values.split(","))
         printed = str(cli.saved("out.ipynb").cells[-1].outputs)
         assert f"a is {values} d is {{'list': [1, 2, 3]}} n is {n}" in printed
+
+
+def test_functions_inside_values_read_what_stands_beside_them(cli: CommandLine) -> None:
+    cli.write(
+        "%%component make\nrate = 3\nlaws = [lambda year: rate * year]",
+        "%%component use -> found\nfound = laws[0](2)",
+    )
+    done = cli("run", "notebook.ipynb", "--json")
+    assert done.statuses == {"make": "succeeded", "use": "succeeded"}

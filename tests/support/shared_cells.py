@@ -614,4 +614,34 @@ exit()
 # %%
 exit()
 """,
+    "functions that read values": r"""
+# %%
+base, rate = 2.0, 3.0
+law = lambda year: base + rate * year
+laws = [law, lambda year: rate * year, lambda year: law(year) + 1]
+# %%
+law(1)
+# %%
+laws[1](1), laws[2](1)
+# %%
+from functools import partial
+later = partial(law, 4)
+# %%
+later()
+# %%
+class Model:
+    def __init__(self, grow): self.grow = grow
+    def __call__(self): return self.grow(2)
+model = Model(lambda n: n * rate)
+# %%
+model()
+# %%
+rate = 5.0
+# %%
+later(), law(1), laws[1](1), laws[2](1), model()
+# %%
+again = [lambda n: 1 if n < 1 else n * again[0](n - 1)]
+# %%
+again[0](3)
+""",
 }
