@@ -248,6 +248,7 @@ def decide(
         made = task.made[1]
         # What lives in the notebook's process is there since its cell was run.
         if (reasons or made.live) and not _why_not(made, task, inputs, companions, store, now, ahead):
+            store.get_record(made.key)  # which marks it as used: it is not pruned meanwhile
             plan = StepPlan(name, "reuse", _RAN, made.key, made.seconds)
             return Decided(plan, ingredients, made, work, task.folder)
     if task.problems or live:
@@ -276,7 +277,7 @@ def _input_digests(task: StepTask, inputs: Mapping[str, Artifact]) -> dict[str, 
     changed = {*component.changes, *component.may_change}
     together = [artifact.blob.object for artifact in inputs.values() if artifact.part]
     return {
-        read: digest("together", artifact.digest, artifact.part, artifact.blob.object)
+        read: artifact.joint_digest
         if artifact.part and (read in changed or together.count(artifact.blob.object) > 1)
         else artifact.digest
         for read, artifact in inputs.items()

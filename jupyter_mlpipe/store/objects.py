@@ -191,10 +191,13 @@ class Objects:
         """Rename a finished temporary to its digest, or discard it where the object exists."""
         path = self.path(digest)
         try:
-            exists = os.stat(path).st_size == size
+            exists = os.stat(path).st_size == size and digest not in self._rejected
+            if exists:
+                # Its record is still to come: to whoever prunes it must not look like an old orphan.
+                os.utime(path)
         except OSError:
             exists = False
-        if exists and digest not in self._rejected:
+        if exists:
             os.unlink(temporary)
             return
         rename(temporary, path)
