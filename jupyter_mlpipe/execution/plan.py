@@ -400,12 +400,13 @@ def _why_not(
             reasons.append(Reason("missing", output, "no longer in the store"))
     if record.result is not None and not store.has(record.result):
         reasons.append(Reason("missing", "", "the value of its last expression is no longer in the store"))
-    if record.shown is not None and not store.objects.has(record.shown):
+    # Read when it is too late to run the step again; most are small.
+    if record.shown is not None and not store.objects.is_whole(record.shown):
         reasons.append(Reason("missing", "", "what it showed is no longer in the store"))
     for read, mark in record.joint.items():
         if read not in inputs or joint_mark(read, inputs, companions) != mark:
             reasons.append(Reason("input", read, "what shares objects with it is not the same"))
-    if record.settings is not None and not store.objects.has(record.settings):
+    if record.settings is not None and not store.objects.is_whole(record.settings):
         reasons.append(Reason("missing", "", "what it set is no longer in the store"))
     if record.states:
         changed = differing(record.states, task.given, task.folder or "")

@@ -116,6 +116,18 @@ class Objects:
         except OSError:
             return False
 
+    def is_whole(self, blob: Blob) -> bool:
+        """Tell whether the bytes are there and are those that were written: they are read, once a process."""
+        if blob.inline is not None:
+            return True
+        try:
+            if _mark(blob.object, os.stat(self.path(blob.object))) in self._verified:
+                return blob.object not in self._rejected
+            self.read(blob)
+        except (OSError, StoreError):
+            return False
+        return True
+
     def read(self, blob: Blob) -> memoryview:
         """Return the bytes, verified: a read-only memory map where they are a file.
 
