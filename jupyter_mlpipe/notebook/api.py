@@ -22,6 +22,7 @@ from jupyter_mlpipe.notebook.cluster import make_executor
 from jupyter_mlpipe.notebook.config import MLPipe
 from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
 from jupyter_mlpipe.notebook.parameters import Declared, check_known, convert, declare
+from jupyter_mlpipe.store.cache import Cache
 from jupyter_mlpipe.store.history import History
 from jupyter_mlpipe.store.store import open_store
 
@@ -59,6 +60,11 @@ class NotebookPipeline:
     ) -> Run:
         """Start a run of `targets` (all by default) and of what is stale above them; returns at once."""
         return self._session.start(targets, params=params, force=force)
+
+    @property
+    def cache(self) -> Cache:
+        """The store, to look after it: `Cache.ls`, `verify`, `prune`, `pin`, `unpin`."""
+        return self._session.cache
 
     def __repr__(self) -> str:
         return f"<NotebookPipeline: {', '.join(self.steps) or 'no steps'}>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, UsageError, close_matches
@@ -76,10 +76,17 @@ class Verified:
 
 
 class Cache:
-    """A store to look after."""
+    """A store to look after.
 
-    def __init__(self, store: Store) -> None:
+    Parameters
+    ----------
+    made
+        Returns the key of what a step gave here, by its name; None where it gave nothing yet.
+    """
+
+    def __init__(self, store: Store, made: Callable[[str], str | None] = lambda step: None) -> None:
         self._store = store
+        self._made = made
 
     def ls(self) -> Usage:
         """Return what the store holds, by step."""
@@ -146,14 +153,16 @@ class Cache:
         Parameters
         ----------
         what
-            A step, of which the record that was used last is meant; or the key of a record, or how it begins.
+            A step, of which what it gave here is meant, else the record that was used last; or the key of a
+            record, or how it begins.
 
         Raises
         ------
         UsageError
             There is no such record.
         """
-        key = self._find(survey(self._store), what)[0]
+        seen, made = survey(self._store), self._made(what)
+        key = made if made is not None and made in seen.entries else self._find(seen, what)[0]
         self._store.pins.add(key)
         return key
 

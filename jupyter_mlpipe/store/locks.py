@@ -163,7 +163,8 @@ class Leases:
                 # Whoever looks for leases at this moment may hold the file that is just being made.
                 while self._held is None:
                     self._held = hold(os.path.join(self.folder, f"{os.getpid()}-{secrets.token_hex(8)}"))
-                self.since = self._held.begin_earlier(LEASE_MARGIN_S)
+                # Times are rounded: what is on the edge is marked.
+                self.since = self._held.begin_earlier(LEASE_MARGIN_S) + 1.0
 
     def give_back(self) -> None:
         with self._lock:

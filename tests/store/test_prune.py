@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from jupyter_mlpipe.store.cache import Cache
 from jupyter_mlpipe.store.locks import hold
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.store import Store, open_store
+from tests.store.test_objects import mounted
 
 DAY_S = 86400.0
 
@@ -262,3 +264,27 @@ def test_what_is_not_whole_is_named_with_its_step(store: Store, damage: str) -> 
     assert found.torn == (f"records/ff/{'ff' * 32}",)
     assert not found.is_whole
     assert list(found.damaged.values()) == ([] if damage == "remove" else [("whole",)])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs")
+def test_a_full_disk_is_made_free_and_one_that_is_read_only_says_so(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "size=1m"):
+        store = open_store(tmp_path / "disk" / "store")
+        put(store, "old", 100_000, days=40)
+        put(store, "young", 100_000, days=1)
+        filler = tmp_path / "disk" / "filler"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(bytes(512)):
+                pass
+        done = Cache(store).prune(older_than_s=30 * DAY_S)
+        assert done.freed_bytes > 100_000
+        assert left(store) == ["young"]
+        assert put(store, "new", 50_000)
+        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path / "disk")], check=True)
+        assert Cache(store).prune(max_size_bytes=1, dry_run=True).steps.keys() == {"young", "new"}
+        assert Cache(store).verify().is_whole
+        for act in (lambda: Cache(store).prune(max_size_bytes=1), lambda: Cache(store).pin("new")):
+            with pytest.raises(StoreError, match="the file system is read-only"):
+                act()
+        with store.leases.taken():
+            assert store.get_record(key_of("young"))
