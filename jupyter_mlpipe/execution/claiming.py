@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jupyter_mlpipe.execution.events import Node
-from jupyter_mlpipe.store.locks import Claims, Held
+from jupyter_mlpipe.store.locks import Claims
 
 
 class ClaimedKeys:
@@ -15,7 +15,7 @@ class ClaimedKeys:
 
     def __init__(self, claims: Claims) -> None:
         self._claims = claims
-        self._held: dict[str, tuple[Node, Held]] = {}
+        self._held: dict[str, Node] = {}
 
     def take(self, node: Node, key: str) -> bool:
         """Claim a key for a step that is to compute it; False where another process does.
@@ -25,12 +25,12 @@ class ClaimedKeys:
         if key in self._held:
             return True
         try:
-            held = self._claims.claim(key)
+            is_ours = self._claims.claim(key)
         except OSError:
             return True
-        if held is not None:
-            self._held[key] = (node, held)
-        return held is not None
+        if is_ours:
+            self._held[key] = node
+        return is_ours
 
     def claimant(self, key: str) -> str | None:
         """Return which other process computes a key; None where none does any more."""
@@ -38,10 +38,11 @@ class ClaimedKeys:
 
     def release(self, node: Node) -> None:
         """Let others compute what a step has claimed, or find what it gave."""
-        for key in [key for key, (owner, _) in self._held.items() if owner == node]:
-            self._held.pop(key)[1].release()
+        for key in [key for key, owner in self._held.items() if owner == node]:
+            del self._held[key]
+            self._claims.release(key)
 
     def release_all(self) -> None:
-        for _, held in self._held.values():
-            held.release()
+        for key in self._held:
+            self._claims.release(key)
         self._held.clear()

@@ -36,7 +36,7 @@ class Held:
     """A file that this process holds."""
 
     def __init__(self, path: str, fd: int) -> None:
-        self._path = path
+        self.path = path
         self._fd = fd
         _all_held.add(self)
 
@@ -53,7 +53,7 @@ class Held:
         if fd < 0:
             return
         with contextlib.suppress(OSError):
-            os.unlink(self._path)
+            os.unlink(self.path)
         # Said, not left to the closing: a child that was forked meanwhile has the file open too.
         with contextlib.suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_UN)
@@ -135,10 +135,17 @@ def holder(path: str) -> str | None:
 
 
 class Leases:
-    """This process's lease, counted: it begins with the first user and ends with the last one."""
+    """This process's lease, counted: it begins with the first user and ends with the last one.
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    Parameters
+    ----------
+    named
+        The lease says whose it is, for claims.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], *, named: bool = False) -> None:
         self.folder = os.path.join(root, "live")
+        self._named = named
         self.since = 0.0  # seconds since 1970; 0 without a lease
         self._n_users = 0
         self._lock = threading.Lock()
@@ -159,12 +166,22 @@ class Leases:
             self._n_users += 1
             if self._held is not None:
                 return
+            note = f"pid {os.getpid()} on {socket.gethostname()}" if self._named else ""
             with contextlib.suppress(OSError):
                 # Whoever looks for leases at this moment may hold the file that is just being made.
                 while self._held is None:
-                    self._held = hold(os.path.join(self.folder, f"{os.getpid()}-{secrets.token_hex(8)}"))
+                    path = os.path.join(self.folder, f"{os.getpid()}-{secrets.token_hex(8)}")
+                    self._held = hold(path, note)
                 # Times are rounded: what is on the edge is marked.
                 self.since = self._held.begin_earlier(LEASE_MARGIN_S) + 1.0
+
+    @property
+    def path(self) -> str:
+        """The file of the lease; OSError where there is none."""
+        held = self._held
+        if held is None:
+            raise NoLocksError("there is no lease")
+        return held.path
 
     def give_back(self) -> None:
         with self._lock:
@@ -176,20 +193,40 @@ class Leases:
 
 
 class Claims:
-    """Which keys are being computed, by whom."""
+    """Which keys are being computed, by whom: links to the lease of that process, whose lock is seen there.
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    No file is made for one: those would be flushed to disk together with what steps write.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], leases: Leases) -> None:
         self.folder = os.path.join(root, "claims")
+        self._leases = leases
 
-    def claim(self, key: str) -> Held | None:
-        """Say that this process computes a key; None where another one says so.
+    def claim(self, key: str) -> bool:
+        """Say during a lease that this process computes a key; False where another one says so.
 
         Raises
         ------
         OSError
             It cannot be said here: whoever wants the key computes it.
         """
-        return hold(os.path.join(self.folder, key), f"pid {os.getpid()} on {socket.gethostname()}")
+        lease, path = self._leases.path, os.path.join(self.folder, key)
+        make_folder(self.folder)
+        while True:
+            try:
+                os.link(lease, path)
+            except FileExistsError:
+                if self.claimant(key) is not None:
+                    return False
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)  # of a process that was killed
+            else:
+                return True
+
+    def release(self, key: str) -> None:
+        """Say that this process, which has claimed a key, computes it no longer."""
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(self.folder, key))
 
     def claimant(self, key: str) -> str | None:
         """Return who computes a key, as ``pid 4242 on host``; None where nobody does."""

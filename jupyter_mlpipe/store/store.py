@@ -59,8 +59,8 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.objects = Objects(root)
-        self.leases = Leases(root)
-        self.claims = Claims(root)
+        self.leases = Leases(root, named=True)
+        self.claims = Claims(root, self.leases)
         self.pins = Pins(root)
         self._records = os.path.join(root, "records")
         # Every cell that runs asks for the records of all steps above it: files are read when they change.

@@ -17,8 +17,9 @@ from tests.execution.test_runner import ForkExecutor, make_task, statuses, tasks
 HOLD = """
 import sys
 from jupyter_mlpipe.store.store import open_store
-held = open_store(sys.argv[1]).claims.claim(sys.argv[2])
-print("ready" if held else "refused", flush=True)
+store = open_store(sys.argv[1])
+store.leases.take()
+print("ready" if store.claims.claim(sys.argv[2]) else "refused", flush=True)
 sys.stdin.read()
 """
 

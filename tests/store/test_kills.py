@@ -1,11 +1,12 @@
 """Processes that are killed while they write or prune, at moments that are drawn: what is there stays whole.
 
-Each is forked from the test's own process, so that hundreds of kills take seconds. That one never reads an
-object: the threads that digest large ones do not survive a fork.
+Each is forked, so that hundreds of kills take seconds, from a process that has never read an object: the
+threads that digest large ones do not survive a fork.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
@@ -23,8 +24,19 @@ from jupyter_mlpipe.store.store import open_store
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 
+_WAIT_S = 120.0
 SIZES = (100, 3_000, 200_000, 1_500_000)
 """Kept in the record; small; written at once; digested by a thread beside the writing."""
+
+
+def in_fresh_process(scenario: Callable[[Path], None], folder: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=scenario, args=(folder / "store",))
+    process.start()
+    process.join(_WAIT_S)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    assert process.exitcode == 0
 
 
 def fork(work: Callable[[], object]) -> int:
@@ -89,7 +101,10 @@ def n_records(root: Path) -> int:
 
 
 def test_writers_killed_at_any_moment_leave_only_whole_records(tmp_path: Path) -> None:
-    root = tmp_path / "store"
+    in_fresh_process(kill_writers, tmp_path)
+
+
+def kill_writers(root: Path) -> None:
     rng = random.Random(1)
     for kill in range(150):
         with forked(lambda kill=kill: write(root, range(kill * 3, kill * 3 + 20))):  # type: ignore[misc]
@@ -109,7 +124,10 @@ def test_writers_killed_at_any_moment_leave_only_whole_records(tmp_path: Path) -
 
 
 def test_pruners_killed_at_any_moment_leave_only_whole_records(tmp_path: Path) -> None:
-    root = tmp_path / "store"
+    in_fresh_process(kill_pruners, tmp_path)
+
+
+def kill_pruners(root: Path) -> None:
     rng = random.Random(2)
     n_left = []
     for _ in range(8):
@@ -139,7 +157,10 @@ def read_again_and_again(root: Path, n_rounds: int) -> None:
 
 
 def test_pruning_takes_nothing_from_those_who_read_and_write_meanwhile(tmp_path: Path) -> None:
-    root = tmp_path / "store"
+    in_fresh_process(prune_meanwhile, tmp_path)
+
+
+def prune_meanwhile(root: Path) -> None:
     users = {fork(lambda: read_again_and_again(root, 30)) for _ in range(2)}
     n_removed = 0
     while users:

@@ -15,9 +15,10 @@ from jupyter_mlpipe.store.locks import LEASE_MARGIN_S, Claims, Leases, hold, old
 KEY = "ab" * 32
 CLAIMS = """
 import sys
-from jupyter_mlpipe.store.locks import Claims, Leases
-held = Claims(sys.argv[1]).claim(sys.argv[2])
-Leases(sys.argv[1]).take()
+from jupyter_mlpipe.store.store import open_store
+store = open_store(sys.argv[1])
+store.leases.take()
+assert store.claims.claim(sys.argv[2])
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -36,43 +37,56 @@ def start_claimant(root: Path) -> subprocess.Popen[str]:
 
 
 def test_a_claim_is_for_one_process_and_ends_when_that_is_killed(tmp_path: Path) -> None:
-    claims = Claims(tmp_path)
+    leases = Leases(tmp_path, named=True)
+    claims = Claims(tmp_path, leases)
+    leases.take()
     assert claims.claimant(KEY) is None
     with start_claimant(tmp_path) as other:
-        assert claims.claim(KEY) is None
+        assert not claims.claim(KEY)
         assert claims.claimant(KEY) == f"pid {other.pid} on {os.uname().nodename}"
+        leases.give_back()
         assert oldest_live(str(tmp_path / "live")) < float("inf")
         other.send_signal(signal.SIGKILL)
     assert claims.claimant(KEY) is None
     assert oldest_live(str(tmp_path / "live")) == float("inf")
-    held = claims.claim(KEY)
-    assert held is not None
-    held.release()
-    held.release()
-    assert claims.claimant(KEY) is None
+    with leases.taken():
+        assert claims.claim(KEY)
+        assert not claims.claim(KEY)
+        claims.release(KEY)
+        assert claims.claimant(KEY) is None
     remove_unheld(str(tmp_path / "live"))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_a_claim_is_refused_to_the_process_that_has_it(tmp_path: Path) -> None:
-    claims = Claims(tmp_path)
-    held = claims.claim(KEY)
-    assert claims.claim(KEY) is None
-    assert held is not None
-    held.release()
+def test_without_a_lease_nothing_is_claimed(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no lease"):
+        Claims(tmp_path, Leases(tmp_path)).claim(KEY)
+
+
+def test_what_is_left_of_a_killed_process_is_removed(tmp_path: Path) -> None:
+    with start_claimant(tmp_path) as other:
+        remove_unheld(str(tmp_path / "claims"))
+        assert [path.name for path in (tmp_path / "claims").iterdir()] == [KEY]
+        other.send_signal(signal.SIGKILL)
+    for name in ("claims", "live"):
+        remove_unheld(str(tmp_path / name))
+        assert list((tmp_path / name).iterdir()) == []
 
 
 def test_a_child_that_outlives_its_parent_does_not_hold_what_that_held(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
-        held = Claims(tmp_path).claim(KEY)
+        leases = Leases(tmp_path)
+        leases.take()
+        is_ours = Claims(tmp_path, leases).claim(KEY)
         if not os.fork():
             os.close(writing)
             os.read(reading, 1)  # until the test ends
-        os._exit(0 if held else 1)
+        os._exit(0 if is_ours else 1)
     assert os.waitpid(pid, 0)[1] == 0
-    assert Claims(tmp_path).claimant(KEY) is None
+    assert (tmp_path / "claims" / KEY).exists()
+    assert Claims(tmp_path, Leases(tmp_path)).claimant(KEY) is None
     os.close(writing)
     os.close(reading)
 
