@@ -17,6 +17,7 @@ from rich.text import Text
 from jupyter_mlpipe import __doc__ as description
 from jupyter_mlpipe import __version__
 from jupyter_mlpipe.app.adopt import adopt_notebook
+from jupyter_mlpipe.app.cache import add_options as add_cache_options
 from jupyter_mlpipe.app.question import accept_edit, draw_graph, show_plan, show_why
 from jupyter_mlpipe.app.report import print_json
 from jupyter_mlpipe.app.run import run_notebook
@@ -102,6 +103,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_notebook(graph)
     graph.add_argument("--output", type=Path, metavar="FILE", help=".svg or .dot; DOT on stdout without it")
     graph.set_defaults(command=draw_graph, target=[], force=[])
+
+    cache = commands.add_parser(
+        "cache",
+        help="look after the store: what it holds, whether it is whole, what to remove",
+        allow_abbrev=False,
+    )
+    add_cache_options(cache)
 
     adopt = commands.add_parser(
         "adopt",

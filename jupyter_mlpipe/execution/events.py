@@ -66,8 +66,23 @@ class KeyKnown:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyBusy:
+    """Another answer to `DeriveKey`: somebody else computes it; `KeyFree` follows when that has ended."""
+
+    node: Node
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFree:
+    """Nobody else computes any more what a step was waiting for; it does no harm when it waits no longer."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
 class KeyFailed:
-    """The other answer to `DeriveKey`."""
+    """The last answer to `DeriveKey`."""
 
     node: Node
     error: str
@@ -143,6 +158,8 @@ class ClusterFailed:
 Event = (
     AddRun
     | KeyKnown
+    | KeyBusy
+    | KeyFree
     | KeyFailed
     | WorkersKnown
     | StepStarted
@@ -162,7 +179,7 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class DeriveKey:
-    """All inputs are there: derive the key, look for its record, answer with `KeyKnown` or `KeyFailed`."""
+    """All inputs are there: derive the key, look it up. `KeyKnown`, `KeyBusy` or `KeyFailed` answers."""
 
     node: Node
 

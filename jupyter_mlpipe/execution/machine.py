@@ -9,7 +9,8 @@ A step goes through these phases::
                   ^                   |        ^         |
                   └── held ends ──────┘        └ backoff ┘   and back to waiting when an input is damaged
 
-"held": another step with the same key is on its way; what it gives is looked up when it has ended.
+"held": another step with the same key is on its way, here or in another process; what it gives is looked up
+when it has ended.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from jupyter_mlpipe.execution.events import (
     FailureKind,
     InputDamaged,
     Instruction,
+    KeyBusy,
     KeyFailed,
+    KeyFree,
     KeyKnown,
     Kill,
     Node,
@@ -142,6 +145,13 @@ class RunMachine:
                 self._add_run(event)
             case KeyKnown():
                 self._on_key(event)
+            case KeyBusy():
+                if (step := self._step(event.node, "deriving")) is not None:
+                    step.phase = "held"
+                    self._change(step, "queued", event.why)
+            case KeyFree():
+                if (step := self._step(event.node, "held")) is not None:
+                    self._derive(step)
             case KeyFailed():
                 if (step := self._step(event.node, "deriving")) is not None:
                     self._fail(step, "key", event.error)

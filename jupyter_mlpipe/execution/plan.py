@@ -248,6 +248,7 @@ def decide(
         made = task.made[1]
         # What lives in the notebook's process is there since its cell was run.
         if (reasons or made.live) and not _why_not(made, task, inputs, companions, store, now, ahead):
+            store.get_record(made.key)  # which marks it as used: it is not pruned meanwhile
             plan = StepPlan(name, "reuse", _RAN, made.key, made.seconds)
             return Decided(plan, ingredients, made, work, task.folder)
     if task.problems or live:
@@ -284,7 +285,7 @@ def _input_digests(task: StepTask, inputs: Mapping[str, Artifact]) -> dict[str, 
     changed = {*component.changes, *component.may_change}
     together = [artifact.blob.object for artifact in inputs.values() if artifact.part]
     return {
-        read: digest("together", artifact.digest, artifact.part, artifact.blob.object)
+        read: artifact.joint_digest
         if artifact.part and (read in changed or together.count(artifact.blob.object) > 1)
         else artifact.digest
         for read, artifact in inputs.items()
@@ -427,12 +428,13 @@ def _why_not(
             reasons.append(Reason("missing", output, "no longer in the store"))
     if record.result is not None and not store.has(record.result):
         reasons.append(Reason("missing", "", "the value of its last expression is no longer in the store"))
-    if record.shown is not None and not store.objects.has(record.shown):
+    # Read when it is too late to run the step again; most are small.
+    if record.shown is not None and not store.objects.is_whole(record.shown):
         reasons.append(Reason("missing", "", "what it showed is no longer in the store"))
     for read, mark in record.joint.items():
         if read not in inputs or joint_mark(read, inputs, companions) != mark:
             reasons.append(Reason("input", read, "what shares objects with it is not the same"))
-    if record.settings is not None and not store.objects.has(record.settings):
+    if record.settings is not None and not store.objects.is_whole(record.settings):
         reasons.append(Reason("missing", "", "what it set is no longer in the store"))
     if record.states:
         changed = differing(record.states, task.given, task.folder or "")

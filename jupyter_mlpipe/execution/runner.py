@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import heapq
 import itertools
 import logging
@@ -11,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from jupyter_mlpipe.errors import (
@@ -24,6 +25,7 @@ from jupyter_mlpipe.errors import (
 )
 from jupyter_mlpipe.execution import executor as executors
 from jupyter_mlpipe.execution.chain import briefly
+from jupyter_mlpipe.execution.claiming import ClaimedKeys
 from jupyter_mlpipe.execution.declared import check_places
 from jupyter_mlpipe.execution.events import (
     AddRun,
@@ -35,7 +37,9 @@ from jupyter_mlpipe.execution.events import (
     Event,
     InputDamaged,
     Instruction,
+    KeyBusy,
     KeyFailed,
+    KeyFree,
     KeyKnown,
     Kill,
     Node,
@@ -83,12 +87,23 @@ from jupyter_mlpipe.store.store import Store
 
 _CLOSE_S = 10.0
 _KEPT_LINES = 100  # of each diff in the history
+_LOOK_FIRST_S, _LOOK_LAST_S = 0.02, 0.25
 _DAMAGED = frozenset({"ArtifactMissingError", "ArtifactCorruptError"})
 _log = logging.getLogger(__name__)
 
 
 class _Close:
     """The last thing in the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class _LookAgain:
+    """Time to see whether another process still computes a key; `claimant` did the last time."""
+
+    node: Node
+    key: str
+    claimant: str
+    seconds: float
 
 
 class _Active:
@@ -106,6 +121,7 @@ class _Active:
         self.corrupt: set[str] = set()
         self.tasks = {name: step.task for name, step in state.steps.items()}
         self.restores = restores
+        self.lease = contextlib.ExitStack()
 
 
 class Runner:
@@ -136,10 +152,11 @@ class Runner:
         self.history = history
         self._machine = RunMachine()
         self._queue: queue.SimpleQueue[Event | executors.Event | _Close] = queue.SimpleQueue()
-        self._timers: list[tuple[float, int, Event]] = []
+        self._timers: list[tuple[float, int, Event | _LookAgain]] = []
         self._count = itertools.count()
         self._runs: dict[str, _Active] = {}
         self._fleet = Fleet(make_executor, self._queue.put)
+        self._claimed = ClaimedKeys(store.claims)
         self._remembered: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -184,30 +201,34 @@ class Runner:
         order = ancestors({name: task.step.upstream for name, task in tasks.items()}, wanted)
         chosen = {name: tasks[name] for name in order}
         forced = frozenset(force) & chosen.keys()
-        plan = plan_steps(
-            chosen,
-            self.store,
-            self.history,
-            pipeline=pipeline,
-            force=forced,
-            stop_at_first_run=True,
-        )
-        is_done = plan.wholly_reused and self._restore_all(plan, restore=restore)
-        ordered = dict(plan.tasks)
-        if not is_done:
-            check_places(*ordered.values())
-            behind = file_order(ordered, lambda name: last_record(self.store, self.history, pipeline, name))
-            ordered = {n: replace(task, behind=tuple(behind.get(n, ()))) for n, task in ordered.items()}
-        state = RunState(secrets.token_hex(8), pipeline, ordered, wanted, listener)
-        if is_done:
-            for name, decided in plan.decided.items():
-                _note(state, name, decided)
-                self._remember(state, name)
-                state.set_status(name, "reused")
-            self._end_run(state, "succeeded")
-        else:
-            reused = {name: step for name, step in plan.decided.items() if step.plan.decision == "reuse"}
-            self._start_in_thread(_Active(state, forced, reused, restores=restore))
+        with contextlib.ExitStack() as lease:
+            # Nothing that the run finds in the store is pruned until it has ended.
+            lease.enter_context(self.store.leases.taken())
+            plan = plan_steps(
+                chosen,
+                self.store,
+                self.history,
+                pipeline=pipeline,
+                force=forced,
+                stop_at_first_run=True,
+            )
+            is_done = plan.wholly_reused and self._restore_all(plan, restore=restore)
+            ordered = dict(plan.tasks)
+            if not is_done:
+                check_places(*ordered.values())
+                last = functools.partial(last_record, self.store, self.history, pipeline)
+                behind = file_order(ordered, last)
+                ordered = {n: replace(task, behind=tuple(behind.get(n, ()))) for n, task in ordered.items()}
+            state = RunState(secrets.token_hex(8), pipeline, ordered, wanted, listener)
+            if is_done:
+                for name, decided in plan.decided.items():
+                    _note(state, name, decided)
+                    self._remember(state, name)
+                    state.set_status(name, "reused")
+                self._end_run(state, "succeeded")
+            else:
+                reused = {name: step for name, step in plan.decided.items() if step.plan.decision == "reuse"}
+                self._start_in_thread(_Active(state, forced, reused, restores=restore), lease)
 
         def redo(step: str) -> Run:
             return self.start(tasks, targets=[step], pipeline=pipeline, restore=False)
@@ -228,6 +249,7 @@ class Runner:
             active.state.wait_until_ended(deadline)
         self._queue.put(_Close())
         thread.join(_CLOSE_S)
+        self._claimed.release_all()
         self._fleet.close()
 
     @property
@@ -248,10 +270,11 @@ class Runner:
 
     # The thread
 
-    def _start_in_thread(self, active: _Active) -> None:
+    def _start_in_thread(self, active: _Active, lease: contextlib.ExitStack) -> None:
         with self._lock:
             if self._closed:
                 raise MLPipeError("This runner is closed. Load the extension again to get another one.")
+            active.lease = lease.pop_all()
             self._runs[active.state.id] = active
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="mlpipe-runner", daemon=True)
@@ -285,7 +308,7 @@ class Runner:
                 _log.exception("The runner failed on %r", item)
                 self._give_up(error)
 
-    def _next(self) -> Event | executors.Event | _Close:
+    def _next(self) -> Event | executors.Event | _LookAgain | _Close:
         while True:
             now = time.monotonic()
             if self._timers and self._timers[0][0] <= now:
@@ -329,6 +352,7 @@ class Runner:
                     self._runs[run_id] = active
                     return AddRun(run_id, again)
                 self._fleet.forget_run(run_id)
+                active.lease.close()
                 self._end_run(active.state, status)
             case _:
                 assert_never(instruction)
@@ -354,7 +378,7 @@ class Runner:
             for name, ask in asks.items()
         }
 
-    def _set_timer(self, seconds: float, event: Event) -> None:
+    def _set_timer(self, seconds: float, event: Event | _LookAgain) -> None:
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._count), event))
 
     def _give_up(self, error: Exception) -> None:
@@ -364,7 +388,9 @@ class Runner:
                 if step.status not in ENDED:
                     step.error = reason
                     active.state.set_status(name, "failed", str(reason))
+            active.lease.close()
             active.state.end("failed")
+        self._claimed.release_all()
         for job in list(self._local.values()):
             job.kill()
         self._local.clear()
@@ -384,6 +410,13 @@ class Runner:
         try:
             decided = active.found.pop(node.step, None) or self._decide(active, task)
             decided = self._with_files(active, task, decided)
+            if decided.record is None and self._may_wait(active, task):
+                key = decided.plan.key or ""
+                if not self._claimed.take(node, key):
+                    return self._wait_for_another(active, node, key, decided)
+                if self.store.get_record(key) is not None:
+                    # Whoever had claimed it may have come to the end just before.
+                    decided = self._with_files(active, task, self._decide(active, task))
             if decided.plan.decision == "run" and task.closure.unshippable and not self._is_local(task):
                 raise unshippable_error(task)
         except Exception as error:
@@ -395,6 +428,18 @@ class Runner:
         active.decided[node.step] = decided
         _note(state, node.step, decided)
         return KeyKnown(node, decided.plan.key or "", decided.record is not None)
+
+    def _may_wait(self, active: _Active, task: StepTask) -> bool:
+        """Tell whether the record that another process makes will do. The main thread waits for nobody."""
+        return not self._is_local(task) and not must_run(task, forced=task.name in active.force)
+
+    def _wait_for_another(self, active: _Active, node: Node, key: str, decided: Decided) -> KeyBusy:
+        claimant = self._claimed.claimant(key) or ""
+        why = f"computed by another process ({claimant or 'which has just ended'})"
+        waiting = replace(decided.plan, reasons=(Reason("reuse", "", why),))
+        _note(active.state, node.step, replace(decided, plan=waiting))
+        self._set_timer(_LOOK_FIRST_S, _LookAgain(node, key, claimant, _LOOK_FIRST_S))
+        return KeyBusy(node, why)
 
     def _with_files(self, active: _Active, task: StepTask, decided: Decided) -> Decided:
         """Make the files of a step that is reused; where the store has lost one, the step runs."""
@@ -499,13 +544,23 @@ class Runner:
         else:
             # Also of a step that succeeded too late, after the run was cancelled.
             step.record = None
+        if changed.status in ENDED or changed.status == "waiting":
+            self._claimed.release(changed.node)
         active.state.set_status(changed.node.step, changed.status, changed.why)
 
     # What the executor tells
 
-    def _translate(self, item: Event | executors.Event) -> Event | None:
+    def _translate(self, item: Event | executors.Event | _LookAgain) -> Event | None:
         """Turn what an executor tells into an event of the machine; None where there is nothing to decide."""
         match item:
+            case _LookAgain(node, key, claimant, seconds):
+                if node.run not in self._runs:
+                    return None
+                if self._claimed.claimant(key) != claimant:
+                    return KeyFree(node)
+                longer = min(2 * seconds, _LOOK_LAST_S)
+                self._set_timer(longer, replace(item, seconds=longer))
+                return None
             case executors.WorkersChanged(workers):
                 return WorkersKnown(workers)
             case executors.StepLost(token, why):

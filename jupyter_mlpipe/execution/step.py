@@ -56,6 +56,7 @@ from jupyter_mlpipe.model.files import stand_in
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.files import FileKeeper
+from jupyter_mlpipe.store.locks import Leases
 from jupyter_mlpipe.store.objects import Mark
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.records import to_bytes as record_to_bytes
@@ -80,16 +81,20 @@ def serve(connection: socket.socket) -> None:
     ended: dict[str, Any] = {"type": "ended"}
     known = frozenset(sys.modules)
     process = StepProcess(capture)
-    try:
-        record = process.run(StepSpec.from_bytes(encoded), given, started)
-        ended |= {"status": "succeeded", "record": record.to_json(), "verified": process.verified}
-        # In the order in which they were loaded.
-        ended["imported"] = [name for name in sys.modules if name not in known]
-    except BaseException as error:  # whatever user code raises, SystemExit too, is told and not lost
-        ended |= {"status": "failed", "error": process.describe(error)}
-        if (rescued := process.rescue()) is not None:
-            ended["rescued"] = rescued.to_json()
-        capture.stop()
+    with contextlib.ExitStack() as lease:
+        try:
+            spec = StepSpec.from_bytes(encoded)
+            # Its notebook may be killed while it writes what has no record yet.
+            lease.enter_context(Leases(spec.store).taken())
+            record = process.run(spec, given, started)
+            ended |= {"status": "succeeded", "record": record.to_json(), "verified": process.verified}
+            # In the order in which they were loaded.
+            ended["imported"] = [name for name in sys.modules if name not in known]
+        except BaseException as error:  # whatever user code raises, SystemExit too, is told and not lost
+            ended |= {"status": "failed", "error": process.describe(error)}
+            if (rescued := process.rescue()) is not None:
+                ended["rescued"] = rescued.to_json()
+            capture.stop()
     channel.send(ended | {"seconds": time.perf_counter() - started})
     _leave(channel)
 

@@ -25,6 +25,7 @@ from jupyter_mlpipe.notebook.config import MLPipe
 from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
 from jupyter_mlpipe.notebook.parameters import Declared, check_known, convert, declare
 from jupyter_mlpipe.store.accepted import Accepted
+from jupyter_mlpipe.store.cache import Cache
 from jupyter_mlpipe.store.history import History
 from jupyter_mlpipe.store.store import open_store
 
@@ -90,6 +91,11 @@ class NotebookPipeline:
     def accepted(self) -> list[Accepted]:
         """Return the edits of this notebook's steps that are accepted, the latest first."""
         return accepted_of(self._session)
+
+    @property
+    def cache(self) -> Cache:
+        """The store, to look after it: `Cache.ls`, `verify`, `prune`, `pin`, `unpin`."""
+        return self._session.cache
 
     def __repr__(self) -> str:
         return f"<NotebookPipeline: {', '.join(self.steps) or 'no steps'}>"

@@ -127,7 +127,7 @@ class CellView:
             self._output.clear(wait=False)
             self._n_shown = 0
             self._output.display(self._bundle(), display_id=self._display_id)
-        elif status == "running":
+        elif status == "running" or (status == "queued" and self._step.why):
             self._finish()
         elif status == "reused":
             for shown in self._step.shown:
@@ -186,6 +186,8 @@ class CellView:
             error = step.error
             first = describe_error(error) if error is not None else step.why
             state = step.status + (f": {first}" if first else "")
+        elif step.status == "queued" and step.why:
+            state = f"waits: {step.why}"
         else:
             state = f"runs: {why}" if why else "runs"
         facts = {**self._facts, "reasons": [str(r) for r in step.reasons], "seconds": step.seconds}

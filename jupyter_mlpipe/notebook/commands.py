@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from jupyter_mlpipe.cells.adopt import advise
+from jupyter_mlpipe.cells.cache_words import add_cache_words, cache_arguments
 from jupyter_mlpipe.errors import UsageError, close_matches
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.resources import describe_amounts
@@ -27,6 +29,7 @@ from jupyter_mlpipe.notebook.views import (
     status_bundle,
     table_bundle,
 )
+from jupyter_mlpipe.store.tables import ask_cache
 
 HELP = {
     "show": "draw the pipeline with the state of each step",
@@ -39,6 +42,7 @@ HELP = {
     "load": "bind outputs of steps in the notebook at once",
     "remove": "forget a component; its results stay in the store",
     "mode": f"what running a component's cell does: {', '.join(MODES)}",
+    "cache": "look after the store: ls, verify, prune, pin, unpin",
     "adopt": "say which of the cells that have run are worth a %%component line, and why",
     "cluster": "show the cluster, or choose another: local, an address, a scheduler file",
 }
@@ -199,6 +203,17 @@ def _cluster(session: Session, parser: _Parser, words: list[str]) -> None:
     head = f"cluster: {len(rows)} workers" if rows else "no cluster yet: one starts when a step has to run"
     facts = {"kind": "cluster", "workers": {name: dict(amounts) for name, amounts in workers.items()}}
     CellOutput(session.shell).display(table_bundle(head, ("worker", "offers"), rows, facts))
+
+
+def _cache(session: Session, parser: _Parser, words: list[str]) -> None:
+    add_cache_words(parser, argparse.ArgumentParser(add_help=False))
+    asked = parser.parse_args(words)
+    answer = ask_cache(session.cache, asked.what, **cache_arguments(asked))
+    if asked.json:
+        print(json.dumps(answer.facts))
+        return
+    facts = {"kind": "cache", "what": asked.what, "answer": answer.facts}
+    CellOutput(session.shell).display(table_bundle(answer.head, answer.columns, answer.rows, facts))
 
 
 def _adopt(session: Session, parser: _Parser, words: list[str]) -> None:

@@ -8,12 +8,14 @@ from typing import Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
+from jupyter_mlpipe.cells.cache_words import CACHE_WORDS
 from jupyter_mlpipe.cells.header import OPTIONS
 from jupyter_mlpipe.notebook.commands import HELP
 from jupyter_mlpipe.notebook.config import MODES
 from jupyter_mlpipe.notebook.session import Session
 
 _RUN_OPTIONS = ("-p", "--force", "--only", "--from")
+_PRUNE_OPTIONS = ("--max-size", "--older-than", "--dry-run", "--json")
 _TAKES_STEPS = ("plan", "run", "why", "accept", "remove")
 
 
@@ -73,6 +75,12 @@ def _pipeline_words(session: Session, before: list[str], fragment: str) -> list[
     if command == "load":
         outputs = {o for p in session.registry.placed.values() for o in p.component.outputs}
         return [(name, "output") for name in sorted(outputs)]
+    if command == "cache":
+        if before[-1] in ("pin", "unpin"):
+            return steps
+        if before[-1] == "cache":
+            return [(word, "command") for word in CACHE_WORDS]
+        return [(option, "option") for option in _PRUNE_OPTIONS] if before[1] == "prune" else []
     if command == "cluster":
         return [("local", "cluster")]
     return []

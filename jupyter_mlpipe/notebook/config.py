@@ -9,6 +9,8 @@ from typing import Any
 from traitlets import Enum, Unicode
 from traitlets.config import Configurable
 
+from jupyter_mlpipe.store.place import default_store
+
 MODES = ("register", "run", "background")
 
 
@@ -38,18 +40,6 @@ class MLPipe(Configurable):
         """Return where the store is; the environment stands above the configuration."""
         given = os.environ.get("MLPIPE_STORE") or self.store
         return self._folder / Path(given).expanduser() if given else default_store(self._folder)
-
-
-def default_store(folder: Path) -> Path:
-    """Return the nearest `.mlpipe` at or above `folder`, else where one is to be made."""
-    above = [folder, *folder.parents]
-    for candidate in above:
-        if (candidate / ".mlpipe").is_dir():
-            return candidate / ".mlpipe"
-    for candidate in above:
-        if any((candidate / mark).exists() for mark in ("pyproject.toml", ".git")):
-            return candidate / ".mlpipe"
-    return folder / ".mlpipe"
 
 
 def notebook_name() -> str:

@@ -46,6 +46,7 @@ from jupyter_mlpipe.notebook.settings import SettingsOfSteps
 from jupyter_mlpipe.notebook.states import MADE, States
 from jupyter_mlpipe.notebook.tracebacks import with_hint
 from jupyter_mlpipe.notebook.undefined import word_on_name, word_on_unkept
+from jupyter_mlpipe.store.cache import Cache
 
 _DECLARE = "how files are declared"
 
@@ -481,6 +482,16 @@ class Session:
         steps = self.states.snapshot(tasks, self.plan() if plan else None)
         run = self.runs.last
         return RunSnapshot(steps, run.status if run else None, run.seconds if run else None)
+
+    @property
+    def cache(self) -> Cache:
+        """The store to look after; a step's name means what it gave in this notebook."""
+
+        def made(step: str) -> str | None:
+            found = self.states.made(step)
+            return found[1].key if found is not None else None
+
+        return Cache(self.backend.store, made)
 
     def set_mode(self, mode: str) -> None:
         """Choose what running a component's cell does."""

@@ -124,7 +124,7 @@ def table_bundle(
     """
     widths = [max(len(str(row[i])) for row in [columns, *rows]) for i in range(len(columns))]
     lines = [head]
-    for row in [columns, *rows]:
+    for row in [columns, *rows] if columns else []:
         lines.append("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
     heads = "".join(f'<th style="{_CELL}">{html.escape(column)}</th>' for column in columns)
     body = "".join(_table_row(row, attribute) for row in rows)

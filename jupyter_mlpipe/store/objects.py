@@ -117,6 +117,18 @@ class Objects:
         except OSError:
             return False
 
+    def is_whole(self, blob: Blob) -> bool:
+        """Tell whether the bytes are there and are those that were written: they are read, once a process."""
+        if blob.inline is not None:
+            return True
+        try:
+            if _mark(blob.object, os.stat(self.path(blob.object))) in self._verified:
+                return blob.object not in self._rejected
+            self.read(blob)
+        except (OSError, StoreError):
+            return False
+        return True
+
     def read(self, blob: Blob) -> memoryview:
         """Return the bytes, verified: a read-only memory map where they are a file.
 
@@ -192,10 +204,13 @@ class Objects:
         """Rename a finished temporary to its digest, or discard it where the object exists."""
         path = self.path(digest)
         try:
-            exists = os.stat(path).st_size == size
+            exists = os.stat(path).st_size == size and digest not in self._rejected
+            if exists:
+                # Its record is still to come: to whoever prunes it must not look like an old orphan.
+                os.utime(path)
         except OSError:
             exists = False
-        if exists and digest not in self._rejected:
+        if exists:
             os.unlink(temporary)
             return
         rename(temporary, path)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from blake3 import blake3
 
+from jupyter_mlpipe.keys import canonical
 from jupyter_mlpipe.model.status import Ingredient
 from jupyter_mlpipe.store.files import Written
 from jupyter_mlpipe.store.objects import Blob, blob_from_json, blob_to_json
@@ -17,6 +19,7 @@ SCHEMA = 3
 _PREFIX = b'{"mlpipe_record":%d,"checksum":"' % SCHEMA
 _MIDDLE = b'","record":'
 _SUFFIX = b"}\n"
+_ANY = re.compile(rb'\{"mlpipe_record":(\d+),"checksum":"([0-9a-f]{64})","record":')
 _CHECKSUM_AT = len(_PREFIX)
 _BODY_AT = _CHECKSUM_AT + 64 + len(_MIDDLE)
 
@@ -57,6 +60,16 @@ class Artifact:
     def size(self) -> int:
         """Bytes as stored."""
         return self.blob.size
+
+    @property
+    def joint_digest(self) -> str:
+        """What enters a consumer's key where it matters what the value shares with those stored beside it."""
+        return joint_digest(self.digest, self.part, self.blob.object)
+
+
+def joint_digest(digest: str, part: str, stored: str) -> str:
+    """Return the digest of a value together with those that are stored in the same object."""
+    return canonical.digest("together", digest, part, stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +218,37 @@ def from_bytes(content: bytes) -> Record | None:
         return Record.from_json(json.loads(body))
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def read_any(content: bytes) -> tuple[int, dict[str, Any]] | None:
+    """Return scheme and body of a record's file, whichever version wrote it; None where it is no record.
+
+    Only for looking after the store: what may be reused is for `from_bytes` to say.
+    """
+    match = _ANY.match(content)
+    if match is None or not content.endswith(_SUFFIX):
+        return None
+    body = content[match.end() : -len(_SUFFIX)]
+    if blake3(body).hexdigest().encode() != match[2]:
+        return None
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    return (int(match[1]), found) if isinstance(found, dict) else None
+
+
+def stored_blobs(found: object) -> Iterator[tuple[str, int]]:
+    """Give digest and size of each object that a record's body refers to, wherever it stands there."""
+    if isinstance(found, dict):
+        digest, size = found.get("object"), found.get("size")
+        if isinstance(digest, str) and isinstance(size, int) and not {"text", "base64"} & found.keys():
+            yield digest, size
+        for value in found.values():
+            yield from stored_blobs(value)
+    elif isinstance(found, list):
+        for value in found:
+            yield from stored_blobs(value)
 
 
 def artifact_to_json(artifact: Artifact) -> dict[str, Any]:

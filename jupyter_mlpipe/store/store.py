@@ -18,7 +18,9 @@ from jupyter_mlpipe.keys.stats import MEMO
 from jupyter_mlpipe.store import records
 from jupyter_mlpipe.store.codecs import choose, find_codec
 from jupyter_mlpipe.store.encoding import Codec, Encoding, digest_content
+from jupyter_mlpipe.store.locks import Claims, Leases
 from jupyter_mlpipe.store.objects import Blob, Objects, explain, rename, synchronise
+from jupyter_mlpipe.store.pins import Pins
 from jupyter_mlpipe.store.placed import CODEC as PLACED
 from jupyter_mlpipe.store.placed import Copies, Kept
 from jupyter_mlpipe.store.records import Artifact, Record
@@ -62,23 +64,35 @@ class Store:
         self.root = root
         self.objects = Objects(root)
         self.copies = Copies(self.objects, str(root))
+        self.leases = Leases(root, named=True)
+        self.claims = Claims(root, self.leases)
+        self.pins = Pins(root)
         self._records = os.path.join(root, "records")
         # Every cell that runs asks for the records of all steps above it: files are read when they change.
         self._known: dict[str, tuple[_Stamp, Record]] = {}
 
     def get_record(self, key: str) -> Record | None:
-        """Return what the key gave; None where that is not known, or its file is torn or foreign."""
+        """Return what the key gave; None where that is not known, or its file is torn or foreign.
+
+        During a lease it is marked as used, and stays with its artifacts for as long as the lease does.
+        """
         if not _DIGEST.fullmatch(key):
             return None
         path = self._record_path(key)
         try:
             known = self._known.get(key)
-            if known is not None and known[0] == _stamp(os.stat(path)):
-                return known[1]
+            if known is not None:
+                status = os.stat(path)
+                if known[0] == _stamp(status):
+                    if self._mark_used(path, status):
+                        # It is read again the next time, with the times that it has then.
+                        del self._known[key]
+                    return known[1]
             fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except OSError:
             return None
         try:
+            self._mark_used(path, os.fstat(fd))
             status = os.fstat(fd)
             content = os.read(fd, status.st_size + 1)
         except OSError:
@@ -92,6 +106,22 @@ class Store:
             self._known.clear()
         self._known[key] = (_stamp(status), record)
         return record
+
+    def _mark_used(self, path: str, status: os.stat_result) -> bool:
+        """Set a record's time during a lease, where it was used last before that; tells whether it did.
+
+        By its path: once it is moved aside to be removed this raises FileNotFoundError, and whoever moves it
+        aside after this sees it and puts it back. A store that cannot be written is not pruned either.
+        """
+        if status.st_mtime >= self.leases.since:
+            return False
+        try:
+            os.utime(path)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            return False
+        return True
 
     def put_record(self, record: Record) -> None:
         """Keep a record, replacing an earlier one of its key. The artifacts must be stored before."""

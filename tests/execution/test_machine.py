@@ -9,7 +9,9 @@ from jupyter_mlpipe.execution.events import (
     DeriveKey,
     EndRun,
     InputDamaged,
+    KeyBusy,
     KeyFailed,
+    KeyFree,
     KeyKnown,
     Kill,
     Node,
@@ -351,6 +353,27 @@ def test_forced_step_runs_beside_one_with_the_same_key_and_others_wait_for_it():
     )
     assert submitted(machine.handle(KeyKnown(b, "k", found=False))) == [("b", "w")]
     assert machine.handle(KeyKnown(c, "k", found=False)) == [Changed(c, "queued", "'a' does the same")]
+
+
+def test_step_that_another_process_computes_waits_without_a_worker_and_looks_again():
+    busy = KeyBusy(node("a"), "computed by another process (pid 7 on h)")
+    machine = machine_with(ONE, chain("a", "b"))
+    assert machine.handle(busy) == [Changed(node("a"), "queued", "computed by another process (pid 7 on h)")]
+    assert machine.handle(KeyFree(node("a"))) == [DeriveKey(node("a"))]
+    assert machine.handle(KeyFree(node("a"))) == []
+    assert machine.handle(KeyKnown(node("a"), "k", found=True)) == [
+        Changed(node("a"), "reused"),
+        DeriveKey(node("b")),
+    ]
+    # Nobody has made it: the step runs.
+    machine = machine_with(ONE, chain("a"), busy, KeyFree(node("a")))
+    assert submitted(machine.handle(KeyKnown(node("a"), "k", found=False))) == [("a", "w")]
+
+
+def test_step_that_another_process_computes_is_cancelled_at_once():
+    machine = machine_with(ONE, chain("a"), KeyBusy(node("a"), "computed elsewhere"))
+    assert machine.handle(CancelRun("r")) == [Changed(node("a"), "cancelled"), EndRun("r", "cancelled")]
+    assert machine.handle(KeyFree(node("a"))) == []
 
 
 def test_damaged_input_makes_its_producer_run_again_in_the_same_run():

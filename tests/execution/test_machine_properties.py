@@ -13,7 +13,9 @@ from jupyter_mlpipe.execution.events import (
     DeriveKey,
     EndRun,
     InputDamaged,
+    KeyBusy,
     KeyFailed,
+    KeyFree,
     KeyKnown,
     Kill,
     Node,
@@ -129,10 +131,16 @@ class World:
         what, subject = self.pending.pop(self.draw(st.integers(0, len(self.pending) - 1)))
         if what == "key":
             key = self.keys.setdefault(subject, self.draw(st.sampled_from("abcdefgh")))
-            if self.draw(st.integers(0, 19)) == 0:
+            what_happens = self.draw(st.integers(0, 19))
+            if what_happens == 0:
                 self.tell(KeyFailed(subject, "no key"))
+            elif what_happens == 1:
+                self.pending.append(("free", subject))
+                self.tell(KeyBusy(subject, "computed elsewhere"))
             else:
                 self.tell(KeyKnown(subject, key, self.asks[subject].reuse and key in self.records))
+        elif what == "free":
+            self.tell(KeyFree(subject))
         elif what == "cluster":
             self.tell(WorkersKnown(self.workers))
         elif what == "timer":
