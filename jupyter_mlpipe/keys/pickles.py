@@ -18,7 +18,7 @@ import sys
 import threading
 import types
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,8 @@ from jupyter_mlpipe.keys.codes import code_reads
 from jupyter_mlpipe.keys.libraries import frame_attributes
 from jupyter_mlpipe.keys.quiet import fill_class, make_class
 from jupyter_mlpipe.keys.views import reduce_views
+
+Reduce = Callable[[Any], "tuple[Any, ...] | None"]
 
 OUT_OF_BAND_BYTES = 64 * 1024
 """Buffers from this size on are kept beside the pickle, not copied into it."""
@@ -91,7 +93,10 @@ def find_unpicklable(objects: Mapping[str, object], namespace: Mapping[str, Any]
 
 
 def dump_artifact(
-    value: object, namespace: Mapping[str, Any], reduced: Mapping[int, tuple[Any, ...]] | None = None
+    value: object,
+    namespace: Mapping[str, Any],
+    reduced: Mapping[int, tuple[Any, ...]] | None = None,
+    reduce: Reduce | None = None,
 ) -> ArtifactPickle:
     """Pickle a value to be stored. Lambdas and closures travel by value, definitions by name.
 
@@ -99,6 +104,8 @@ def dump_artifact(
     ----------
     reduced
         For objects inside the value, by `id`: what ``__reduce__`` is to give for them.
+    reduce
+        The same for any other object; None where it has nothing to say.
 
     Raises
     ------
@@ -112,7 +119,8 @@ def dump_artifact(
 
     def keep(buffer: pickle.PickleBuffer) -> bool:
         raw = buffer.raw()
-        if raw.nbytes < OUT_OF_BAND_BYTES:
+        # Of a read-only array: inside the pickle it would be bytes, which nobody can write to.
+        if raw.nbytes < OUT_OF_BAND_BYTES and not (raw.readonly and type(raw.obj).__name__ == "ndarray"):
             return True
         buffers.append(raw)
         return False
@@ -120,6 +128,7 @@ def dump_artifact(
     file = io.BytesIO()
     pickler = _Pickler(file, namespace, by_name=True, buffer_callback=keep)
     pickler.reduced = reduced or {}
+    pickler.reduce = reduce
     pickler.dump_or_explain(value)
     # What functions sent by value read must be there too when they are called.
     named = {*pickler.named, *(name for name in pickler.read if name in namespace)}
@@ -194,6 +203,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._cells: dict[int, types.CellType] = {}
         self._last: object = None
         self.reduced: Mapping[int, tuple[Any, ...]] = {}
+        self.reduce: Reduce | None = None
         self.named: dict[str, object] = {}
         self.by_value: frozenset[str] = frozenset()  # names of definitions that are not referred to by them
         self.modules: set[str] = set()
@@ -213,6 +223,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._last = obj
         if id(obj) in self.reduced:
             return self.reduced[id(obj)]
+        if self.reduce is not None and (reduced := self.reduce(obj)) is not None:
+            self._note_module(type(obj))
+            return reduced
         reduce = _OF_LIBRARIES.get(type(obj).__name__)
         if reduce is not None and (reduced := reduce(obj)) is not None:
             return reduced
@@ -220,9 +233,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if not isinstance(obj, _REDUCED_HERE):
             return NotImplemented
         if isinstance(obj, _REFERRED_TO) and isinstance(obj.__module__, str):
-            top = obj.__module__.partition(".")[0]
-            if top not in _OF_PYTHON:
-                self.modules.add(top)
+            self._note_module(obj)
         if isinstance(obj, types.FunctionType):
             return self._reduce_function(obj)
         if isinstance(obj, types.CellType) and id(obj) in self._cells:
@@ -243,6 +254,11 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return weakref.WeakKeyDictionary, (dict(obj),)
         reduced = super().reducer_override(obj)
         return _as_made_here(obj, reduced, self._by_name) if isinstance(obj, type) else reduced
+
+    def _note_module(self, definition: Any) -> None:
+        top = definition.__module__.partition(".")[0]
+        if top not in _OF_PYTHON:
+            self.modules.add(top)
 
     def _reduce_function(self, function: types.FunctionType) -> Any:
         if function.__globals__ is self._namespace:

@@ -15,6 +15,7 @@ from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.pickles import dump_artifact, load_artifact
 from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
+from jupyter_mlpipe.store.reducing import Reducer
 from jupyter_mlpipe.store.refusals import refuse, remedy_for
 
 _MAGIC = b"mlpipe5\n"
@@ -34,7 +35,7 @@ def encode(
     """
     refuse(value)
     try:
-        pickled = dump_artifact(value, namespace, reduced)
+        pickled = dump_artifact(value, namespace, reduced, Reducer())
     except EncodingError as error:
         # The name is the one thing that the messages of all pickling errors share.
         named = re.search(r"cannot pickle '([\w.]+)' object", str(error)) or re.search(
