@@ -10,12 +10,21 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Pipeline", "Run", "__version__", "component", "current", "load_ipython_extension"]
+__all__ = [
+    "Pipeline",
+    "Run",
+    "__version__",
+    "component",
+    "current",
+    "load_ipython_extension",
+    "register_codec",
+]
 
 _LAZY = {
     "Pipeline": ("jupyter_mlpipe.notebook.api", "Pipeline"),
     "Run": ("jupyter_mlpipe.execution.run", "Run"),
     "component": ("jupyter_mlpipe.cells.decorator", "component"),
+    "register_codec": ("jupyter_mlpipe.store.registered", "register_codec"),
     "current": ("jupyter_mlpipe.notebook.api", "current"),
 }
 

@@ -57,6 +57,7 @@ from jupyter_mlpipe.store.files import FileKeeper
 from jupyter_mlpipe.store.objects import Mark
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.records import to_bytes as record_to_bytes
+from jupyter_mlpipe.store.registered import load_entry_points, receive, settle
 from jupyter_mlpipe.store.store import Store, open_store
 
 _EXIT_S = 5
@@ -274,6 +275,7 @@ def _fill(
 
     Beside them, by name, what is stored together with inputs because it shares objects with them.
     """
+    receive(spec.codecs, {part.name: part.digest for part in spec.ingredients}, namespace)
     for name, (module_name, attribute) in spec.imports.items():
         namespace[name] = import_named(module_name, attribute)
     values: dict[str, object] = {}
@@ -306,6 +308,7 @@ def _fill(
             raise
     values.update(spec.parameters)
     namespace.update(values)
+    settle()
     companions = {name: together[stored][name] for stored, names in spec.companions.items() for name in names}
     return values, companions
 
@@ -341,6 +344,7 @@ def warm_up() -> None:
     global _thread_pools
     watch.excluded_folders()
     user_name()
+    load_entry_points()
     samples: list[object] = [1, {1}]
     if "numpy" in sys.modules:
         import threadpoolctl

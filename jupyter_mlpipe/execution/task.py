@@ -13,6 +13,7 @@ from jupyter_mlpipe.model.component import Options
 from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.status import Ingredient, Reason
 from jupyter_mlpipe.store.records import Artifact, Record
+from jupyter_mlpipe.store.registered import codecs_to_send
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,10 @@ def make_spec(
     for reached in (*(giver.closure for giver in givers), closure):
         modules.update(reached.modules)
         sources.update(reached.sources)
+    codecs = codecs_to_send()
+    for codec in codecs:
+        modules = {**codec.modules, **modules}
+        sources = {**codec.sources, **sources}
     return StepSpec(
         step=task.name,
         key=key,
@@ -145,6 +150,7 @@ def make_spec(
         payload=closure.payload,
         preludes=tuple(prelude for giver in givers for prelude in _preludes(giver, known)),
         altered=task.altered,
+        codecs=codecs,
         options=task.given.changes,
         states=task.given.states,
         sources=sources,

@@ -18,7 +18,7 @@ import sys
 import threading
 import types
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ from cloudpickle import cloudpickle as cloudpickle_internals
 
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
 from jupyter_mlpipe.keys.codes import code_reads
+from jupyter_mlpipe.keys.custom import BY_TYPE, reduce_custom
 from jupyter_mlpipe.keys.libraries import frame_attributes
 from jupyter_mlpipe.keys.quiet import fill_class, make_class
 from jupyter_mlpipe.keys.views import reduce_views
@@ -48,12 +49,15 @@ class ArtifactPickle:
         function that is part of the pickle reads: a digest of what it stands for.
     modules
         Top-level modules of all classes and functions that are referred to by name.
+    codecs
+        Versions of the codecs of users by which parts of it are stored, by name.
     """
 
     stream: bytes
     buffers: tuple[memoryview, ...] = ()
     needs: Mapping[str, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
+    codecs: Mapping[str, str] = field(default_factory=dict)
 
 
 def dump_closure(objects: Mapping[str, object], namespace: Mapping[str, Any]) -> bytes:
@@ -133,16 +137,23 @@ def dump_artifact(
     # What functions sent by value read must be there too when they are called.
     named = {*pickler.named, *(name for name in pickler.read if name in namespace)}
     needs = {name: digest_named(name, namespace) for name in sorted(named)}
-    return ArtifactPickle(file.getvalue(), tuple(buffers), needs, tuple(sorted(pickler.modules)))
+    modules = tuple(sorted(pickler.modules))
+    return ArtifactPickle(file.getvalue(), tuple(buffers), needs, modules, pickler.codecs)
 
 
 def dump_definitions(
-    definitions: Mapping[str, object], namespace: Mapping[str, Any]
+    definitions: Mapping[str, object], namespace: Mapping[str, Any], also: Iterable[str] = ()
 ) -> tuple[bytes, tuple[str, ...]]:
-    """Pickle functions and classes of the notebook by value, and give the names of others they refer to."""
+    """Pickle functions and classes of the notebook by value, and give the names of others they refer to.
+
+    Parameters
+    ----------
+    also
+        Names by which the notebook has them as well.
+    """
     file = io.BytesIO()
     pickler = _Pickler(file, namespace, by_name=True)
-    pickler.by_value = frozenset(definitions)
+    pickler.by_value = frozenset((*definitions, *also))
     pickler.dump_or_explain(dict(definitions))
     return file.getvalue(), tuple(sorted(pickler.named))
 
@@ -207,6 +218,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.named: dict[str, object] = {}
         self.by_value: frozenset[str] = frozenset()  # names of definitions that are not referred to by them
         self.modules: set[str] = set()
+        self.codecs: dict[str, str] = {}
         self.read: set[str] = set()
 
     def dump_or_explain(self, value: object) -> None:
@@ -223,6 +235,11 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._last = obj
         if id(obj) in self.reduced:
             return self.reduced[id(obj)]
+        if BY_TYPE and (reduced := reduce_custom(obj)) is not None:
+            name, version = reduced[1][:2]
+            self.codecs[name] = version
+            self._note_module(type(obj))
+            return reduced
         if self.reduce is not None and (reduced := self.reduce(obj)) is not None:
             self._note_module(type(obj))
             return reduced

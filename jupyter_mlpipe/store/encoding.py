@@ -25,7 +25,7 @@ class Encoding:
         Called once, with the place to write to.
     n_bytes
         About how much that will be.
-    needs, modules
+    needs, modules, codecs
         As in `jupyter_mlpipe.store.records.Artifact`.
     """
 
@@ -34,6 +34,7 @@ class Encoding:
     n_bytes: int = 0
     needs: Mapping[str, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
+    codecs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.keys.custom import BY_TYPE, type_name
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.pickles import dump_artifact, load_artifact
 from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
 from jupyter_mlpipe.store.reducing import Reducer
 from jupyter_mlpipe.store.refusals import refuse, remedy_for
+from jupyter_mlpipe.store.registered import load_entry_points
 
 _MAGIC = b"mlpipe5\n"
 _ALIGNMENT = 64
@@ -33,7 +35,9 @@ def encode(
     EncodingError
         Names the type that stands in the way, why, and what to do.
     """
-    refuse(value)
+    load_entry_points()
+    if type_name(type(value)) not in BY_TYPE:
+        refuse(value)
     try:
         pickled = dump_artifact(value, namespace, reduced, Reducer())
     except EncodingError as error:
@@ -59,7 +63,7 @@ def encode(
 
     kind = type(value)
     n_bytes = len(head) + len(pickled.stream) + sum(sizes)
-    return Encoding(write, kind.__name__, n_bytes, pickled.needs, pickled.modules)
+    return Encoding(write, kind.__name__, n_bytes, pickled.needs, pickled.modules, pickled.codecs)
 
 
 def decode(view: memoryview, namespace: dict[str, Any] | None) -> Any:
