@@ -46,9 +46,8 @@ class Codec:
     encode
         Given the value and the notebook's namespace; None where the round trip would not be exact.
     decode
-        Given all the bytes, read-only and valid for as long as they are referenced, and where
-        definitions of the notebook are looked up (None: ``__main__``). What it returns must not let
-        anyone write to the bytes.
+        Given all the bytes, valid for as long as they are referenced, and where definitions of the notebook
+        are looked up (None: ``__main__``). Where the bytes can be written to they are for this one reader.
     """
 
     id: str

@@ -16,6 +16,7 @@ from jupyter_mlpipe.keys.custom import BY_TYPE, type_name
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.pickles import dump_artifact, load_artifact
 from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
+from jupyter_mlpipe.store.mapping import MAPPED_BYTES
 from jupyter_mlpipe.store.reducing import Reducer
 from jupyter_mlpipe.store.refusals import refuse, remedy_for
 from jupyter_mlpipe.store.registered import load_entry_points
@@ -79,12 +80,14 @@ def decode(view: memoryview, namespace: dict[str, Any] | None) -> Any:
     buffers = []
     for size in sizes:
         position += -position % _ALIGNMENT
-        buffers.append(_private_copy(view[position : position + size]))
+        buffers.append(_private(view[position : position + size]))
         position += size
     return load_artifact(stream, buffers, namespace)
 
 
-def _private_copy(view: memoryview) -> Any:
+def _private(view: memoryview) -> Any:
+    if not view.readonly and view.nbytes >= MAPPED_BYTES:
+        return view
     numpy = imported("numpy")
     if numpy is None or view.nbytes < _LARGE_BYTES:
         return bytearray(view)
