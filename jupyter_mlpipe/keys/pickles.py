@@ -199,7 +199,14 @@ class _Nowhere(io.BytesIO):
 _REFERRED_TO = (type, types.FunctionType, types.BuiltinFunctionType)
 _OF_PYTHON = frozenset({"__main__", "jupyter_mlpipe", "cloudpickle"} | sys.stdlib_module_names)
 _LRU_CACHE = type(functools.lru_cache(lambda: None))
-_REDUCED_HERE = (*_REFERRED_TO, types.CellType, _LRU_CACHE, weakref.WeakKeyDictionary, BaseException)
+_REDUCED_HERE = (
+    *_REFERRED_TO,
+    types.CodeType,
+    types.CellType,
+    _LRU_CACHE,
+    weakref.WeakKeyDictionary,
+    BaseException,
+)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
@@ -269,6 +276,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if type(obj) is weakref.WeakKeyDictionary:
             # A function made by singledispatch holds one.
             return weakref.WeakKeyDictionary, (dict(obj),)
+        if isinstance(obj, types.CodeType):
+            return _reduce_code(obj)
         reduced = super().reducer_override(obj)
         return _as_made_here(obj, reduced, self._by_name) if isinstance(obj, type) else reduced
 
@@ -389,6 +398,13 @@ def _as_made_here(cls: type, reduced: Any, is_stored: bool) -> Any:
                 state[1],
             )
     return (make, args, state, *rest)
+
+
+def _reduce_code(code: types.CodeType) -> tuple[Any, ...]:
+    """Reduce code with the name of its file, by which its source is found; cloudpickle 3.1.3 drops it."""
+    make, arguments = cloudpickle_internals._code_reduce(code)
+    names = (code.co_filename if part == "<dynamic-code>" else part for part in arguments)
+    return make, tuple(names)
 
 
 def _is_slot(value: object, cls: type) -> bool:

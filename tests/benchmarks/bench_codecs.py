@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from support import print_table
 
-ROUNDS = 3
+ROUNDS = 5
 KINDS = ("array", "table", *(("tensor",) if importlib.util.find_spec("torch") else ()))
 
 
