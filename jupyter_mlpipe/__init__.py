@@ -20,6 +20,7 @@ __all__ = [
     "component",
     "current",
     "load_ipython_extension",
+    "register_codec",
 ]
 
 _LAZY = {
@@ -28,6 +29,7 @@ _LAZY = {
     "Pipeline": ("jupyter_mlpipe.notebook.api", "Pipeline"),
     "Run": ("jupyter_mlpipe.execution.run", "Run"),
     "component": ("jupyter_mlpipe.cells.decorator", "component"),
+    "register_codec": ("jupyter_mlpipe.store.registered", "register_codec"),
     "current": ("jupyter_mlpipe.notebook.api", "current"),
 }
 

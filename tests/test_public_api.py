@@ -15,6 +15,7 @@ def test_the_exported_names_are_these() -> None:
         "component",
         "current",
         "load_ipython_extension",
+        "register_codec",
     ]
 
 

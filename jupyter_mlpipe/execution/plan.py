@@ -424,8 +424,8 @@ def _why_not(
         age = describe_seconds(now - record.created_at)
         reasons.append(Reason("expired", "", f"{age} old, --max-age {describe_seconds(max_age)}"))
     for output, artifact in record.outputs.items():
-        if not store.has(artifact):
-            reasons.append(Reason("missing", output, "no longer in the store"))
+        if why := store.why_missing(artifact):
+            reasons.append(Reason("missing", output, why))
     if record.result is not None and not store.has(record.result):
         reasons.append(Reason("missing", "", "the value of its last expression is no longer in the store"))
     # Read when it is too late to run the step again; most are small.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jupyter_mlpipe.keys.closure import ModuleSource
     from jupyter_mlpipe.keys.held import DefinitionPickle
     from jupyter_mlpipe.store.records import Artifact
+    from jupyter_mlpipe.store.registered import SentCodec
 
 NOT_BOUND = "the code did not bind it"
 """Why an output is left out that only some path through the code binds."""
@@ -101,6 +102,8 @@ class StepSpec:
         In order, before inputs are decoded.
     altered
         What steps that this one comes after made definitions hold.
+    codecs
+        Those that the notebook has registered.
     options
         A pickle of what the notebook has set, by provider of settings.
     states
@@ -153,6 +156,7 @@ class StepSpec:
     payload: bytes = b""
     preludes: tuple[Prelude, ...] = ()
     altered: tuple[DefinitionPickle, ...] = ()
+    codecs: tuple[SentCodec, ...] = ()
     options: bytes = b""
     states: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)

@@ -60,6 +60,7 @@ from jupyter_mlpipe.store.locks import Leases
 from jupyter_mlpipe.store.objects import Mark
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.records import to_bytes as record_to_bytes
+from jupyter_mlpipe.store.registered import load_entry_points, receive, settle
 from jupyter_mlpipe.store.store import Store, open_store
 from jupyter_mlpipe.store.texts import pack_texts
 
@@ -289,6 +290,7 @@ def _fill(
 
     Beside them, by name, what is stored together with inputs because it shares objects with them.
     """
+    receive(spec.codecs, {part.name: part.digest for part in spec.ingredients}, namespace)
     for name, (module_name, attribute) in spec.imports.items():
         namespace[name] = import_named(module_name, attribute)
     values: dict[str, object] = {}
@@ -321,6 +323,7 @@ def _fill(
             raise
     values.update(spec.parameters)
     namespace.update(values)
+    settle()
     companions = {name: together[stored][name] for stored, names in spec.companions.items() for name in names}
     return values, companions
 
@@ -356,6 +359,7 @@ def warm_up() -> None:
     global _thread_pools
     watch.excluded_folders()
     user_name()
+    load_entry_points()
     samples: list[object] = [1, {1}]
     if "numpy" in sys.modules:
         import threadpoolctl

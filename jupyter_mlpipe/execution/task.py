@@ -16,6 +16,7 @@ from jupyter_mlpipe.model.files import Place
 from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.status import Ingredient, Reason
 from jupyter_mlpipe.store.records import Artifact, Record
+from jupyter_mlpipe.store.registered import codecs_to_send
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,10 @@ def make_spec(
         modules.update(reached.modules)
         sources.update(reached.sources)
     places = declared_places(task.places, ingredients)
+    codecs = codecs_to_send()
+    for codec in codecs:
+        modules = {**codec.modules, **modules}
+        sources = {**codec.sources, **sources}
     return StepSpec(
         step=task.name,
         key=key,
@@ -156,6 +161,7 @@ def make_spec(
         payload=closure.payload,
         preludes=tuple(prelude for giver in givers for prelude in _preludes(giver, known)),
         altered=task.altered,
+        codecs=codecs,
         options=task.given.changes,
         states=task.given.states,
         sources=sources,

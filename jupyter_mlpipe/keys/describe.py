@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_mlpipe.keys.codes import code_reads, digest_code
+from jupyter_mlpipe.keys.custom import reduce_custom
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.libraries import LIBRARIES
 from jupyter_mlpipe.keys.parts import Description, Item, describe_as
@@ -238,6 +239,9 @@ def _describe_class(cls: type) -> Description:
 def _describe_reduced(value: Any, digester: Digester) -> Description:
     reducer = copyreg.dispatch_table.get(type(value))
     try:
+        if (custom := reduce_custom(value)) is not None:
+            name, version, content = custom[1]
+            return describe_as("custom", name, version, bytes(content))
         reduced = reducer(value) if reducer is not None else value.__reduce_ex__(4)
     except RecursionError:
         raise

@@ -133,6 +133,27 @@ def _positions(n: int, arrow: Any) -> Any:
     return arrow.array(range(n) if numpy is None else numpy.arange(n), arrow.int64())
 
 
+def _describe_torch(value: Any, torch: Any) -> Description | None:
+    if type(value) not in (torch.Tensor, torch.nn.Parameter) or value.layout != torch.strided:
+        return None
+    if value.is_quantized or value.device.type == "meta":
+        return None
+    # What torch puts into a pickle has addresses in it.
+    raw = value.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1).view(torch.uint8)
+    meta = (str(value.dtype), str(value.device), tuple(value.shape), value.stride(), value.requires_grad)
+    gradient = value.grad if value.is_leaf else None
+    return Description(
+        "tensor",
+        (
+            Item(type(value).__name__),
+            Item(meta, "", True),
+            Item(Bytes(_bytes_digest(raw.numpy()))),
+            Item(gradient, ".grad"),
+            Item(dict(vars(value)), "", is_temporary=True),
+        ),
+    )
+
+
 def _describe_transform(value: Any, transforms: Any) -> Description | None:
     if not isinstance(value, transforms.TransformNode):
         return None
@@ -149,5 +170,6 @@ LIBRARIES = (
     ("numpy", _describe_numpy),
     ("pandas", _describe_pandas),
     ("pyarrow", _describe_arrow),
+    ("torch", _describe_torch),
     ("matplotlib.transforms", _describe_transform),
 )

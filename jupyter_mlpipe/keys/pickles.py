@@ -18,20 +18,22 @@ import sys
 import threading
 import types
 import weakref
-from collections import ChainMap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import cloudpickle
 from cloudpickle import cloudpickle as cloudpickle_internals
 
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
 from jupyter_mlpipe.keys.codes import code_reads
+from jupyter_mlpipe.keys.custom import BY_TYPE, reduce_custom
 from jupyter_mlpipe.keys.libraries import frame_attributes
 from jupyter_mlpipe.keys.quiet import fill_class, make_class
 from jupyter_mlpipe.keys.views import reduce_views
 from jupyter_mlpipe.model.files import Place
+
+Reduce = Callable[[Any], "tuple[Any, ...] | None"]
 
 OUT_OF_BAND_BYTES = 64 * 1024
 """Buffers from this size on are kept beside the pickle, not copied into it."""
@@ -48,12 +50,15 @@ class ArtifactPickle:
         function that is part of the pickle reads: a digest of what it stands for.
     modules
         Top-level modules of all classes and functions that are referred to by name.
+    codecs
+        Versions of the codecs of users by which parts of it are stored, by name.
     """
 
     stream: bytes
     buffers: tuple[memoryview, ...] = ()
     needs: Mapping[str, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
+    codecs: Mapping[str, str] = field(default_factory=dict)
 
 
 def dump_closure(objects: Mapping[str, object], namespace: Mapping[str, Any]) -> bytes:
@@ -93,7 +98,10 @@ def find_unpicklable(objects: Mapping[str, object], namespace: Mapping[str, Any]
 
 
 def dump_artifact(
-    value: object, namespace: Mapping[str, Any], reduced: Mapping[int, tuple[Any, ...]] | None = None
+    value: object,
+    namespace: Mapping[str, Any],
+    reduced: Mapping[int, tuple[Any, ...]] | None = None,
+    reduce: Reduce | None = None,
 ) -> ArtifactPickle:
     """Pickle a value to be stored. Lambdas and closures travel by value, definitions by name.
 
@@ -101,6 +109,8 @@ def dump_artifact(
     ----------
     reduced
         For objects inside the value, by `id`: what ``__reduce__`` is to give for them.
+    reduce
+        The same for any other object; None where it has nothing to say.
 
     Raises
     ------
@@ -114,7 +124,8 @@ def dump_artifact(
 
     def keep(buffer: pickle.PickleBuffer) -> bool:
         raw = buffer.raw()
-        if raw.nbytes < OUT_OF_BAND_BYTES:
+        # Of a read-only array: inside the pickle it would be bytes, which nobody can write to.
+        if raw.nbytes < OUT_OF_BAND_BYTES and not (raw.readonly and type(raw.obj).__name__ == "ndarray"):
             return True
         buffers.append(raw)
         return False
@@ -123,20 +134,28 @@ def dump_artifact(
     pickler = _Pickler(file, namespace, by_name=True, buffer_callback=keep)
     pickler.reduced = reduced or {}
     pickler.is_artifact = True
+    pickler.reduce = reduce
     pickler.dump_or_explain(value)
     # What functions sent by value read must be there too when they are called.
     named = {*pickler.named, *(name for name in pickler.read if name in namespace)}
     needs = {name: digest_named(name, namespace) for name in sorted(named)}
-    return ArtifactPickle(file.getvalue(), tuple(buffers), needs, tuple(sorted(pickler.modules)))
+    modules = tuple(sorted(pickler.modules))
+    return ArtifactPickle(file.getvalue(), tuple(buffers), needs, modules, pickler.codecs)
 
 
 def dump_definitions(
-    definitions: Mapping[str, object], namespace: Mapping[str, Any]
+    definitions: Mapping[str, object], namespace: Mapping[str, Any], also: Iterable[str] = ()
 ) -> tuple[bytes, tuple[str, ...]]:
-    """Pickle functions and classes of the notebook by value, and give the names of others they refer to."""
+    """Pickle functions and classes of the notebook by value, and give the names of others they refer to.
+
+    Parameters
+    ----------
+    also
+        Names by which the notebook has them as well.
+    """
     file = io.BytesIO()
     pickler = _Pickler(file, namespace, by_name=True)
-    pickler.by_value = frozenset(definitions)
+    pickler.by_value = frozenset((*definitions, *also))
     pickler.dump_or_explain(dict(definitions))
     return file.getvalue(), tuple(sorted(pickler.named))
 
@@ -182,21 +201,18 @@ class _Nowhere(io.BytesIO):
 _REFERRED_TO = (type, types.FunctionType, types.BuiltinFunctionType)
 _OF_PYTHON = frozenset({"__main__", "jupyter_mlpipe", "cloudpickle"} | sys.stdlib_module_names)
 _LRU_CACHE = type(functools.lru_cache(lambda: None))
-_REDUCED_HERE = (*_REFERRED_TO, types.CellType, _LRU_CACHE, weakref.WeakKeyDictionary, BaseException, Place)
-
-
-def _reduce_code(code: types.CodeType) -> Any:
-    # Tracebacks show a cell's lines by the name of its file, which cloudpickle leaves out from 3.1.3 on.
-    make, arguments = cloudpickle_internals._code_reduce(code)
-    return make, (*arguments[:_FILE_NAME], code.co_filename, *arguments[_FILE_NAME + 1 :])
-
-
-_FILE_NAME = 10  # among the arguments of types.CodeType
+_REDUCED_HERE = (
+    *_REFERRED_TO,
+    types.CodeType,
+    types.CellType,
+    _LRU_CACHE,
+    weakref.WeakKeyDictionary,
+    BaseException,
+    Place,
+)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    dispatch_table: ClassVar = ChainMap({types.CodeType: _reduce_code}, cloudpickle.Pickler.dispatch_table)
-
     def __init__(
         self, file: io.BytesIO, namespace: Mapping[str, Any], *, by_name: bool, buffer_callback: Any = None
     ) -> None:
@@ -208,9 +224,11 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._cells: dict[int, types.CellType] = {}
         self._last: object = None
         self.reduced: Mapping[int, tuple[Any, ...]] = {}
+        self.reduce: Reduce | None = None
         self.named: dict[str, object] = {}
         self.by_value: frozenset[str] = frozenset()  # names of definitions that are not referred to by them
         self.modules: set[str] = set()
+        self.codecs: dict[str, str] = {}
         self.read: set[str] = set()
         self.is_artifact = False
 
@@ -228,6 +246,14 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._last = obj
         if id(obj) in self.reduced:
             return self.reduced[id(obj)]
+        if BY_TYPE and (reduced := reduce_custom(obj)) is not None:
+            name, version = reduced[1][:2]
+            self.codecs[name] = version
+            self._note_module(type(obj))
+            return reduced
+        if self.reduce is not None and (reduced := self.reduce(obj)) is not None:
+            self._note_module(type(obj))
+            return reduced
         reduce = _OF_LIBRARIES.get(type(obj).__name__)
         if reduce is not None and (reduced := reduce(obj)) is not None:
             return reduced
@@ -235,9 +261,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if not isinstance(obj, _REDUCED_HERE):
             return NotImplemented
         if isinstance(obj, _REFERRED_TO) and isinstance(obj.__module__, str):
-            top = obj.__module__.partition(".")[0]
-            if top not in _OF_PYTHON:
-                self.modules.add(top)
+            self._note_module(obj)
         if isinstance(obj, types.FunctionType):
             return self._reduce_function(obj)
         if isinstance(obj, Place):
@@ -260,8 +284,15 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if type(obj) is weakref.WeakKeyDictionary:
             # A function made by singledispatch holds one.
             return weakref.WeakKeyDictionary, (dict(obj),)
+        if isinstance(obj, types.CodeType):
+            return _reduce_code(obj)
         reduced = super().reducer_override(obj)
         return _as_made_here(obj, reduced, self._by_name) if isinstance(obj, type) else reduced
+
+    def _note_module(self, definition: Any) -> None:
+        top = definition.__module__.partition(".")[0]
+        if top not in _OF_PYTHON:
+            self.modules.add(top)
 
     def _reduce_function(self, function: types.FunctionType) -> Any:
         if function.__globals__ is self._namespace:
@@ -375,6 +406,13 @@ def _as_made_here(cls: type, reduced: Any, is_stored: bool) -> Any:
                 state[1],
             )
     return (make, args, state, *rest)
+
+
+def _reduce_code(code: types.CodeType) -> tuple[Any, ...]:
+    """Reduce code with the name of its file, by which its source is found; cloudpickle 3.1.3 drops it."""
+    make, arguments = cloudpickle_internals._code_reduce(code)
+    names = (code.co_filename if part == "<dynamic-code>" else part for part in arguments)
+    return make, tuple(names)
 
 
 def _is_slot(value: object, cls: type) -> bool:

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,14 @@ def all_accepted(store: Store) -> list[Accepted]:
         return []
     found = [accepted for key in keys if (accepted := find_accepted(store, key)) is not None]
     return sorted(found, key=lambda accepted: accepted.at, reverse=True)
+
+
+def forget_accepted(store: Store, records: Iterable[str]) -> None:
+    """Take back what was accepted on the strength of these records: they are gone."""
+    gone = frozenset(records)
+    for accepted in all_accepted(store) if gone else ():
+        if accepted.record in gone:
+            remove_accepted(store, accepted.key)
 
 
 def _path(store: Store, key: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
+from jupyter_mlpipe.store.mapping import MAPPED_BYTES
 
 _KINDS = frozenset("biufcmMSUV")
 _CHUNK_BYTES = 16 << 20
@@ -82,6 +83,8 @@ def decode(view: memoryview, namespace: dict[str, Any] | None) -> Any:
         header = io.BytesIO(view[: 1 << 24])
         np.lib.format.read_magic(header)
         shape, fortran, dtype = np.lib.format.read_array_header_2_0(header, max_header_size=1 << 24)
+    if not view.readonly and view.nbytes >= MAPPED_BYTES:
+        return np.ndarray(shape, dtype, view, header.tell(), order="F" if fortran else "C")
     array = np.empty(shape, dtype, order="F" if fortran else "C")
     if array.size:
         flat = (array.T if fortran else array).reshape(-1).view(np.uint8)

@@ -19,12 +19,6 @@ from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
 from jupyter_mlpipe.store.layout import canonical, one_chunk
 
 _KEY = b"mlpipe"
-_POLARS_TYPES = frozenset(
-    (
-        *("Boolean", "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"),
-        *("Float32", "Float64", "String", "Binary", "Date", "Datetime", "Duration", "Time"),
-    )
-)
 
 
 def encode(value: Any, namespace: Mapping[str, object]) -> Encoding | None:
@@ -39,12 +33,13 @@ def encode(value: Any, namespace: Mapping[str, object]) -> Encoding | None:
 def _encode_pandas(value: Any) -> Encoding | None:
     # Only where the value itself is of pandas: nothing else may load it.
     from jupyter_mlpipe.store import frames
+    from jupyter_mlpipe.store.columns import InexactError
 
     if not frames.is_frame(value):
         return None
     try:
         spec, names, columns = frames.pack_frame(value)
-    except frames.InexactError:
+    except InexactError:
         return None
     schema = pa.schema([pa.field(name, column.type) for name, column in zip(names, columns, strict=True)])
     batch = pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -55,21 +50,37 @@ def _encode_pandas(value: Any) -> Encoding | None:
 def _encode_polars(value: Any) -> Encoding | None:
     polars = sys.modules["polars"]
     if type(value) is polars.Series:
-        kind, table, shape = "polars.series", value.to_frame(), f"{value.dtype}[{len(value):,}]"
+        # A table gives a column without a name one of its own.
+        spec, table = {"kind": "polars.series", "name": value.name}, value.rename("").to_frame()
+        shape = f"{value.dtype}[{len(value):,}]"
     elif type(value) is polars.DataFrame:
-        kind, table, shape = "polars.frame", value, f"{value.height:,} × {value.width:,}"
+        spec, table, shape = {"kind": "polars.frame"}, value, f"{value.height:,} × {value.width:,}"
     else:
         return None
-    if not table.width or not all(str(dtype.base_type()) in _POLARS_TYPES for dtype in table.dtypes):
+    if not table.width:
         return None
     # The newest layout of strings is views into buffers, which depend on how they came about.
     oldest = polars.CompatLevel.oldest()
-    return _from_table(table.rechunk().to_arrow(compat_level=oldest), {"kind": kind}, shape)
+    try:
+        schema = polars.from_arrow(table.clear().to_arrow(compat_level=oldest)).schema
+    except (polars.exceptions.PolarsError, polars.exceptions.PanicException, pa.ArrowException):
+        return None
+    # Others come back as something else: objects as their addresses.
+    if schema != table.schema:
+        return None
+    return _from_table(table.rechunk().to_arrow(compat_level=oldest), spec, shape)
 
 
 def _encode_table(value: Any) -> Encoding | None:
-    if type(value) is not pa.Table or not value.num_columns or _KEY in (value.schema.metadata or {}):
+    if type(value) is not pa.Table or _KEY in (value.schema.metadata or {}):
         return None
+    if not value.num_columns:
+        # A batch without columns has no length.
+        return _from_table(
+            pa.table({"": pa.nulls(value.num_rows)}, metadata=value.schema.metadata),
+            {"kind": "table", "empty": True},
+            f"{value.num_rows:,} × 0",
+        )
     if any(isinstance(field.type, pa.BaseExtensionType) for field in value.schema):
         return None
     return _from_table(value, {"kind": "table"}, f"{value.num_rows:,} × {value.num_columns:,}")
@@ -107,10 +118,10 @@ def decode(view: memoryview, namespace: dict[str, Any] | None) -> Any:
         return frames.unpack_frame(spec, [_only_chunk(column) for column in table.columns])
     table = table.replace_schema_metadata(metadata or None)
     if kind == "table":
-        return table
+        return table.select([]) if spec.get("empty") else table
     polars = importlib.import_module("polars")
     frame = polars.from_arrow(table)
-    return frame.to_series() if kind == "polars.series" else frame
+    return frame.to_series().alias(spec["name"]) if kind == "polars.series" else frame
 
 
 def _only_chunk(column: Any) -> Any:

@@ -30,7 +30,7 @@ class Encoding:
         About how much that will be.
     keep
         Called before `write`: stores what lies beside the bytes that it writes.
-    needs, modules
+    needs, modules, codecs
         As in `jupyter_mlpipe.store.records.Artifact`.
     """
 
@@ -39,6 +39,7 @@ class Encoding:
     n_bytes: int = 0
     needs: Mapping[str, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
+    codecs: Mapping[str, str] = field(default_factory=dict)
     keep: Callable[[Objects], None] | None = None
 
 
@@ -51,9 +52,8 @@ class Codec:
     encode
         Given the value and the notebook's namespace; None where the round trip would not be exact.
     decode
-        Given all the bytes, read-only and valid for as long as they are referenced, and where
-        definitions of the notebook are looked up (None: ``__main__``). What it returns must not let
-        anyone write to the bytes.
+        Given all the bytes, valid for as long as they are referenced, and where definitions of the notebook
+        are looked up (None: ``__main__``). Where the bytes can be written to they are for this one reader.
     """
 
     id: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import errno
-import mmap
 import os
 import secrets
 import shutil
@@ -22,6 +21,7 @@ from blake3 import blake3
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError, StoreFullError
 from jupyter_mlpipe.keys.stats import identity
 from jupyter_mlpipe.model.resources import describe_bytes
+from jupyter_mlpipe.store.mapping import map_file
 
 INLINE_BYTES = 1024  # content up to this size lives in the record: a tiny step writes one file
 _BUFFER_BYTES = 1 << 18  # smaller writes are gathered; Arrow pads its buffers with writes of a few bytes
@@ -130,7 +130,9 @@ class Objects:
         return True
 
     def read(self, blob: Blob) -> memoryview:
-        """Return the bytes, verified: a read-only memory map where they are a file.
+        """Return the bytes, verified: a private memory map where they are a file.
+
+        Where it can be written to, nobody else sees that, and only the pages written to are copied.
 
         Raises
         ------
@@ -159,7 +161,7 @@ class Objects:
                 )
             if not blob.size:
                 return memoryview(b"")
-            view = memoryview(_map(fd))
+            view = memoryview(map_file(fd, self.root))
         finally:
             os.close(fd)
         mark = _mark(blob.object, found)
@@ -392,11 +394,3 @@ def _missing(path: str) -> str:
 
 def _corrupt(what: str) -> str:
     return f"{what}. It was moved aside and counts as missing: run the step that makes it again."
-
-
-def _map(fd: int) -> mmap.mmap:
-    populate = getattr(mmap, "MAP_POPULATE", 0)
-    if not populate:
-        return mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
-    # All of it is read at once: one call instead of a page fault for every 4 kB.
-    return mmap.mmap(fd, 0, flags=mmap.MAP_SHARED | populate, prot=mmap.PROT_READ)

@@ -12,10 +12,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.keys.custom import BY_TYPE, type_name
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.pickles import dump_artifact, load_artifact
 from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
+from jupyter_mlpipe.store.mapping import MAPPED_BYTES
+from jupyter_mlpipe.store.reducing import Reducer
 from jupyter_mlpipe.store.refusals import refuse, remedy_for
+from jupyter_mlpipe.store.registered import load_entry_points
 
 _MAGIC = b"mlpipe5\n"
 _ALIGNMENT = 64
@@ -32,9 +36,11 @@ def encode(
     EncodingError
         Names the type that stands in the way, why, and what to do.
     """
-    refuse(value)
+    load_entry_points()
+    if type_name(type(value)) not in BY_TYPE:
+        refuse(value)
     try:
-        pickled = dump_artifact(value, namespace, reduced)
+        pickled = dump_artifact(value, namespace, reduced, Reducer())
     except EncodingError as error:
         # The name is the one thing that the messages of all pickling errors share.
         named = re.search(r"cannot pickle '([\w.]+)' object", str(error)) or re.search(
@@ -58,7 +64,7 @@ def encode(
 
     kind = type(value)
     n_bytes = len(head) + len(pickled.stream) + sum(sizes)
-    return Encoding(write, kind.__name__, n_bytes, pickled.needs, pickled.modules)
+    return Encoding(write, kind.__name__, n_bytes, pickled.needs, pickled.modules, pickled.codecs)
 
 
 def decode(view: memoryview, namespace: dict[str, Any] | None) -> Any:
@@ -74,12 +80,14 @@ def decode(view: memoryview, namespace: dict[str, Any] | None) -> Any:
     buffers = []
     for size in sizes:
         position += -position % _ALIGNMENT
-        buffers.append(_private_copy(view[position : position + size]))
+        buffers.append(_private(view[position : position + size]))
         position += size
     return load_artifact(stream, buffers, namespace)
 
 
-def _private_copy(view: memoryview) -> Any:
+def _private(view: memoryview) -> Any:
+    if not view.readonly and view.nbytes >= MAPPED_BYTES:
+        return view
     numpy = imported("numpy")
     if numpy is None or view.nbytes < _LARGE_BYTES:
         return bytearray(view)

@@ -20,6 +20,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jupyter_mlpipe.errors import StoreError
+from jupyter_mlpipe.store.accepted import forget_accepted
 from jupyter_mlpipe.store.locks import NoLocksError, can_lock, hold, oldest_live, remove_unheld
 from jupyter_mlpipe.store.objects import explain, make_folder
 from jupyter_mlpipe.store.store import Store
@@ -232,6 +233,7 @@ class _Removal:
         remove_unheld(self._store.leases.folder)
         remove_unheld(self._store.claims.folder)
         removed = [key for key in chosen if self._remove(self._seen.entries[key].file)]
+        forget_accepted(self._store, removed)
         objects = (self._seen.objects[digest] for digest in _Tally(self._seen).drop_all(removed))
         gone = {file.path for file in (*objects, *leftovers) if self._remove(file)}
         return removed, gone

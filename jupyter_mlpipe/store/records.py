@@ -42,6 +42,8 @@ class Artifact:
         Digests of the classes and functions of ``__main__`` by name, without which it cannot be decoded.
     modules
         Top-level modules whose classes and functions are inside: what it does depends on them.
+    codecs
+        Versions of the codecs of users by which parts of it are stored, by name.
     part
         Its name among the values that are stored together in `blob`, because they share objects.
     """
@@ -55,6 +57,7 @@ class Artifact:
     needs: Mapping[str, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
     part: str = ""
+    codecs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -266,6 +269,8 @@ def artifact_to_json(artifact: Artifact) -> dict[str, Any]:
         entry["modules"] = list(artifact.modules)
     if artifact.part:
         entry["part"] = artifact.part
+    if artifact.codecs:
+        entry["codecs"] = dict(artifact.codecs)
     return entry
 
 
@@ -280,4 +285,5 @@ def artifact_from_json(entry: Mapping[str, Any]) -> Artifact:
         needs=entry.get("needs", {}),
         modules=tuple(entry.get("modules", ())),
         part=entry.get("part", ""),
+        codecs=entry.get("codecs", {}),
     )

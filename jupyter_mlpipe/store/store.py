@@ -14,6 +14,7 @@ from typing import Any
 
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, EncodingError, StoreError
 from jupyter_mlpipe.keys import canonical
+from jupyter_mlpipe.keys.custom import is_known, why_unknown
 from jupyter_mlpipe.keys.stats import MEMO
 from jupyter_mlpipe.store import records
 from jupyter_mlpipe.store.codecs import choose, find_codec
@@ -25,6 +26,7 @@ from jupyter_mlpipe.store.placed import CODEC as PLACED
 from jupyter_mlpipe.store.placed import Copies, Kept
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.refusals import qualified_name
+from jupyter_mlpipe.store.registered import load_entry_points
 from jupyter_mlpipe.store.shared import CODEC as SHARED
 
 _SHOWN_INLINE_BYTES = 4096
@@ -186,6 +188,7 @@ class Store:
             blob=blob,
             needs=_sorted(encoding.needs),
             modules=encoding.modules,
+            codecs=encoding.codecs,
         )
 
     def put_values(
@@ -217,6 +220,7 @@ class Store:
                 needs=_sorted(encoding.needs),
                 modules=encoding.modules,
                 part=name,
+                codecs=encoding.codecs,
             )
             for name, (digest, preview) in alone.items()
         }
@@ -241,6 +245,8 @@ class Store:
                 f"{artifact.version}, which this version of jupyter-mlpipe does not "
                 "read. Run the step that makes it again."
             )
+        if missing := self._missing_codec(artifact):
+            raise ArtifactMissingError(f"A value of type {artifact.type} cannot be read: {missing}")
         value = codec.decode(self.objects.read(artifact.blob), namespace)
         if isinstance(value, Kept):
             return self.copies.place(value, artifact.digest)
@@ -253,10 +259,22 @@ class Store:
 
     def has(self, artifact: Artifact) -> bool:
         """Tell, without reading it, whether an artifact is there and can be read."""
+        return not self.why_missing(artifact)
+
+    def why_missing(self, artifact: Artifact) -> str:
+        """Return, without reading it, why an artifact is not there or cannot be read; empty where it can."""
         codec = find_codec(artifact.codec)
         if codec is None or codec.version != artifact.version:
-            return False
-        return all(map(self.objects.has, self.blobs(artifact)))
+            return "no longer in the store"
+        if not all(map(self.objects.has, self.blobs(artifact))):
+            return "no longer in the store"
+        return self._missing_codec(artifact)
+
+    def _missing_codec(self, artifact: Artifact) -> str:
+        if artifact.codecs:
+            load_entry_points()
+        missing = (name for name, version in artifact.codecs.items() if not is_known(name, version))
+        return next(map(why_unknown, missing), "")
 
     def blobs(self, artifact: Artifact) -> Iterator[Blob]:
         """Give what an artifact is made of: its own bytes, and those of the files that it lists."""
@@ -267,7 +285,8 @@ class Store:
 
     def quarantine(self, artifact: Artifact) -> None:
         """Move an artifact aside: it counts as missing from then on."""
-        if artifact.blob.inline is None:
+        # What this process lacks a codec for is good for others.
+        if artifact.blob.inline is None and not self._missing_codec(artifact):
             self.objects.quarantine(artifact.blob.object)
 
     def put_bytes(self, content: bytes) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from jupyter_mlpipe.store.records import joint_digest, read_any, stored_blobs
+from jupyter_mlpipe.store.records import artifact_from_json, joint_digest, read_any, stored_blobs
 from jupyter_mlpipe.store.store import Store
 
 ASIDE = "pruned"
@@ -117,7 +119,7 @@ def survey(store: Store) -> Survey:
     """Look at every file of a store; reads the records, of objects only their size."""
     entries, torn = {}, []
     for file in _files(os.path.join(store.root, "records")):
-        entry = _read(file)
+        entry = _read(file, store)
         if entry is None:
             torn.append(file)
         else:
@@ -138,7 +140,7 @@ def _files(folder: str) -> Iterator[Found]:
             yield Found(path, status.st_size, status.st_mtime_ns)
 
 
-def _read(file: Found) -> Entry | None:
+def _read(file: Found, store: Store) -> Entry | None:
     try:
         with open(file.path, "rb") as opened:
             found = read_any(opened.read())
@@ -152,7 +154,9 @@ def _read(file: Found) -> Entry | None:
         return None
     outputs = body.get("outputs")
     makes: set[str] = set()
+    objects = dict(stored_blobs(body))
     for artifact in outputs.values() if isinstance(outputs, dict) else ():
+        objects.update(_beside(artifact, store))
         digest, part, stored = (str(artifact.get(name, "")) for name in ("digest", "part", "object"))
         makes |= {digest, joint_digest(digest, part, stored)} if part else {digest}
     ingredients = body.get("ingredients")
@@ -161,7 +165,7 @@ def _read(file: Found) -> Entry | None:
         file,
         step=str(body.get("step", "")),
         seconds=float(seconds) if isinstance(seconds, int | float) else 0.0,
-        objects=dict(stored_blobs(body)),
+        objects=objects,
         reads=frozenset(
             str(part[2])
             for part in (ingredients if isinstance(ingredients, list) else ())
@@ -169,3 +173,11 @@ def _read(file: Found) -> Entry | None:
         ),
         makes=frozenset(makes),
     )
+
+
+def _beside(found: Mapping[str, Any], store: Store) -> Iterator[tuple[str, int]]:
+    """Give digest and size of the objects that an artifact lists in its own bytes: files and folders."""
+    with contextlib.suppress(KeyError, TypeError, ValueError):  # of another scheme
+        for blob in store.blobs(artifact_from_json(found)):
+            if blob.inline is None:
+                yield blob.object, blob.size

@@ -23,6 +23,7 @@ BENCHMARKS = {
     "chain_executor": "The executor alone",
     "reuse": "Planning alone",
     "passing": "A large table through the store",
+    "codecs": "Large values, one by one",
     "handover": "A large table from step to step",
 }
 

@@ -288,3 +288,19 @@ def test_functions_in_values_bring_their_helpers_along(new_notebook):
     first = "def g(): return h()\ndef h(): return 1\nf = lambda: g()"
     assert digest_of(first) == digest_of(first)
     assert digest_of(first) != digest_of(first.replace("return 1", "return 2"))
+
+
+def test_tensors_and_models_count_by_their_content() -> None:
+    torch = pytest.importorskip("torch")
+
+    def model(last: float) -> object:
+        layer = torch.nn.Linear(2, 1)
+        with torch.no_grad():
+            layer.weight.copy_(torch.tensor([[1.0, last]]))
+            layer.bias.zero_()
+        return layer
+
+    assert digest_value(torch.ones(3)) == digest_value(torch.ones(3))
+    assert digest_value(model(2)) == digest_value(model(2))
+    others = [torch.zeros(3), torch.ones(3).double(), torch.ones(3, requires_grad=True), torch.ones(1, 3)]
+    assert len({*map(digest_value, [torch.ones(3), *others, model(2), model(3)])}) == 7

@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError, StoreFullError
+from jupyter_mlpipe.store.mapping import is_local, map_file
 from jupyter_mlpipe.store.records import Record
+from jupyter_mlpipe.store.sharing import find_groups
 from jupyter_mlpipe.store.store import Store, open_store
 
 VALUE = np.arange(50_000.0)
@@ -165,7 +167,9 @@ def test_a_store_removed_under_way_is_made_anew(store: Store) -> None:
 WRITER = """
 import sys, numpy as np
 from jupyter_mlpipe.store.store import open_store
+from jupyter_mlpipe.store.mapping import is_local, map_file
 from jupyter_mlpipe.store.records import Record
+from jupyter_mlpipe.store.sharing import find_groups
 store = open_store(sys.argv[1])
 print("ready", flush=True)
 for i in range(int(sys.argv[2])):
@@ -296,3 +300,38 @@ def test_a_store_path_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     for path in (tmp_path / "file", tmp_path / "file" / "store"):
         with pytest.raises(StoreError, match="a file stands where a folder is needed"):
             open_store(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere values are copied out of the map")
+def test_large_values_are_read_without_a_copy_and_written_to_in_private(tmp_path: Path) -> None:
+    array = np.arange(1_000_000.0).reshape(1000, 1000)
+    store = open_store(tmp_path / "store")
+    values = [array, np.asfortranarray(array), [array, {"twice": array, "other": array + 1}]]
+    for value in values:
+        artifact = store.put_value(value)
+        path = Path(store.objects.path(artifact.blob.object))
+        content = path.read_bytes()
+        first, second = store.get_value(artifact), store.get_value(artifact)
+        found = first[0] if isinstance(value, list) else first
+        if is_local(store.root):
+            assert not found.flags.owndata
+        assert found.flags.f_contiguous == (value is values[1])
+        found[:] = -1
+        path.unlink()
+        assert np.array_equal(second[0] if isinstance(value, list) else second, array)
+        assert path.exists() is False
+        assert store.put_value(value) == artifact
+        assert path.read_bytes() == content
+        if isinstance(value, list):
+            assert first[1]["twice"] is found
+            assert np.array_equal(first[1]["other"], array + 1)
+            # One file, but no memory in common.
+            assert find_groups({"a": found, "b": first[1]["other"]}, {}) == []
+
+
+def test_a_file_that_may_lie_elsewhere_is_mapped_to_be_copied(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    with (tmp_path / "file").open("rb") as file:
+        view = memoryview(map_file(file.fileno(), Path("/nowhere")))
+        assert view.readonly
+        assert bytes(view) == b"content"

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from jupyter_mlpipe.errors import StoreError, UsageError
+from jupyter_mlpipe.model.files import File
 from jupyter_mlpipe.model.status import Ingredient
+from jupyter_mlpipe.store.accepted import Accepted, all_accepted, put_accepted
 from jupyter_mlpipe.store.cache import Cache
 from jupyter_mlpipe.store.locks import hold
 from jupyter_mlpipe.store.records import Artifact, Record
@@ -288,3 +290,29 @@ def test_a_full_disk_is_made_free_and_one_that_is_read_only_says_so(tmp_path: Pa
                 act()
         with store.leases.taken():
             assert store.get_record(key_of("young"))
+
+
+def test_what_files_hold_belongs_to_the_record_of_their_step(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "report.txt"
+    file.write_bytes(b"long" * 10_000)
+    artifact = store.put_value(File(str(file)))
+    store.put_record(Record(key_of("report"), {"x": artifact}, step="report", seconds=1.0))
+    for blob in store.blobs(artifact):
+        if blob.inline is None:
+            os.utime(store.objects.path(blob.object), (time.time() - DAY_S,) * 2)
+    Cache(store).prune()
+    file.unlink()
+    assert Path(open_store(store.root).get_value(artifact)).read_bytes() == b"long" * 10_000
+    for path in (*(store.root / "objects").rglob("*"), *(store.root / "records").rglob("*")):
+        os.utime(path, (time.time() - 9 * DAY_S,) * 2)
+    Cache(store).prune(older_than_s=DAY_S)
+    assert not [path for path in (store.root / "objects").rglob("*") if path.is_file()]
+
+
+def test_an_accepted_edit_goes_with_its_record(store: Store) -> None:
+    put(store, "old", 100_000, days=9)
+    put(store, "new", 100_000)
+    for name in ("old", "new"):
+        put_accepted(store, Accepted(key_of(name)[::-1], key_of(name), name, "", (), "ada", 0.0))
+    Cache(store).prune(older_than_s=DAY_S)
+    assert [accepted.step for accepted in all_accepted(store)] == ["new"]
