@@ -15,7 +15,15 @@ from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.parts import Bytes, Description, Item, describe_as
 
 
+def is_global_state(value: Any) -> bool:
+    """Tell whether a value is the random state of all of NumPy: what holds it has no state of its own."""
+    module = sys.modules.get("numpy.random.mtrand")
+    return module is not None and value is module._rand
+
+
 def _describe_numpy(value: Any, numpy: Any) -> Description | None:
+    if is_global_state(value):
+        return Description("numpy's global random state", ())
     if type(value) is numpy.vectorize:
         # `_ufunc` holds what it has made for the calls so far.
         return Description("vectorize", _attributes(value, "_ufunc"))

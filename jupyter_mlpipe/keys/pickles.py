@@ -28,7 +28,7 @@ from cloudpickle import cloudpickle as cloudpickle_internals
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
 from jupyter_mlpipe.keys.codes import code_reads
 from jupyter_mlpipe.keys.custom import BY_TYPE, reduce_custom
-from jupyter_mlpipe.keys.libraries import frame_attributes
+from jupyter_mlpipe.keys.libraries import frame_attributes, is_global_state
 from jupyter_mlpipe.keys.quiet import fill_class, make_class
 from jupyter_mlpipe.keys.views import reduce_views
 from jupyter_mlpipe.model.files import Place
@@ -358,8 +358,22 @@ def _reduce_vectorized(value: Any) -> tuple[Any, ...] | None:
     return copyreg.__newobj__, (type(value),), {**vars(value), "_ufunc": {}}  # type: ignore[attr-defined]
 
 
+def _reduce_random_state(value: Any) -> tuple[Any, ...] | None:
+    """Let what draws from NumPy's global state go on doing so: scipy's distributions, fitted models."""
+    return (_global_random_state, ()) if is_global_state(value) else None
+
+
+def _global_random_state() -> Any:
+    return importlib.import_module("numpy.random.mtrand")._rand
+
+
 # By name: libraries are looked at, never imported.
-_OF_LIBRARIES = {"DataFrame": _reduce_frame, "Series": _reduce_frame, "vectorize": _reduce_vectorized}
+_OF_LIBRARIES = {
+    "DataFrame": _reduce_frame,
+    "Series": _reduce_frame,
+    "vectorize": _reduce_vectorized,
+    "RandomState": _reduce_random_state,
+}
 
 
 def find_in(namespace: Mapping[str, Any], qualname: str) -> Any:

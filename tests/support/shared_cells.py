@@ -644,4 +644,25 @@ again = [lambda n: 1 if n < 1 else n * again[0](n - 1)]
 # %%
 again[0](3)
 """,
+    "objects that draw from the global state": r"""
+# %%
+import numpy as np
+from sklearn.utils import check_random_state
+np.random.seed(17)
+class Dice:
+    def __init__(self): self.state = check_random_state(None)
+    def roll(self): return int(self.state.randint(1000))
+# %%
+one = Dice()
+# %%
+other = Dice()
+# %%
+first = one.roll()
+# %%
+second = other.roll()
+# %%
+np.random.randint(1000), one.state is other.state
+# %%
+first, second, one.roll(), one.state is np.random.mtrand._rand
+""",
 }
