@@ -20,9 +20,9 @@ from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.codes import CodeReads, code_reads, evaluates, find_source, words_in
 from jupyter_mlpipe.keys.derive import place_ingredients
-from jupyter_mlpipe.keys.describe import find_home
 from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
 from jupyter_mlpipe.keys.given import OF_ALL_LIBRARIES, STATES, UNAFFECTED, Affected
+from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.modules import (
     Modules,
     ModuleSource,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_mlpipe.keys.codes import code_reads, digest_code
 from jupyter_mlpipe.keys.custom import reduce_custom
+from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.libraries import LIBRARIES
 from jupyter_mlpipe.keys.parts import Description, Item, describe_as
@@ -93,42 +94,6 @@ def describe_definition(value: Any, digester: Digester) -> Description:
             digester.reach.modules[module] = None
             return found
     return _describe_reduced(value, digester)
-
-
-def find_home(value: Any) -> tuple[str, str] | None:
-    """Return the module and the qualified name under which an import finds this very object."""
-    names = [getattr(value, "__qualname__", None), getattr(value, "__name__", None), _alias_name(value)]
-    owner = getattr(value, "__self__", None)
-    modules = [getattr(value, "__module__", None), type(value).__module__]
-    if isinstance(owner, types.ModuleType):
-        modules.append(owner.__name__)
-    elif owner is not None:
-        # Such as random.random, a method of a hidden instance.
-        modules.append(type(owner).__module__)
-    for module_name in modules:
-        if not isinstance(module_name, str) or module_name == "__main__":
-            continue
-        module = sys.modules.get(module_name)
-        if module is None:
-            continue
-        for name in names:
-            if isinstance(name, str) and _find_attribute(module, name) is value:
-                return module_name, name
-    return None
-
-
-def _alias_name(value: Any) -> Any:
-    return getattr(value, "_name", None) if type(value).__module__ == "typing" else None
-
-
-def _find_attribute(module: types.ModuleType, qualname: str) -> Any:
-    found: Any = module
-    for name in qualname.split("."):
-        try:
-            found = getattr(found, name)
-        except Exception:  # a lazy module or a descriptor may raise anything
-            return None
-    return found
 
 
 def _by_name(value: Any, digester: Digester) -> Description | None:

@@ -28,6 +28,7 @@ from cloudpickle import cloudpickle as cloudpickle_internals
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
 from jupyter_mlpipe.keys.codes import code_reads
 from jupyter_mlpipe.keys.custom import BY_TYPE, reduce_custom
+from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.libraries import frame_attributes, is_global_state
 from jupyter_mlpipe.keys.quiet import fill_class, make_class
 from jupyter_mlpipe.keys.views import reduce_views
@@ -212,6 +213,9 @@ _REDUCED_HERE = (
 )
 
 
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement, or as one
+
+
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def __init__(
         self, file: io.BytesIO, namespace: Mapping[str, Any], *, by_name: bool, buffer_callback: Any = None
@@ -367,8 +371,19 @@ def _global_random_state() -> Any:
     return importlib.import_module("numpy.random.mtrand")._rand
 
 
+def _reduce_ufunc(value: Any) -> tuple[Any, ...] | None:
+    """Say where it is imported from: pickle would take the first module that has it, such as the notebook."""
+    home = find_home(value)
+    return (_imported, home) if home is not None else None
+
+
+def _imported(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
+
+
 # By name: libraries are looked at, never imported.
 _OF_LIBRARIES = {
+    "ufunc": _reduce_ufunc,
     "DataFrame": _reduce_frame,
     "Series": _reduce_frame,
     "vectorize": _reduce_vectorized,
@@ -410,6 +425,8 @@ def _as_made_here(cls: type, reduced: Any, is_stored: bool) -> Any:
     tracker = None if is_stored else f"{args[-2]} in a step"
     args = (*args[:-2], tracker, *args[-1:])
     if make is cloudpickle_internals._make_skeleton_class:
+        if not cls.__flags__ & _HEAP_TYPE:
+            raise pickle.PicklingError("a class of Python's own that has no name cannot be made again")
         make, rest[-1] = make_class, fill_class
         # Not of a named tuple, whose bases are those that it was written with.
         if "__slots__" in vars(cls) and args[2] == cls.__bases__:

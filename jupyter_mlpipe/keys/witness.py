@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_mlpipe.keys.canonical import SCALARS
-from jupyter_mlpipe.keys.describe import find_home
+from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.modules import Modules, ReachedModules
 
 # What a step has of its own, and what IPython keeps for its prompt: never captured.

@@ -39,6 +39,9 @@ class Definitions:
         self._starred: dict[str, Any] = {}  # what stood for the names that the last cell imported with `*`
         self._changed: set[str] = set()  # what their source says is not all
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._known
+
     def add(self, component: Component) -> None:
         """Take the definitions of a cell that was run; the next reader gets these."""
         self._names.note_maker((d.name for d in component.definitions), component.name)

@@ -16,6 +16,7 @@ from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.figures import make_figures_showable
 from jupyter_mlpipe.execution.plan import Plan
 from jupyter_mlpipe.execution.why import Why
+from jupyter_mlpipe.notebook.automagic import KnownNameChecker
 from jupyter_mlpipe.notebook.completion import make_matcher
 from jupyter_mlpipe.notebook.magics import PipelineMagics
 from jupyter_mlpipe.notebook.output import MIME, CellOutput
@@ -52,6 +53,7 @@ class Extension:
         shell.events.register("post_run_cell", self.after_cell)
         shell.configurables.append(self.session.config)
         shell.Completer.custom_matchers.append(self._matcher)
+        self._checker = KnownNameChecker(shell, self.session.is_known)
         make_figures_showable(shell)
         for shown, bundle in _SHOWN.items():
             shell.display_formatter.mimebundle_formatter.for_type(shown, bundle)
@@ -68,6 +70,7 @@ class Extension:
         shell.events.unregister("post_run_cell", self.after_cell)
         shell.configurables.remove(self.session.config)
         shell.Completer.custom_matchers.remove(self._matcher)
+        shell.prefilter_manager.unregister_checker(self._checker)
         for shown in _SHOWN:
             shell.display_formatter.mimebundle_formatter.pop(shown, None)
         self.session.backend.close()

@@ -83,6 +83,7 @@ class _Binding:
     is_there: bool
     is_ours: bool
     version: str | None
+    is_held: bool
 
 
 class Names:
@@ -229,6 +230,7 @@ class Names:
                 name in self.namespace,
                 name in self._bound,
                 self._version.get(name),
+                name in self._held,
             )
             for name in names
             if name in self.namespace or name in self.pending
@@ -247,6 +249,8 @@ class Names:
             if binding.is_ours:
                 self._bound[name] = binding.value
                 self._version[name] = binding.version
+            if binding.is_held:
+                self._held.add(name)
 
     def forget(self, component: str, names: Iterable[str] | None = None) -> None:
         """Give up names of a component; values already loaded stay as plain variables."""

@@ -467,6 +467,10 @@ class Session:
         self.registry.placed[step].has_set = True
         self.definitions.take(self.registry.placed[step].component, effects, is_of_cell=is_of_cell)
 
+    def is_known(self, name: str) -> bool:
+        """Tell whether a name is there once a cell reads it, though it may not be bound yet."""
+        return name in self.names.pending or name in self.definitions
+
     def word_on_unkept(self, name: str) -> str:
         """Say which component bound a name without keeping it, or failed to; nothing where none did."""
         return word_on_unkept(name, self.registry, self.states)

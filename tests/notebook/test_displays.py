@@ -617,6 +617,31 @@ type(_).__name__
 # %%
 print("a\rb\rc"); print("x", end=""); print("y", end="\r")
 """,
+    "names of magics": r"""
+# %%
+def hist(values): return sum(values)
+def who(): return "me"
+ls = [1, 2]
+# %%
+hist([1, 2])
+# %% plain
+who()
+# %%
+ls
+# %% plain
+ls[0]
+# %%
+ls.count(1)
+""",
+    "types of Python's own": r"""
+# %%
+y = iter([1, 2])
+type(y)
+# %%
+type(next), type({}.items()), type(None), type(...)
+# %% plain
+_, __
+""",
     "values that cannot be shown": r"""
 # %%
 class Broken:

@@ -665,4 +665,33 @@ np.random.randint(1000), one.state is other.state
 # %%
 first, second, one.roll(), one.state is np.random.mtrand._rand
 """,
+    "functions of scipy": r"""
+# %%
+import multiprocessing
+from scipy.special import psi
+bent = lambda m: psi(m) + 1
+# %%
+bent(2.0), [psi, multiprocessing.cpu_count][0](2.0)
+# %%
+kept = {"f": psi}
+# %%
+kept["f"] is psi, kept["f"](1.0)
+""",
+    "what several failed cells left": r"""
+# %%
+x = 1
+# %%
+x = [5]
+1 / 0
+# %%
+x = 2 / 0
+# %%
+x
+# %%
+x.append(6); y = x / 0
+# %% plain
+x
+# %%
+x
+""",
 }
