@@ -56,8 +56,8 @@ class Scene:
     def set(self) -> None:
         """Do as the notebook did, where the libraries are loaded; where they are not, once they are."""
         for name, provider in PROVIDERS.items():
-            if name in self._changes and not provider.travels_back:
-                importlib.import_module(provider.module)  # it concerns the step, whatever its code loads
+            if name in self._changes and provider.is_early:
+                importlib.import_module(provider.module)
             if (module := provider.loaded) is None:
                 self._hook.modules.add(provider.module)
             elif name in self._changes:

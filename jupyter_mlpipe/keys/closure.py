@@ -21,6 +21,7 @@ from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.codes import CodeReads, code_reads, evaluates, find_source, words_in
 from jupyter_mlpipe.keys.derive import place_ingredients
 from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
+from jupyter_mlpipe.keys.formatters import FORMATTERS
 from jupyter_mlpipe.keys.given import OF_ALL_LIBRARIES, STATES, UNAFFECTED, Affected
 from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.modules import (
@@ -396,7 +397,7 @@ class _Walk:
         libraries = self._libraries(reached)
         providers = [p.name for p in OF_LIBRARIES if p.module in libraries and p.travels_back]
         # Which expressions are shown is a matter of IPython, how they are shown as well.
-        providers += [INTERACTIVITY.name, DISPLAYS.name] if shows else [INTERACTIVITY.name]
+        providers += [INTERACTIVITY.name, DISPLAYS.name, FORMATTERS.name] if shows else [INTERACTIVITY.name]
         if libraries or reached.local:
             providers += OF_ALL_LIBRARIES
         # Any library may draw from Python's own.

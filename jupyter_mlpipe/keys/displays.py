@@ -78,7 +78,7 @@ def _plain(value: Any) -> Any:
 
 # The step's shell is its own: magics that set these in a cell are run in the notebook itself.
 DISPLAYS = Provider(
-    "IPython", "IPython", _read_displays, _usual_displays, _write_displays, travels_back=False
+    "IPython", "IPython", _read_displays, _usual_displays, _write_displays, travels_back=False, is_early=True
 )
 INTERACTIVITY = Provider(
     "IPython expressions",
@@ -87,4 +87,5 @@ INTERACTIVITY = Provider(
     lambda ipython: _EXPRESSIONS,
     _write_interactivity,
     travels_back=False,
+    is_early=True,
 )

@@ -11,6 +11,7 @@ from typing import Any
 
 from jupyter_mlpipe.keys.colormaps import read_colormaps, write_colormaps
 from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
+from jupyter_mlpipe.keys.formatters import FORMATTERS
 from jupyter_mlpipe.keys.providers import Changes, Provider, State, differences
 
 # These say where a figure goes, which the step decides for itself.
@@ -200,5 +201,6 @@ OF_LIBRARIES = (
     Provider("torch", "torch", _read_torch, _usual_torch, _write_torch),
     DISPLAYS,
     INTERACTIVITY,
+    FORMATTERS,
 )
 """By the name of the library whose options they are."""

@@ -114,6 +114,8 @@ class Provider:
         Sets changes; what it does not know of them is left alone.
     travels_back
         Whether what a step sets is set in the notebook as well.
+    is_early
+        Whether it concerns a step whatever its code loads: what has been set is set before the body.
     """
 
     name: str
@@ -125,6 +127,7 @@ class Provider:
     join: Callable[[Changes, Changes], Changes] = joined
     without: Callable[[Changes, Changes, Changes], Changes] = without_own
     travels_back: bool = True
+    is_early: bool = False
 
     @property
     def loaded(self) -> Any:

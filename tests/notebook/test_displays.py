@@ -617,6 +617,22 @@ type(_).__name__
 # %%
 print("a\rb\rc"); print("x", end=""); print("y", end="\r")
 """,
+    "how types are shown": r"""
+# %%
+from fractions import Fraction
+get_ipython().display_formatter.formatters["text/html"].for_type(
+    Fraction, lambda f: f"<b>{f.numerator}</b>/{f.denominator}"
+);
+# %%
+Fraction(1, 2)
+# %% plain
+Fraction(1, 3)
+# %%
+get_ipython().display_formatter.formatters["text/html"].pop(Fraction, None)
+Fraction(1, 4)
+# %%
+Fraction(1, 5)
+""",
     "names of magics": r"""
 # %%
 def hist(values): return sum(values)
