@@ -29,7 +29,7 @@ class CellRun:
     order: list[str] = field(default_factory=list)
     error: tuple[str, str] | None = None
     traceback: str = ""
-    words: list[str] = field(default_factory=list)  # what our receipts said
+    words: list[str] = field(default_factory=list)  # what we said below it, but for what became of it
     status: str = ""  # of the step
     seconds: float = 0.0
 
@@ -159,7 +159,10 @@ def _cell_run(number: int, result: Result, seconds: float) -> CellRun:
             run.traceback = "\n".join(output["traceback"])
         elif MIME in output["data"]:
             facts = output["data"][MIME]
-            run.words.append(str(output["data"].get("text/plain", "")))
+            text = str(output["data"].get("text/plain", ""))
+            # The first line of a receipt says what became of the step; a note is all note.
+            is_receipt = facts.get("kind") == "receipt"
+            run.words += text.splitlines()[1:] if is_receipt else [text]
             run.status = str(facts.get("status", run.status))
         else:
             run.displays.append({"kind": kind, **output["data"]})

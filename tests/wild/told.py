@@ -13,6 +13,7 @@ _OUR_ERRORS = re.compile(
     r"\b(?:Usage|Header|Pipeline|Cycle|UnknownName|UnknownStep|Contract|Parameter|Store\w*|Encoding|Artifact\w+"
     r"|Resource|Cluster|Step\w*)Error\b"
 )
+_UNSTORED = "could not be stored"  # the error of whoever reads it bears a name of Python's
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -50,9 +51,9 @@ class Told:
 
 def word_of(run: CellRun) -> str:
     """Return the notes of a cell's receipt, or its error where that is one of ours."""
-    if run.error and _OUR_ERRORS.search(run.error[0]):
+    if run.error and (_OUR_ERRORS.search(run.error[0]) or _UNSTORED in run.error[1]):
         return f"{run.error[0]}: {run.error[1][:200]}"
-    return "; ".join(line.strip() for words in run.words for line in words.splitlines()[1:])[:300]
+    return "; ".join(line.strip() for words in run.words for line in words.splitlines())[:300]
 
 
 def names_written(source: str) -> set[str]:
