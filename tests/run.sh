@@ -21,4 +21,5 @@ ruff check
 ruff format --check
 mypy
 say "Running the tests."
-exec python -m pytest "$@"
+# Much of the time one test waits for processes of its own. A file stays together: its tests share kernels.
+exec python -m pytest -n 2 --dist loadfile "$@"
