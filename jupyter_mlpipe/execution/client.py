@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 from jupyter_mlpipe.errors import ClusterError
 from jupyter_mlpipe.execution.channel import Channel
@@ -125,42 +125,64 @@ class StepServer:
             running = _Running(killed=token in self._killed_early)
             self._killed_early.pop(token, None)
             self._running[token] = running
-        channel: Channel | None = None
-        tails: list[Tail] = []
         try:
             if running.killed:
                 on_message(_died("It was killed before it started.", started))
                 return
-            server, channel, tails = self._connect(running)
-            with contextlib.suppress(ConnectionError):
-                channel.send({"environment": dict(environment or {}), "verified": self._verified.recent()})
-                channel.send_bytes(spec)
-            on_message({"type": "started", "pid": running.pid, "worker": ""})
-            while (message := channel.receive()) is not None:
-                self._verified.add(message.pop("verified", ()))
-                imported = message.pop("imported", ())
-                on_message(message)
-                self._preload_like(imported)
-                if message["type"] == "ended":
+            sent = {"environment": dict(environment or {}), "verified": self._verified.recent()}
+            for _ in range(_START_TRIES):
+                if self._follow(running, sent, spec, on_message, started):
                     return
-            status, peak = server.wait_for_status(running.pid)
-            # What it wrote before its end, such as the last words of a C library.
-            for name, tail in zip(("stdout", "stderr"), tails, strict=True):
-                if text := _without_our_frames(tail.read(final=True)):
-                    on_message({"type": "output", "output": stream_output(name, text)})
-            on_message(_died(_describe_death(status, peak, killed=running.killed), started))
+            on_message(_died(_describe_death(None, 0, killed=running.killed), started))
         except ClusterError as error:
             on_message(_died(str(error), started))
         finally:
             with self._lock:
                 del self._running[token]
-            if running.pidfd >= 0:
-                os.close(running.pidfd)
-                running.pidfd = -1
+
+    def _follow(
+        self,
+        running: _Running,
+        sent: Mapping[str, Any],
+        spec: bytes,
+        on_message: Callable[[Message], None],
+        started: float,
+    ) -> bool:
+        """Relay what one process says; False where its server ended before the step had begun."""
+        server, channel, tails = self._connect(running)
+        has_begun = False
+        try:
+            with contextlib.suppress(ConnectionError):
+                channel.send(sent)
+                channel.send_bytes(spec)
+            while (message := channel.receive()) is not None:
+                if message["type"] == "begun":
+                    has_begun = True
+                    on_message({"type": "started", "pid": running.pid, "worker": ""})
+                    continue
+                self._verified.add(message.pop("verified", ()))
+                imported = message.pop("imported", ())
+                on_message(message)
+                self._preload_like(imported)
+                if message["type"] == "ended":
+                    return True
+            status, peak = server.wait_for_status(running.pid)
+            if status is None and not has_begun and not running.killed:
+                return False
+            # What it wrote before its end, such as the last words of a C library.
+            for name, tail in zip(("stdout", "stderr"), tails, strict=True):
+                if text := _without_our_frames(tail.read(final=True)):
+                    on_message({"type": "output", "output": stream_output(name, text)})
+            on_message(_died(_describe_death(status, peak, killed=running.killed), started))
+            return True
+        finally:
+            with self._lock:
+                if running.pidfd >= 0:
+                    os.close(running.pidfd)
+                    running.pidfd = -1
             for tail in tails:
                 os.close(tail.descriptor)
-            if channel is not None:
-                channel.close()
+            channel.close()
 
     def _connect(self, running: _Running) -> tuple[_ServerProcess, Channel, list[Tail]]:
         for _ in range(_START_TRIES):
