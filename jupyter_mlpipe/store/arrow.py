@@ -17,6 +17,7 @@ import pyarrow.ipc
 
 from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
 from jupyter_mlpipe.store.layout import canonical, one_chunk
+from jupyter_mlpipe.store.mapping import MAPPED_BYTES
 
 _KEY = b"mlpipe"
 
@@ -115,7 +116,8 @@ def decode(view: memoryview, namespace: dict[str, Any] | None) -> Any:
     if kind in ("frame", "series"):
         from jupyter_mlpipe.store import frames
 
-        return frames.unpack_frame(spec, [_only_chunk(column) for column in table.columns])
+        own = view if not view.readonly and view.nbytes >= MAPPED_BYTES else None
+        return frames.unpack_frame(spec, [_only_chunk(column) for column in table.columns], own)
     table = table.replace_schema_metadata(metadata or None)
     if kind == "table":
         return table.select([]) if spec.get("empty") else table

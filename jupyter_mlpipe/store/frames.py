@@ -28,6 +28,7 @@ from jupyter_mlpipe.store.plain import NotPlainError, pack, unpack
 
 pd: Any = pandas
 _PARALLEL_BYTES = 16 << 20
+_MOST_BLOCKS = 4  # of one type
 _INEXACT = (InexactError, NotPlainError, pa.ArrowException, UnicodeEncodeError)
 _PARTS = (pd.Index, pd.api.extensions.ExtensionArray)
 
@@ -59,15 +60,18 @@ def pack_frame(value: Any) -> tuple[Spec, list[str], list[Any]]:
     return spec, names, [*(column for _, column in packed), *index_columns]
 
 
-def unpack_frame(spec: Spec, columns: list[Any]) -> Any:
-    """Return the table of `pack_frame`, which shares no memory with the columns."""
+def unpack_frame(spec: Spec, columns: list[Any], memory: memoryview | None = None) -> Any:
+    """Return the table of `pack_frame`, which shares no memory with the columns.
+
+    Except where `memory`, which they lie in, is given: then it is the table's own to write to.
+    """
     dtypes = spec["dtypes"]
     arrays = [unpack_array(dtype, column) for dtype, column in zip(dtypes, columns, strict=False)]
     index = unpack_index(spec["index"], columns[len(dtypes) :])
     if spec["kind"] == "series":
-        value = _series(arrays[0], index, unpack(spec["name"]))
+        value = _series(arrays[0], index, unpack(spec["name"]), memory)
     else:
-        value = _assemble(arrays, index, _unpack_labels(spec["labels"]))
+        value = _assemble(arrays, index, _unpack_labels(spec["labels"]), memory)
     return _furnish(value, unpack(spec["attrs"]), {}, unique=spec["unique"])
 
 
@@ -170,10 +174,12 @@ def _columns(value: Any) -> list[Any]:
     return [value.iloc[:, i].array for i in range(value.shape[1])]
 
 
-def _series(array: Any, index: Any, name: Any) -> Any:
+def _series(array: Any, index: Any, name: Any, memory: memoryview | None = None) -> Any:
     # Extension arrays are made anew by `unpack_array`, NumPy arrays are views of the file.
-    copied = array.copy() if isinstance(array, np.ndarray) else array
-    return pd.Series(copied, index=index, name=name, copy=False)
+    if isinstance(array, np.ndarray):
+        mapped = _mapped_blocks([array], {array.dtype: [0]}, memory)
+        array = mapped[0][0][0] if mapped else array.copy()
+    return pd.Series(array, index=index, name=name, copy=False)
 
 
 def _furnish(value: Any, attrs: dict[Any, Any], own: dict[str, Any], *, unique: bool) -> Any:
@@ -186,7 +192,7 @@ def _furnish(value: Any, attrs: dict[Any, Any], own: dict[str, Any], *, unique: 
     return value
 
 
-def _assemble(arrays: list[Any], index: Any, labels: Any) -> Any:
+def _assemble(arrays: list[Any], index: Any, labels: Any, memory: memoryview | None = None) -> Any:
     """Return the frame of `arrays`, NumPy columns of one type in one block, as pandas keeps them."""
     create = getattr(getattr(pd.api, "internals", None), "create_dataframe_from_blocks", None)
     if create is None:
@@ -201,9 +207,50 @@ def _assemble(arrays: list[Any], index: Any, labels: Any) -> Any:
             by_type.setdefault(array.dtype, []).append(i)
         else:
             blocks.append((array, np.array([i])))
+    blocks += _mapped_blocks(arrays, by_type, memory)
+    blocks += _copied_blocks(arrays, by_type, len(index))
+    return create(blocks, index=index, columns=labels)
+
+
+def _mapped_blocks(
+    arrays: list[Any], by_type: dict[Any, list[int]], memory: memoryview | None
+) -> list[tuple[Any, Any]]:
+    """Return blocks that lie in `memory`, and remove their types.
+
+    Columns that follow each other there are one block. Types that do not lie there stay, and those of so
+    many blocks that pandas would be slow with them.
+    """
+    if memory is None:
+        return []
+    start = np.frombuffer(memory, np.uint8).__array_interface__["data"][0]
+    blocks: list[tuple[Any, Any]] = []
+    for dtype, places in list(by_type.items()):
+        offsets = [arrays[i].__array_interface__["data"][0] - start for i in places]
+        n_rows, n_bytes = len(arrays[places[0]]), arrays[places[0]].nbytes
+        runs: list[list[int]] = []
+        for k, offset in enumerate(offsets):
+            if k and offset == offsets[k - 1] + n_bytes:
+                runs[-1].append(k)
+            else:
+                runs.append([k])
+        lies_there = all(
+            0 <= offset <= memory.nbytes - n_bytes and not (start + offset) % dtype.alignment
+            for offset in offsets
+        )
+        if not lies_there or len(runs) > _MOST_BLOCKS:
+            continue
+        del by_type[dtype]
+        for run in runs:
+            block = np.ndarray((len(run), n_rows), dtype, memory, offsets[run[0]])
+            blocks.append((block, np.array([places[k] for k in run])))
+    return blocks
+
+
+def _copied_blocks(arrays: list[Any], by_type: dict[Any, list[int]], n_rows: int) -> list[tuple[Any, Any]]:
+    blocks: list[tuple[Any, Any]] = []
     copies = []
     for dtype, places in by_type.items():
-        block = np.empty((len(places), len(index)), dtype)
+        block = np.empty((len(places), n_rows), dtype)
         copies += [(row, arrays[i]) for row, i in zip(block, places, strict=True)]
         blocks.append((block, np.array(places)))
     if sum(source.nbytes for _, source in copies) > _PARALLEL_BYTES:
@@ -213,7 +260,7 @@ def _assemble(arrays: list[Any], index: Any, labels: Any) -> Any:
     else:
         for row, source in copies:
             np.copyto(row, source)
-    return create(blocks, index=index, columns=labels)
+    return blocks
 
 
 def _pack_labels(index: Any) -> Spec:

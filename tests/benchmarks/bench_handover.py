@@ -17,6 +17,7 @@ from bench_passing import make_table, reference
 from support import kernel, print_table
 
 ROUNDS = 5
+LARGE_BYTES = 1 << 20
 SETUP = """
 %load_ext jupyter_mlpipe
 %pipeline mode register
@@ -24,7 +25,12 @@ import sys, time
 sys.path.insert(0, {folder!r})
 from bench_passing import make_table
 """
-PRODUCE = "%%component produce -> table, made_at\ntable = make_table({n_rows})\nmade_at = time.time()"
+# Another table each time, as a step gives that has not run before: what is there need not be kept.
+PRODUCE = """%%component produce -> table, made_at
+table = make_table({n_rows})
+table.iloc[0, 0] = time.time()
+made_at = time.time()
+"""
 READ = "%%component read -> got_at, shape\ngot_at = time.time()\nshape = table.shape"
 RUN = """
 import json, jupyter_mlpipe
@@ -46,6 +52,9 @@ def main() -> None:
             opened.run(READ)
             for round_ in range(ROUNDS + 1):
                 made_at, got_at = json.loads(opened.run_and_read(RUN)[1])
+                for stored in (folder / "store" / "objects").rglob("*"):
+                    if stored.is_file() and stored.stat().st_size > LARGE_BYTES:
+                        stored.unlink()
                 seconds = dict(reference(table, folder))
                 if round_:  # the first starts the cluster and warms up
                     ours.append(got_at - made_at)

@@ -12,8 +12,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError, StoreFullError
@@ -327,6 +329,47 @@ def test_large_values_are_read_without_a_copy_and_written_to_in_private(tmp_path
             assert np.array_equal(first[1]["other"], array + 1)
             # One file, but no memory in common.
             assert find_groups({"a": found, "b": first[1]["other"]}, {}) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere values are copied out of the map")
+def test_large_tables_are_read_without_a_copy_and_written_to_in_private(tmp_path: Path) -> None:
+    n_rows = 600_003
+    numbers = np.arange(float(n_rows))
+    table = pd.DataFrame({"a": numbers, "b": -numbers, "flag": numbers > 7, "half": numbers.astype("f4")})
+    table["at"] = pd.date_range("2020", periods=n_rows, freq="s")
+    table["c"], table["other"] = numbers, numbers.astype("f4")
+    table["word"] = pd.array(["one", "two", "three"] * (n_rows // 3), dtype="str")
+    store = open_store(tmp_path / "store")
+    for value in (table, table["a"], table["at"], table.loc[:, ["a", "half"] * 6]):
+        artifact = store.put_value(value)
+        path = Path(store.objects.path(artifact.blob.object))
+        content = path.read_bytes()
+        first, second = store.get_value(artifact), store.get_value(artifact)
+        same(first, value)
+        if is_local(store.root) and value.shape[-1] != 12:
+            column = first if value.ndim == 1 else first["a"]
+            address = column.to_numpy().__array_interface__["data"][0]
+            assert any(start <= address < stop for start, stop in mapped_at(path))
+        if value.ndim == 1:
+            first.iloc[:] = first.iloc[7]
+        else:
+            first.iloc[0, :] = first.iloc[7, :].to_list()
+            first.iloc[:, 0] = 0.0
+        same(second, value)
+        same(open_store(store.root).get_value(artifact), value)
+        assert path.read_bytes() == content
+        assert store.put_value(second) == artifact
+
+
+def same(found: Any, value: Any) -> None:
+    (pd.testing.assert_series_equal if value.ndim == 1 else pd.testing.assert_frame_equal)(found, value)
+
+
+def mapped_at(path: Path) -> list[tuple[int, int]]:
+    """Return where the file lies in this process's memory."""
+    lines = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
+    ranges = [line[0].split("-") for line in lines if line[-1] == str(path)]
+    return [(int(start, 16), int(stop, 16)) for start, stop in ranges]
 
 
 def test_a_file_that_may_lie_elsewhere_is_mapped_to_be_copied(tmp_path: Path) -> None:
