@@ -70,6 +70,10 @@ _UNSTORABLE = {
     "iter": "an iterator",
 }
 
+_CHANGE_THROUGH = frozenset(
+    {"execute", "executemany", "executescript", "commit", "write", "writelines", "send", "sendall"}
+)
+
 _FIGURES_TEXT = """
 subplots figure gca gcf subplot add_subplot add_axes twinx twiny colorbar plot hist bar barh scatter
 imshow boxplot violinplot heatmap pairplot catplot relplot displot jointplot lmplot FacetGrid
@@ -132,6 +136,26 @@ def unstorable(tree: ast.Module) -> Iterator[tuple[str, str]]:
             for target in node.targets:
                 if isinstance(target, ast.Name):
                     yield target.id, what
+
+
+def changed_through(code: str) -> dict[str, str]:
+    """Return those of `unstorable` that are left open, and through which something outside is changed.
+
+    To make one of them again would change that twice.
+    """
+    if not any(f".{method}(" in code for method in _CHANGE_THROUGH):
+        return {}
+    tree = ast.parse(code)
+    methods: dict[str, set[str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            methods.setdefault(root_name(node.func) or "", set()).add(node.func.attr)
+    found = dict(unstorable(tree))
+    return {
+        name: what
+        for name, what in found.items()
+        if methods.get(name, set()) & _CHANGE_THROUGH and "close" not in methods[name]
+    }
 
 
 def figure_names(tree: ast.Module) -> set[str]:

@@ -16,7 +16,7 @@ from jupyter_mlpipe.errors import UnknownNameError, UnknownStepError, close_matc
 from jupyter_mlpipe.execution.accept import accepted_reasons
 from jupyter_mlpipe.execution.chain import reasons_open, runs_above, why_changed
 from jupyter_mlpipe.execution.settings import coming_after, libraries_of, out_of_order, with_settings
-from jupyter_mlpipe.execution.spec import joint_mark
+from jupyter_mlpipe.execution.spec import CLOSED_FILE, joint_mark
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.execution.written import Ahead, file_order, file_reasons, note_ahead
 from jupyter_mlpipe.keys.canonical import digest
@@ -329,7 +329,11 @@ def take_inputs(task: StepTask, records: Mapping[str, Record | None]) -> dict[st
         found = record.outputs.get(source.output) if record is not None else None
         if found is None:
             left_out = record.left_out.get(source.output) if record is not None else None
-            if task.options.here and record is not None and source.output in record.live:
+            if (
+                task.options.here
+                and record is not None
+                and (source.output in record.live or left_out == CLOSED_FILE)
+            ):
                 continue
             why = "that step did not make it"
             if left_out:

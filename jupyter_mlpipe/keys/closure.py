@@ -33,6 +33,7 @@ from jupyter_mlpipe.keys.modules import (
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
 from jupyter_mlpipe.keys.pickles import dump_closure, find_unpicklable
 from jupyter_mlpipe.keys.readable import helper_source, short_value, source_kept
+from jupyter_mlpipe.keys.refusals import qualified_name, why_bound
 from jupyter_mlpipe.keys.settings import (
     ASK_FOR_FOLDER,
     MAY_ASK_FOR_FOLDER,
@@ -185,7 +186,7 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
         may_set=may_set,
         unresolved=tuple(walk.unresolved),
         problems=tuple(dict.fromkeys(walk.problems)),
-        unshippable=unshippable,
+        unshippable=(*walk.bound, *unshippable),
     )
     return closure, walk.witness
 
@@ -245,6 +246,7 @@ class _Walk:
         self.witness = Witness()
         self.digester = Digester(scope.namespace)
         self.captured: dict[str, Any] = {}
+        self.bound: list[Reason] = []  # to this process
         self.imports: dict[str, tuple[str, str | None]] = {}
         self.provided_reads: dict[str, None] = {}
         self.unresolved: dict[str, None] = {}
@@ -312,6 +314,12 @@ class _Walk:
         is_own = is_definition(value, self.namespace)
         if not is_own and callable(value) and (home := find_home(value)) is not None:
             self._import(name, *home)
+            return
+        if not is_own and (why := why_bound(value)):
+            # Pickle would take some of them, and make another thing of it.
+            why = f"a value of type {qualified_name(type(value))} {why}"
+            self.bound.append(Reason("unhashable", name, why))
+            self.add_problem(name, why)
             return
         self.captured[name] = value
         try:

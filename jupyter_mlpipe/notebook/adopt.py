@@ -10,7 +10,7 @@ from typing import Any
 from jupyter_mlpipe.cells.adopt import Seen
 from jupyter_mlpipe.cells.lines import is_about_pipeline
 from jupyter_mlpipe.errors import EncodingError
-from jupyter_mlpipe.store.refusals import qualified_name, refuse
+from jupyter_mlpipe.keys.refusals import qualified_name, refuse
 
 
 @dataclass(slots=True)

@@ -14,6 +14,9 @@ from jupyter_mlpipe.model.pipeline import FromNotebook, Step
 from jupyter_mlpipe.notebook.names import Names
 from jupyter_mlpipe.notebook.placed import Placed
 
+# With a digest and without one.
+_VALUES = frozenset({"value", "unhashable"})
+
 
 def as_run(placed: Placed, closure: Closure, names: Names) -> Closure:
     """Return the closure as it was when the cell was last run where only later cells changed it."""
@@ -32,7 +35,7 @@ def as_run(placed: Placed, closure: Closure, names: Names) -> Closure:
     for name in alone:
         kinds = {**before, **after}[name].keys()
         maker = names.maker(name)
-        if kinds != {"value"} or (maker and maker.made_anew(placed.makers.get(name))):
+        if not kinds <= _VALUES or (maker and maker.made_anew(placed.makers.get(name))):
             return closure
     return taken
 
@@ -53,7 +56,7 @@ def bind_as_run(step: Step, closure: Closure, choose: Choose) -> Step:
 def _is_of_later_cell(placed: Placed, names: Names, name: str, kinds: set[str]) -> bool:
     """Tell whether a name stands for something else because another cell bound it."""
     maker, before = names.maker(name), placed.makers.get(name)
-    if "value" in kinds and kinds <= {"value", "helper"}:
+    if kinds & _VALUES and kinds <= {*_VALUES, "helper"}:
         return not (maker and maker.made_anew(before))
     if kinds != {"helper"} or maker is None or before is None:
         return False

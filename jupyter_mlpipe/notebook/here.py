@@ -150,6 +150,10 @@ class StepsHere:
         """Take the cell of a component that is registered."""
         self._cells[name] = cell
 
+    def has_left(self, name: str, out: str) -> bool:
+        """Tell whether a name stands for what a step that ran here has made, and could not store."""
+        return self._names.has_left(name, out)
+
     def note_cell(self) -> None:
         """Note that a cell has ended."""
         self._imported.note()

@@ -35,6 +35,11 @@ class HereNames:
         # What such a step left in the kernel, by name: the step, and the value.
         self.left: dict[str, tuple[str, object]] = {}
 
+    def has_left(self, step: str, name: str) -> bool:
+        """Tell whether a name stands for what a step has left in the kernel, and nowhere else."""
+        left = self.left.get(name)
+        return left is not None and left[0] == step and self.names.namespace.get(name, _GONE) is left[1]
+
     @contextlib.contextmanager
     def standing(self, task: StepTask, spec: StepSpec, store: Store, *, is_kept: bool) -> Iterator[Standing]:
         """Let names stand for what a step reads, as long as its code runs.
@@ -200,7 +205,7 @@ class Standing:
             if name not in self._namespace:
                 continue
             if not (self._claims or self._is_mine(name)):
-                self._namespace[name] = self._all[name]  # somebody else has bound it since its cell was run
+                self._put_back(name)  # somebody else has bound it since its cell was run
                 continue
             self._here.loaded.note(name, artifact)
             self._here.definitions.observe([name])
@@ -209,12 +214,18 @@ class Standing:
             if name not in self._namespace or why == NOT_BOUND:
                 continue
             if not (self._claims or self._is_mine(name)):
-                self._namespace[name] = self._all[name]
+                self._put_back(name)
                 continue
             self._here.definitions.observe([name])
             names.release(name)
             self._here.left[name] = step, self._namespace[name]
         names.observe()
+
+    def _put_back(self, name: str) -> None:
+        if name in self._all:
+            self._namespace[name] = self._all[name]
+        else:
+            del self._namespace[name]  # it is still to be loaded
 
     def _is_mine(self, name: str) -> bool:
         """Tell whether a name stood for something of this step, or for nothing."""

@@ -52,6 +52,8 @@ class Loading:
         Called with a step before an output of it is loaded.
     collect
         Takes over what runs have made: a step may be found to make more than its code shows.
+    bring_live
+        Has what a step made without being able to store it in the kernel; tells whether it is there.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Loading:
         newest: Callable[[str, Run], Run],
         before: Callable[[str], None],
         collect: Callable[[], None],
+        bring_live: Callable[[str, str], bool],
     ) -> None:
         self._names = names
         self._loaded = loaded
@@ -70,6 +73,7 @@ class Loading:
         self._newest = newest
         self._before = before
         self._collect = collect
+        self._bring_live = bring_live
         self._begun: set[str] = set()
 
     def load(self, first: Run, step: str, out: str) -> Any:
@@ -79,6 +83,8 @@ class Loading:
         latest = run.steps[step]
         if latest.status == "failed" and out not in latest.rescued.outputs:
             run = first  # what a cell that failed was to bind stands for what it stood for before
+        if latest.record is not None and out not in latest.record.outputs and self._bring_live(step, out):
+            return self._names.namespace[out]
         name = f"{step}.{out}"
         # What a class of a component's cell made needs the class, though the reader may not name it.
         artifact = run.artifact(name)

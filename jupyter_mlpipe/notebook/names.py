@@ -339,7 +339,9 @@ class Names:
             pending = self.pending.get(name)
             if pending is None:
                 continue
-            self.put(name, pending.load())
+            value = pending.load()
+            if name in self.pending or name not in self.namespace:
+                self.put(name, value)
 
     def put(self, name: str, value: Any) -> None:
         """Bind the value of a pending output."""

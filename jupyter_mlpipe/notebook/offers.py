@@ -8,6 +8,7 @@ from typing import Any
 
 from jupyter_mlpipe.errors import StepError
 from jupyter_mlpipe.execution.run import Run, RunStep
+from jupyter_mlpipe.execution.spec import CLOSED_FILE
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model.headless import NOT_RUN
 from jupyter_mlpipe.model.pipeline import FromStep
@@ -56,8 +57,9 @@ class Offers:
         left_out = step.record.left_out if step.record is not None else {}
         fresh = self._learn(step) if step.status in MADE else ()
         live = step.record.live if step.record is not None else {}
+        has_run_here = step.is_local and step.status == "succeeded"
         for out in dict.fromkeys((*self._registry.placed[name].writes, *made, *left_out)):
-            if out in live and out not in made:
+            if out not in made and (out in live or (has_run_here and left_out.get(out) == CLOSED_FILE)):
                 continue  # it is in the kernel, and nowhere else
             artifact = made.get(out)
             version = artifact.digest if artifact is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import TypeVar
 
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.state import Listener
@@ -11,6 +12,8 @@ from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.notebook.backend import Backend
 from jupyter_mlpipe.notebook.headless import Headless
 from jupyter_mlpipe.notebook.registry import Registry
+
+_Default = TypeVar("_Default", Run, None)
 
 
 class Runs:
@@ -69,7 +72,14 @@ class Runs:
         self._live.append(run)
         self._newest.update(dict.fromkeys(run.steps, run))
 
-    def newest(self, step: str, default: Run) -> Run:
+    def go_back(self, step: str, run: Run | None) -> None:
+        """Let the names of a step follow the run that they followed before; None where that was none."""
+        if run is None:
+            self._newest.pop(step, None)
+        else:
+            self._newest[step] = run
+
+    def newest(self, step: str, default: _Default) -> Run | _Default:
         """Return the run that the names of a step follow; `default` where there was none."""
         return self._newest.get(step, default)
 

@@ -14,7 +14,14 @@ from jupyter_mlpipe.cells.compile import compile_cell
 from jupyter_mlpipe.cells.header import Header
 from jupyter_mlpipe.cells.names import analyse
 from jupyter_mlpipe.cells.parameters import parse_parameters
-from jupyter_mlpipe.errors import PlaceError, StepTimeoutError, UnknownNameError, UsageError, close_matches
+from jupyter_mlpipe.errors import (
+    MLPipeError,
+    PlaceError,
+    StepTimeoutError,
+    UnknownNameError,
+    UsageError,
+    close_matches,
+)
 from jupyter_mlpipe.execution.file_words import may_read, may_write
 from jupyter_mlpipe.execution.plan import Plan, plan_steps
 from jupyter_mlpipe.execution.run import Run, RunStep
@@ -34,6 +41,7 @@ from jupyter_mlpipe.notebook.headless import Headless
 from jupyter_mlpipe.notebook.here import HereCell, StepsHere
 from jupyter_mlpipe.notebook.herenames import HereNames
 from jupyter_mlpipe.notebook.loading import Loaded, Loading
+from jupyter_mlpipe.notebook.moving import Moving
 from jupyter_mlpipe.notebook.names import PARAMETERS, Names, lists_names
 from jupyter_mlpipe.notebook.offers import Offers
 from jupyter_mlpipe.notebook.output import CellOutput
@@ -93,6 +101,7 @@ class Session:
             note_plain_cell=self.note_plain_cell,
             is_kept=self.runs.follows,
         )
+        self.moving = Moving(shell, self.registry, self.states, self.here, run_again=self._run_again_here)
         loading = Loading(
             self.names,
             loaded,
@@ -100,6 +109,7 @@ class Session:
             newest=self.runs.newest,
             before=self._await_earlier,
             collect=self.collect,
+            bring_live=self.moving.bring,
         )
         self.results = Results(shell, loading.load_result)
         self.offers = Offers(
@@ -267,17 +277,23 @@ class Session:
         if here is not None:
             self.here.place(component.name, here)
         task = self.register(component)
+        mode = self._mode_of(component)
+        moved: list[str] = []
+        may_move = mode == "run" and component.options.run and not component.options.here
+        if may_move and (found := self.moving.move(task)) is not None:
+            component, here, moved = found
+            self.here.place(component.name, here)
+            task = self.register(component)
         options = component.options
         receipt = Receipt(
             component.name, describe_interface(task.step, task.parameters, self.registry.shared_names())
         )
-        notes = words_on(component, self.shell.user_ns)
+        notes = moved + words_on(component, self.shell.user_ns)
         if (word := word_on_bars(component, self.shell.user_ns)) and word not in self._said:
             self._said.add(word)
             notes.append(word)
         facts = {"cell_id": component.cell_id}
         self.background.forget(component.name)
-        mode = self._mode_of(component)
         if not options.run or mode == "register":
             output.display(receipt.bundle("registered", notes=notes, facts=facts))
             self.offers.claim_unmade(task)
@@ -362,18 +378,38 @@ class Session:
     def _begin(self, view: CellView, name: str, *, claim: bool) -> Run:
         """Start a run of a cell's component and show it; what is above it has been run by its own cells."""
         self._await_files(self.registry.placed[name].component.code)
-        # A name that nothing provides is told when its line is reached, as Python does.
-        tasks = self.registry.tasks([name], strict=False)
-        tasks = {
-            other: task if other == name else replace(task, made=self.states.made(other))
-            for other, task in tasks.items()
-        }
+        tasks = self._as_made([name])
         self._check_thread(tasks)
         run = self.runs.launch(tasks, [name], (), view.listen)
         self.runs.take_up(run)
         view.begin(run)
         self.offers.offer(run, name, claim=claim)
         return run
+
+    def _run_again_here(self, name: str) -> MLPipeError | None:
+        """Run a step that moves into the kernel; return its error, after which all is as before."""
+        before = self.runs.newest(name, None)
+        run = self.runs.launch(self._as_made([name]), [name], (name,), None)
+        self.runs.take_up(run)
+        try:
+            run.wait_for_local()
+            error = None if run.steps[name].status in MADE else run.failure(name)
+        except BaseException:
+            self.runs.go_back(name, before)
+            raise
+        if error is not None:
+            self.runs.go_back(name, before)
+        self.collect()
+        return error
+
+    def _as_made(self, targets: Sequence[str]) -> dict[str, StepTask]:
+        """Return steps and what is above them, which has been run by its own cells."""
+        # A name that nothing provides is told when its line is reached, as Python does.
+        tasks = self.registry.tasks(targets, strict=False)
+        return {
+            name: task if name in targets else replace(task, made=self.states.made(name))
+            for name, task in tasks.items()
+        }
 
     def wait(self) -> None:
         """Wait until nothing runs any more and all is shown; an interrupt cancels what runs."""

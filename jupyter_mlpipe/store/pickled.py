@@ -15,10 +15,10 @@ from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.custom import BY_TYPE, type_name
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.pickles import dump_artifact, load_artifact
+from jupyter_mlpipe.keys.refusals import refuse, remedy_for
 from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
 from jupyter_mlpipe.store.mapping import MAPPED_BYTES
 from jupyter_mlpipe.store.reducing import Reducer
-from jupyter_mlpipe.store.refusals import refuse, remedy_for
 from jupyter_mlpipe.store.registered import load_entry_points
 
 _MAGIC = b"mlpipe5\n"

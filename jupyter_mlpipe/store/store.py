@@ -15,6 +15,7 @@ from typing import Any
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, EncodingError, StoreError
 from jupyter_mlpipe.keys import canonical
 from jupyter_mlpipe.keys.custom import is_known, why_unknown
+from jupyter_mlpipe.keys.refusals import qualified_name
 from jupyter_mlpipe.keys.stats import MEMO
 from jupyter_mlpipe.store import records
 from jupyter_mlpipe.store.codecs import choose, find_codec
@@ -25,7 +26,6 @@ from jupyter_mlpipe.store.pins import Pins
 from jupyter_mlpipe.store.placed import CODEC as PLACED
 from jupyter_mlpipe.store.placed import Copies, Kept
 from jupyter_mlpipe.store.records import Artifact, Record
-from jupyter_mlpipe.store.refusals import qualified_name
 from jupyter_mlpipe.store.registered import load_entry_points
 from jupyter_mlpipe.store.shared import CODEC as SHARED
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import plain_cells, shared_cells
+from tests.support import live_cells, plain_cells, shared_cells
 from tests.support.as_plain import CHOICES, Start, assert_same_as_plain
 
 
@@ -16,3 +16,8 @@ def test_a_cell_behaves_as_without_our_line(title: str, start_kernel: Start) -> 
 @pytest.mark.parametrize("title", shared_cells.NOTEBOOKS)
 def test_what_names_share_stays_shared(title: str, start_kernel: Start) -> None:
     assert_same_as_plain(shared_cells.NOTEBOOKS[title], start_kernel, choices=CHOICES)
+
+
+@pytest.mark.parametrize("title", live_cells.NOTEBOOKS)
+def test_what_cannot_leave_the_kernel_is_read_there(title: str, start_kernel: Start) -> None:
+    assert_same_as_plain(live_cells.NOTEBOOKS[title], start_kernel, choices=CHOICES)

@@ -19,6 +19,7 @@ _TASK = ("is work under way in this process", "Wait for it, and store its result
 _MAP = ("is a file seen as memory", "Open it where it is read: numpy.memmap(path, ...).")
 _VIEW = ("is a view of memory that it does not own", "Make it bytes: bytes(...).")
 
+_PLACES = frozenset({"jupyter_mlpipe.model.files.File", "jupyter_mlpipe.model.files.Folder"})
 _PLACE = (
     "counts by its content, which is kept only where it has a name of its own",
     "Bind each File to a name of its own, or put the files into one Folder.",
@@ -67,8 +68,6 @@ _REASONS: dict[str, tuple[str, str]] = {
     "multiprocessing.context.Process": _TASK,
     "multiprocessing.pool.Pool": _TASK,
     "memoryview": _VIEW,
-    "jupyter_mlpipe.model.files.File": _PLACE,
-    "jupyter_mlpipe.model.files.Folder": _PLACE,
     "frame": ("is a moment of this process", "Store the values that you need of it."),
     "traceback": ("is a moment of this process", "Store its text: traceback.format_exc()."),
     "weakref.ReferenceType": ("refers to an object of this process", "Store the object itself."),
@@ -85,17 +84,28 @@ def refuse(value: Any) -> None:
 
     Some picklers read an open file to its end and store its text: reading it back gives another thing.
     """
+    why = why_bound(value)
+    name = qualified_name(type(value))
+    if not why and name in _PLACES:
+        why = f"{_PLACE[0]}. {_PLACE[1]}"
+    if why:
+        raise EncodingError(f"a value of type {name} {why}")
+
+
+def why_bound(value: Any) -> str:
+    """Return why a value cannot leave this process, and what to do; an empty string where it can."""
     for kind in type(value).__mro__[:-1]:
         reason = _REASONS.get(qualified_name(kind))
         if reason is not None:
             break
     else:
         if isinstance(getattr(value, "_mmap", None), mmap.mmap):  # of numpy.memmap; a copy of one has None
-            raise EncodingError(f"a value of type {qualified_name(type(value))} {_MAP[0]}. {_MAP[1]}")
-        if not isinstance(value, io.IOBase) or isinstance(value, (io.StringIO, io.BytesIO)):
-            return
-        reason = _FILE
-    raise EncodingError(f"a value of type {qualified_name(type(value))} {reason[0]}. {reason[1]}")
+            reason = _MAP
+        elif isinstance(value, io.IOBase) and not isinstance(value, (io.StringIO, io.BytesIO)):
+            reason = _FILE
+        else:
+            return ""
+    return f"{reason[0]}. {reason[1]}"
 
 
 def remedy_for(name: str) -> str:

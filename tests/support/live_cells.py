@@ -1,0 +1,150 @@
+"""Short notebooks whose cells make, and read, what cannot leave its process; as in `plain_cells`."""
+
+from __future__ import annotations
+
+NOTEBOOKS: dict[str, str] = {
+    "a generator, and random numbers": r"""
+# %%
+import random
+random.seed(3)
+# %%
+def draws():
+    for i in range(5):
+        print("drawing", i)
+        yield i * random.random()
+drawn = draws()
+before = random.random()
+print("made")
+# %%
+next(drawn)
+# %%
+second = next(drawn)
+second
+# %%
+print(next(drawn), before, random.random())
+# %%
+list(drawn)
+# %%
+next(drawn)
+# %%
+drawn
+""",
+    "an open file": r"""
+# %%
+with open("lines.txt", "w") as lines:
+    lines.write("abc\ndef\n")
+# %%
+lines.closed
+# %%
+file = open("lines.txt")
+# %%
+for line in file:
+    print(line)
+# %%
+file.seek(1)
+rest = file.read()
+# %%
+rest
+# %%
+file.close()
+# %%
+file.closed, file.name
+""",
+    "a reader of a file": r"""
+# %%
+import csv
+with open("table.csv", "w") as file:
+    file.write("a,b\n1,2\n3,4\n")
+# %%
+found = csv.reader(open("table.csv"))
+# %%
+header = next(found)
+header
+# %%
+rows = list(found)
+# %%
+rows, len(rows)
+""",
+    "a file as memory": r"""
+# %%
+import numpy as np
+mapped = np.memmap("numbers", dtype="f8", mode="w+", shape=(4, 5))
+mapped
+# %%
+section = mapped[:2]
+# %%
+section[:] = np.arange(10.0).reshape(2, 5)
+mapped.flush()
+# %%
+mapped
+# %%
+mapped.sum()
+""",
+    "a connection, and what is changed through it": r"""
+# %% plain
+import os
+if os.path.exists("base.db"):
+    os.remove("base.db")
+# %%
+import sqlite3
+base = sqlite3.connect("base.db")
+base.execute("create table t (a int)")
+# %%
+base.execute("insert into t values (3)")
+base.commit()
+# %%
+cursor = base.execute("select * from t")
+# %%
+cursor.fetchall()
+# %%
+base.close()
+""",
+    "a lock that functions read": r"""
+# %%
+import threading
+lock = threading.Lock()
+count = 5
+# %%
+with lock:
+    count += 1
+count
+# %%
+def counted():
+    with lock:
+        return count
+# %%
+counted()
+# %%
+lock.locked()
+""",
+    "settings set since": r"""
+# %%
+import pandas as pd
+pd.options.display.precision = 2
+numbers = (n / 3 for n in range(9))
+# %%
+pd.options.display.precision = 4
+# %%
+pd.Series([next(numbers), next(numbers)])
+# %%
+pd.Series(list(numbers))
+""",
+    "made of what was changed since": r"""
+# %%
+items = [1, 2, 3]
+# %%
+pairs = zip(items, iter("abc"))
+doubled = (2 * item for item in items)
+total = sum(items)
+# %%
+items = ["other"]
+# %%
+total = 0
+# %%
+list(doubled), total, items
+# %%
+doubled, total = "both", 7
+# %%
+doubled, total
+""",
+}
