@@ -30,6 +30,12 @@ _REASONS: dict[str, tuple[str, str]] = {
     "generator": _ONCE,
     "async_generator": _ONCE,
     "coroutine": ("can be awaited only once", "Await it, and store its result."),
+    # Pickle makes iterators of lists or tuples of them.
+    **dict.fromkeys(("dict_keyiterator", "dict_valueiterator", "dict_itemiterator"), _ONCE),
+    **dict.fromkeys(
+        ("dict_reversekeyiterator", "dict_reversevalueiterator", "dict_reverseitemiterator"), _ONCE
+    ),
+    **dict.fromkeys(("set_iterator", "itertools._grouper"), _ONCE),
     "lock": _LOCK,
     "_thread.lock": _LOCK,
     "_thread.RLock": _LOCK,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import sys
 import tempfile
@@ -66,6 +67,9 @@ def _try(
         timeout=options.timeout,
         kept=options.results / "plain",
     )
+    if trial.plain_seconds > options.longest:
+        trial.close()
+        return []
     try:
         for choice in choices:
             comparison, runs = trial.run(choice, edited=options.edited)
@@ -108,6 +112,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--missing", action="store_true", help="only those without a kept result")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found")
     parser.add_argument("--timeout", type=float, default=120, metavar="SECONDS", help="of one cell")
+    parser.add_argument(
+        "--longest",
+        type=float,
+        default=math.inf,
+        metavar="SECONDS",
+        help="leave out what takes longer plainly",
+    )
     parser.add_argument("--show", type=int, metavar="CELL", help="print all that a cell gave in each run")
     parser.add_argument("--report", action="store_true", help="sum up the kept results and end")
     default = Path(tempfile.gettempdir()) / "mlpipe-wild" / "results"

@@ -122,6 +122,8 @@ def compare(
     found = Comparison(notebook, choice, len(first.cells), len(with_line), len(first.names), seconds)
     found.plain_errors = [f"cell{c.number}: {c.error[0]}" for c in first.cells if c.error]
     masked = {(number, facet) for number, facet, _ in _cells(first, second)}
+    # A figure that is a bit different each time may be a bit more so the next time.
+    masked |= {(one.number, "figures") for one in first.cells if one.number in _redrawn(first, second)}
     masked_names = {name for name, _ in _names(first, second)}
     found.not_comparable = sorted(masked) + [(0, name) for name in sorted(masked_names)]
     for name, run in (("plain", first), ("plain", second), *runs.items()):
@@ -144,6 +146,16 @@ def compare(
             if apart or joined:
                 found.notes.append(f"{name}: no longer one object: {apart}; one object only here: {joined}")
     return found
+
+
+def _redrawn(one: NotebookRun, other: NotebookRun) -> set[int]:
+    """Return the numbers of cells whose pictures are not the same to the point."""
+    after = {cell.number: _pictures(cell) for cell in other.cells}
+    return {cell.number for cell in one.cells if _pictures(cell) != after.get(cell.number)}
+
+
+def _pictures(cell: CellRun) -> list[Any]:
+    return [bundle[mime] for bundle in cell.displays for mime in PICTURES if mime in bundle]
 
 
 def _cells(one: NotebookRun, other: NotebookRun) -> list[tuple[int, str, str]]:
