@@ -7,8 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, UsageError, close_matches
-from jupyter_mlpipe.store.objects import Blob, Objects
+from jupyter_mlpipe.errors import UsageError, close_matches
 from jupyter_mlpipe.store.prune import Pruned, prune
 from jupyter_mlpipe.store.store import Store
 from jupyter_mlpipe.store.survey import Survey, survey
@@ -104,7 +103,7 @@ class Cache:
             )
         leftovers = [*(seen.objects[digest] for digest in seen.orphans), *seen.torn, *seen.leftovers]
         return Usage(
-            str(self._store.root),
+            self._store.shelves.address,
             dict(sorted(found.items(), key=lambda item: -item[1].size)),
             len(seen.objects),
             len(leftovers),
@@ -114,25 +113,17 @@ class Cache:
 
     def verify(self) -> Verified:
         """Read every object and record; what is damaged is moved aside."""
-        seen = survey(self._store)
-        objects = Objects(self._store.root)  # which has verified nothing yet
-        damaged: dict[str, tuple[str, ...]] = {}
-        for digest, file in seen.objects.items():
-            try:
-                objects.read(Blob(digest, file.size))
-            except ArtifactMissingError:
-                continue  # removed since
-            except ArtifactCorruptError:
-                damaged[digest] = tuple(
-                    dict.fromkeys(e.step for e in seen.entries.values() if digest in e.objects)
-                )
+        seen, shelves = survey(self._store), self._store.shelves
+        damaged = {
+            digest: tuple(dict.fromkeys(e.step for e in seen.entries.values() if digest in e.objects))
+            for digest, file in seen.objects.items()
+            if not shelves.check(file)
+        }
+        whole = {digest: file.size for digest, file in seen.objects.items() if digest not in damaged}
         incomplete = {
             key: entry.step
             for key, entry in seen.entries.items()
-            if any(
-                digest in damaged or not objects.has(Blob(digest, size))
-                for digest, size in entry.objects.items()
-            )
+            if any(whole.get(digest) != size for digest, size in entry.objects.items())
         }
         torn = tuple(os.path.relpath(file.path, self._store.root) for file in seen.torn)
         return Verified(len(seen.entries), len(seen.objects), damaged, torn, incomplete)

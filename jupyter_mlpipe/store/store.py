@@ -28,6 +28,7 @@ from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.refusals import qualified_name
 from jupyter_mlpipe.store.registered import load_entry_points
 from jupyter_mlpipe.store.shared import CODEC as SHARED
+from jupyter_mlpipe.store.shelves import FolderShelves, Shelves
 
 _SHOWN_INLINE_BYTES = 4096
 _DIGEST = re.compile(r"[0-9a-f]{8,128}")
@@ -72,6 +73,11 @@ class Store:
         self._records = os.path.join(root, "records")
         # Every cell that runs asks for the records of all steps above it: files are read when they change.
         self._known: dict[str, tuple[_Stamp, Record]] = {}
+
+    @property
+    def shelves(self) -> Shelves:
+        """Its files, to look after."""
+        return FolderShelves(self)
 
     def get_record(self, key: str) -> Record | None:
         """Return what the key gave; None where that is not known, or its file is torn or foreign.
