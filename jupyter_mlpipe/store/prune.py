@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from jupyter_mlpipe.store.accepted import forget_accepted
-from jupyter_mlpipe.store.objects import explain
+from jupyter_mlpipe.store.disk import explain
 from jupyter_mlpipe.store.shelves import Found, Shelves, is_idle
 from jupyter_mlpipe.store.store import Store
 from jupyter_mlpipe.store.survey import Survey, survey
@@ -97,7 +97,7 @@ def _prune(store: Store, max_size_bytes: int | None, older_than_s: float | None,
     now = shelves.now()
     latest = shelves.latest(now)
     seen = survey(store)
-    pinned = seen.above(store.pins.keys())
+    pinned = seen.above(seen.of_keys(store.pins.keys()))
     cutoff = shelves.cutoff(latest)
     live = {key for key, entry in seen.entries.items() if not is_idle(entry.file, cutoff)}
     leftovers = [
@@ -208,7 +208,7 @@ def _remove(
     """
     shelves: Shelves = store.shelves
     removed = [key for key in chosen if shelves.remove(seen.entries[key].file, latest)]
-    forget_accepted(store, removed)
+    forget_accepted(store, [seen.entries[name].key for name in removed])
     objects = (seen.objects[digest] for digest in _Tally(seen).drop_all(removed))
     gone = {file.path for file in (*objects, *leftovers) if shelves.remove(file, latest)}
     return removed, gone

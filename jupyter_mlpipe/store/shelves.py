@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError
+from jupyter_mlpipe.store.disk import make_folder
 from jupyter_mlpipe.store.locks import NoLocksError, can_lock, hold, oldest_live, remove_unheld
-from jupyter_mlpipe.store.objects import Blob, Objects, make_folder
+from jupyter_mlpipe.store.objects import Blob, Objects
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.store.store import Store

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +40,7 @@ class Survey:
     Parameters
     ----------
     entries, objects
-        By key, and by digest.
+        By key (with more behind it, where another record has the same one), and by digest.
     torn
         Files among the records that are none.
     leftovers
@@ -71,6 +71,10 @@ class Survey:
             for digest in self.entries[key].objects:
                 counts[digest] = counts.get(digest, 0) + 1
         return counts
+
+    def of_keys(self, keys: Collection[str]) -> list[str]:
+        """Return the names of the entries whose record has one of these keys."""
+        return [name for name, entry in self.entries.items() if entry.key in keys]
 
     def shares(self) -> dict[str, float]:
         """Return the bytes of each record by key: what several have is divided among them."""
@@ -106,7 +110,8 @@ def survey(store: Store) -> Survey:
         if entry is None:
             torn.append(file)
         else:
-            entries[entry.key] = entry
+            # In a shared store, several may have signed a record of the same key.
+            entries[entry.key if entry.key not in entries else f"{entry.key} {file.path}"] = entry
     objects = {file.name: file for file in shelves.files("objects")}
     return Survey(entries, objects, tuple(torn), tuple(shelves.files("leftovers")))
 
