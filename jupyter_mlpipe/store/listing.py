@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Mapping
 
 from jupyter_mlpipe.store.bucket import Bucket, Seen
+from jupyter_mlpipe.store.objects import is_digest
 
 FRESH_S = 1.0
 """So long a listing is taken for what there is."""
@@ -26,7 +27,7 @@ class Listing:
         for name, seen in self.files.items():
             kind, _, rest = name.partition("/")
             signer, _, key = rest.partition("/")
-            if kind == "records" and key:
+            if kind == "records" and is_digest(key):
                 self._records.setdefault(key, {})[signer] = seen
 
     @property

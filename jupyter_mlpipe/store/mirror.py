@@ -334,7 +334,7 @@ class Mirror:
             with contextlib.suppress(StoreError):
                 found = self.bucket.read([record_name(signer, key)])
                 said = next((by for content in found.values() if (by := signer_of(content))), None)
-                name = f", which says to be that of {said[1]!a}," if said else ""
+                name = f", which says to be that of {said[1][:80]!a}," if said else ""
                 self._note(
                     signer,
                     f"what key {signer}{name} has signed in {address} counts as missing: it is not trusted "

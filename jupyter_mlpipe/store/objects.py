@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import re
 import secrets
 import threading
 import time
@@ -26,6 +27,8 @@ _BUFFER_BYTES = 1 << 18  # smaller writes are gathered; Arrow pads its buffers w
 _OVERLAP_BYTES = 1 << 20  # from here on, hashing beside the write pays for a thread
 _STALE_SECONDS = 24 * 3600.0
 
+
+_DIGEST = re.compile(r"[0-9a-f]{8,128}")
 
 Mark = tuple[str, int, int, int, int, int]
 """A digest, and the identity (`jupyter_mlpipe.keys.stats`) of the file whose bytes were found to have it."""
@@ -60,13 +63,20 @@ def blob_to_json(blob: Blob) -> dict[str, Any]:
 
 
 def blob_from_json(entry: Mapping[str, Any]) -> Blob:
-    """Return the blob of `blob_to_json`."""
+    """Return the blob of `blob_to_json`; KeyError, TypeError or ValueError for anything else."""
     inline: bytes | None = None
     if "text" in entry:
         inline = entry["text"].encode("ascii")
     elif "base64" in entry:
         inline = base64.b64decode(entry["base64"], validate=True)
+    if not is_digest(entry["object"]):
+        raise ValueError("an object is named by its digest")  # else by a path, perhaps, out of the store
     return Blob(entry["object"], entry["size"], inline)
+
+
+def is_digest(name: str) -> bool:
+    """Tell whether something is named by a digest; what others wrote may be named by anything."""
+    return _DIGEST.fullmatch(name) is not None
 
 
 class Source(Protocol):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
+from jupyter_mlpipe.store.objects import is_digest
 from jupyter_mlpipe.store.shelves import WITHOUT_LOCKS_S, Found
 from jupyter_mlpipe.store.signing import content_of
 
@@ -38,8 +39,11 @@ class BucketShelves:
     def files(self, kind: str) -> Iterator[Found]:
         if self._files is None:
             self._files = {n: Found(n, s.size, s.time_ns) for n, s in self._bucket.list().items()}
-        folder = "quarantine" if kind == "leftovers" else kind
-        yield from (found for name, found in self._files.items() if name.startswith(f"{folder}/"))
+        for name, found in self._files.items():
+            folder = name.partition("/")[0]
+            is_ours = folder in ("records", "objects") and is_digest(found.name)
+            if kind == (folder if is_ours else "leftovers") and folder != "pins":
+                yield found
 
     def contents(self, files: Sequence[Found]) -> Iterator[bytes | None]:
         for start in range(0, len(files), _AT_ONCE):

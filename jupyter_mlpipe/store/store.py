@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +20,7 @@ from jupyter_mlpipe.store.codecs import choose, find_codec
 from jupyter_mlpipe.store.disk import explain, rename, synchronise
 from jupyter_mlpipe.store.encoding import Codec, Encoding, digest_content
 from jupyter_mlpipe.store.locks import Claims, Leases
-from jupyter_mlpipe.store.objects import Blob, Objects
+from jupyter_mlpipe.store.objects import Blob, Objects, is_digest
 from jupyter_mlpipe.store.pins import Pins
 from jupyter_mlpipe.store.place import is_remote, local_folder
 from jupyter_mlpipe.store.placed import CODEC as PLACED
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from jupyter_mlpipe.store.signing import Signer
 
 _SHOWN_INLINE_BYTES = 4096
-_DIGEST = re.compile(r"[0-9a-f]{8,128}")
 _MAX_KNOWN = 5000
 _Stamp = tuple[int, int, int, int]
 
@@ -169,7 +167,7 @@ class Store:
 
         During a lease it is marked as used, and stays with its artifacts for as long as the lease does.
         """
-        if not _DIGEST.fullmatch(key):
+        if not is_digest(key):
             return None
         path = self._record_path(key)
         if self._mirror is not None:
@@ -225,7 +223,7 @@ class Store:
 
     def put_record(self, record: Record) -> None:
         """Keep a record, replacing an earlier one of its key. The artifacts must be stored before."""
-        if not _DIGEST.fullmatch(record.key):
+        if not is_digest(record.key):
             raise ValueError(f"{record.key!r} is not a digest")
         content = records.to_bytes(record)
         if self._mirror is not None:
@@ -259,7 +257,7 @@ class Store:
 
     def remove_record(self, key: str) -> None:
         """Forget what a key gave; its artifacts stay."""
-        if _DIGEST.fullmatch(key):
+        if is_digest(key):
             try:
                 os.unlink(self._record_path(key))
             except FileNotFoundError:

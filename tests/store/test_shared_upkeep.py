@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import fsspec
 import pytest
+from blake3 import blake3
 from fsspec.implementations.local import LocalFileSystem
 
 from jupyter_mlpipe.errors import StoreError, UsageError
@@ -253,3 +255,55 @@ def test_a_store_that_cannot_be_written_any_more_is_an_error_for_who_prunes(
         Cache(store).prune(older_than_s=0)
     assert steps(shared) == ["fit"]
     assert store.signer(key_of("fit")) == Keyring().own.signer(key_of("fit"))
+
+
+def test_names_that_lead_out_of_the_store_are_followed_by_nobody(
+    open_with: Callable[..., Store], shared: Path, tmp_path: Path
+) -> None:
+    """Whoever can write to the bucket chooses names there, and must not choose what is written here."""
+    store = open_with()
+    put(store, "fit")
+    mine = tmp_path / "mine"
+    mine.write_bytes(b"mine")
+    outside = os.path.relpath(mine, store.root)
+    listed = counted_names(shared)
+    (record,) = (name for name in listed if name.startswith("records/"))
+    signed = (shared / record).read_bytes()
+    evil = shared / "records" / "eve"
+    evil.mkdir()
+    body = json.loads(signed.partition(b"\n")[2])["record"]
+    body["key"] = "66" * 32
+    for name, artifact in body["outputs"].items():
+        body["outputs"][name] = {**artifact, "object": outside, "codec": "files"}
+    content = json.dumps(body).encode()
+    head = b'{"mlpipe_record":3,"checksum":"%s","record":' % blake3(content).hexdigest().encode()
+    (evil / ("66" * 32)).write_bytes(head + content + b"}\n")
+
+    def find(fs: Counted, path: str, **options: Any) -> Any:
+        found = LocalFileSystem.find(fs, path, **options)
+        some = next(info for name, info in found.items() if "/records/" in name)
+        by = record.split("/")[1]
+        return {
+            **found,
+            f"{shared}/records/{by}/{outside}": some,
+            f"{shared}/objects/..": some,
+        }
+
+    def cat(fs: Counted, paths: list[str], **options: Any) -> Any:
+        return {path: signed if ".." in path else Path(path).read_bytes() for path in paths}
+
+    fresh = open_with("fresh")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Counted, "find", find)
+        patched.setattr(Counted, "cat", cat)
+        assert _record(fresh, "fit").step == "fit"
+        cache = Cache(fresh)
+        cache.ls()
+        cache.verify()
+        cache.prune(dry_run=True)
+    assert mine.read_bytes() == b"mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ada", "first", "fresh", "mine", "shared"]
+
+
+def counted_names(shared: Path) -> list[str]:
+    return sorted(str(path.relative_to(shared)) for path in shared.rglob("*") if path.is_file())
