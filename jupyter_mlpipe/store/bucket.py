@@ -18,6 +18,7 @@ from typing import Any
 
 from jupyter_mlpipe.errors import StoreError
 from jupyter_mlpipe.keys.remote import package_for
+from jupyter_mlpipe.store.disk import is_space_error
 
 _TIMES = ("LastModified", "mtime", "updated", "last_modified", "modified", "created")
 _TAGS = ("ETag", "etag", "md5Hash", "content_md5")
@@ -133,6 +134,8 @@ class Bucket:
         except (StoreError, KeyboardInterrupt):
             raise
         except Exception as error:  # each file system has errors of its own
+            if isinstance(error, OSError) and is_space_error(error):
+                raise  # on this machine: a copy of something has no room
             raise _explain(error, self.address, asked) from error
 
 

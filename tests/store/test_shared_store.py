@@ -262,6 +262,24 @@ def test_what_others_do_meanwhile_is_seen(open_as: OpenAs) -> None:
     assert ada.get_record(KEY) is None
 
 
+def test_of_two_that_compute_one_key_on_two_machines_one_result_stands(open_as: OpenAs) -> None:
+    stores = [open_as("ada", cache=cache) for cache in ("first", "second")]
+    for store in stores:
+        store.refresh()
+        with store.in_use():
+            assert store.claims.claim(KEY)  # nobody waits for a machine that may be gone
+    for store, value in zip(stores, "ab", strict=True):
+        put(store, x=value * 5000)
+    for store in (*stores, open_as("ada", cache="third")):
+        store.refresh(anew=True)
+        assert read(store) == {"x": "b" * 5000}
+    # On one machine they share the copy, and one waits for the other.
+    again = open_as("ada", cache="first")
+    with stores[0].in_use(), again.in_use():
+        assert stores[0].claims.claim(OTHER)
+        assert not again.claims.claim(OTHER)
+
+
 KILLED = """
 import sys
 from jupyter_mlpipe.store.records import Record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -14,7 +15,7 @@ import pytest
 from blake3 import blake3
 from fsspec.implementations.local import LocalFileSystem
 
-from jupyter_mlpipe.errors import StoreError, UsageError
+from jupyter_mlpipe.errors import StoreError, StoreFullError, UsageError
 from jupyter_mlpipe.model.status import Ingredient
 from jupyter_mlpipe.store.cache import Cache
 from jupyter_mlpipe.store.records import Artifact, Record
@@ -303,6 +304,28 @@ def test_names_that_lead_out_of_the_store_are_followed_by_nobody(
         cache.prune(dry_run=True)
     assert mine.read_bytes() == b"mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ada", "first", "fresh", "mine", "shared"]
+
+
+def test_a_copy_that_has_no_room_is_told_from_a_place_that_does_not_answer(
+    open_with: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = put(open_with(), "fit")
+
+    def fill(self: Counted, path: str, to: str, **options: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", to)
+
+    monkeypatch.setattr(Counted, "get_file", fill)
+    with pytest.raises(StoreFullError, match=r"The store at .*fresh.* cannot take .* more: no space is left"):
+        open_with("fresh").get_value(artifact)
+
+
+def test_a_place_in_memory_will_do(become: Become) -> None:
+    store = open_store("memory://team/results")
+    artifact = put(store, "fit")
+    become("ada", cache="other")
+    store = open_store("memory://team/results/")
+    assert store.has(_record(store, "fit").outputs["x"])
+    assert store.get_value(artifact)[:3] == b"fit"
 
 
 def counted_names(shared: Path) -> list[str]:
