@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.bucket import become, bucket, fs, open_as, s3
 from tests.support.kernel import Kernel
+
+__all__ = ["become", "bucket", "fs", "open_as", "s3"]
 
 # A process that a test starts compiles its imports once, as a user's does.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

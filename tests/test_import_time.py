@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,17 @@ def loaded_by(statement: str) -> set[str]:
 def test_importing_the_package_loads_nothing_heavy():
     # Some installations load modules at start-up, by .pth files: that is not ours.
     assert (loaded_by("import jupyter_mlpipe") - loaded_by("pass")) & HEAVY == set()
+
+
+def test_a_store_of_this_machine_loads_nothing_of_shared_ones(tmp_path: Path):
+    folder = str(tmp_path / "store")
+    opened = (
+        f"from jupyter_mlpipe.store.store import open_store\nopen_store({folder!r}).get_record('ab' * 32)"
+    )
+    found = loaded_by(f"{opened}\nimport sys\nprint(*sys.modules)")
+    assert "jupyter_mlpipe.store.store" in found
+    shared = {f"jupyter_mlpipe.store.{name}" for name in ("bucket", "mirror", "signing")}
+    assert found & {"fsspec", "s3fs", "botocore", "jupyter_core", "platformdirs", *shared} == set()
 
 
 @pytest.mark.parametrize("layer", ["model", "cells", "keys"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +13,7 @@ from jupyter_mlpipe.app.report import print_json, print_table
 from jupyter_mlpipe.cells.cache_words import add_cache_words, cache_arguments
 from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.store.cache import Cache
-from jupyter_mlpipe.store.place import default_store
+from jupyter_mlpipe.store.place import find_store, is_remote
 from jupyter_mlpipe.store.store import open_store
 from jupyter_mlpipe.store.tables import ask_cache
 
@@ -24,8 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--store",
-        type=Path,
-        metavar="FOLDER",
+        metavar="FOLDER|ADDRESS",
         help="the store; MLPIPE_STORE without it, else the .mlpipe of this folder or of those above it",
     )
     add_cache_words(parser, common)
@@ -34,13 +32,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def tend_store(asked: argparse.Namespace, console: Console) -> int:
     """Do what is asked, and print what comes of it."""
-    path = asked.store or Path(os.environ.get("MLPIPE_STORE") or default_store(Path.cwd())).expanduser()
-    if not path.is_dir():
+    address = asked.store or find_store(Path.cwd())
+    if not is_remote(address) and not Path(address).expanduser().is_dir():
         raise UsageError(
-            f"There is no store at '{path}'. Name it with --store or MLPIPE_STORE, or go to the notebook's "
-            "folder."
+            f"There is no store at '{address}'. Name it with --store or MLPIPE_STORE, or go to the "
+            "notebook's folder."
         )
-    answer = ask_cache(Cache(open_store(path)), asked.what, **cache_arguments(asked))
+    answer = ask_cache(Cache(open_store(address)), asked.what, **cache_arguments(asked))
     if asked.json:
         print_json(answer.facts)
     else:

@@ -21,6 +21,7 @@ from jupyter_mlpipe.app.cache import add_options as add_cache_options
 from jupyter_mlpipe.app.question import accept_edit, draw_graph, show_plan, show_why
 from jupyter_mlpipe.app.report import print_json
 from jupyter_mlpipe.app.run import run_notebook
+from jupyter_mlpipe.app.trust import add_options as add_trust_options
 from jupyter_mlpipe.errors import MLPipeError, UsageError
 
 
@@ -110,6 +111,13 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add_cache_options(cache)
+
+    trust = commands.add_parser(
+        "trust",
+        help="show, share and import the keys whose signatures count in shared stores",
+        allow_abbrev=False,
+    )
+    add_trust_options(trust)
 
     adopt = commands.add_parser(
         "adopt",

@@ -132,8 +132,11 @@ def plan_steps(
     ------
     UnknownStepError
         A name in `force` is not a step.
+    StoreError
+        A shared store cannot be reached.
     """
     check_steps(force, tasks)
+    store.refresh()
     now = time.time() if now is None else now
     while True:
         plan = _plan_as_ordered(
@@ -266,6 +269,8 @@ def decide(
                 plan = StepPlan(name, "reuse", same, key, record.seconds)
                 return Decided(plan, ingredients, record, work, task.folder)
     before = last()
+    if not reasons and (refused := store.why_refused(key)):
+        reasons = (Reason("missing", "", refused),)
     reasons = reasons or _what_changed(before, key, ingredients, task, records)
     return Decided(StepPlan(name, "run", reasons, key, _seconds(before)), ingredients, work=work)
 

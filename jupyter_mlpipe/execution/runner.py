@@ -203,7 +203,7 @@ class Runner:
         forced = frozenset(force) & chosen.keys()
         with contextlib.ExitStack() as lease:
             # Nothing that the run finds in the store is pruned until it has ended.
-            lease.enter_context(self.store.leases.taken())
+            lease.enter_context(self.store.in_use())
             plan = plan_steps(
                 chosen,
                 self.store,
@@ -491,7 +491,8 @@ class Runner:
                 why=briefly(decided.plan.reasons),
                 companions=find_companions(task, records),
                 above=active.tasks,
-                store=str(self.store.root),
+                store=self.store.address,
+                signer=self.store.signer(decided.plan.key or ""),
                 notebook=active.state.pipeline,
             )
             encoded = spec.to_bytes() if not self._is_local(task) else b""
@@ -608,6 +609,8 @@ class Runner:
         """
         active = self._runs[node.run]
         producers: dict[str, None] = {}
+        with contextlib.suppress(StoreError):
+            self.store.refresh(anew=True)
         for source in active.tasks[node.step].inputs.values():
             record = active.state.steps[source.step].record
             made = record.outputs.get(source.output) if record is not None else None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jupyter_mlpipe.keys.held import DefinitionPickle
     from jupyter_mlpipe.store.records import Artifact
     from jupyter_mlpipe.store.registered import SentCodec
+    from jupyter_mlpipe.store.signing import Signer
 
 NOT_BOUND = "the code did not bind it"
 """Why an output is left out that only some path through the code binds."""
@@ -114,8 +115,8 @@ class StepSpec:
         By file name of captured code, what tracebacks call it, where they call it other than that.
     modules
         Local modules by name; the step imports these sources and never the files.
-    store
-        Where `jupyter_mlpipe.store.store.open_store` finds the store.
+    store, signer
+        Where `jupyter_mlpipe.store.store.open_store` finds the store, and what signs the record there.
     folder
         The notebook's working directory, where the step runs too.
     sys_path
@@ -164,6 +165,7 @@ class StepSpec:
     modules: Mapping[str, ModuleSource] = field(default_factory=dict)
     ingredients: tuple[Ingredient, ...] = ()
     store: str = ""
+    signer: Signer | None = None
     folder: str = ""
     sys_path: tuple[str, ...] = ()
     environment: Mapping[str, str | None] = field(default_factory=dict)

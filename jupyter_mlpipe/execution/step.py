@@ -58,6 +58,7 @@ from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.files import FileKeeper
 from jupyter_mlpipe.store.locks import Leases
 from jupyter_mlpipe.store.objects import Mark
+from jupyter_mlpipe.store.place import local_folder
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.records import to_bytes as record_to_bytes
 from jupyter_mlpipe.store.registered import load_entry_points, receive, settle
@@ -88,7 +89,7 @@ def serve(connection: socket.socket) -> None:
         try:
             spec = StepSpec.from_bytes(encoded)
             # Its notebook may be killed while it writes what has no record yet.
-            lease.enter_context(Leases(spec.store).taken())
+            lease.enter_context(Leases(local_folder(spec.store)).taken())
             record = process.run(spec, given, started)
             ended |= {"status": "succeeded", "record": record.to_json(), "verified": process.verified}
             # In the order in which they were loaded.
@@ -158,13 +159,14 @@ class StepProcess:
         shell = self._shell = LazyShell(self._capture, module, titles)
         shell.install()
         install_modules(spec.modules)
-        store = open_store(spec.store)
+        store = open_store(spec.store, signer=spec.signer)
         store.copies.keep_own()
         atexit.register(store.copies.remove_own)
         store.objects.trust(tuple(mark) for mark in sent["verified"])
         stand_in({str(p.place): str(p.local) for p in spec.places if p.place.is_remote})
         declared = Declared(spec.places)
-        file_watch = watch.FileWatch(spec.folder or os.getcwd(), [spec.store], declared)
+        file_watch = watch.FileWatch(spec.folder or os.getcwd(), [str(store.root)], declared)
+        store.bring(spec.inputs.values())  # which may read files that are no business of the step
         # Before the code's own imports: what a local module that is not in the snapshot reads counts too.
         file_watch.start()
         body = Body(spec.code, spec.title)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from jupyter_mlpipe.execution.declared import declared_places, localised
 from jupyter_mlpipe.execution.spec import Prelude, StepSpec
@@ -17,6 +18,9 @@ from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.status import Ingredient, Reason
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.registered import codecs_to_send
+
+if TYPE_CHECKING:
+    from jupyter_mlpipe.store.signing import Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,7 @@ def make_spec(
     above: Mapping[str, StepTask] | None = None,
     why: str = "",
     store: str = "",
+    signer: Signer | None = None,
     notebook: str = "",
 ) -> StepSpec:
     """Return what the step's process is sent.
@@ -124,7 +129,7 @@ def make_spec(
     ----------
     inputs
         By the name that the code reads.
-    companions
+    companions, store, signer
         As in `StepSpec`.
     above
         The tasks of the run, from which definitions are taken that the inputs' pickles refer to.
@@ -169,6 +174,7 @@ def make_spec(
         modules=modules,
         ingredients=ingredients,
         store=store,
+        signer=signer,
         folder=task.folder or "",
         sys_path=task.sys_path,
         shows=component.shows,

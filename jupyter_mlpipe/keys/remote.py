@@ -160,7 +160,7 @@ def _file_system(place: Place) -> tuple[Any, str]:
     try:
         return fsspec.core.url_to_fs(str(place))  # type: ignore[no-any-return]
     except ImportError as error:
-        package = _PACKAGES.get(protocol)
+        package = package_for(place)
         remedy = f"pip install {package}" if package else str(error)
         raise PlaceError(f"'{place}' needs a package that is not installed: {remedy}.") from None
     except ValueError as error:
@@ -171,6 +171,11 @@ def _file_system(place: Place) -> tuple[Any, str]:
             f"fsspec knows no protocol '{protocol}', of '{place}'.{close_matches(protocol, known)} "
             "Write s3://, gs://, https:// or another one that is installed; a local path has none."
         ) from None
+
+
+def package_for(address: str) -> str:
+    """Return what pip installs so that fsspec reads an address; empty where that is not known."""
+    return _PACKAGES.get(re.split(r"://|::", address)[0].lower(), "")
 
 
 def _files(place: Place, fs: Any, path: str) -> dict[str, Mapping[str, Any]]:

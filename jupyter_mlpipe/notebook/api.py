@@ -204,6 +204,6 @@ def _shared_runner() -> Runner:
     if session is not None:
         return session.backend.runner
     if _runner is None:
-        path = MLPipe().store_path()
-        _runner = Runner(open_store(path), lambda: make_executor(""), History(path / "history.db"))
+        store = open_store(MLPipe().store_address())
+        _runner = Runner(store, lambda: make_executor(""), History(store.root / "history.db"))
     return _runner

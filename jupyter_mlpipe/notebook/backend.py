@@ -34,7 +34,7 @@ class Backend:
     def store(self) -> Store:
         """The store; opened when first needed."""
         if self._store is None:
-            self._store = open_store(self._config.store_path())
+            self._store = open_store(self._config.store_address())
         return self._store
 
     @property
@@ -44,7 +44,7 @@ class Backend:
             self._runner = Runner(
                 self.store,
                 lambda: make_executor(self._cluster),
-                History(self._config.store_path() / "history.db"),
+                History(self.store.root / "history.db"),
                 self._in_process,
             )
         return self._runner

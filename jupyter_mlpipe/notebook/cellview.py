@@ -33,7 +33,7 @@ class CellView:
     Parameters
     ----------
     remark
-        Gives what is worth saying of a step that has been made; asked once.
+        Gives what is worth saying once a step has been made; asked once.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class CellView:
         output: CellOutput,
         notes: list[str],
         facts: Mapping[str, Any],
-        remark: Callable[[RunStep], str] = lambda step: "",
+        remark: Callable[[RunStep], list[str]] = lambda step: [],
     ) -> None:
         self._receipt = receipt
         self._output = output
@@ -50,7 +50,7 @@ class CellView:
         self._notes = notes
         self._facts = facts
         self._remark = remark
-        self._remarked: str | None = None
+        self._remarked: list[str] | None = None
         self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._run: Run | None = None
         self._in_cell = True
@@ -173,7 +173,7 @@ class CellView:
             notes += _files_not_kept(step)
             if self._remarked is None and step.status in ("succeeded", "reused"):
                 self._remarked = self._remark(step)
-            notes += [self._remarked] if self._remarked else []
+            notes += self._remarked or []
         state: str
         if step.status == "reused":
             saved = step.saved_seconds

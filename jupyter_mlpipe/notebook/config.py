@@ -9,7 +9,7 @@ from typing import Any
 from traitlets import Enum, Unicode
 from traitlets.config import Configurable
 
-from jupyter_mlpipe.store.place import default_store
+from jupyter_mlpipe.store.place import find_store
 
 MODES = ("register", "run", "background")
 
@@ -19,8 +19,8 @@ class MLPipe(Configurable):
 
     store = Unicode(
         "",
-        help="Folder of the store. Empty: MLPIPE_STORE where it is set, else `.mlpipe` beside the "
-        "notebook or at the project's root.",
+        help="Folder of the store, or its address: s3://bucket/prefix. Empty: MLPIPE_STORE where it is set, "
+        "else `.mlpipe` beside the notebook or at the project's root.",
     ).tag(config=True)
     mode = Enum(
         MODES, default_value="run", help="What running a component's cell does: register, run or background."
@@ -36,10 +36,9 @@ class MLPipe(Configurable):
         # The notebook may change its folder later on: its store stays where it is.
         self._folder = Path.cwd()
 
-    def store_path(self) -> Path:
+    def store_address(self) -> str:
         """Return where the store is; the environment stands above the configuration."""
-        given = os.environ.get("MLPIPE_STORE") or self.store
-        return self._folder / Path(given).expanduser() if given else default_store(self._folder)
+        return find_store(self._folder, self.store)
 
 
 def notebook_name() -> str:

@@ -226,7 +226,7 @@ class StepsHere:
             known = frozenset(namespace)
             given = GivenValues(spec, store, standing.values, standing.companions)
             definitions = OwnStates(spec.code, namespace)
-            watch = FileWatch(spec.folder or os.getcwd(), [spec.store], Declared(spec.places))
+            watch = FileWatch(spec.folder or os.getcwd(), [str(store.root)], Declared(spec.places))
             scene = Scene({}, spec.states, spec.modules)
             scene.keep()
             capture = LiveCapture(self._shell, shows=self._aside or task.name == self._own)

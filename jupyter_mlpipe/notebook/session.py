@@ -353,12 +353,13 @@ class Session:
     def _mode_of(self, component: Component) -> str:
         return "background" if component.name in self.headless.targets else self.mode
 
-    def _remark(self, made: RunStep) -> str:
-        """Say once how files are declared."""
-        if _DECLARE in self._said or not (word := word_on_undeclared(made)):
-            return ""
-        self._said.add(_DECLARE)
-        return word
+    def _remark(self, made: RunStep) -> list[str]:
+        """Say once how files are declared, and what is to be known of the store."""
+        notes = self.backend.store.take_notes()
+        if _DECLARE not in self._said and (word := word_on_undeclared(made)):
+            self._said.add(_DECLARE)
+            notes.append(word)
+        return notes
 
     def _check_thread(self, tasks: Mapping[str, StepTask]) -> None:
         """Refuse steps with ``--here`` where nobody could run them."""

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlpipe.store.objects import explain, rename, synchronise
+from jupyter_mlpipe.store.disk import explain, rename, synchronise
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.store.store import Store

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, UsageError, close_matches
-from jupyter_mlpipe.store.objects import Blob, Objects
+from jupyter_mlpipe.errors import UsageError, close_matches
 from jupyter_mlpipe.store.prune import Pruned, prune
 from jupyter_mlpipe.store.store import Store
 from jupyter_mlpipe.store.survey import Survey, survey
@@ -62,6 +60,8 @@ class Verified:
         Files among the records that are none, and are never looked at.
     incomplete
         Steps by key of their record, of which an object is missing or damaged.
+    untrusted
+        Steps by key of their record, which no key that is trusted here has signed.
     """
 
     n_records: int
@@ -69,6 +69,7 @@ class Verified:
     damaged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     torn: tuple[str, ...] = ()
     incomplete: Mapping[str, str] = field(default_factory=dict)
+    untrusted: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
@@ -100,11 +101,11 @@ class Cache:
                 before.size + round(shares[key]),
                 before.seconds + entry.seconds,
                 max(before.used_at, entry.file.used_ns / 1e9),
-                before.n_pinned + (key in pinned),
+                before.n_pinned + (entry.key in pinned),
             )
         leftovers = [*(seen.objects[digest] for digest in seen.orphans), *seen.torn, *seen.leftovers]
         return Usage(
-            str(self._store.root),
+            self._store.shelves.address,
             dict(sorted(found.items(), key=lambda item: -item[1].size)),
             len(seen.objects),
             len(leftovers),
@@ -114,28 +115,21 @@ class Cache:
 
     def verify(self) -> Verified:
         """Read every object and record; what is damaged is moved aside."""
-        seen = survey(self._store)
-        objects = Objects(self._store.root)  # which has verified nothing yet
-        damaged: dict[str, tuple[str, ...]] = {}
-        for digest, file in seen.objects.items():
-            try:
-                objects.read(Blob(digest, file.size))
-            except ArtifactMissingError:
-                continue  # removed since
-            except ArtifactCorruptError:
-                damaged[digest] = tuple(
-                    dict.fromkeys(e.step for e in seen.entries.values() if digest in e.objects)
-                )
-        incomplete = {
-            key: entry.step
-            for key, entry in seen.entries.items()
-            if any(
-                digest in damaged or not objects.has(Blob(digest, size))
-                for digest, size in entry.objects.items()
-            )
+        seen, shelves = survey(self._store), self._store.shelves
+        damaged = {
+            digest: tuple(dict.fromkeys(e.step for e in seen.entries.values() if digest in e.objects))
+            for digest, file in seen.objects.items()
+            if not shelves.check(file)
         }
-        torn = tuple(os.path.relpath(file.path, self._store.root) for file in seen.torn)
-        return Verified(len(seen.entries), len(seen.objects), damaged, torn, incomplete)
+        whole = {digest: file.size for digest, file in seen.objects.items() if digest not in damaged}
+        incomplete = {
+            entry.key: entry.step
+            for entry in seen.entries.values()
+            if any(whole.get(digest) != size for digest, size in entry.objects.items())
+        }
+        torn = tuple(file.path.removeprefix(f"{self._store.root}/") for file in seen.torn)
+        untrusted = {e.key: e.step for e in seen.entries.values() if not shelves.is_trusted(e.file)}
+        return Verified(len(seen.entries), len(seen.objects), damaged, torn, incomplete, untrusted)
 
     def prune(
         self,
@@ -191,9 +185,10 @@ class Cache:
 
     def _find(self, seen: Survey, what: str) -> list[str]:
         """Return the keys of the records that a name or the beginning of a key means, the latest first."""
-        found = [key for key, entry in seen.entries.items() if entry.step == what]
+        used = {entry.key: entry.file.used_ns for entry in seen.entries.values()}
+        found = [*dict.fromkeys(entry.key for entry in seen.entries.values() if entry.step == what)]
         if not found and _KEY.fullmatch(what):
-            found = [key for key in seen.entries if key.startswith(what)]
+            found = [key for key in used if key.startswith(what)]
             if len(found) > 1:
                 raise UsageError(
                     f"{len(found)} keys begin with '{what}'. Give more of the one that is meant."
@@ -204,4 +199,4 @@ class Cache:
                 f"The store has no record of a step '{what}', nor one whose key begins so."
                 f"{close_matches(what, steps)} Its steps: {', '.join(sorted(steps)) or 'none'}."
             )
-        return sorted(found, key=lambda key: -seen.entries[key].file.used_ns)
+        return sorted(found, key=lambda key: -used[key])

@@ -16,7 +16,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 
-from jupyter_mlpipe.store.objects import make_folder
+from jupyter_mlpipe.store.disk import make_folder
 
 try:
     import fcntl

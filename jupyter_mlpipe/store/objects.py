@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import errno
 import os
+import re
 import secrets
-import shutil
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from blake3 import blake3
 
-from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError, StoreFullError
+from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError
 from jupyter_mlpipe.keys.stats import identity
-from jupyter_mlpipe.model.resources import describe_bytes
+from jupyter_mlpipe.store.disk import explain, make_folder, rename, synchronise
 from jupyter_mlpipe.store.mapping import map_file
 
 INLINE_BYTES = 1024  # content up to this size lives in the record: a tiny step writes one file
 _BUFFER_BYTES = 1 << 18  # smaller writes are gathered; Arrow pads its buffers with writes of a few bytes
 _OVERLAP_BYTES = 1 << 20  # from here on, hashing beside the write pays for a thread
 _STALE_SECONDS = 24 * 3600.0
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
+
+_DIGEST = re.compile(r"[0-9a-f]{8,128}")
 
 Mark = tuple[str, int, int, int, int, int]
 """A digest, and the identity (`jupyter_mlpipe.keys.stats`) of the file whose bytes were found to have it."""
@@ -63,25 +63,50 @@ def blob_to_json(blob: Blob) -> dict[str, Any]:
 
 
 def blob_from_json(entry: Mapping[str, Any]) -> Blob:
-    """Return the blob of `blob_to_json`."""
+    """Return the blob of `blob_to_json`; KeyError, TypeError or ValueError for anything else."""
     inline: bytes | None = None
     if "text" in entry:
         inline = entry["text"].encode("ascii")
     elif "base64" in entry:
         inline = base64.b64decode(entry["base64"], validate=True)
+    if not is_digest(entry["object"]):
+        raise ValueError("an object is named by its digest")  # else by a path, perhaps, out of the store
     return Blob(entry["object"], entry["size"], inline)
 
 
-def is_space_error(error: OSError) -> bool:
-    """Tell whether a file could not be written for want of space."""
-    return error.errno in _NO_SPACE
+def is_digest(name: str) -> bool:
+    """Tell whether something is named by a digest; what others wrote may be named by anything."""
+    return _DIGEST.fullmatch(name) is not None
+
+
+class Source(Protocol):
+    """Where objects come from that a folder does not have, and where those written to it go as well."""
+
+    def has(self, digest: str, size: int) -> bool:
+        """Tell, without reading it, whether an object is there and is not known to be damaged."""
+
+    def fetch(self, digest: str, path: str) -> bool:
+        """Write an object's bytes to a file; False where it is not there. They are not verified yet."""
+
+    def send(self, digest: str, size: int, path: str) -> None:
+        """Keep an object there as well, given the file that holds it."""
+
+    def reject(self, digest: str, *, is_damaged: bool = False) -> None:
+        """Count an object as missing; what is damaged is moved aside there."""
 
 
 class Objects:
-    """The folders ``objects/``, ``tmp/`` and ``quarantine/`` of a store."""
+    """The folders ``objects/``, ``tmp/`` and ``quarantine/`` of a store.
 
-    def __init__(self, root: Path) -> None:
+    Parameters
+    ----------
+    source
+        Where all objects are, where these folders are but a copy.
+    """
+
+    def __init__(self, root: Path, source: Source | None = None) -> None:
         self.root = root
+        self._source = source
         self._folder = os.path.join(root, "objects")
         self._tmp = os.path.join(root, "tmp")
         self._verified: set[Mark] = set()
@@ -113,19 +138,27 @@ class Objects:
         if blob.inline is not None:
             return True
         try:
-            return os.stat(self.path(blob.object)).st_size == blob.size and blob.object not in self._rejected
+            is_here = os.stat(self.path(blob.object)).st_size == blob.size
         except OSError:
-            return False
+            is_here = False
+        if is_here and blob.object not in self._rejected:
+            return True
+        return self._source is not None and self._source.has(blob.object, blob.size)
 
     def is_whole(self, blob: Blob) -> bool:
         """Tell whether the bytes are there and are those that were written: they are read, once a process."""
         if blob.inline is not None:
             return True
-        try:
+        with contextlib.suppress(OSError):
             if _mark(blob.object, os.stat(self.path(blob.object))) in self._verified:
                 return blob.object not in self._rejected
+        try:
             self.read(blob)
-        except (OSError, StoreError):
+        except (ArtifactMissingError, ArtifactCorruptError):
+            return False
+        except StoreError:
+            if self._source is not None:
+                raise  # it could not be asked for, which says nothing of whether it is there
             return False
         return True
 
@@ -139,6 +172,15 @@ class Objects:
         ArtifactMissingError, ArtifactCorruptError
             What does not match is moved aside and counts as missing from then on.
         """
+        if self._source is None or blob.inline is not None:
+            return self._read(blob)
+        try:
+            return self._read(blob)
+        except (ArtifactMissingError, ArtifactCorruptError):
+            self._bring(blob, self._source)
+            return self._read(blob)
+
+    def _read(self, blob: Blob) -> memoryview:
         if blob.inline is not None:
             if len(blob.inline) != blob.size or blake3(blob.inline).hexdigest() != blob.object:
                 raise ArtifactCorruptError(_corrupt(f"Content {blob.object[:12]} kept in a record"))
@@ -155,7 +197,7 @@ class Objects:
         try:
             found = os.fstat(fd)
             if found.st_size != blob.size:
-                self.quarantine(blob.object)
+                self._move_aside(blob.object)
                 raise ArtifactCorruptError(
                     _corrupt(f"{path} has {found.st_size:,} bytes where {blob.size:,} were written")
                 )
@@ -167,10 +209,41 @@ class Objects:
         mark = _mark(blob.object, found)
         if mark not in self._verified:
             if blake3(view, max_threads=blake3.AUTO).hexdigest() != blob.object:
-                self.quarantine(blob.object)
+                self._move_aside(blob.object)
                 raise ArtifactCorruptError(_corrupt(f"The bytes in {path} are not those that were written"))
             self._verified.add(mark)
         return view
+
+    def _bring(self, blob: Blob, source: Source) -> None:
+        """Get an object from the source, verified."""
+        try:
+            fd, temporary = self.create_temporary()
+            os.close(fd)
+            try:
+                if not source.fetch(blob.object, temporary):
+                    raise ArtifactMissingError(_missing(self.path(blob.object)))
+                size, digest = os.stat(temporary).st_size, blake3().update_mmap(temporary).hexdigest()
+                if (size, digest) != (blob.size, blob.object):
+                    source.reject(blob.object, is_damaged=True)
+                    raise ArtifactCorruptError(
+                        _corrupt(f"The bytes of object {blob.object[:12]} are not those that were written")
+                    )
+                self._place(temporary, digest, size)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(temporary)
+        except OSError as error:
+            raise explain(error, self.root, blob.size) from error
+
+    def keep(self, content: bytes) -> None:
+        """Keep bytes that came from the source, under their own digest."""
+        try:
+            fd, temporary = self.create_temporary()
+            with os.fdopen(fd, "wb") as file:
+                file.write(content)
+            self._place(temporary, blake3(content).hexdigest(), len(content))
+        except OSError as error:
+            raise explain(error, self.root, len(content)) from error
 
     def verified(self) -> set[Mark]:
         """Return what this process has written or verified."""
@@ -182,6 +255,11 @@ class Objects:
 
     def quarantine(self, digest: str) -> None:
         """Move an object aside, so that it counts as missing."""
+        if self._source is not None:
+            self._source.reject(digest)
+        self._move_aside(digest)
+
+    def _move_aside(self, digest: str) -> None:
         aside = os.path.join(self.root, "quarantine")
         try:
             make_folder(aside)
@@ -204,9 +282,16 @@ class Objects:
 
     def adopt(self, temporary: str, digest: str, size: int) -> None:
         """Rename a finished temporary to its digest, or discard it where the object exists."""
+        self._place(temporary, digest, size)
+        if self._source is not None:
+            self._source.send(digest, size, self.path(digest))
+
+    def _place(self, temporary: str, digest: str, size: int) -> None:
         path = self.path(digest)
         try:
             exists = os.stat(path).st_size == size and digest not in self._rejected
+            if self._source is not None:
+                exists = False  # what is sent on is what was written, not what a disk has made of it
             if exists:
                 # Its record is still to come: to whoever prunes it must not look like an old orphan.
                 os.utime(path)
@@ -326,62 +411,6 @@ class ObjectWriter:
         except OSError as error:
             needed = max(self._expected_bytes, self._n_written + len(self._pending))
             raise explain(error, self._objects.root, needed) from error
-
-
-def make_folder(path: str) -> None:
-    """Make a private folder, and those above it. (`os.makedirs` gives its mode to the last one only.)"""
-    try:
-        os.mkdir(path, 0o700)
-    except FileNotFoundError:
-        make_folder(os.path.dirname(path))
-        make_folder(path)
-    except FileExistsError:
-        if not os.path.isdir(path):
-            raise
-
-
-def rename(temporary: str, path: str) -> None:
-    """Rename within the store, making the shard's folder where it is not there yet."""
-    try:
-        os.replace(temporary, path)
-    except FileNotFoundError:
-        make_folder(os.path.dirname(path))
-        os.replace(temporary, path)
-
-
-def synchronise(fd: int) -> None:
-    # The content and its length; time stamps may be lost.
-    getattr(os, "fdatasync", os.fsync)(fd)
-
-
-def explain(error: OSError, path: str | Path, needed_bytes: int = 0) -> StoreError:
-    """Return the error of this package that says what `error` means for the store."""
-    if error.errno in _NO_SPACE:
-        try:
-            free = describe_bytes(shutil.disk_usage(path).free)
-        except OSError:
-            free = "an unknown amount"
-        cause = {
-            errno.EDQUOT: "your disk quota is used up",
-            errno.EFBIG: "the file would be larger than the limit allows",
-        }.get(error.errno or 0, "no space is left")
-        return StoreFullError(
-            f"The store at {path} cannot take {describe_bytes(needed_bytes)} more: {cause} ({free} free). "
-            "Free space on that disk, or put the store elsewhere with MLPIPE_STORE, and run it again: "
-            "what is stored already is reused."
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        why = "the file system is read-only" if error.errno == errno.EROFS else "permission is denied"
-        return StoreError(
-            f"The store at {path} cannot be used: {why} ({error.filename or path}). What it holds may "
-            "still be read. Change the permissions, or put the store elsewhere with MLPIPE_STORE."
-        )
-    if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return StoreError(
-            f"The store at {path} cannot be used: a file stands where a folder is needed "
-            f"({error.filename or path}). Move that file, or put the store elsewhere with MLPIPE_STORE."
-        )
-    return StoreError(f"The store at {path} cannot be used: {error}.")
 
 
 def _mark(digest: str, found: os.stat_result) -> Mark:

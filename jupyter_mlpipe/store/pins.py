@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from jupyter_mlpipe.store.objects import explain, make_folder
+from jupyter_mlpipe.store.disk import explain, make_folder
 
 
 class Pins:

@@ -12,21 +12,14 @@ looked at then: where its time is another than it was, or lies within a lease, i
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
-import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from jupyter_mlpipe.errors import StoreError
 from jupyter_mlpipe.store.accepted import forget_accepted
-from jupyter_mlpipe.store.locks import NoLocksError, can_lock, hold, oldest_live, remove_unheld
-from jupyter_mlpipe.store.objects import explain, make_folder
+from jupyter_mlpipe.store.disk import explain
+from jupyter_mlpipe.store.shelves import Found, Shelves, is_idle
 from jupyter_mlpipe.store.store import Store
-from jupyter_mlpipe.store.survey import ASIDE, Found, Survey, survey
-
-_WITHOUT_LOCKS_S = 24 * 3600.0
+from jupyter_mlpipe.store.survey import Survey, survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,38 +86,24 @@ def prune(
     if dry_run:
         return _prune(store, max_size_bytes, older_than_s, dry_run=True)
     try:
-        with _alone(store):
+        with store.shelves.alone():
             return _prune(store, max_size_bytes, older_than_s, dry_run=False)
     except OSError as error:
         raise explain(error, store.root) from error
 
 
-@contextlib.contextmanager
-def _alone(store: Store) -> Iterator[None]:
-    held = None
-    with contextlib.suppress(NoLocksError):
-        held = hold(os.path.join(store.root, "pruning"))
-        if held is None:
-            raise StoreError(f"The store at {store.root} is being pruned by another process. Wait for it.")
-    try:
-        yield
-    finally:
-        if held is not None:
-            held.release()
-
-
 def _prune(store: Store, max_size_bytes: int | None, older_than_s: float | None, *, dry_run: bool) -> Pruned:
-    now = _now(store)
-    # What is younger may be needed by somebody.
-    latest = now if can_lock(store.leases.folder) else now - _WITHOUT_LOCKS_S
+    shelves = store.shelves
+    now = shelves.now()
+    latest = shelves.latest(now)
     seen = survey(store)
-    pinned = seen.above(store.pins.keys())
-    cutoff = _cutoff(store, latest)
-    live = {key for key, entry in seen.entries.items() if not _is_idle(entry.file, cutoff)}
+    pinned = seen.above(seen.of_keys(store.pins.keys()))
+    cutoff = shelves.cutoff(latest)
+    live = {key for key, entry in seen.entries.items() if not is_idle(entry.file, cutoff)}
     leftovers = [
         file
         for file in (*(seen.objects[digest] for digest in seen.orphans), *seen.torn, *seen.leftovers)
-        if _is_idle(file, cutoff)
+        if is_idle(file, cutoff)
     ]
     n_bytes = seen.total_bytes - sum(file.size for file in leftovers)
     chosen, kept = _choose(seen, {*pinned, *live}, now, n_bytes, max_size_bytes, older_than_s)
@@ -132,7 +111,7 @@ def _prune(store: Store, max_size_bytes: int | None, older_than_s: float | None,
         gone = {file.path for file in leftovers}
         gone.update(seen.objects[digest].path for digest in _Tally(seen).drop_all(chosen))
     else:
-        chosen, gone = _Removal(store, seen, latest).remove(chosen, leftovers)
+        chosen, gone = _remove(store, seen, chosen, leftovers, latest)
         leftovers = [file for file in leftovers if file.path in gone]
     steps: dict[str, PrunedStep] = {}
     tally = _Tally(seen)
@@ -218,65 +197,18 @@ class _Tally:
         return [digest for key in keys for digest in self.drop(key)]
 
 
-class _Removal:
-    """Removes files that nobody has used since they were seen."""
+def _remove(
+    store: Store, seen: Survey, chosen: Iterable[str], leftovers: Iterable[Found], latest: float
+) -> tuple[list[str], set[str]]:
+    """Remove files that nobody has used since they were seen.
 
-    def __init__(self, store: Store, seen: Survey, latest: float) -> None:
-        self._store = store
-        self._seen = seen
-        self._latest = latest
-        self._aside = os.path.join(store.root, ASIDE)
-
-    def remove(self, chosen: Iterable[str], leftovers: Iterable[Found]) -> tuple[list[str], set[str]]:
-        """Return the records that are gone by now, and the paths of all other files that are."""
-        make_folder(self._aside)
-        remove_unheld(self._store.leases.folder)
-        remove_unheld(self._store.claims.folder)
-        removed = [key for key in chosen if self._remove(self._seen.entries[key].file)]
-        forget_accepted(self._store, removed)
-        objects = (self._seen.objects[digest] for digest in _Tally(self._seen).drop_all(removed))
-        gone = {file.path for file in (*objects, *leftovers) if self._remove(file)}
-        return removed, gone
-
-    def _remove(self, file: Found) -> bool:
-        """Remove a file; False where it has been used since, or is gone."""
-        aside = os.path.join(self._aside, secrets.token_hex(8))
-        try:
-            if not self._is_unused(file, file.path):
-                return False
-            os.rename(file.path, aside)
-        except FileNotFoundError:
-            return False
-        if self._is_unused(file, aside):
-            os.unlink(aside)
-            return True
-        # Never over one that was written anew in this moment.
-        with contextlib.suppress(FileExistsError):
-            os.link(aside, file.path)
-        os.unlink(aside)
-        return False
-
-    def _is_unused(self, file: Found, path: str) -> bool:
-        unchanged = os.stat(path).st_mtime_ns == file.used_ns
-        return unchanged and _is_idle(file, _cutoff(self._store, self._latest))
-
-
-def _cutoff(store: Store, latest: float) -> float:
-    """Return since when what was used may be needed, by those who have a lease at this moment."""
-    return min(latest, oldest_live(store.leases.folder))
-
-
-def _is_idle(file: Found, cutoff: float) -> bool:
-    return file.used_ns < cutoff * 1e9
-
-
-def _now(store: Store) -> float:
-    """Return the time by the clock of the file system, if it can be asked: so the times of files are."""
-    with contextlib.suppress(OSError):
-        fd, path = store.objects.create_temporary()
-        try:
-            return os.fstat(fd).st_mtime
-        finally:
-            os.close(fd)
-            os.unlink(path)
-    return time.time()
+    Returns
+    -------
+    The records that are gone by now, and the paths of all other files that are.
+    """
+    shelves: Shelves = store.shelves
+    removed = [key for key in chosen if shelves.remove(seen.entries[key].file, latest)]
+    forget_accepted(store, [seen.entries[name].key for name in removed])
+    objects = (seen.objects[digest] for digest in _Tally(seen).drop_all(removed))
+    gone = {file.path for file in (*objects, *leftovers) if shelves.remove(file, latest)}
+    return removed, gone

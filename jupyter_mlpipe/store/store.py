@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, EncodingError, StoreError
 from jupyter_mlpipe.keys import canonical
@@ -19,33 +18,46 @@ from jupyter_mlpipe.keys.refusals import qualified_name
 from jupyter_mlpipe.keys.stats import MEMO
 from jupyter_mlpipe.store import records
 from jupyter_mlpipe.store.codecs import choose, find_codec
+from jupyter_mlpipe.store.disk import explain, rename, synchronise
 from jupyter_mlpipe.store.encoding import Codec, Encoding, digest_content
 from jupyter_mlpipe.store.locks import Claims, Leases
-from jupyter_mlpipe.store.objects import Blob, Objects, explain, rename, synchronise
+from jupyter_mlpipe.store.objects import Blob, Objects, is_digest
 from jupyter_mlpipe.store.pins import Pins
+from jupyter_mlpipe.store.place import is_remote, local_folder
 from jupyter_mlpipe.store.placed import CODEC as PLACED
 from jupyter_mlpipe.store.placed import Copies, Kept
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.registered import load_entry_points
 from jupyter_mlpipe.store.shared import CODEC as SHARED
+from jupyter_mlpipe.store.shelves import FolderShelves, Shelves
+
+if TYPE_CHECKING:
+    from jupyter_mlpipe.store.mirror import Mirror
+    from jupyter_mlpipe.store.shared_shelves import BucketPins
+    from jupyter_mlpipe.store.signing import Signer
 
 _SHOWN_INLINE_BYTES = 4096
-_DIGEST = re.compile(r"[0-9a-f]{8,128}")
 _MAX_KNOWN = 5000
 _Stamp = tuple[int, int, int, int]
 
 
-def open_store(path: str | os.PathLike[str]) -> Store:
-    """Open the store at `path`, made if it is not there.
+def open_store(address: str | os.PathLike[str], *, signer: Signer | None = None) -> Store:
+    """Open the store in a folder, made if it is not there, or the one at an address of fsspec.
 
-    A store that cannot be written may still be read.
+    A store that cannot be written may still be read. Nothing is asked of a shared one yet.
+
+    Parameters
+    ----------
+    signer
+        Of a step that writes to a shared store: what signs its record. The user's own keys by default.
 
     Raises
     ------
     StoreError
-        `path` is a file, or is not there and cannot be made.
+        The folder is a file, or is not there and cannot be made.
     """
-    root = Path(path).expanduser().absolute()
+    named = os.fspath(address)
+    root = local_folder(named)
     if not root.is_dir():
         try:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -53,34 +65,116 @@ def open_store(path: str | os.PathLike[str]) -> Store:
             (root / ".gitignore").write_text("*\n")
         except OSError as error:
             raise explain(error, root) from error
-    store = Store(root)
+    store = Store(root, _mirror(root, named.rstrip("/"), signer) if is_remote(named) else None)
     store.objects.sweep()
     MEMO.keep_in(str(root))
     return store
 
 
-class Store:
-    """Artifacts and records in one folder; safe for several processes and threads at once."""
+def _mirror(root: Path, address: str, signer: Signer | None) -> Mirror:
+    from jupyter_mlpipe.store.bucket import Bucket
+    from jupyter_mlpipe.store.mirror import Mirror
+    from jupyter_mlpipe.store.signing import Keyring, OneSigner
 
-    def __init__(self, root: Path) -> None:
+    mirror = Mirror(root, Bucket(address), OneSigner(signer) if signer is not None else Keyring())
+    mirror.sweep()
+    return mirror
+
+
+class Store:
+    """Artifacts and records in one folder; safe for several processes and threads at once.
+
+    Parameters
+    ----------
+    mirror
+        Of a shared store: what keeps the folder, a copy, in line with what is shared.
+    """
+
+    def __init__(self, root: Path, mirror: Mirror | None = None) -> None:
         self.root = root
-        self.objects = Objects(root)
+        self._mirror = mirror
+        self.objects = Objects(root) if mirror is None else mirror.objects
         self.copies = Copies(self.objects, str(root))
         self.leases = Leases(root, named=True)
         self.claims = Claims(root, self.leases)
-        self.pins = Pins(root)
+        self.pins: Pins | BucketPins = Pins(root) if mirror is None else mirror.pins
         self._records = os.path.join(root, "records")
         # Every cell that runs asks for the records of all steps above it: files are read when they change.
         self._known: dict[str, tuple[_Stamp, Record]] = {}
+
+    @property
+    def address(self) -> str:
+        """What `open_store` finds it by."""
+        return str(self.root) if self._mirror is None else self._mirror.bucket.address
+
+    @property
+    def shelves(self) -> Shelves:
+        """Its files, to look after."""
+        return FolderShelves(self) if self._mirror is None else self._mirror.shelves
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep what is found in the store from being pruned, within the block."""
+        with self.leases.taken():
+            try:
+                yield
+            finally:
+                if self._mirror is not None:
+                    self._mirror.flush()
+
+    def refresh(self, *, anew: bool = False) -> None:
+        """See what others have shared; nothing to do for a store of this machine.
+
+        Parameters
+        ----------
+        anew
+            However shortly ago that was done.
+
+        Raises
+        ------
+        StoreError
+            A shared store cannot be reached.
+        """
+        if self._mirror is not None:
+            self._mirror.refresh(anew=anew)
+
+    def bring(self, artifacts: Iterable[Artifact]) -> None:
+        """Get what artifacts are made of to this machine, so that reading them asks nobody.
+
+        Raises
+        ------
+        ArtifactMissingError, ArtifactCorruptError, StoreError
+        """
+        if self._mirror is not None:
+            for artifact in artifacts:
+                for blob in self.blobs(artifact):
+                    self.objects.read(blob)
+
+    def why_refused(self, key: str) -> str:
+        """Return why what a shared store has for a key does not count; empty where it has nothing."""
+        return "" if self._mirror is None else self._mirror.why_refused(key)
+
+    def take_notes(self) -> list[str]:
+        """Return what is to be told of the store, each once: what counts as missing, what was not sent."""
+        return [] if self._mirror is None else self._mirror.take_notes()
+
+    def signer(self, key: str) -> Signer | None:
+        """Return what a step on any machine signs the record of a key with; None where nothing is signed."""
+        return None if self._mirror is None else self._mirror.signing.signer(key)
 
     def get_record(self, key: str) -> Record | None:
         """Return what the key gave; None where that is not known, or its file is torn or foreign.
 
         During a lease it is marked as used, and stays with its artifacts for as long as the lease does.
         """
-        if not _DIGEST.fullmatch(key):
+        if not is_digest(key):
             return None
         path = self._record_path(key)
+        if self._mirror is not None:
+            if not self._mirror.bring(key, path, is_run=self.leases.since > 0):
+                return None
+            if self._mirror.trusts_others():
+                self._known.clear()
         try:
             known = self._known.get(key)
             if known is not None:
@@ -101,6 +195,8 @@ class Store:
             return None
         finally:
             os.close(fd)
+        if self._mirror is not None:
+            content = self._mirror.open(key, content) or b""
         record = records.from_bytes(content)
         if record is None or record.key != key:
             return None
@@ -115,7 +211,7 @@ class Store:
         By its path: once it is moved aside to be removed this raises FileNotFoundError, and whoever moves it
         aside after this sees it and puts it back. A store that cannot be written is not pruned either.
         """
-        if status.st_mtime >= self.leases.since:
+        if status.st_mtime >= self.leases.since or self._mirror is not None:
             return False
         try:
             os.utime(path)
@@ -127,9 +223,11 @@ class Store:
 
     def put_record(self, record: Record) -> None:
         """Keep a record, replacing an earlier one of its key. The artifacts must be stored before."""
-        if not _DIGEST.fullmatch(record.key):
+        if not is_digest(record.key):
             raise ValueError(f"{record.key!r} is not a digest")
         content = records.to_bytes(record)
+        if self._mirror is not None:
+            content = self._mirror.sign(record.key, content)
         temporary = ""
         try:
             fd, temporary = self._create_temporary()
@@ -146,21 +244,28 @@ class Store:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary)
             raise explain(error, self.root, len(content)) from error
+        if self._mirror is not None:
+            self._mirror.send_record(record.key, content)
 
     def keys(self) -> Iterator[str]:
         """Give the keys of all records, in no order."""
+        if self._mirror is not None:
+            yield from self._mirror.keys()
+            return
         for shard in _names(self._records):
             yield from _names(os.path.join(self._records, shard))
 
     def remove_record(self, key: str) -> None:
         """Forget what a key gave; its artifacts stay."""
-        if _DIGEST.fullmatch(key):
+        if is_digest(key):
             try:
                 os.unlink(self._record_path(key))
             except FileNotFoundError:
                 pass
             except OSError as error:
                 raise explain(error, self.root) from error
+            if self._mirror is not None:
+                self._mirror.remove_record(key)
 
     def put_value(self, value: Any, namespace: Mapping[str, object] | None = None) -> Artifact:
         """Store a value.

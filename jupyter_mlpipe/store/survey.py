@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_mlpipe.store.records import artifact_from_json, joint_digest, read_any, stored_blobs
+from jupyter_mlpipe.store.shelves import Found
 from jupyter_mlpipe.store.store import Store
-
-ASIDE = "pruned"
-"""The folder where files are for the moment in which they are removed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A file of the store.
-
-    Parameters
-    ----------
-    used_ns
-        When it was written or last used, in ns since 1970.
-    """
-
-    path: str
-    size: int
-    used_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +40,7 @@ class Survey:
     Parameters
     ----------
     entries, objects
-        By key, and by digest.
+        By key (with more behind it, where another record has the same one), and by digest.
     torn
         Files among the records that are none.
     leftovers
@@ -90,6 +72,10 @@ class Survey:
                 counts[digest] = counts.get(digest, 0) + 1
         return counts
 
+    def of_keys(self, keys: Collection[str]) -> list[str]:
+        """Return the names of the entries whose record has one of these keys."""
+        return [name for name, entry in self.entries.items() if entry.key in keys]
+
     def shares(self) -> dict[str, float]:
         """Return the bytes of each record by key: what several have is divided among them."""
         counts = self.count_references()
@@ -117,40 +103,26 @@ class Survey:
 
 def survey(store: Store) -> Survey:
     """Look at every file of a store; reads the records, of objects only their size."""
-    entries, torn = {}, []
-    for file in _files(os.path.join(store.root, "records")):
-        entry = _read(file, store)
+    entries, torn, shelves = {}, [], store.shelves
+    records = list(shelves.files("records"))
+    for file, content in zip(records, shelves.contents(records), strict=True):
+        entry = _read(file, content, store)
         if entry is None:
             torn.append(file)
         else:
-            entries[entry.key] = entry
-    objects = {os.path.basename(file.path): file for file in _files(os.path.join(store.root, "objects"))}
-    aside = (os.path.join(store.root, name) for name in ("tmp", "quarantine", ASIDE))
-    return Survey(entries, objects, tuple(torn), tuple(file for folder in aside for file in _files(folder)))
+            # In a shared store, several may have signed a record of the same key.
+            entries[entry.key if entry.key not in entries else f"{entry.key} {file.path}"] = entry
+    objects = {file.name: file for file in shelves.files("objects")}
+    return Survey(entries, objects, tuple(torn), tuple(shelves.files("leftovers")))
 
 
-def _files(folder: str) -> Iterator[Found]:
-    for root, _folders, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(root, name)
-            try:
-                status = os.stat(path, follow_symlinks=False)
-            except OSError:
-                continue  # gone since
-            yield Found(path, status.st_size, status.st_mtime_ns)
-
-
-def _read(file: Found, store: Store) -> Entry | None:
-    try:
-        with open(file.path, "rb") as opened:
-            found = read_any(opened.read())
-    except OSError:
-        return None
+def _read(file: Found, content: bytes | None, store: Store) -> Entry | None:
+    found = None if content is None else read_any(content)
     if found is None:
         return None
     _scheme, body = found
     seconds, key = body.get("seconds"), body.get("key")
-    if not isinstance(key, str) or key != os.path.basename(file.path):
+    if not isinstance(key, str) or key != file.name:
         return None
     outputs = body.get("outputs")
     makes: set[str] = set()

@@ -74,9 +74,14 @@ def _tell_usage(usage: Usage) -> Answer:
 def _tell_verified(found: Verified) -> Answer:
     n_checked = f"{found.n_objects} objects and {found.n_records} records"
     facts = {**asdict(found), "whole": found.is_whole}
-    if found.is_whole:
-        return Answer(f"verify: {n_checked} are whole", facts=facts)
     rows = [
+        (key[:12], step, "signed by no key that is trusted here: counts as missing")
+        for key, step in found.untrusted.items()
+    ]
+    if found.is_whole:
+        columns = ("file", "step", "what") if rows else ()
+        return Answer(f"verify: {n_checked} are whole", columns, tuple(rows), facts)
+    rows += [
         (digest[:12], ", ".join(steps) or "no record", "damaged, moved aside")
         for digest, steps in found.damaged.items()
     ]

@@ -20,6 +20,7 @@ BENCHMARKS = {
     "cost": "What one line on top of a cell costs",
     "wild": "Whole notebooks",
     "chain": "A chain of 100 tiny steps",
+    "shared": "A chain of 100 tiny steps in a shared store",
     "chain_executor": "The executor alone",
     "reuse": "Planning alone",
     "passing": "A large table through the store",

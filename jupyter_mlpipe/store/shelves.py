@@ -1,0 +1,188 @@
+"""The files of a store, for those who look after it: those in a folder, and what any place must offer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError
+from jupyter_mlpipe.store.disk import make_folder
+from jupyter_mlpipe.store.locks import NoLocksError, can_lock, hold, oldest_live, remove_unheld
+from jupyter_mlpipe.store.objects import Blob, Objects
+
+if TYPE_CHECKING:
+    from jupyter_mlpipe.store.store import Store
+
+WITHOUT_LOCKS_S = 24 * 3600.0
+"""So long what was used may be needed by somebody, where nobody can say that he needs it."""
+ASIDE = "pruned"
+"""The folder where files are for the moment in which they are removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file of the store.
+
+    Parameters
+    ----------
+    used_ns
+        When it was written or last used, in ns since 1970.
+    """
+
+    path: str
+    size: int
+    used_ns: int
+
+    @property
+    def name(self) -> str:
+        """The last part of its path: a key, or a digest."""
+        return os.path.basename(self.path)
+
+
+class Shelves(Protocol):
+    """The files of a store, wherever they are."""
+
+    @property
+    def address(self) -> str:
+        """What people call the place."""
+
+    def files(self, kind: str) -> Iterable[Found]:
+        """Give the files of a kind: ``records``, ``objects``, ``leftovers``."""
+
+    def contents(self, files: Sequence[Found]) -> Iterator[bytes | None]:
+        """Give the content of records, in their order; None for what is gone or cannot be read."""
+
+    def is_trusted(self, file: Found) -> bool:
+        """Tell whether a record may be used here."""
+
+    def check(self, file: Found) -> bool:
+        """Read an object; False where its bytes are not those that were written: it is moved aside."""
+
+    def now(self) -> float:
+        """Return the time by the clock that gives files theirs, in seconds since 1970."""
+
+    def latest(self, now: float) -> float:
+        """Return since when what was used is kept though nobody says that he needs it."""
+
+    def cutoff(self, latest: float) -> float:
+        """Return since when what was used may be needed at this moment."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep others from pruning; raises StoreError where another process does."""
+
+    def remove(self, file: Found, latest: float) -> bool:
+        """Remove a file; False where it has been used since it was seen, or is gone."""
+
+
+class FolderShelves:
+    """The files of a store in a folder of this machine."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._aside = os.path.join(store.root, ASIDE)
+        self._objects = Objects(store.root)  # which has verified nothing yet
+
+    @property
+    def address(self) -> str:
+        return str(self._store.root)
+
+    def files(self, kind: str) -> Iterator[Found]:
+        for name in ("tmp", "quarantine", ASIDE) if kind == "leftovers" else (kind,):
+            yield from _files(os.path.join(self._store.root, name))
+
+    def contents(self, files: Sequence[Found]) -> Iterator[bytes | None]:
+        for file in files:
+            try:
+                with open(file.path, "rb") as opened:
+                    yield opened.read()
+            except OSError:
+                yield None
+
+    def is_trusted(self, file: Found) -> bool:
+        return True
+
+    def check(self, file: Found) -> bool:
+        try:
+            self._objects.read(Blob(file.name, file.size))
+        except ArtifactMissingError:
+            pass  # removed since
+        except ArtifactCorruptError:
+            return False
+        return True
+
+    def now(self) -> float:
+        with contextlib.suppress(OSError):
+            fd, path = self._store.objects.create_temporary()
+            try:
+                return os.fstat(fd).st_mtime
+            finally:
+                os.close(fd)
+                os.unlink(path)
+        return time.time()
+
+    def latest(self, now: float) -> float:
+        return now if can_lock(self._store.leases.folder) else now - WITHOUT_LOCKS_S
+
+    def cutoff(self, latest: float) -> float:
+        return min(latest, oldest_live(self._store.leases.folder))
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        held = None
+        with contextlib.suppress(NoLocksError):
+            held = hold(os.path.join(self._store.root, "pruning"))
+            if held is None:
+                raise StoreError(
+                    f"The store at {self.address} is being pruned by another process. Wait for it."
+                )
+        make_folder(self._aside)
+        remove_unheld(self._store.leases.folder)
+        remove_unheld(self._store.claims.folder)
+        try:
+            yield
+        finally:
+            if held is not None:
+                held.release()
+
+    def remove(self, file: Found, latest: float) -> bool:
+        aside = os.path.join(self._aside, secrets.token_hex(8))
+        try:
+            if not self._is_unused(file, file.path, latest):
+                return False
+            os.rename(file.path, aside)
+        except FileNotFoundError:
+            return False
+        if self._is_unused(file, aside, latest):
+            os.unlink(aside)
+            return True
+        # Never over one that was written anew in this moment.
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, file.path)
+        os.unlink(aside)
+        return False
+
+    def _is_unused(self, file: Found, path: str, latest: float) -> bool:
+        unchanged = os.stat(path).st_mtime_ns == file.used_ns
+        return unchanged and is_idle(file, self.cutoff(latest))
+
+
+def is_idle(file: Found, cutoff: float) -> bool:
+    """Tell whether a file was last used before a time, in seconds since 1970."""
+    return file.used_ns < cutoff * 1e9
+
+
+def _files(folder: str) -> Iterator[Found]:
+    for root, _folders, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(root, name)
+            try:
+                status = os.stat(path, follow_symlinks=False)
+            except OSError:
+                continue  # gone since
+            yield Found(path, status.st_size, status.st_mtime_ns)
