@@ -6,7 +6,7 @@ Only names are known here, never types: enough for advice, which the user reads 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from jupyter_mlpipe.cells.mutation import MUTATING_METHODS, root_name
 from jupyter_mlpipe.cells.scopes import imported_name
@@ -16,6 +16,7 @@ WIDGETS = frozenset(
 )
 
 _WIDGET_MODULES = ("ipywidgets", "tqdm.notebook", "ipyleaflet", "anywidget")
+_LIVING = ("ipywidgets", "ipyleaflet", "anywidget")  # bars are shown without being alive
 _INTERACTIVE = frozenset({"input", "breakpoint", "get_ipython", "globals", "locals", "getpass", "set_trace"})
 
 _SETTERS_TEXT = """
@@ -92,6 +93,20 @@ def widget_imports(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.Import):
             found |= {imported_name(a) for a in node.names if a.name.startswith(_WIDGET_MODULES)}
     return found
+
+
+def makes_widgets(code: str, imports: Mapping[str, str]) -> bool:
+    """Tell whether code uses what makes live widgets; `imports` gives the module that each name is from."""
+    names = {name for name, module in imports.items() if module.partition(".")[0] in _LIVING}
+    if not names and not any(module in code for module in _LIVING):
+        return False
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in _LIVING:
+            names |= {imported_name(alias) for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {imported_name(a) for a in node.names if a.name.partition(".")[0] in _LIVING}
+    return any(isinstance(node, ast.Name) and node.id in names for node in ast.walk(tree))
 
 
 def interactive(tree: ast.Module, widgets: set[str]) -> str | None:

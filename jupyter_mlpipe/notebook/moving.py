@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from jupyter_mlpipe.cells.deeds import changed_through
+from jupyter_mlpipe.cells.deeds import changed_through, makes_widgets
 from jupyter_mlpipe.errors import MLPipeError, UnknownNameError, describe_error
 from jupyter_mlpipe.execution.spec import NOT_BOUND
 from jupyter_mlpipe.execution.task import StepTask
@@ -70,6 +70,8 @@ class Moving:
             return None
         made = changed_through(component.code).items()
         notes = [f"it changes something through {name}, {what}, and keeps that open" for name, what in made]
+        if makes_widgets(component.code, {n: module for n, (module, _) in task.closure.imports.items()}):
+            notes.append("it makes widgets, which live where they are made")
         reads = [f"{reason.name}, {reason.detail}" for reason in task.closure.unshippable]
         for read, source in task.inputs.items():
             why = self._why_unstored(source.step, source.output)

@@ -110,10 +110,12 @@ def test_an_inferred_output_that_cannot_be_stored_is_left_out_with_a_word(starte
     result = started.run("%%component some\nkept = 2\ngen = (i for i in range(3))").check()
     assert "gen is not kept" in result.receipt
     assert started.run("kept").result == "2"
-    reader = started.run("gen")
+    assert "<generator" in started.run("gen").check().result
+    started.run("%%component late --timeout 1h\ndrawn = (i for i in range(3))").check()
+    reader = started.run("drawn")
     assert reader.status == "error"
     assert "generator" in reader.traceback
-    assert "'some'" in reader.traceback
+    assert "'late'" in reader.traceback
 
 
 def test_a_parameter_of_the_wrong_type(started: Kernel) -> None:
