@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 # Modules whose functions draw from a global random state, or set it.
 _RANDOM_MODULES = frozenset({"random", "numpy.random", "torch"})
@@ -101,10 +102,16 @@ class FoundSettings:
     draws: bool = False
 
 
-def scan_settings(tree: ast.AST) -> Settings:
-    """Collect what may be a setting; what the names mean is said by `resolve_settings`."""
+def scan_settings(tree: ast.AST, around: Mapping[str, str] = MappingProxyType({})) -> Settings:
+    """Collect what may be a setting; what the names mean is said by `resolve_settings`.
+
+    Parameters
+    ----------
+    around
+        What imports around the code bind, as `imported_names` gives it.
+    """
     nodes = list(ast.walk(tree))
-    imported = _imported_names(nodes)
+    imported = {**around, **imported_names(nodes)}
     dotted: set[str] = set()
     environment: list[tuple[str, str | None]] = []
     called: set[str] = set()
@@ -177,7 +184,8 @@ def _resolved(name: str, resolve: Callable[[str], str]) -> str:
     return resolve(root) + dot + rest
 
 
-def _imported_names(nodes: Iterable[ast.AST]) -> dict[str, str]:
+def imported_names(nodes: Iterable[ast.AST]) -> dict[str, str]:
+    """Return what each name that imports bind stands for, dotted."""
     names: dict[str, str] = {}
     for node in nodes:
         if isinstance(node, ast.Import):
