@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.packages import (
     OURSELVES,
     Package,
@@ -25,7 +24,6 @@ from jupyter_mlpipe.keys.packages import (
     is_installed,
     is_standard,
 )
-from jupyter_mlpipe.keys.settings import Settings
 from jupyter_mlpipe.keys.slices import Counted, narrow
 from jupyter_mlpipe.keys.sources import LocalModule, ModuleSource, parse_module
 from jupyter_mlpipe.keys.uses import Import
@@ -93,6 +91,7 @@ class LocalModules:
 
     def __init__(self) -> None:
         self._read: dict[tuple[str, str], tuple[_Stamp, LocalModule]] = {}
+        self._latest: dict[tuple[str, str], LocalModule] = {}  # those that may have changed since, too
         self._installed: dict[str, Package | None] = {}
 
     def reach(self, imports: Iterable[Import]) -> ReachedModules:
@@ -191,7 +190,7 @@ class LocalModules:
             # A folder without __init__.py: a package without code.
             path = next(iter(spec.submodule_search_locations), "")
             source = ModuleSource("", os.path.join(path, "__init__.py"), True)
-            return LocalModule(name, digest("namespace package", name), source, (), Settings())
+            return LocalModule(name, "namespace package", source)
         return self._read_file(name, spec.origin, spec.submodule_search_locations is not None)
 
     def _read_file(self, name: str, path: str, is_package: bool) -> LocalModule | None:
@@ -204,7 +203,8 @@ class LocalModules:
                 content = file.read()
         except OSError:
             return None
-        module = parse_module(name, path, is_package, content)
+        module = parse_module(name, path, is_package, content, self._latest.get((name, path)))
+        self._latest[name, path] = module
         if time.time_ns() - stamp[0] > _SETTLED_S * 1e9:
             self._read[name, path] = (stamp, module)
         else:

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from jupyter_mlpipe.keys.headers import Headers, find_headers, is_literal
-from jupyter_mlpipe.keys.settings import Settings, imported_names, scan_settings
-from jupyter_mlpipe.keys.syntax import syntax_digest
-from jupyter_mlpipe.keys.uses import ONLY, Bound, Import, Uses, bound_by, find_uses, is_text
+from jupyter_mlpipe.keys.statements import Statement
+from jupyter_mlpipe.keys.uses import ONLY, Bound, Import, bound_by
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _BUILTINS = frozenset(vars(builtins))
@@ -25,16 +24,7 @@ _BUILTINS = frozenset(vars(builtins))
 _HOOKS = frozenset({"__getattr__", "__dir__", "__class__"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Module:
-    """What the pieces of a module have in common."""
-
-    lines: list[str]
-    package: str
-    around: Mapping[str, str]
-
-
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Piece:
     """One statement of a module.
 
@@ -44,27 +34,8 @@ class Piece:
         The symbols that it binds; none where it is part of the frame.
     """
 
-    node: ast.stmt
-    names: tuple[str, ...]
-    module: _Module
-
-    @cached_property
-    def text(self) -> str:
-        decorators = getattr(self.node, "decorator_list", [])
-        first = min([self.node.lineno, *(decorator.lineno for decorator in decorators)])
-        return "\n".join(self.module.lines[first - 1 : self.node.end_lineno])
-
-    @cached_property
-    def digest(self) -> str:
-        return syntax_digest(self.node)
-
-    @cached_property
-    def uses(self) -> Uses:
-        return find_uses(self.node, self.module.package)
-
-    @cached_property
-    def settings(self) -> Settings:
-        return scan_settings(self.node, self.module.around)
+    statement: Statement
+    names: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -74,7 +45,7 @@ class Pieces:
     Parameters
     ----------
     symbols
-        The piece that binds each name which is no import.
+        The statement that binds each name which is no import.
     imported
         What an import at the top binds, by name.
     imports
@@ -86,45 +57,50 @@ class Pieces:
     """
 
     pieces: list[Piece]
-    symbols: dict[str, Piece] = field(default_factory=dict)
+    symbols: dict[str, Statement] = field(default_factory=dict)
     imported: dict[str, Bound] = field(default_factory=dict)
     imports: tuple[Import, ...] = ()
-    headers: tuple[Piece, ...] = ()
+    headers: tuple[Statement, ...] = ()
     frame_names: frozenset[str] = frozenset()
 
     @cached_property
-    def frame(self) -> tuple[Piece, ...]:
-        return tuple(piece for piece in self.pieces if not piece.names)
+    def frame(self) -> tuple[Statement, ...]:
+        return tuple(piece.statement for piece in self.pieces if not piece.names)
+
+    @cached_property
+    def around(self) -> dict[str, str]:
+        """Return what each name that an import binds anywhere stands for, dotted."""
+        bound = (pair for piece in self.pieces for pair in piece.statement.uses.imports)
+        return {name: f"{found.module}.{found.name}" if found.name else found.module for name, found in bound}
 
     @cached_property
     def frame_text(self) -> str:
         """Return what runs at import, imports included."""
-        shown = (p for p in self.pieces if not p.names or isinstance(p.node, ast.Import | ast.ImportFrom))
-        return "\n".join(piece.text for piece in shown)
+        imports = (ast.Import, ast.ImportFrom)
+        shown = (p for p in self.pieces if not p.names or isinstance(p.statement.node, imports))
+        return "\n".join(piece.statement.text for piece in shown)
 
     def binds(self, name: str) -> bool:
         return name in self.symbols or name in self.imported or name in self.frame_names
 
 
-def take_apart(tree: ast.Module, package: str, text: str) -> Pieces | None:
+def take_apart(statements: list[Statement], package: str) -> Pieces | None:
     """Return the pieces of a module; None where it can only be taken as a whole."""
-    nodes = [*ast.walk(tree)]
-    if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes):
+    if any(statement.uses.has_star for statement in statements):
         return None
-    body = [node for node in tree.body if not is_text(node) and not _is_for_scripts(node)]
+    body = [statement.node for statement in statements]
     counts = _count_bindings(body, package)
     otherwise = _bound_otherwise(body)
     if not _HOOKS.isdisjoint({*otherwise, *counts}):
         return None
     once = {name for name, bound in counts.items() if len(bound) == 1} - otherwise
     known = Headers({*_BUILTINS} - {*otherwise, *counts}, annotations_are_texts=_has_lazy_annotations(body))
-    module = _Module(text.splitlines(), package, imported_names(nodes))
     found = Pieces([])
     imports: list[Import] = []
-    headers: dict[str, Piece] = {}
+    headers: dict[str, Statement] = {}
     frame_names = {*otherwise}
-    for node in body:
-        piece = Piece(node, (), module)
+    for node, statement in zip(body, statements, strict=True):
+        piece = Piece(statement)
         if isinstance(node, ast.Import | ast.ImportFrom):
             named, others = bound_by(node, package)
             if once.issuperset(name for name, _ in named):
@@ -138,10 +114,10 @@ def take_apart(tree: ast.Module, package: str, text: str) -> Pieces | None:
             of_node = find_headers(node, known)
             if of_node is not None:
                 for header in of_node:
-                    statement = ast.Expr(header) if isinstance(header, ast.expr) else header
-                    evaluated = Piece(statement, (), module)
+                    at_import = ast.Expr(header) if isinstance(header, ast.expr) else header
+                    evaluated = Statement(at_import, "", package)
                     headers.setdefault(evaluated.digest, evaluated)
-                found.symbols.update(dict.fromkeys(names, piece))
+                found.symbols.update(dict.fromkeys(names, statement))
                 known.add_symbol(node, names)
                 piece.names = names
         if not piece.names:
@@ -162,20 +138,6 @@ def _has_lazy_annotations(body: Iterable[ast.stmt]) -> bool:
         and node.module == "__future__"
         and any(alias.name == "annotations" for alias in node.names)
         for node in body
-    )
-
-
-def _is_for_scripts(node: ast.stmt) -> bool:
-    """Tell whether a statement is ``if __name__ == "__main__":``, which an import passes over."""
-    return (
-        isinstance(node, ast.If)
-        and not node.orelse
-        and isinstance(node.test, ast.Compare)
-        and isinstance(node.test.left, ast.Name)
-        and node.test.left.id == "__name__"
-        and [type(operator) for operator in node.test.ops] == [ast.Eq]
-        and isinstance(node.test.comparators[0], ast.Constant)
-        and node.test.comparators[0].value == "__main__"
     )
 
 

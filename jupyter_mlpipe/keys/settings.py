@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from jupyter_mlpipe.keys.syntax import nodes_of
+
 # Modules whose functions draw from a global random state, or set it.
 _RANDOM_MODULES = frozenset({"random", "numpy.random", "torch"})
 _OWN_GENERATORS = frozenset(
@@ -110,14 +112,21 @@ def scan_settings(tree: ast.AST, around: Mapping[str, str] = MappingProxyType({}
     around
         What imports around the code bind, as `imported_names` gives it.
     """
-    nodes = list(ast.walk(tree))
+    nodes = nodes_of(tree)
     imported = {**around, **imported_names(nodes)}
     dotted: set[str] = set()
     environment: list[tuple[str, str | None]] = []
     called: set[str] = set()
     covered: set[int] = set()
+    named: list[ast.expr] = []
     for node in nodes:
-        if isinstance(node, ast.Call):
+        if isinstance(node, ast.Attribute | ast.Name):
+            name = _dotted(node, imported)
+            if name is not None:
+                dotted.add(name)
+                if name.endswith(("environ", "environb")):
+                    named.append(node)
+        elif isinstance(node, ast.Call):
             name = _dotted(node.func, imported)
             if name is None and isinstance(node.func, ast.Attribute):
                 called.add(node.func.attr)
@@ -126,9 +135,10 @@ def scan_settings(tree: ast.AST, around: Mapping[str, str] = MappingProxyType({}
                 if name.rpartition(".")[2] in ("getenv", "getenvb", "get", "pop", "setdefault"):
                     environment.append((name, _literal(node.args)))
                     covered.update(map(id, _chain(node.func)))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            # For a shell: `!echo $HOME`. Where it is no variable, it never changes either.
-            environment += [("os.environ", name) for name in _SHELL_VARIABLE.findall(node.value)]
+        elif isinstance(node, ast.Constant):
+            if isinstance(node.value, str):
+                # For a shell: `!echo $HOME`. Where it is no variable, it never changes either.
+                environment += [("os.environ", name) for name in _SHELL_VARIABLE.findall(node.value)]
         elif isinstance(node, ast.Subscript):
             name = _dotted(node.value, imported)
             if name is not None and name.rpartition(".")[2] in ("environ", "environb"):
@@ -140,13 +150,10 @@ def scan_settings(tree: ast.AST, around: Mapping[str, str] = MappingProxyType({}
             if name is not None and name.rpartition(".")[2] in ("environ", "environb"):
                 environment.append((name, _literal([node.left])))
                 covered.update(map(id, _chain(node.comparators[0])))
-    for node in nodes:
-        if isinstance(node, ast.Attribute | ast.Name):
-            name = _dotted(node, imported)
-            if name is not None:
-                dotted.add(name)
-                if name.rpartition(".")[2] in ("environ", "environb") and id(node) not in covered:
-                    environment.append((name, None))
+    for found in named:
+        name = _dotted(found, imported) or ""
+        if name.rpartition(".")[2] in ("environ", "environb") and id(found) not in covered:
+            environment.append((name, None))
     return Settings(frozenset(dotted), tuple(dict.fromkeys(environment)), frozenset(called))
 
 

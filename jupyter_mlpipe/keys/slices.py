@@ -108,9 +108,9 @@ class _Walk:
             self._take_whole(module)
             return
         self._pending += pieces.imports
-        for piece in pieces.frame:
-            self._use(module, pieces, piece.uses)
-            for _, bound in piece.uses.imports:
+        for statement in pieces.frame:
+            self._use(module, pieces, statement.uses)
+            for _, bound in statement.uses.imports:
                 # Who uses what the frame binds is not followed.
                 self._pending.append((bound.module, ()))
                 self._pending.append((f"{bound.module}.{bound.name}", ()))
@@ -152,9 +152,8 @@ class _Walk:
             self._pending += wanted_of(pieces.imported[name], [rest])
         elif name in pieces.symbols:
             if name not in names:
-                piece = pieces.symbols[name]
-                names.update(piece.names)
-                self._use(module, pieces, piece.uses)
+                names.add(name)
+                self._use(module, pieces, pieces.symbols[name].uses)
         elif name not in pieces.frame_names and inner not in self._local and name not in _BUILTINS:
             # Such as `__dict__`, or what it is given from outside.
             self._take_whole(module)
@@ -183,11 +182,11 @@ class _Walk:
                 continue
             pieces = module.pieces
             parts.append(Part(name, _frame_digest(module, pieces, names), pieces.frame_text))
-            settings += [piece.settings for piece in (*pieces.frame, *pieces.headers)]
+            settings += [part.settings(pieces.around) for part in (*pieces.frame, *pieces.headers)]
             for symbol in sorted(names & pieces.symbols.keys()):
-                piece = pieces.symbols[symbol]
-                parts.append(Part(f"{name}.{symbol}", digest("module symbol", piece.digest), piece.text))
-                settings.append(piece.settings)
+                found = pieces.symbols[symbol]
+                parts.append(Part(f"{name}.{symbol}", digest("module symbol", found.digest), found.text))
+                settings.append(found.settings(pieces.around))
             uncounted[name] = frozenset((pieces.symbols.keys() | pieces.imported.keys()) - names)
         parts.sort(key=lambda part: (part.name, part.digest))
         return Counted(tuple(parts), tuple(settings), frozenset(self._tops), uncounted)
@@ -198,7 +197,7 @@ def _frame_digest(module: LocalModule, pieces: Pieces, names: set[str]) -> str:
     order: list[object] = []
     for piece in pieces.pieces:
         if not piece.names:
-            order.append(piece.digest)
+            order.append(piece.statement.digest)
         for name in piece.names:
             if name in names:
                 bound = pieces.imported.get(name)

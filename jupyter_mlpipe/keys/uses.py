@@ -6,10 +6,12 @@ Names are taken whatever their scope: a local variable that is called like a mod
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from typing import Any
 
 from jupyter_mlpipe.keys.codes import words_in
+from jupyter_mlpipe.keys.syntax import nodes_of
 
 Import = tuple[str, tuple[str, ...]]
 """A module, and what is wanted of it: dotted names in it, () for all that it holds, `ONLY` for its import."""
@@ -74,6 +76,8 @@ class Uses:
         What each import gives that binds a name, with the name.
     others
         Imports that bind no name: by a star, by ``import_module("name")``.
+    has_star
+        It imports by a star.
     is_open
         It looks at code, or at whole namespaces.
     """
@@ -81,7 +85,13 @@ class Uses:
     chains: Mapping[str, frozenset[str]] = field(default_factory=dict)
     imports: tuple[tuple[str, Bound], ...] = ()
     others: tuple[Import, ...] = ()
+    has_star: bool = False
     is_open: bool = False
+
+    def imports_anywhere(self) -> list[Import]:
+        """Return what is imported, whatever is done with it."""
+        bound = [(b.module, (b.name,) if b.name is not None else ()) for _, b in self.imports]
+        return [*((module, ()) for module, _ in self.others), *bound]
 
     def wanted(self, chains: Mapping[str, Collection[str]] | None = None) -> list[Import]:
         """Return what its imports lead to, as it uses them.
@@ -150,8 +160,7 @@ def bound_by(
 
 def find_uses(node: ast.AST, package: str = "") -> Uses:
     """Return what a piece of code does with names; `package` is that of its module, if it has one."""
-    finder = _Finder(package)
-    finder.visit(node)
+    finder = _Finder(node, package)
     for word in words_in(finder.texts, finder.attributes | finder.chains.keys()):
         finder.add(word, WHOLE)
     is_open = (
@@ -161,7 +170,8 @@ def find_uses(node: ast.AST, package: str = "") -> Uses:
         or any(chain.startswith("modules") for chain in finder.chains.get("sys", ()))
     )
     chains = {name: frozenset(chains) for name, chains in finder.chains.items()}
-    return Uses(chains, tuple(dict.fromkeys(finder.imports)), tuple(dict.fromkeys(finder.others)), is_open)
+    imports, others = tuple(dict.fromkeys(finder.imports)), tuple(dict.fromkeys(finder.others))
+    return Uses(chains, imports, others, finder.has_star, is_open)
 
 
 def is_open_to(names: Set[str], attributes: Set[str]) -> bool:
@@ -177,101 +187,100 @@ def shows_code(wanted: Import) -> bool:
     return names != ONLY and module.partition(".")[0] in _OPEN_MODULES
 
 
-class _Finder(ast.NodeVisitor):
-    def __init__(self, package: str) -> None:
-        self._package = package
+class _Finder:
+    def __init__(self, node: ast.AST, package: str) -> None:
         self.chains: dict[str, set[str]] = {}
         self.imports: list[tuple[str, Bound]] = []
         self.others: list[Import] = []
         self.attributes: set[str] = set()
         self.texts: list[str] = []
         self.has_mangled = False
+        self.has_star = False
+        self._package = package
+        self._done: set[int] = set()  # parts of a chain, docstrings
+        for part in nodes_of(node):
+            finder = _FINDERS.get(type(part))
+            if finder is not None and id(part) not in self._done:
+                finder(self, part)
 
     def add(self, name: str, chain: str) -> None:
         self.chains.setdefault(name, set()).add(chain)
 
-    def visit_Name(self, node: ast.Name) -> None:
+    def find_name(self, node: ast.Name) -> None:
         self.add(node.id, WHOLE)
-        # Inside a class it stands for another name.
-        self.has_mangled = self.has_mangled or (node.id.startswith("__") and not node.id.endswith("__"))
+        self._note_mangled(node.id)
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:
+    def find_attribute(self, node: ast.Attribute) -> None:
+        """Take a chain as a whole: the outermost attribute is met first."""
         parts: list[str] = []
         inner: ast.expr = node
-        is_read = isinstance(node.ctx, ast.Load)
         while isinstance(inner, ast.Attribute):
             parts.append(inner.attr)
+            self._done.add(id(inner))
             inner = inner.value
         self.attributes.update(parts)
         if isinstance(inner, ast.Name):
+            self._done.add(id(inner))
+            is_read = isinstance(node.ctx, ast.Load)
             self.add(inner.id, ".".join(reversed(parts)) if is_read else WHOLE)
-        else:
-            self.visit(inner)
+            self._note_mangled(inner.id)
 
-    def visit_Global(self, node: ast.Global) -> None:
+    def _note_mangled(self, name: str) -> None:
+        # Inside a class it stands for another name.
+        self.has_mangled = self.has_mangled or (name.startswith("__") and not name.endswith("__"))
+
+    def find_global(self, node: ast.Global) -> None:
         for name in node.names:
             self.add(name, WHOLE)
 
-    def visit_Import(self, node: ast.Import) -> None:
-        self._import(node)
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        self._import(node)
-
-    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+    def find_import(self, node: ast.Import | ast.ImportFrom) -> None:
         named, others = bound_by(node, self._package)
         self.imports += named
         self.others += others
+        self.has_star = self.has_star or node.names[0].name == "*"
 
-    def visit_Call(self, node: ast.Call) -> None:
+    def find_call(self, node: ast.Call) -> None:
         if (module := imported_by_call(node)) is not None:
             self.others.append((module, ()))
-        self.generic_visit(node)
 
-    def visit_Constant(self, node: ast.Constant) -> None:
+    def find_text(self, node: ast.Constant) -> None:
         if isinstance(node.value, str):
             self.texts.append(node.value)
 
-    def visit_arg(self, node: ast.arg) -> None:
-        self._visit_annotation(node.annotation)
+    def find_annotation(self, node: ast.arg | ast.AnnAssign) -> None:
+        self._read_annotation(node.annotation)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        self._visit_annotation(node.annotation)
-        self.visit(node.target)
-        if node.value is not None:
-            self.visit(node.value)
+    def find_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self._read_annotation(node.returns)
+        self.find_class(node)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._visit_function(node)
+    def find_class(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        self._done.update(
+            id(part.value) for part in node.body if isinstance(part, ast.Expr) and is_text(part)
+        )
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self._visit_function(node)
-
-    def _visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        self._visit_annotation(node.returns)
-        for part in (*node.decorator_list, node.args, *getattr(node, "type_params", ())):
-            self.visit(part)
-        self._visit_body(node.body)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        for part in (*node.decorator_list, *node.bases, *node.keywords, *getattr(node, "type_params", ())):
-            self.visit(part)
-        self._visit_body(node.body)
-
-    def _visit_body(self, body: list[ast.stmt]) -> None:
-        for statement in body:
-            if not is_text(statement):
-                self.visit(statement)
-
-    def _visit_annotation(self, node: ast.expr | None) -> None:
+    def _read_annotation(self, node: ast.expr | None) -> None:
         """Take the names in texts as well: ``"Config | None"``."""
-        if node is None:
-            return
-        self.visit(node)
-        for part in ast.walk(node):
+        for part in nodes_of(node) if node is not None else ():
             if isinstance(part, ast.Constant) and isinstance(part.value, str):
                 for word in words_in([part.value], {"eval"}):
                     self.add(word, WHOLE)
+
+
+_FINDERS: dict[type[ast.AST], Callable[[_Finder, Any], None]] = {
+    ast.AnnAssign: _Finder.find_annotation,
+    ast.AsyncFunctionDef: _Finder.find_function,
+    ast.Attribute: _Finder.find_attribute,
+    ast.Call: _Finder.find_call,
+    ast.ClassDef: _Finder.find_class,
+    ast.Constant: _Finder.find_text,
+    ast.FunctionDef: _Finder.find_function,
+    ast.Global: _Finder.find_global,
+    ast.Import: _Finder.find_import,
+    ast.ImportFrom: _Finder.find_import,
+    ast.Name: _Finder.find_name,
+    ast.arg: _Finder.find_annotation,
+}
 
 
 def is_text(statement: ast.stmt) -> bool:
