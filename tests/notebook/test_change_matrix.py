@@ -2,6 +2,14 @@
 
 The first version of every notebook runs in one kernel, the second in a fresh one with another hash
 seed and the same store. Values are those that a kernel without components gives.
+
+What has to run again, and where that is tested: own code and salt: CODE; helpers, methods, decorators, closures,
+defaults, containers, `functools`: HELPERS; names wherever they stand: NAMES; outputs, definitions and changes of other
+cells: OTHER_CELLS; local modules: MODULES (name by name: tests/keys/test_slices.py, at random:
+test_slices_properties.py); values: VALUES (more kinds: tests/keys/test_values.py, test_closure.py); parameters:
+PARAMETERS; files and folders: FILES and tests/support/file_rows.py; options: OPTIONS; versions of packages:
+test_staleness.py, tests/keys/test_closure.py. What is to be reused: REUSED and FILE_ROWS; for another notebook, user
+and folder, and what has no digest: test_shared_store.py. The encoding by properties: tests/keys/test_canonical.py.
 """
 
 # ruff: noqa: E501 - a notebook on one line is easier to compare with its neighbours
@@ -772,6 +780,11 @@ VALUES = [
             ("a table's value", "pd.DataFrame({'a': [1, 2]})", "pd.DataFrame({'a': [1, 3]})"),
             ("a table's name", "pd.DataFrame({'a': [1]})", "pd.DataFrame({'b': [1]})"),
             ("a table's dtype", "pd.DataFrame({'a': [1]}).dtypes", "pd.DataFrame({'a': [1.0]}).dtypes"),
+            (
+                "a column's dtype",
+                "pd.DataFrame({'a': [1]}, dtype='i4')",
+                "pd.DataFrame({'a': [1]}, dtype='f8')",
+            ),
             ("a table's index", "pd.DataFrame({'a': [1]}, index=[0])", "pd.DataFrame({'a': [1]}, index=[1])"),
             (
                 "a table's index name",
