@@ -26,6 +26,7 @@ BENCHMARKS = {
     "passing": "A large table through the store",
     "codecs": "Large values, one by one",
     "handover": "A large table from step to step",
+    "matrix": "What an edit runs again, here and elsewhere",
 }
 
 
