@@ -10,7 +10,7 @@ import importlib.util
 import linecache
 import os
 import sys
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dis import opmap
 from importlib.machinery import ModuleSpec
 from types import CodeType, FrameType, ModuleType
@@ -39,16 +39,14 @@ class Beyond:
             self._used[name] = source
         if not uncounted:
             return
-        told, beyond = {*uncounted, "__dict__"}, self
 
-        class Watched(ModuleType):
-            def __getattribute__(self, attribute: str) -> Any:
-                if attribute in told and not beyond._is_accounted_for(sys._getframe(1)):
-                    beyond._used[name] = source
-                return super().__getattribute__(attribute)
+        def note() -> None:
+            if not self._is_accounted_for(sys._getframe(2)):
+                self._used[name] = source
 
-        Watched.__name__ = Watched.__qualname__ = "module"
-        module.__class__ = Watched
+        # In the type, so that all other names are looked up as fast as ever.
+        told = {attribute: _Told(attribute, note) for attribute in (*uncounted, "__dict__")}
+        module.__class__ = type("module", (ModuleType,), {**told, "__module__": "builtins"})
         self._watched.append(module)
 
     def _is_accounted_for(self, frame: FrameType) -> bool:
@@ -65,6 +63,42 @@ class Beyond:
         for module in self._watched:
             module.__class__ = ModuleType
         return {source.path: source.source for source in self._used.values()}
+
+
+class _Told:
+    """A module's attribute that tells when it is looked up."""
+
+    def __init__(self, name: str, tell: Callable[[], None]) -> None:
+        self._name = name
+        self._tell = tell
+
+    def __get__(self, module: ModuleType | None, owner: type) -> Any:
+        if module is None:
+            return self
+        self._tell()
+        namespace = _namespace(module)
+        if self._name == "__dict__":
+            return namespace
+        try:
+            return namespace[self._name]
+        except KeyError:
+            raise AttributeError(
+                f"module {namespace['__name__']!r} has no attribute {self._name!r}"
+            ) from None
+
+    def __set__(self, module: ModuleType, value: object) -> None:
+        _namespace(module)[self._name] = value
+
+    def __delete__(self, module: ModuleType) -> None:
+        try:
+            del _namespace(module)[self._name]
+        except KeyError:
+            raise AttributeError(self._name) from None
+
+
+def _namespace(module: ModuleType) -> dict[str, Any]:
+    namespace: dict[str, Any] = vars(ModuleType)["__dict__"].__get__(module)
+    return namespace
 
 
 def install_modules(modules: Mapping[str, ModuleSource]) -> Beyond:
