@@ -123,6 +123,7 @@ class _Walk:
         if module not in self._local or module in self._whole:
             return
         self._whole.add(module)
+        self.is_open = self.is_open or any(found.uses.is_open for found in self._local[module].statements)
         self._take_whole(module.rpartition(".")[0])
         for imported, names in self._local[module].imports:
             self._pending.append((imported, ()))

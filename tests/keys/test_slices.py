@@ -374,6 +374,15 @@ def test_values_and_helpers_count_what_they_reach(folder, notebook):
         assert counted == names, code
 
 
+def test_a_module_that_counts_as_a_whole_may_look_into_others(folder, notebook):
+    folder.write("low.py", "def look():\n  import sys\n  return sys._getframe(1).f_globals['mod'].other(1)")
+    keys = []
+    for text in (OTHER, OTHER_2):
+        folder.write("mod.py", text + "def f(x): return x")
+        keys.append(notebook.key("import mod, low\nm = low\nout = mod.f(1), m.look()", reads=()))
+    assert keys[0] != keys[1]
+
+
 def test_a_helper_uses_what_the_cell_imports(folder, notebook):
     notebook.run("def h(): return mod.other(1)")
     keys = []
