@@ -1,4 +1,7 @@
-"""Local modules of a step: imported from the snapshot that came with it, never from what the worker has."""
+"""Local modules of a step: imported from the snapshot that came with it, never from what the worker has.
+
+Of a module the step's key may hold a part only. What it does with the rest, by whatever way, is noticed here.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,102 @@ import importlib.util
 import linecache
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from dis import opmap
 from importlib.machinery import ModuleSpec
-from types import CodeType, ModuleType
-from typing import TYPE_CHECKING
+from types import CodeType, FrameType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.keys.closure import ModuleSource
 
+# These look into a module for what an annotation means or whether it has a name, and take nothing from it.
+_ONLY_LOOK = frozenset({"dataclasses", "importlib._bootstrap"})
+_IMPORT_FROM = opmap["IMPORT_FROM"]
 
-def install_modules(modules: Mapping[str, ModuleSource]) -> None:
+
+class Beyond:
+    """Notes the modules of which a step uses more than what counts for its key."""
+
+    def __init__(self, local: Container[str]) -> None:
+        self._local = local
+        self._used: dict[str, ModuleSource] = {}
+        self._watched: list[ModuleType] = []
+
+    def watch(self, module: ModuleType, source: ModuleSource) -> None:
+        """Note when something in a module is looked up that does not count, or all of its names."""
+        name, uncounted = module.__name__, source.uncounted
+        if uncounted is None:
+            self._used[name] = source
+        if not uncounted:
+            return
+
+        def note() -> None:
+            if not self._is_accounted_for(sys._getframe(2)):
+                self._used[name] = source
+
+        # In the type, so that all other names are looked up as fast as ever.
+        told = {attribute: _Told(attribute, note) for attribute in (*uncounted, "__dict__")}
+        module.__class__ = type("module", (ModuleType,), {**told, "__module__": "builtins"})
+        self._watched.append(module)
+
+    def _is_accounted_for(self, frame: FrameType) -> bool:
+        """Tell whether what is looked up there was seen in the code: an import at the top binds a name."""
+        by = frame.f_globals.get("__name__")
+        if by in _ONLY_LOOK:
+            return True
+        if by not in self._local or frame.f_code.co_name != "<module>":
+            return False
+        return frame.f_code.co_code[frame.f_lasti] == _IMPORT_FROM
+
+    def stop(self) -> dict[str, str]:
+        """Leave the modules as they are elsewhere; return the texts of those that were noted, by file."""
+        for module in self._watched:
+            module.__class__ = ModuleType
+        return {source.path: source.source for source in self._used.values()}
+
+
+class _Told:
+    """A module's attribute that tells when it is looked up."""
+
+    def __init__(self, name: str, tell: Callable[[], None]) -> None:
+        self._name = name
+        self._tell = tell
+
+    def __get__(self, module: ModuleType | None, owner: type) -> Any:
+        if module is None:
+            return self
+        self._tell()
+        namespace = _namespace(module)
+        if self._name == "__dict__":
+            return namespace
+        try:
+            return namespace[self._name]
+        except KeyError:
+            raise AttributeError(
+                f"module {namespace['__name__']!r} has no attribute {self._name!r}"
+            ) from None
+
+    def __set__(self, module: ModuleType, value: object) -> None:
+        _namespace(module)[self._name] = value
+
+    def __delete__(self, module: ModuleType) -> None:
+        try:
+            del _namespace(module)[self._name]
+        except KeyError:
+            raise AttributeError(self._name) from None
+
+
+def _namespace(module: ModuleType) -> dict[str, Any]:
+    namespace: dict[str, Any] = vars(ModuleType)["__dict__"].__get__(module)
+    return namespace
+
+
+def install_modules(modules: Mapping[str, ModuleSource]) -> Beyond:
     """Have imports of these names find the given sources, whatever was imported before."""
+    beyond = Beyond(modules)
     if not modules:
-        return
+        return beyond
     for name in modules:
         sys.modules.pop(name, None)
     for name, module in modules.items():
@@ -29,7 +115,8 @@ def install_modules(modules: Mapping[str, ModuleSource]) -> None:
             for loaded in [loaded for loaded in sys.modules if loaded.startswith(parent + ".")]:
                 sys.modules.pop(loaded, None)
         quote(module.path, module.source)
-    sys.meta_path.insert(0, _SnapshotFinder(modules))
+    sys.meta_path.insert(0, _SnapshotFinder(modules, beyond))
+    return beyond
 
 
 def quote(file_name: str, text: str) -> None:
@@ -39,8 +126,9 @@ def quote(file_name: str, text: str) -> None:
 
 
 class _SnapshotFinder(importlib.abc.MetaPathFinder):
-    def __init__(self, modules: Mapping[str, ModuleSource]) -> None:
+    def __init__(self, modules: Mapping[str, ModuleSource], beyond: Beyond) -> None:
         self._modules = modules
+        self._beyond = beyond
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -49,7 +137,10 @@ class _SnapshotFinder(importlib.abc.MetaPathFinder):
         if module is None:
             return None
         spec = importlib.util.spec_from_loader(
-            fullname, _SnapshotLoader(module), origin=module.path, is_package=module.is_package
+            fullname,
+            _SnapshotLoader(module, self._beyond),
+            origin=module.path,
+            is_package=module.is_package,
         )
         if spec is not None:
             spec.has_location = True
@@ -59,8 +150,14 @@ class _SnapshotFinder(importlib.abc.MetaPathFinder):
 
 
 class _SnapshotLoader(importlib.abc.InspectLoader):
-    def __init__(self, module: ModuleSource) -> None:
+    def __init__(self, module: ModuleSource, beyond: Beyond) -> None:
         self._module = module
+        self._beyond = beyond
+
+    def exec_module(self, module: ModuleType) -> None:
+        namespace = vars(module)
+        self._beyond.watch(module, self._module)
+        exec(self.get_code(module.__name__), namespace)
 
     def is_package(self, fullname: str) -> bool:
         return self._module.is_package

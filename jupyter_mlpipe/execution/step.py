@@ -158,7 +158,7 @@ class StepProcess:
         titles = {spec.title: spec.title, **spec.titles}
         shell = self._shell = LazyShell(self._capture, module, titles)
         shell.install()
-        install_modules(spec.modules)
+        beyond = install_modules(spec.modules)
         store = open_store(spec.store, signer=spec.signer)
         store.copies.keep_own()
         atexit.register(store.copies.remove_own)
@@ -197,6 +197,7 @@ class StepProcess:
         file_watch.mention(mentions)
         written = file_watch.written(mentions, FileKeeper(store.objects, spec.file_limits))
         files = file_watch.files()
+        files |= file_watch.sources(beyond.stop())
         settle_classes(namespace)
         unseen: list[str] = []
         if not spec.outputs_declared:

@@ -20,7 +20,7 @@ import sysconfig
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -415,6 +415,23 @@ class FileWatch:
                 found.update(self._named(path, may_be_folder))
         found.update(dict.fromkeys(self._declared.changed(self._written), CHANGED))
         return dict(sorted((self._as_meant(path), digest) for path, digest in found.items()))
+
+    def sources(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """Return digests of programs' files as of files read, by path, where they hold the texts that ran."""
+        found = {}
+        for path, text in texts.items():
+            if not text and not os.path.lexists(path):
+                found[self._as_meant(path)] = MISSING  # a folder without code
+                continue
+            before = state_of(path)
+            try:
+                with open(path, "rb") as file:
+                    is_same = importlib.util.decode_source(file.read()) == text
+            except (OSError, SyntaxError, ValueError):
+                is_same = False
+            content = file_digest(path) if is_same else CHANGED
+            found[self._as_meant(path)] = content if state_of(path) == before else CHANGED
+        return found
 
     def _declares(self, path: str) -> bool:
         return path not in self._written and self._declared.covers(path)

@@ -13,7 +13,7 @@ import os
 import sys
 import types
 from collections.abc import Collection, Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
@@ -24,12 +24,7 @@ from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
 from jupyter_mlpipe.keys.formatters import FORMATTERS
 from jupyter_mlpipe.keys.given import OF_ALL_LIBRARIES, STATES, UNAFFECTED, Affected
 from jupyter_mlpipe.keys.homes import find_home
-from jupyter_mlpipe.keys.modules import (
-    Modules,
-    ModuleSource,
-    ReachedModules,
-    imports_in,
-)
+from jupyter_mlpipe.keys.modules import Modules, ReachedModules
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
 from jupyter_mlpipe.keys.pickles import dump_closure, find_unpicklable
 from jupyter_mlpipe.keys.readable import helper_source, short_value, source_kept
@@ -43,8 +38,11 @@ from jupyter_mlpipe.keys.settings import (
     resolve_settings,
     scan_settings,
 )
+from jupyter_mlpipe.keys.sources import ModuleSource
 from jupyter_mlpipe.keys.syntax import ends_quietly, syntax_digest
+from jupyter_mlpipe.keys.uses import Import, Uses, find_uses
 from jupyter_mlpipe.keys.values import Digester, Undigestable, digest_places, is_definition
+from jupyter_mlpipe.keys.wanted import find_wanted, looks_at_code
 from jupyter_mlpipe.keys.witness import GIVEN, MISSING, PROVIDED, Scope, Witness, look
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.files import Place
@@ -162,9 +160,8 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
     walk.digester.reach.words.update(dict.fromkeys(cell.words))
     walk.digester.reach.texts.update(dict.fromkeys(cell.texts))
     walk.follow(component.reads)
-    reached = walk.follow_modules(
-        [*cell.imports, *((name, ("*",)) for name in component.star_imports)], modules
-    )
+    starred = [(name, ()) for name in component.star_imports]
+    reached = walk.follow_modules(cell, starred, modules, as_wholes=component.options.here)
     walk.add("code", "", digest("code", cell.digest, cell.is_quiet), source_kept(component.code))
     walk.add("python", "", digest("python", *sys.version_info[:2]), "{}.{}".format(*sys.version_info))
     affected, may_set = walk.find_settings(cell.settings, reached, shows=component.shows)
@@ -177,7 +174,11 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
         payload=payload,
         names=names,
         sources=walk.sources(),
-        modules={name: module.source for name, module in reached.local.items() if module.source is not None},
+        modules={
+            name: replace(module.source, uncounted=reached.counted.uncounted[name])
+            for name, module in reached.local.items()
+            if module.source is not None
+        },
         packages={package.name: package.version for package in reached.distributions.values()},
         places=places,
         preload=_modules_ahead(walk.witness.wanted, reached.tops),
@@ -203,7 +204,7 @@ class _Cell:
 
     digest: str
     is_quiet: bool
-    imports: tuple[tuple[str, tuple[str, ...]], ...]
+    uses: Uses
     settings: Settings
     attributes: frozenset[str]
     words: tuple[str, ...]
@@ -224,17 +225,12 @@ def _read_cell(code: str) -> _Cell:
     return _Cell(
         syntax_digest(tree),
         ends_quietly(code),
-        imports_in(tree),
+        find_uses(tree),
         scan_settings(tree),
         frozenset(attributes),
         words_in(texts, attributes | names),
         tuple(texts),
     )
-
-
-@functools.lru_cache(maxsize=4096)
-def _scan_node(node: ast.AST) -> tuple[Settings, tuple[tuple[str, tuple[str, ...]], ...]]:
-    return scan_settings(node), imports_in(node)
 
 
 class _Walk:
@@ -333,31 +329,30 @@ class _Walk:
 
     def _import(self, name: str, module: str, attribute: str | None) -> None:
         self.imports[name] = (module, attribute)
-        self.digester.reach.modules[module] = None
         # Which thing the name stands for is said nowhere else: the import is in another cell.
         self.add(
             "helper", name, digest("import", module, attribute), f"{module}.{attribute or ''}".rstrip(".")
         )
 
     def follow_modules(
-        self, imports: Iterable[tuple[str, tuple[str, ...]]], modules: Modules
+        self, cell: _Cell, others: Iterable[Import], modules: Modules, *, as_wholes: bool
     ) -> ReachedModules:
-        """Add what imports of the cell and its helpers, and modules that values name, lead to."""
+        """Add what imports of the cell and its helpers, and modules that values name, lead to.
+
+        Parameters
+        ----------
+        as_wholes
+            Local modules count as they are: nobody sees what the code does with them when it runs.
+        """
         reach = self.digester.reach
-        wanted = list(imports)
-        wanted += [(module, names) for module, level, names in reach.imports if level == 0]
-        wanted += [(module, ()) for module in reach.modules]
-        for code in reach.codes.values():
-            # The instructions show import statements, the source also calls of import_module.
-            if (source := find_source(code)) is not None:
-                wanted += _scan_node(source.node)[1]
         self._import_submodules(self.attributes | reach.attributes)
-        wanted += [(module, ()) for module, _ in self.imports.values()]
+        wanted = [*others, *find_wanted(reach, cell.uses, cell.words, self.imports)]
+        if as_wholes or looks_at_code(reach, cell.uses):
+            wanted = [(module, ()) for module, _ in wanted]
         reached = modules.reach(wanted)
         self.witness.wanted, self.witness.reached = tuple(wanted), reached
-        for name, module in reached.local.items():
-            detail = source_kept(module.source.source) if module.source is not None else ""
-            self.add("helper", name, module.digest, detail)
+        for part in reached.counted.parts:
+            self.add("helper", part.name, part.digest, source_kept(part.text))
         for package in reached.distributions.values():
             self.add("package", package.name, package.digest, package.version)
         for top in reached.unknown:
@@ -390,17 +385,17 @@ class _Walk:
         for code in self.digester.reach.codes.values():
             source = find_source(code)
             if source is not None:
-                settings, _ = _scan_node(source.node)
+                settings = _scan_settings(source.node)
             else:
                 settings = _scan_names(code_reads(code))
             resolve_settings(settings, self._root, found)
             called |= settings.called
             dotted |= settings.dotted
-        for module in reached.local.values():
-            resolve_settings(module.settings, str, found)
-            dotted |= module.settings.dotted
+        for settings in reached.counted.settings:
+            resolve_settings(settings, str, found)
+            dotted |= settings.dotted
         asks_for_folder = not called.isdisjoint(MAY_ASK_FOR_FOLDER) or any(
-            not module.settings.called.isdisjoint(ASK_FOR_FOLDER) for module in reached.local.values()
+            not settings.called.isdisjoint(ASK_FOR_FOLDER) for settings in reached.counted.settings
         )
         libraries = self._libraries(reached)
         providers = [p.name for p in OF_LIBRARIES if p.module in libraries and p.travels_back]
@@ -453,6 +448,11 @@ class _Walk:
             if source is not None:
                 texts[code.co_filename] = source.file_text
         return texts
+
+
+@functools.lru_cache(maxsize=4096)
+def _scan_settings(node: ast.AST) -> Settings:
+    return scan_settings(node)
 
 
 def _scan_names(reads: CodeReads) -> Settings:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_mlpipe.keys.canonical import digest
-from jupyter_mlpipe.keys.syntax import syntax_digest
+from jupyter_mlpipe.keys.syntax import nodes_of, syntax_digest
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -164,7 +164,8 @@ def _compile(
         tree = ast.parse(text)
         # IPython compiles each statement of a cell by itself, and what a cell imports is called by
         # other instructions where the import was compiled along.
-        parts = [tree, *(ast.Module([statement], []) for statement in tree.body if len(tree.body) > 1)]
+        parts: list[str | ast.Module] = [text]
+        parts += [ast.Module([statement], []) for statement in tree.body if len(tree.body) > 1]
         compiled = [_compile_part(part, flags) for part in parts]
     except (SyntaxError, ValueError, RecursionError):
         return None
@@ -172,7 +173,7 @@ def _compile(
     for code in itertools.chain.from_iterable(map(nested_codes, compiled)):
         codes.setdefault((code.co_name, code.co_firstlineno), []).append(code)
     nodes: dict[_Place, list[FunctionNode]] = {}
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             nodes.setdefault((node.name, first), []).append(node)
@@ -181,7 +182,7 @@ def _compile(
     return codes, nodes
 
 
-def _compile_part(part: ast.Module, flags: int) -> types.CodeType:
+def _compile_part(part: str | ast.Module, flags: int) -> types.CodeType:
     code: types.CodeType = compile(
         part, "<source>", "exec", flags=flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
     )
@@ -215,23 +216,42 @@ def _collect_reads(code: types.CodeType) -> CodeReads:
     attributes: set[str] = set()
     for part in nested_codes(code):
         attributes.update(part.co_names)
-        constants: list[object] = [None, None]
-        for instruction in dis.get_instructions(part):
-            operation, argument = instruction.opname, instruction.argval
-            if operation in _READS_GLOBAL:
-                names[argument] = None
-            elif operation == "IMPORT_NAME":
-                level, listed = constants[-2:]
-                imports[
-                    argument,
-                    level if isinstance(level, int) else 0,
-                    listed if isinstance(listed, tuple) else (),
-                ] = None
-            if operation in ("LOAD_CONST", "LOAD_SMALL_INT"):
-                constants.append(argument)
+        names.update(dict.fromkeys(_globals_read(part)))
+        if _IMPORT_NAME in part.co_code[::2]:
+            imports.update(dict.fromkeys(_imports_in(part)))
     texts = tuple(text for part in nested_codes(code) for text in part.co_consts if isinstance(text, str))
     words = words_in(texts, attributes)
     return CodeReads(tuple(names), tuple(imports), frozenset(attributes), words, texts)
+
+
+def _globals_read(code: types.CodeType) -> Iterator[str]:
+    """Yield the names of globals; as `dis` gives them, in a tenth of its time."""
+    instructions = code.co_code
+    argument = 0
+    for i in range(0, len(instructions), 2):
+        operation = instructions[i]
+        argument = argument << 8 | instructions[i + 1]
+        if operation == dis.EXTENDED_ARG:
+            continue
+        if operation in _READS_GLOBAL:
+            # Its last bit says whether it is about to be called.
+            yield code.co_names[argument >> 1 if operation == _LOAD_GLOBAL else argument]
+        argument = 0
+
+
+def _imports_in(code: types.CodeType) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    constants: list[object] = [None, None]
+    for instruction in dis.get_instructions(code):
+        argument = instruction.argval
+        if instruction.opname == "IMPORT_NAME":
+            level, listed = constants[-2:]
+            yield (
+                argument,
+                level if isinstance(level, int) else 0,
+                listed if isinstance(listed, tuple) else (),
+            )
+        elif instruction.opname in ("LOAD_CONST", "LOAD_SMALL_INT"):
+            constants.append(argument)
 
 
 def words_in(texts: Iterable[str], attributes: Iterable[str]) -> tuple[str, ...]:
@@ -276,15 +296,19 @@ _WORD = re.compile(r"[^\W\d]\w*")
 
 
 _READS_GLOBAL = frozenset(
-    {
+    dis.opmap[name]
+    for name in (
         "LOAD_GLOBAL",
         "LOAD_NAME",
         "LOAD_FROM_DICT_OR_GLOBALS",
         # A function that only writes a global shares it with those that read it.
         "STORE_GLOBAL",
         "DELETE_GLOBAL",
-    }
+    )
+    if name in dis.opmap
 )
+_LOAD_GLOBAL = dis.opmap["LOAD_GLOBAL"]
+_IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 
 
 # Operations whose number stands for something else: a constant, a name, a target.

@@ -120,6 +120,7 @@ def _explain(kind: ReasonKind, name: str, old: Ingredient | None, new: Ingredien
 
 def _changed(name: str, before: str, now: str) -> str:
     """Say what of a text that changed has changed; of a module, which functions."""
+    name = name.rpartition(".")[2]  # a name in a module: its text does not say which one
     parts = changed_parts(before, now) if name else None
     if parts == ():
         # Defaults, what a function closes over, what a decorator or a class attribute holds.

@@ -15,17 +15,18 @@ import types
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jupyter_mlpipe.keys.codes import code_reads, digest_code
+from jupyter_mlpipe.keys.codes import CodeReads, code_reads, digest_code
 from jupyter_mlpipe.keys.custom import reduce_custom
 from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.libraries import LIBRARIES
 from jupyter_mlpipe.keys.parts import Description, Item, describe_as
 from jupyter_mlpipe.keys.pickles import find_in
+from jupyter_mlpipe.keys.uses import is_open_to
 from jupyter_mlpipe.model.files import Place
 
 if TYPE_CHECKING:
-    from jupyter_mlpipe.keys.values import Digester
+    from jupyter_mlpipe.keys.values import Digester, Reach
 
 
 # Attributes of a class that its definition does not give, or that say where it stands.
@@ -114,7 +115,7 @@ def _by_name(value: Any, digester: Digester) -> Description | None:
     if found is None:
         return None
     if found[0] != "builtins":
-        digester.reach.modules[found[0]] = None
+        digester.reach.symbols[found] = None
     return describe_as("global", *found)
 
 
@@ -134,7 +135,7 @@ def _describe_function(function: types.FunctionType, digester: Digester) -> Desc
         reach.attributes |= reads.attributes
         place = "notebook"
     elif isinstance(home, str) and vars(sys.modules.get(home, types)) is function.__globals__:
-        reach.modules[home] = None
+        _reach_home(home, reads, digester.reach)
         place = home
     else:
         # Made by exec in a dict of its own: its globals travel with it.
@@ -148,8 +149,9 @@ def _describe_function(function: types.FunctionType, digester: Digester) -> Desc
         globals_.insert(
             0, Item(tuple(name for name in reads.names if name in function.__globals__), "", True)
         )
-    for statement in reads.imports:
-        reach.imports[statement] = None
+    if id(code) not in reach.codes:
+        for statement in reads.imports:
+            reach.imports[statement] = None
     cells = list(zip(code.co_freevars, function.__closure__ or (), strict=True))
     own = dict(function.__dict__)
     if function.__globals__ is vars(functools):
@@ -170,6 +172,15 @@ def _describe_function(function: types.FunctionType, digester: Digester) -> Desc
             *globals_,
         ),
     )
+
+
+def _reach_home(home: str, reads: CodeReads, reach: Reach) -> None:
+    """Note what the code of another module reads of it."""
+    is_plain = all(level == 0 for _, level, _ in reads.imports) and not reads.words
+    if not is_plain or is_open_to(reads.attributes, reads.attributes):
+        reach.modules[home] = None
+    for name in ("", *reads.names):
+        reach.symbols[home, name] = None
 
 
 def _annotations(definition: Any) -> dict[str, Any]:
@@ -217,7 +228,7 @@ def _describe_reduced(value: Any, digester: Digester) -> Description:
         if module == "__main__":
             digester.reach.names[reduced] = None
         else:
-            digester.reach.modules[module] = None
+            digester.reach.symbols[module, reduced] = None
         return describe_as("global", module, reduced)
     filled: list[Any] = [*reduced, None, None, None, None]
     make, args, state, items, pairs, setter = filled[:6]

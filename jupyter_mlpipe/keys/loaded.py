@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from types import ModuleType
 
 from jupyter_mlpipe.keys.canonical import digest
-from jupyter_mlpipe.keys.modules import imports_in
 from jupyter_mlpipe.keys.packages import OURSELVES, is_installed, is_standard, package_ingredients
+from jupyter_mlpipe.keys.sources import imports_in
 from jupyter_mlpipe.keys.syntax import syntax_digest
 
 

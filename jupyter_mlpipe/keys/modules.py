@@ -6,9 +6,7 @@ what is digested and sent; both from one reading.
 
 from __future__ import annotations
 
-import ast
 import importlib.machinery
-import importlib.util
 import os
 import sys
 import time
@@ -16,7 +14,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from jupyter_mlpipe.keys.canonical import digest, digest_bytes
 from jupyter_mlpipe.keys.packages import (
     OURSELVES,
     Package,
@@ -27,38 +24,11 @@ from jupyter_mlpipe.keys.packages import (
     is_installed,
     is_standard,
 )
-from jupyter_mlpipe.keys.settings import Settings, scan_settings
-from jupyter_mlpipe.keys.syntax import syntax_digest
+from jupyter_mlpipe.keys.slices import Counted, narrow
+from jupyter_mlpipe.keys.sources import LocalModule, ModuleSource, parse_module
+from jupyter_mlpipe.keys.uses import Import
 
 _SETTLED_S = 2.0  # a file changed so shortly before it was read may change again within its time stamp
-
-
-@dataclass(frozen=True, slots=True)
-class ModuleSource:
-    """A local module as a step gets it."""
-
-    source: str
-    path: str
-    is_package: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LocalModule:
-    """One reading of a local module's file.
-
-    Parameters
-    ----------
-    imports
-        (module, names) of each import anywhere in it, relative ones resolved.
-    source
-        None where the file is no Python source, such as an extension module.
-    """
-
-    name: str
-    digest: str
-    source: ModuleSource | None
-    imports: tuple[tuple[str, tuple[str, ...]], ...]
-    settings: Settings
 
 
 @dataclass(slots=True)
@@ -67,6 +37,10 @@ class ReachedModules:
 
     Parameters
     ----------
+    local
+        All local modules that can be imported in turn, by full name.
+    counted
+        What of them counts for a key.
     packages, required
         Installed distributions by top-level module, and by name those that they rest on.
     tops
@@ -76,6 +50,7 @@ class ReachedModules:
     """
 
     local: dict[str, LocalModule] = field(default_factory=dict)
+    counted: Counted = field(default_factory=Counted)
     packages: dict[str, Package] = field(default_factory=dict)
     required: dict[str, Package] = field(default_factory=dict)
     tops: dict[str, None] = field(default_factory=dict)
@@ -93,7 +68,7 @@ _Stamp = tuple[int, int, int, int]
 class Modules(Protocol):
     """Follows imports; see `LocalModules.reach`."""
 
-    def reach(self, imports: Iterable[tuple[str, tuple[str, ...]]]) -> ReachedModules: ...
+    def reach(self, imports: Iterable[Import]) -> ReachedModules: ...
 
 
 class ModulesOnce:
@@ -101,9 +76,9 @@ class ModulesOnce:
 
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
-        self._reached: dict[tuple[tuple[str, tuple[str, ...]], ...], ReachedModules] = {}
+        self._reached: dict[tuple[Import, ...], ReachedModules] = {}
 
-    def reach(self, imports: Iterable[tuple[str, tuple[str, ...]]]) -> ReachedModules:
+    def reach(self, imports: Iterable[Import]) -> ReachedModules:
         wanted = tuple(imports)
         found = self._reached.get(wanted)
         if found is None:
@@ -116,13 +91,30 @@ class LocalModules:
 
     def __init__(self) -> None:
         self._read: dict[tuple[str, str], tuple[_Stamp, LocalModule]] = {}
+        self._latest: dict[tuple[str, str], LocalModule] = {}  # those that may have changed since, too
         self._installed: dict[str, Package | None] = {}
 
-    def reach(self, imports: Iterable[tuple[str, tuple[str, ...]]]) -> ReachedModules:
-        """Follow imports, (module, names) each, through local modules to the packages that they use."""
+    def reach(self, imports: Iterable[Import]) -> ReachedModules:
+        """Follow imports through local modules to the packages that they use.
+
+        All local modules that could be imported are found; packages count where something is reached that
+        imports them.
+        """
+        wanted = tuple(imports)
+        reached = self._follow(wanted)
+        reached.counted = counted = narrow(wanted, reached.local)
+        for found in (reached.packages, reached.tops, reached.unknown):
+            for top in found.keys() - counted.tops:
+                del found[top]
+        # A result may change with what a package rests on: scikit-learn's with SciPy's version.
+        for package in list(reached.packages.values()):
+            reached.required.update((needed.name, needed) for needed in find_requirements(package))
+        return reached
+
+    def _follow(self, imports: Iterable[Import]) -> ReachedModules:
         reached = ReachedModules()
         pending = list(imports)
-        seen: set[tuple[str, tuple[str, ...]]] = set()
+        seen: set[Import] = set()
         places: dict[str, importlib.machinery.ModuleSpec | None] = {}
         while pending:
             wanted = pending.pop()
@@ -136,7 +128,8 @@ class LocalModules:
             if self._is_package(top, reached, places):
                 continue
             # A name imported from a package may be a module in it.
-            for candidate in (*_with_parents(name), *(f"{name}.{attribute}" for attribute in attributes)):
+            inside = (f"{name}.{part}" for chain in attributes if chain for part in _with_parents(chain))
+            for candidate in (*_with_parents(name), *inside):
                 if candidate in reached.local:
                     continue
                 is_sure = candidate == name or name.startswith(candidate + ".")
@@ -147,9 +140,6 @@ class LocalModules:
                 elif is_sure and candidate == top:
                     reached.unknown[top] = None
                     break
-        # A result may change with what a package rests on: scikit-learn's with SciPy's version.
-        for package in list(reached.packages.values()):
-            reached.required.update((needed.name, needed) for needed in find_requirements(package))
         return reached
 
     def _is_package(
@@ -200,7 +190,7 @@ class LocalModules:
             # A folder without __init__.py: a package without code.
             path = next(iter(spec.submodule_search_locations), "")
             source = ModuleSource("", os.path.join(path, "__init__.py"), True)
-            return LocalModule(name, digest("namespace package", name), source, (), Settings())
+            return LocalModule(name, "namespace package", source)
         return self._read_file(name, spec.origin, spec.submodule_search_locations is not None)
 
     def _read_file(self, name: str, path: str, is_package: bool) -> LocalModule | None:
@@ -213,67 +203,13 @@ class LocalModules:
                 content = file.read()
         except OSError:
             return None
-        module = _parse(name, path, is_package, content)
+        module = parse_module(name, path, is_package, content, self._latest.get((name, path)))
+        self._latest[name, path] = module
         if time.time_ns() - stamp[0] > _SETTLED_S * 1e9:
             self._read[name, path] = (stamp, module)
         else:
             self._read.pop((name, path), None)
         return module
-
-
-def resolve_import(module: str, level: int, package: str) -> str:
-    """Return the absolute name of an import; `package` is the importing module's package."""
-    if level == 0:
-        return module
-    base = package.rsplit(".", level - 1)[0] if level > 1 else package
-    return f"{base}.{module}" if module else base
-
-
-def imports_in(tree: ast.AST, package: str = "") -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return (module, names) of each import anywhere in a tree, in order, each once."""
-    found: dict[tuple[str, tuple[str, ...]], None] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                found[alias.name, ()] = None
-        elif isinstance(node, ast.ImportFrom):
-            module = resolve_import(node.module or "", node.level, package)
-            if module and (package or not node.level):
-                found[module, tuple(alias.name for alias in node.names)] = None
-        elif isinstance(node, ast.Call) and (name := _imported_by_call(node)) is not None:
-            found[name, ()] = None
-    return tuple(found)
-
-
-def _imported_by_call(node: ast.Call) -> str | None:
-    """Return the module of ``importlib.import_module("name")`` and of ``__import__("name")``."""
-    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    if called not in ("import_module", "__import__") or not node.args:
-        return None
-    first = node.args[0]
-    value = first.value if isinstance(first, ast.Constant) else None
-    return value if isinstance(value, str) and value and not value.startswith(".") else None
-
-
-def _parse(name: str, path: str, is_package: bool, content: bytes) -> LocalModule:
-    package = name if is_package else name.rpartition(".")[0]
-    try:
-        text = importlib.util.decode_source(content)
-        tree = ast.parse(text)
-        code_digest = syntax_digest(tree)
-    except (SyntaxError, ValueError):
-        # An extension module, or a file that only the step can complain about.
-        is_source = path.endswith(".py")
-        source = ModuleSource(content.decode("utf-8", "replace"), path, is_package) if is_source else None
-        return LocalModule(name, digest("module bytes", digest_bytes(content)), source, (), Settings())
-    return LocalModule(
-        name,
-        # A package and a module of the same text differ in what relative imports mean.
-        digest("module", name, is_package, code_digest),
-        ModuleSource(text, path, is_package),
-        imports_in(tree, package),
-        scan_settings(tree),
-    )
 
 
 def _with_parents(name: str) -> list[str]:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from jupyter_mlpipe.keys.syntax import nodes_of
 
 # Modules whose functions draw from a global random state, or set it.
 _RANDOM_MODULES = frozenset({"random", "numpy.random", "torch"})
@@ -101,16 +104,29 @@ class FoundSettings:
     draws: bool = False
 
 
-def scan_settings(tree: ast.AST) -> Settings:
-    """Collect what may be a setting; what the names mean is said by `resolve_settings`."""
-    nodes = list(ast.walk(tree))
-    imported = _imported_names(nodes)
+def scan_settings(tree: ast.AST, around: Mapping[str, str] = MappingProxyType({})) -> Settings:
+    """Collect what may be a setting; what the names mean is said by `resolve_settings`.
+
+    Parameters
+    ----------
+    around
+        What imports around the code bind, as `imported_names` gives it.
+    """
+    nodes = nodes_of(tree)
+    imported = {**around, **imported_names(nodes)}
     dotted: set[str] = set()
     environment: list[tuple[str, str | None]] = []
     called: set[str] = set()
     covered: set[int] = set()
+    named: list[ast.expr] = []
     for node in nodes:
-        if isinstance(node, ast.Call):
+        if isinstance(node, ast.Attribute | ast.Name):
+            name = _dotted(node, imported)
+            if name is not None:
+                dotted.add(name)
+                if name.endswith(("environ", "environb")):
+                    named.append(node)
+        elif isinstance(node, ast.Call):
             name = _dotted(node.func, imported)
             if name is None and isinstance(node.func, ast.Attribute):
                 called.add(node.func.attr)
@@ -119,9 +135,10 @@ def scan_settings(tree: ast.AST) -> Settings:
                 if name.rpartition(".")[2] in ("getenv", "getenvb", "get", "pop", "setdefault"):
                     environment.append((name, _literal(node.args)))
                     covered.update(map(id, _chain(node.func)))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            # For a shell: `!echo $HOME`. Where it is no variable, it never changes either.
-            environment += [("os.environ", name) for name in _SHELL_VARIABLE.findall(node.value)]
+        elif isinstance(node, ast.Constant):
+            if isinstance(node.value, str):
+                # For a shell: `!echo $HOME`. Where it is no variable, it never changes either.
+                environment += [("os.environ", name) for name in _SHELL_VARIABLE.findall(node.value)]
         elif isinstance(node, ast.Subscript):
             name = _dotted(node.value, imported)
             if name is not None and name.rpartition(".")[2] in ("environ", "environb"):
@@ -133,13 +150,10 @@ def scan_settings(tree: ast.AST) -> Settings:
             if name is not None and name.rpartition(".")[2] in ("environ", "environb"):
                 environment.append((name, _literal([node.left])))
                 covered.update(map(id, _chain(node.comparators[0])))
-    for node in nodes:
-        if isinstance(node, ast.Attribute | ast.Name):
-            name = _dotted(node, imported)
-            if name is not None:
-                dotted.add(name)
-                if name.rpartition(".")[2] in ("environ", "environb") and id(node) not in covered:
-                    environment.append((name, None))
+    for found in named:
+        name = _dotted(found, imported) or ""
+        if name.rpartition(".")[2] in ("environ", "environb") and id(found) not in covered:
+            environment.append((name, None))
     return Settings(frozenset(dotted), tuple(dict.fromkeys(environment)), frozenset(called))
 
 
@@ -177,7 +191,8 @@ def _resolved(name: str, resolve: Callable[[str], str]) -> str:
     return resolve(root) + dot + rest
 
 
-def _imported_names(nodes: Iterable[ast.AST]) -> dict[str, str]:
+def imported_names(nodes: Iterable[ast.AST]) -> dict[str, str]:
+    """Return what each name that imports bind stands for, dotted."""
     names: dict[str, str] = {}
     for node in nodes:
         if isinstance(node, ast.Import):

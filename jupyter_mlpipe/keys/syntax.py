@@ -6,6 +6,7 @@ The tree is walked here and not written with `ast.dump`, whose text differs betw
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import tokenize
 from collections.abc import Callable
@@ -34,6 +35,19 @@ def syntax_digest(source: str | ast.AST) -> str:
     return digest("syntax", b"".join(parts))
 
 
+def nodes_of(tree: ast.AST) -> list[ast.AST]:
+    """Return all nodes in the order of `ast.walk`, in a third of its time."""
+    nodes = [tree]
+    for node in nodes:
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if type(value) is list:
+                nodes += [item for item in value if isinstance(item, ast.AST)]
+            elif isinstance(value, ast.AST):
+                nodes.append(value)
+    return nodes
+
+
 def ends_quietly(source: str) -> bool:
     """Tell whether a semicolon after the last expression keeps a cell from showing it."""
     if ";" not in source:
@@ -49,25 +63,49 @@ def ends_quietly(source: str) -> bool:
 
 
 def _write(node: object, put: Callable[[bytes], None]) -> None:
-    if isinstance(node, ast.AST):
-        name = type(node).__name__
-        fields = [
-            (field, value)
-            for field in node._fields
-            if field not in _SKIPPED_FIELDS and (value := getattr(node, field, None)) not in (None, [])
-        ]
-        if isinstance(node, ast.Constant):
-            fields = [("value", node.value)]  # the value None is no empty field
-        put(b"n%d:%s%d:" % (len(name), name.encode(), len(fields)))
-        for field, value in fields:
-            put(b"%d:%s" % (len(field), field.encode()))
-            _write(_without_docstring(node, value) if field == "body" else value, put)
-    elif isinstance(node, list):
-        put(b"l%d:" % len(node))
-        for item in node:
+    kind = type(node)
+    if kind is str:
+        put(_encode_text(node))
+    elif kind is list:
+        put(b"l%d:" % len(node))  # type: ignore[arg-type]
+        for item in node:  # type: ignore[attr-defined]
             _write(item, put)
+    elif isinstance(node, ast.AST):
+        head, fields = _shapes.get(kind) or _shape(type(node))
+        if kind is ast.Constant:
+            put(head + b"1:5:value")  # the value None is no empty field
+            _write(node.value, put)  # type: ignore[attr-defined]
+            return
+        held = []
+        for field, name in fields:
+            value = getattr(node, field, None)
+            if value is not None and value != []:
+                held.append((name, _without_docstring(node, value) if field == "body" else value))
+        put(head + b"%d:" % len(held))
+        for name, value in held:
+            put(name)
+            if type(value) is str:
+                put(_encode_text(value))
+            else:
+                _write(value, put)
     else:
         put(b"v" + encode(node))
+
+
+@functools.lru_cache(maxsize=10_000)
+def _encode_text(text: str) -> bytes:
+    return b"v" + encode(text)
+
+
+_shapes: dict[type, tuple[bytes, tuple[tuple[str, bytes], ...]]] = {}
+
+
+def _shape(kind: type[ast.AST]) -> tuple[bytes, tuple[tuple[str, bytes], ...]]:
+    """Return how a kind of node is written: its name, and those of the fields that count."""
+    fields = ((field, field.encode()) for field in kind._fields if field not in _SKIPPED_FIELDS)
+    named = tuple((field, b"%d:%s" % (len(name), name)) for field, name in fields)
+    shape = _shapes[kind] = (b"n%d:%s" % (len(kind.__name__), kind.__name__.encode()), named)
+    return shape
 
 
 def _without_docstring(node: ast.AST, body: object) -> object:

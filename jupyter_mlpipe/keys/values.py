@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 from jupyter_mlpipe.errors import MLPipeError, PlaceError
 from jupyter_mlpipe.keys import canonical
+from jupyter_mlpipe.keys.codes import code_reads
 from jupyter_mlpipe.keys.cycles import Form, Node, Token, join, resolve
 from jupyter_mlpipe.keys.describe import describe, describe_definition
 from jupyter_mlpipe.keys.loaded import digest_loaded
@@ -75,8 +76,10 @@ class Reach:
         Names of the notebook that functions read as globals, or whose definitions values refer to.
     modules
         Modules to which values refer, by full name.
+    symbols
+        Names in modules to which values refer: (module, qualified name); "" for the module's import alone.
     imports
-        Import statements inside functions: (module, level, names).
+        Import statements inside functions whose code is not in `codes`: (module, level, names).
     codes
         The code of each function of the notebook met, by identity.
     attributes
@@ -91,6 +94,7 @@ class Reach:
 
     names: dict[str, None] = field(default_factory=dict)
     modules: dict[str, None] = field(default_factory=dict)
+    symbols: dict[tuple[str, str], None] = field(default_factory=dict)
     imports: dict[tuple[str, int, tuple[str, ...]], None] = field(default_factory=dict)
     codes: dict[int, CodeType] = field(default_factory=dict)
     attributes: set[str] = field(default_factory=set)
@@ -347,7 +351,9 @@ def _reached_definitions(digester: Digester) -> list[tuple[str, str]]:
             continue
         found[name] = _digest_reached(namespace[name], digester)
         pending.extend(reached for reached in (*reach.names, *reach.words) if reached not in found)
-    modules = [*reach.modules, *(module for module, level, _ in reach.imports if level == 0)]
+    modules = [*reach.modules, *(module for module, _ in reach.symbols)]
+    for imports in (reach.imports, *(code_reads(code).imports for code in reach.codes.values())):
+        modules += [module for module, level, _ in imports if level == 0]
     found.update((f"module {name}", content) for name, content in digest_loaded(modules).items())
     return sorted(found.items())
 

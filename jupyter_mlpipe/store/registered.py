@@ -16,7 +16,7 @@ from jupyter_mlpipe.keys.custom import BY_TYPE, CODECS, CustomCodec, TypeName, t
 from jupyter_mlpipe.keys.modules import LocalModules
 from jupyter_mlpipe.keys.pickles import dump_closure, dump_definitions, load_artifact, load_closure
 from jupyter_mlpipe.keys.witness import Scope
-from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.model.component import Component, Options
 
 ENTRY_POINTS = "jupyter_mlpipe.codecs"
 _ENCODE, _DECODE = "__mlpipe_encode", "__mlpipe_decode"
@@ -192,7 +192,10 @@ class _Own:
             It reads what has no digest, or cannot be sent.
         """
         namespace = vars(sys.modules["__main__"])
-        component = Component(f"codec {self.name}", "", "", reads=(_ENCODE, _DECODE))
+        # It runs in the kernel as well: its local modules count as wholes.
+        component = Component(
+            f"codec {self.name}", "", "", reads=(_ENCODE, _DECODE), options=Options(here=True)
+        )
         closure = _state.closures.take(component, Scope(namespace, (), self._functions), _state.modules)
         if self._captured is None or self._captured[0] is not closure:
             self._captured = closure, self._pickle(closure, namespace)

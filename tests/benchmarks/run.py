@@ -16,6 +16,7 @@ BENCHMARKS = {
     "flights": "The flights notebook, from the command line",
     "import": "Importing the package, loading the extension",
     "register": "Registering a component",
+    "closure": "The closure walk over 200 functions",
     "cells": "Run All over 100 cells",
     "cost": "What one line on top of a cell costs",
     "wild": "Whole notebooks",
@@ -26,6 +27,7 @@ BENCHMARKS = {
     "passing": "A large table through the store",
     "codecs": "Large values, one by one",
     "handover": "A large table from step to step",
+    "matrix": "What an edit runs again, here and elsewhere",
 }
 
 

@@ -306,8 +306,8 @@ LOCAL = [
     ),
     (
         "parent package",
-        {"pkg/__init__.py": "x = 1", "pkg/a.py": "f = 1"},
-        {"pkg/__init__.py": "x = 2", "pkg/a.py": "f = 1"},
+        {"pkg/__init__.py": "print(1)", "pkg/a.py": "f = 1"},
+        {"pkg/__init__.py": "print(2)", "pkg/a.py": "f = 1"},
         "from pkg.a import f\nout = f",
     ),
     (
@@ -355,7 +355,7 @@ def test_an_edited_module_counts_as_it_is_on_disk_whatever_was_imported(folder, 
     folder.write("mod.py", "def f(): return 2  # edited")
     after = notebook.closure("out = f()")
     assert notebook.namespace["f"]() == 1
-    assert [(r.kind, r.name) for r in explain(before.ingredients, after.ingredients)] == [("helper", "mod")]
+    assert [(r.kind, r.name) for r in explain(before.ingredients, after.ingredients)] == [("helper", "mod.f")]
     source = "def f(): return 2  # edited"
     assert after.modules == {"mod": ModuleSource(source, str(folder.path / "mod.py"), False)}
     assert after.imports == {"f": ("mod", "f")}

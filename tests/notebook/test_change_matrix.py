@@ -2,6 +2,14 @@
 
 The first version of every notebook runs in one kernel, the second in a fresh one with another hash
 seed and the same store. Values are those that a kernel without components gives.
+
+What has to run again, and where that is tested: own code and salt: CODE; helpers, methods, decorators, closures,
+defaults, containers, `functools`: HELPERS; names wherever they stand: NAMES; outputs, definitions and changes of other
+cells: OTHER_CELLS; local modules: MODULES (name by name: tests/keys/test_slices.py, at random:
+test_slices_properties.py); values: VALUES (more kinds: tests/keys/test_values.py, test_closure.py); parameters:
+PARAMETERS; files and folders: FILES and tests/support/file_rows.py; options: OPTIONS; versions of packages:
+test_staleness.py, tests/keys/test_closure.py. What is to be reused: REUSED and FILE_ROWS; for another notebook, user
+and folder, and what has no digest: test_shared_store.py. The encoding by properties: tests/keys/test_canonical.py.
 """
 
 # ruff: noqa: E501 - a notebook on one line is easier to compare with its neighbours
@@ -665,6 +673,67 @@ MODULES = [
         files={"lm§.py": "def f(): return «1|2»"},
     ),
     Row(
+        "another function of a local module",
+        "from lm§ import f as f§\nimport lm§\n---\n%%component a§\nx§ = f§()\n---\n%%component s§\ny§ = lm§.g()",
+        ran="s§",
+        reused="a§",
+        files={"lm§.py": "def f(): return 1\ndef g(): return «1|2»"},
+    ),
+    Row(
+        "what a function of a local module reads there",
+        "from lm§ import f as f§\n---\n%%component s§\ny§ = f§()",
+        ran="s§",
+        files={"lm§.py": "K = «1|2»\ndef g(): return K\ndef f(): return g()"},
+    ),
+    Row(
+        "another function of a package's module",
+        "import pk§\n---\n%%component s§\ny§ = pk§.f()",
+        reused="s§",
+        files={
+            "pk§/__init__.py": "from .a import f\nfrom .b import g",
+            "pk§/a.py": "from . import b\ndef f(): return b.h()",
+            "pk§/b.py": "import logging\nlog = logging.getLogger(__name__)\ndef h(): return 1\ndef g(): return «1|2»",
+        },
+    ),
+    Row(
+        "a statement of a local module that changes what a function reads",
+        "from lm§ import f as f§\n---\n%%component s§\ny§ = f§()",
+        ran="s§",
+        files={"lm§.py": "T = []\ndef f(): return list(T)\n«|T.append(1)»"},
+    ),
+    Row(
+        "a function of a local module found by its name",
+        "import lm§\n---\n%%component s§\nimport importlib\n"
+        "y§ = lm§.f(), getattr(importlib.import_module('l' + 'm§'), 'g')()",
+        ran="s§",
+        files={"lm§.py": "def f(): return 1\ndef g(): return «1|2»"},
+    ),
+    Row(
+        "a function of a local module in a pickle",
+        "import lm§\nopen('g§.pickle', 'wb').write(b'clm§\\ng\\n.')\n---\n%%component s§\n"
+        "import pandas as pd\ny§ = lm§.f(), pd.read_pickle('g§.pickle')()",
+        ran="s§",
+        files={"lm§.py": "def f(): return 1\ndef g(): return «1|2»"},
+    ),
+    Row(
+        "a module that only a name from a variable imports",
+        "import lm§\n---\n%%component s§\ny§ = lm§.f()",
+        ran="s§",
+        files={
+            "lm§.py": "def f(): return __import__('i' + 'n§').K\ndef g(): import in§",
+            "in§.py": "K = «1|2»",
+        },
+    ),
+    Row(
+        "another dataclass of a local module",
+        "from lm§ import A as A§\n---\n%%component s§\ny§ = A§().x()",
+        reused="s§",
+        files={
+            "lm§.py": "from __future__ import annotations\nimport dataclasses\n@dataclasses.dataclass\nclass A:\n"
+            "    n: int = 1\n    def x(self): return self.n\ndef g(): return «1|2»"
+        },
+    ),
+    Row(
         "a script run by %run",
         "%%component s§\n%run -n sc§.py\ny§ = locals()['k§']",
         ran="s§",
@@ -711,6 +780,11 @@ VALUES = [
             ("a table's value", "pd.DataFrame({'a': [1, 2]})", "pd.DataFrame({'a': [1, 3]})"),
             ("a table's name", "pd.DataFrame({'a': [1]})", "pd.DataFrame({'b': [1]})"),
             ("a table's dtype", "pd.DataFrame({'a': [1]}).dtypes", "pd.DataFrame({'a': [1.0]}).dtypes"),
+            (
+                "a column's dtype",
+                "pd.DataFrame({'a': [1]}, dtype='i4')",
+                "pd.DataFrame({'a': [1]}, dtype='f8')",
+            ),
             ("a table's index", "pd.DataFrame({'a': [1]}, index=[0])", "pd.DataFrame({'a': [1]}, index=[1])"),
             (
                 "a table's index name",

@@ -46,7 +46,7 @@ def test_a_plan_says_part_by_part_why_with_what_changed(kernel: Kernel) -> None:
     shown = bundle(kernel.run("%pipeline plan"))
     steps = shown[MIME]["steps"]
     assert {name: texts(step["reasons"]) for name, step in steps.items() if name != "load"} == {
-        "split": ["helper clean changed", "helper tools changed: least()"],
+        "split": ["helper clean changed", "helper tools.least changed"],
         "fit": ["input low: 'split' runs: helper clean changed, 1 more"],
         "score": [
             "input model: 'fit' may run after 'split'",
@@ -79,7 +79,7 @@ def test_a_plan_says_part_by_part_why_with_what_changed(kernel: Kernel) -> None:
     kernel.run(CELLS["score"], cell_id="score").check()
     kernel.run(CELLS["score"], cell_id="score").check()
     why = bundle(kernel.run("%pipeline why split"))
-    assert texts(why[MIME]["last"]["reasons"]) == ["helper clean changed", "helper tools changed: least()"]
+    assert texts(why[MIME]["last"]["reasons"]) == ["helper clean changed", "helper tools.least changed"]
     assert why[MIME]["last"]["reasons"][0]["diff"] == helper["diff"]
     assert (why[MIME]["decision"], texts(why[MIME]["reasons"])) == (
         "reuse",

@@ -268,3 +268,7 @@ def test_a_package_upgraded_while_the_kernel_runs(start_kernel: Start, tmp_path:
     fresh = start_kernel(**path)
     assert status(fresh, cell) == "reused"
     assert fresh.value("x") == 2
+    install(tmp_path, 3)
+    fresh = start_kernel(**path)
+    assert status(fresh, cell) == "succeeded"
+    assert fresh.value("x") == 3
