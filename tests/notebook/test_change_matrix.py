@@ -9,7 +9,7 @@ cells: OTHER_CELLS; local modules: MODULES (name by name: tests/keys/test_slices
 test_slices_properties.py); values: VALUES (more kinds: tests/keys/test_values.py, test_closure.py); parameters:
 PARAMETERS; files and folders: FILES and tests/support/file_rows.py; options: OPTIONS; versions of packages:
 test_staleness.py, tests/keys/test_closure.py. What is to be reused: REUSED and FILE_ROWS; for another notebook, user
-and folder, and what has no digest: test_shared_store.py. The encoding by properties: tests/keys/test_canonical.py.
+and folder, and what has no digest: test_outside_the_key.py. The encoding by properties: tests/keys/test_canonical.py.
 """
 
 # ruff: noqa: E501 - a notebook on one line is easier to compare with its neighbours
