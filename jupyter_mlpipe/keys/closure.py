@@ -313,9 +313,9 @@ class _Walk:
             return
         if not is_own and (why := why_bound(value)):
             # Pickle would take some of them, and make another thing of it.
-            why = f"a value of type {qualified_name(type(value))} {why}"
-            self.bound.append(Reason("unhashable", name, why))
-            self.add_problem(name, why)
+            kind = qualified_name(type(value))
+            self.bound.append(Reason("unhashable", name, f"a value of type {kind} {why}"))
+            self.add_problem(name, f"is a {kind}, which {why}")
             return
         self.captured[name] = value
         try:

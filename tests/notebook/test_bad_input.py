@@ -160,7 +160,9 @@ def test_what_no_worker_can_serve_fails_before_anything_starts(started: Kernel) 
 
 def test_a_value_that_cannot_be_sent(started: Kernel) -> None:
     started.run("import threading\nmy_lock = threading.Lock()").check()
-    fails(started, "%%component bad\ny = my_lock.locked()", "my_lock", "lock")
+    moved = started.run("%%component good\ny = my_lock.locked()").check()
+    assert "my_lock is a _thread.lock, which belongs to the threads of one process" in moved.receipt
+    fails(started, "%%component bad --timeout 1h\ny = my_lock.locked()", "my_lock", "lock", "--here")
 
 
 def test_a_step_that_dies_names_the_signal(started: Kernel) -> None:
