@@ -54,6 +54,7 @@ class Moving:
         self._states = states
         self._here = here
         self._run_again = run_again
+        self._before: dict[str, Record] = {}
 
     def move(self, task: StepTask) -> tuple[Component, HereCell, list[str]] | None:
         """Return a component as it runs in the kernel, and what to say; None where it needs no moving.
@@ -72,6 +73,7 @@ class Moving:
         notes = [f"it changes something through {name}, {what}, and keeps that open" for name, what in made]
         if makes_widgets(component.code, {n: module for n, (module, _) in task.closure.imports.items()}):
             notes.append("it makes widgets, which live where they are made")
+        others: list[str] = []
         reads = [f"{reason.name}, {reason.detail}" for reason in task.closure.unshippable]
         for read, source in task.inputs.items():
             why = self._why_unstored(source.step, source.output)
@@ -80,6 +82,9 @@ class Moving:
             if not self.bring(source.step, source.output):
                 return None
             reads.append(f"{read} of {source.step}, {why}")
+            others += [
+                f"{source.step} was run again there, and gave another {n}" for n in self._others(source.step)
+            ]
         # Without the remedy: this is one.
         notes += [f"it reads {what.partition('. ')[0].rstrip('.')}" for what in reads]
         if not notes:
@@ -89,7 +94,7 @@ class Moving:
         except MLPipeError:
             return None
         moved = replace(component, options=replace(component.options, here=True))
-        return moved, cell, [f"runs in the kernel itself: {note}" for note in notes]
+        return moved, cell, [*(f"runs in the kernel itself: {note}" for note in notes), *others]
 
     def bring(self, step: str, name: str) -> bool:
         """Have a value that could not be stored in the kernel; tells whether it is there.
@@ -114,6 +119,7 @@ class Moving:
         self._here.place(step, self._read(before))
         placed.component = replace(before, options=replace(before.options, here=True))
         is_done = False
+        self._before[step] = record
         try:
             with self._as_then(self._registry.task(step)):
                 error = self._run_again(step)
@@ -126,6 +132,14 @@ class Moving:
                 step, name, why, f"failed when it was run again, in the kernel: {describe_error(error)}"
             )
         return self._here.has_left(step, name)
+
+    def _others(self, step: str) -> list[str]:
+        """Return the outputs that a step which was moved just now gave otherwise than before; once."""
+        before, record = self._before.pop(step, None), self._record(step)
+        if before is None or record is None:
+            return []
+        outputs = before.outputs.items()
+        return [n for n, made in outputs if n in record.outputs and record.outputs[n].digest != made.digest]
 
     def _record(self, step: str) -> Record | None:
         made = self._states.made(step)

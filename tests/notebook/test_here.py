@@ -476,3 +476,28 @@ def wait_for(path: Path) -> None:
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} was not made"
         time.sleep(0.01)
+
+
+def test_what_cannot_be_stored_is_made_again_in_the_kernel_and_what_is_another_then_is_said(
+    start_kernel: Start,
+) -> None:
+    kernel = start_kernel()
+    made = (
+        "%%component made\nimport os, time\nat = time.time_ns()\nfour = 4\nnumbers = iter({1: 'a', 2: 'b'})"
+    )
+    assert "numbers is not kept" in kernel.run(made).check().receipt
+    used = kernel.run("%%component used\nfirst = next(numbers), os.getpid()").check().receipt
+    assert "runs in the kernel itself: it reads numbers of made" in used
+    assert "made was run again there, and gave another at" in used
+    assert "another four" not in used
+    assert kernel.run("first[1] == __import__('os').getpid(), next(numbers)").check().result == "(True, 2)"
+    assert kernel.run("%%component below\nsix = four + 2").check().status_of_step == "succeeded"
+    fails = "%%component late\nopened = open('file', 'x')"
+    kernel.run(fails).check()
+    refused = kernel.run("%%component reader\nopened.read()").traceback
+    for part in ("'opened' of step 'late'", "FileExistsError", "Put --here behind the name of 'late'"):
+        assert part in refused
+    assert kernel.run("six").check().result == "6"
+    slow = "%%component slow --timeout 1h\ngiven = (i for i in 'ab')"
+    kernel.run(slow).check()
+    assert "Make 'given' in 'reader' itself" in kernel.run("%%component reader\nnext(given)").traceback
