@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import queue
+import re
 import threading
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -33,7 +34,7 @@ class CellView:
     Parameters
     ----------
     remark
-        Gives what is worth saying once a step has been made; asked once.
+        Gives what is worth saying once a step has been made, given also what it wrote to stderr; asked once.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class CellView:
         output: CellOutput,
         notes: list[str],
         facts: Mapping[str, Any],
-        remark: Callable[[RunStep], list[str]] = lambda step: [],
+        remark: Callable[[RunStep, str], list[str]] = lambda step, stderr: [],
     ) -> None:
         self._receipt = receipt
         self._output = output
@@ -56,6 +57,7 @@ class CellView:
         self._in_cell = True
         self._status = ""
         self._n_shown = 0
+        self._stderr = ""
 
     def listen(self, kind: str, step: str, payload: Any) -> None:
         """Take an event from the runner's thread."""
@@ -144,6 +146,8 @@ class CellView:
 
     def _show(self, shown: Mapping[str, Any]) -> None:
         self._n_shown += 1
+        if shown.get("name") == "stderr":
+            self._stderr += str(shown["text"])
         # The last expression is handed to IPython as the cell's own, so that Out[n] shows it. At once:
         # figures left open come after it.
         if shown["output_type"] == "execute_result" and self._in_cell:
@@ -172,7 +176,7 @@ class CellView:
             notes += _large_outputs(step)
             notes += _files_not_kept(step)
             if self._remarked is None and step.status in ("succeeded", "reused"):
-                self._remarked = self._remark(step)
+                self._remarked = self._remark(step, self._stderr)
             notes += self._remarked or []
         state: str
         if step.status == "reused":
@@ -241,6 +245,14 @@ def word_on_undeclared(step: RunStep) -> str:
         if len(digest) == _DIGEST_LENGTH and path not in own and not is_code:
             return f'reads {path}: declare it as {step.name}(path: File = "{path}"), and open path'
     return ""
+
+
+_WARNING = re.compile(r"^\S.*:\d+: \w+: .*$", re.MULTILINE)
+
+
+def warnings_in(text: str) -> list[str]:
+    """Return the warnings in what was written to stderr, each with its place."""
+    return _WARNING.findall(text)
 
 
 def words_on(component: Component, namespace: Mapping[str, Any]) -> list[str]:

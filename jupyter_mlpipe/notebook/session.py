@@ -34,7 +34,7 @@ from jupyter_mlpipe.model.status import RunSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.backend import Backend
 from jupyter_mlpipe.notebook.background import Background
-from jupyter_mlpipe.notebook.cellview import CellView, word_on_bars, word_on_undeclared, words_on
+from jupyter_mlpipe.notebook.cellview import CellView, warnings_in, word_on_bars, word_on_undeclared, words_on
 from jupyter_mlpipe.notebook.config import MODES, MLPipe, notebook_name
 from jupyter_mlpipe.notebook.definitions import Definitions
 from jupyter_mlpipe.notebook.headless import Headless
@@ -57,6 +57,9 @@ from jupyter_mlpipe.notebook.undefined import word_on_name, word_on_unkept
 from jupyter_mlpipe.store.cache import Cache
 
 _DECLARE = "how files are declared"
+_WARNED_AGAIN = (
+    "warns as an earlier cell did: Python shows a warning once for each process, and each step has its own"
+)
 
 
 class Session:
@@ -78,6 +81,7 @@ class Session:
         self.cell_id: str | None = None
         self._said: set[str] = set()  # what is worth saying once
         self._cells: dict[str, str] = {}  # cell id -> component
+        self._warned: dict[str, str] = {}  # warning -> the first component that showed it
         self.cells_run = CellsRun(shell)
 
         loaded = Loaded(lambda: self.backend.store, shell.user_ns)
@@ -353,9 +357,11 @@ class Session:
     def _mode_of(self, component: Component) -> str:
         return "background" if component.name in self.headless.targets else self.mode
 
-    def _remark(self, made: RunStep) -> list[str]:
-        """Say once how files are declared, and what is to be known of the store."""
+    def _remark(self, made: RunStep, stderr: str) -> list[str]:
+        """Say what is to be known of the store and of warnings, and once how files are declared."""
         notes = self.backend.store.take_notes()
+        if any(self._warned.setdefault(found, made.name) != made.name for found in warnings_in(stderr)):
+            notes.append(_WARNED_AGAIN)
         if _DECLARE not in self._said and (word := word_on_undeclared(made)):
             self._said.add(_DECLARE)
             notes.append(word)

@@ -777,3 +777,15 @@ def test_a_bar_that_is_no_widget_in_a_step_is_mentioned_once(start_kernel: Start
     second = kernel.run("%%component two\nfor i in tqdm(range(3)): pass").check()
     assert "bars of tqdm.auto are widgets in the kernel only" in first.receipt
     assert "widgets" not in second.receipt
+
+
+def test_a_warning_that_an_earlier_step_gave_is_mentioned(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("%%component make\nimport numpy as np, pandas as pd\nzeros = pd.Series([0.0])").check()
+    first = kernel.run("%%component one\na = np.log(zeros)").check()
+    second = kernel.run("%%component two\nb = np.log(zeros)").check()
+    for result in (first, second):
+        assert "divide by zero" in result.printed_error
+    assert "as an earlier cell did" not in first.receipt
+    assert "warns as an earlier cell did" in second.receipt
+    assert "as an earlier cell did" not in kernel.run("%%component one\na = np.log(zeros)").check().receipt
