@@ -10,7 +10,7 @@ import ast
 import os
 import re
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -19,6 +19,8 @@ from jupyter_mlpipe.keys.codes import find_source, nested_codes
 _MAX_DEPTH = 4
 _MAX_TEXTS = 5000
 _MAX_LENGTH = 1024
+_NO_TEXTS = frozenset({bool, int, float, complex, bytes, type(None)})
+_TEXTS = _NO_TEXTS | {str}
 _WRITERS = re.compile(r"^(to_(?!hdf)|write|save|dump|export|imwrite|imsave|store|sink_|copy|extract)")
 _ANEW = frozenset({"w", "wb", "wt", "w+", "wb+", "w+b"})
 _FORGIVING = frozenset(
@@ -127,12 +129,10 @@ class Mentions:
             return
         elif isinstance(value, list | tuple | set | frozenset):
             if kind in (list, tuple, set, frozenset):
-                for item in value:
-                    self._add_value(item, depth - 1)
+                self._add_items(value, depth)
         elif isinstance(value, dict):
             if kind is dict:
-                for item in value.values():
-                    self._add_value(item, depth - 1)
+                self._add_items(value.values(), depth)
         elif isinstance(value, staticmethod | classmethod):
             self._add_value(value.__func__, depth - 1)
         elif isinstance(value, type):
@@ -140,6 +140,14 @@ class Mentions:
                 self._add_value(dict(vars(value)), depth)
         elif kind.__module__ == "__main__" or kind is types.SimpleNamespace:
             self._add_value(dict(getattr(value, "__dict__", {})), depth)
+
+    def _add_items(self, items: Collection[object], depth: int) -> None:
+        kinds = set(map(type, items))
+        # A list may hold millions of them.
+        if kinds <= _NO_TEXTS or (kinds <= _TEXTS and len(self.paths) >= _MAX_TEXTS):
+            return
+        for item in items:
+            self._add_value(item, depth - 1)
 
     def _add_function(self, function: types.FunctionType) -> None:
         if function.__module__ != "__main__":
