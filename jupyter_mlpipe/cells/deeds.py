@@ -156,20 +156,28 @@ def unstorable(tree: ast.Module) -> Iterator[tuple[str, str]]:
 def changed_through(code: str) -> dict[str, str]:
     """Return those of `unstorable` that are left open, and through which something outside is changed.
 
-    To make one of them again would change that twice.
+    To make one of them again would change that twice; a file that is written anew is the same then.
     """
     if not any(f".{method}(" in code for method in _CHANGE_THROUGH):
         return {}
     tree = ast.parse(code)
     methods: dict[str, set[str]] = {}
+    appends = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             methods.setdefault(root_name(node.func) or "", set()).add(node.func.attr)
-    found = dict(unstorable(tree))
+        elif (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Call)
+            and _mode(node.value) & set("ax+")
+        ):
+            appends |= {target.id for target in node.targets if isinstance(target, ast.Name)}
     return {
         name: what
-        for name, what in found.items()
-        if methods.get(name, set()) & _CHANGE_THROUGH and "close" not in methods[name]
+        for name, what in unstorable(tree)
+        if methods.get(name, set()) & _CHANGE_THROUGH
+        and "close" not in methods[name]
+        and (what != _UNSTORABLE["open"] or name in appends)
     }
 
 

@@ -116,5 +116,5 @@ def why_bound(value: Any) -> str:
 
 def remedy_for(name: str) -> str:
     """Return why and what to do for a type that pickle named, or an empty string."""
-    reason = _REASONS.get(name)
+    reason = _PLACE if name in _PLACES else _REASONS.get(name)
     return "" if reason is None else f"It {reason[0]}. {reason[1]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from jupyter_mlpipe.cells import deeds
 from jupyter_mlpipe.cells.adopt import Seen, advise
 from jupyter_mlpipe.cells.judge import Above, judge
 from jupyter_mlpipe.cells.lines import is_about_pipeline, put_line, take_line, take_load_line
@@ -107,3 +108,35 @@ def test_cells_about_the_pipeline_are_known() -> None:
     assert is_about_pipeline("run = %pipeline run\n")
     assert not is_about_pipeline("%pipeline plan\nx = 1")
     assert not is_about_pipeline("")
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("con = connect('base.db')\ncon.execute('create table t (a)')", ["con"]),
+        ("con = connect('base.db')\ncon.execute('create table t (a)')\ncon.close()", []),
+        ("con = connect('base.db')\nrows = read_sql('t', con)", []),
+        ("log = open('log', 'a')\nlog.write('x')", ["log"]),
+        ("log = open('log', 'w')\nlog.write('x')", []),
+        ("log = open('log')\nother.write('x')", []),
+    ],
+)
+def test_what_must_not_be_made_twice(code: str, names: list[str]) -> None:
+    assert list(deeds.changed_through(code)) == names
+
+
+@pytest.mark.parametrize(
+    ("code", "makes"),
+    [
+        ("from ipywidgets import interact\ninteract(f)", True),
+        ("import ipywidgets as w\nw.IntSlider()", True),
+        ("slider = widgets.IntSlider()", True),
+        ("import ipywidgets", False),
+        ("from ipywidgets import interact", False),
+        ("text = 'ipywidgets'", False),
+        ("for i in tqdm(range(3)): pass", False),
+    ],
+)
+def test_what_makes_widgets(code: str, makes: bool) -> None:
+    imports = {"widgets": "ipywidgets", "tqdm": "tqdm.notebook"}
+    assert deeds.makes_widgets(code, imports) is makes

@@ -442,7 +442,7 @@ def test_what_cannot_be_digested_is_a_problem_and_never_the_same_twice(notebook)
     (problem,) = first.problems
     assert (problem.kind, problem.name) == ("unhashable", "LOCK")
     assert "_thread.lock" in problem.detail
-    assert "inside the cell" in problem.detail
+    assert "Make it where it is used" in problem.detail
     assert [reason.name for reason in first.unshippable] == ["LOCK"]
     assert first.names == ("f",)
 

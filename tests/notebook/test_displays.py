@@ -691,7 +691,8 @@ def test_a_cell_shows_what_it_shows_without_our_line(title: str, start_kernel: S
 def test_a_name_that_is_not_there_is_told_with_what_may_be_meant(start_kernel: Start) -> None:
     kernel = start_kernel()
     kernel.run("model_of_mine = 1").check()
-    kernel.run("%%component made\n_hidden = 1\nstream = open('x.txt', 'w')\nn = 1").check()
+    made = "%%component made --timeout 1h\n_hidden = 1\nstream = open('x.txt', 'w')\nn = 1"
+    kernel.run(made).check()
     assert "Did you mean 'model_of_mine'?" in kernel.run("%%component a\nmodel_of_min").traceback
     assert "'made' bound '_hidden'" in kernel.run("%%component b\n_hidden").traceback
     plain = kernel.run("_hidden")
