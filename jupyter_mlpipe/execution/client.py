@@ -43,6 +43,7 @@ class _Running:
     pid: int = 0
     pidfd: int = -1
     killed: bool = False
+    told: bool = False
 
     def kill(self) -> None:
         self.killed = True
@@ -155,10 +156,13 @@ class StepServer:
             with contextlib.suppress(ConnectionError):
                 channel.send(sent)
                 channel.send_bytes(spec)
+            if not running.told:
+                running.told = True
+                on_message({"type": "started", "pid": running.pid, "worker": ""})
             while (message := channel.receive()) is not None:
+                # What was shown is not shown again either.
+                has_begun = True
                 if message["type"] == "begun":
-                    has_begun = True
-                    on_message({"type": "started", "pid": running.pid, "worker": ""})
                     continue
                 self._verified.add(message.pop("verified", ()))
                 imported = message.pop("imported", ())

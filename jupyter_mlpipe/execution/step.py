@@ -19,7 +19,7 @@ import sys
 import time
 import traceback
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -77,14 +77,12 @@ def serve(connection: socket.socket) -> None:
     given, encoded = channel.receive(), channel.receive_bytes()
     if given is None or encoded is None:
         os._exit(0)
-    # From here on, to run the step once more would be to run it twice.
-    channel.send({"type": "begun"})
     faulthandler.enable(2, all_threads=False)
     started = time.perf_counter()
     capture.follow()
     ended: dict[str, Any] = {"type": "ended"}
     known = frozenset(sys.modules)
-    process = StepProcess(capture)
+    process = StepProcess(capture, begin=lambda: channel.send({"type": "begun"}))
     with contextlib.ExitStack() as lease:
         try:
             spec = StepSpec.from_bytes(encoded)
@@ -118,10 +116,17 @@ def _came_from_user_code(error: BaseException) -> bool:
 
 
 class StepProcess:
-    """The state of one step while it runs."""
+    """The state of one step while it runs.
 
-    def __init__(self, capture: Capture) -> None:
+    Parameters
+    ----------
+    begin
+        Called when all is ready: from then on, to run the step once more would be to run its code twice.
+    """
+
+    def __init__(self, capture: Capture, begin: Callable[[], None]) -> None:
         self._capture = capture
+        self._begin = begin
         self._shell: LazyShell | None = None
         self._running: tuple[GivenValues, OwnStates, Scene, dict[str, Any], dict[str, Any]] | None = None
         self.verified: list[Mark] = []
@@ -185,6 +190,7 @@ class StepProcess:
         if spec.function is None:
             self._running = given, definitions, scene, namespace, dict(namespace)
         file_watch.look_around()
+        self._begin()
         try:
             results = self._run_body(spec, body, namespace, values, definitions)
         finally:

@@ -9,16 +9,17 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from blake3 import blake3
 
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError
 from jupyter_mlpipe.keys.stats import identity
+from jupyter_mlpipe.store.aside import put_back
 from jupyter_mlpipe.store.disk import explain, make_folder, rename, synchronise
 from jupyter_mlpipe.store.mapping import map_file
 
@@ -28,6 +29,7 @@ _OVERLAP_BYTES = 1 << 20  # from here on, hashing beside the write pays for a th
 _STALE_SECONDS = 24 * 3600.0
 
 
+_T = TypeVar("_T")
 _DIGEST = re.compile(r"[0-9a-f]{8,128}")
 
 Mark = tuple[str, int, int, int, int, int]
@@ -137,13 +139,26 @@ class Objects:
         """Tell whether the bytes are there with their size; their digest is checked on reading."""
         if blob.inline is not None:
             return True
-        try:
-            is_here = os.stat(self.path(blob.object)).st_size == blob.size
-        except OSError:
-            is_here = False
-        if is_here and blob.object not in self._rejected:
+        if self.size(blob.object) == blob.size and blob.object not in self._rejected:
             return True
         return self._source is not None and self._source.has(blob.object, blob.size)
+
+    def size(self, digest: str) -> int:
+        """Return how many bytes an object has; -1 where it is not there."""
+        try:
+            return self._find(digest, os.stat).st_size
+        except OSError:
+            return -1
+
+    def _find(self, digest: str, look: Callable[[str], _T]) -> _T:
+        path = self.path(digest)
+        try:
+            return look(path)
+        except FileNotFoundError:
+            # It may be about to be removed, by a process that has not seen that it is needed, or was killed.
+            with contextlib.suppress(OSError):
+                put_back(self.root, path)
+            return look(path)
 
     def is_whole(self, blob: Blob) -> bool:
         """Tell whether the bytes are there and are those that were written: they are read, once a process."""
@@ -189,7 +204,7 @@ class Objects:
         if blob.object in self._rejected:
             raise ArtifactMissingError(_missing(path))
         try:
-            fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            fd = self._find(blob.object, lambda path: os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)))
         except (FileNotFoundError, NotADirectoryError):
             raise ArtifactMissingError(_missing(path)) from None
         except OSError as error:

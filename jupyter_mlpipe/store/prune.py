@@ -7,7 +7,8 @@ occupies, the less the longer nobody has asked for it. (The profit of Scheuerman
 A record goes before the objects that it refers to, so that no record points nowhere, whenever pruning ends.
 Others may read and write meanwhile. Whoever finds a record during a lease has set its time, unless the lease
 covers that; whoever writes an object that is there sets its time, too. So a file is moved aside first, and
-looked at then: where its time is another than it was, or lies within a lease, it is put back.
+looked at then: where its time is another than it was, or lies within a lease, it is put back. Objects are
+found aside as well (`jupyter_mlpipe.store.aside`); records are not, for what they hold may go next.
 """
 
 from __future__ import annotations

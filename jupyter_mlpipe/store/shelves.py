@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError
-from jupyter_mlpipe.store.disk import make_folder
+from jupyter_mlpipe.store import aside
 from jupyter_mlpipe.store.locks import NoLocksError, can_lock, hold, oldest_live, remove_unheld
 from jupyter_mlpipe.store.objects import Blob, Objects
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 WITHOUT_LOCKS_S = 24 * 3600.0
 """So long what was used may be needed by somebody, where nobody can say that he needs it."""
-ASIDE = "pruned"
-"""The folder where files are for the moment in which they are removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,6 @@ class FolderShelves:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._aside = os.path.join(store.root, ASIDE)
         self._objects = Objects(store.root)  # which has verified nothing yet
 
     @property
@@ -93,7 +89,7 @@ class FolderShelves:
         return str(self._store.root)
 
     def files(self, kind: str) -> Iterator[Found]:
-        for name in ("tmp", "quarantine", ASIDE) if kind == "leftovers" else (kind,):
+        for name in ("tmp", "quarantine", aside.FOLDER) if kind == "leftovers" else (kind,):
             yield from _files(os.path.join(self._store.root, name))
 
     def contents(self, files: Sequence[Found]) -> Iterator[bytes | None]:
@@ -141,30 +137,28 @@ class FolderShelves:
                 raise StoreError(
                     f"The store at {self.address} is being pruned by another process. Wait for it."
                 )
-        make_folder(self._aside)
-        remove_unheld(self._store.leases.folder)
-        remove_unheld(self._store.claims.folder)
         try:
+            aside.put_all_back(self._store.root)
+            remove_unheld(self._store.leases.folder)
+            remove_unheld(self._store.claims.folder)
             yield
         finally:
             if held is not None:
                 held.release()
 
     def remove(self, file: Found, latest: float) -> bool:
-        aside = os.path.join(self._aside, secrets.token_hex(8))
+        root = self._store.root
+        path = aside.path_aside(root, file.path)
         try:
             if not self._is_unused(file, file.path, latest):
                 return False
-            os.rename(file.path, aside)
+            os.rename(file.path, path)
+            if self._is_unused(file, path, latest):
+                os.unlink(path)
+                return True
+            aside.put_back(root, file.path)
         except FileNotFoundError:
-            return False
-        if self._is_unused(file, aside, latest):
-            os.unlink(aside)
-            return True
-        # Never over one that was written anew in this moment.
-        with contextlib.suppress(FileExistsError):
-            os.link(aside, file.path)
-        os.unlink(aside)
+            pass  # removed by others, or put back by whoever needed it
         return False
 
     def _is_unused(self, file: Found, path: str, latest: float) -> bool:

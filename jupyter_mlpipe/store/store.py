@@ -400,11 +400,7 @@ class Store:
 
     def get_bytes(self, digest: str) -> bytes:
         """Return the bytes of `put_bytes`, verified; raises ArtifactMissingError or ArtifactCorruptError."""
-        try:
-            size = os.stat(self.objects.path(digest)).st_size
-        except OSError:
-            size = 0  # reading it says what is the matter
-        return bytes(self.objects.read(Blob(digest, size)))
+        return bytes(self.objects.read(Blob(digest, self.objects.size(digest))))
 
     def put_shown(self, outputs: Sequence[Mapping[str, Any]]) -> Blob | None:
         """Store what a step showed, for `Record.shown`: in the record itself where it is small."""

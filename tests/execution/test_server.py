@@ -15,6 +15,7 @@ import pytest
 
 from jupyter_mlpipe.errors import ClusterError
 from jupyter_mlpipe.execution.client import StepServer
+from jupyter_mlpipe.execution.spec import Prelude
 from tests.support.steps import Ended, Steps
 
 _PATIENCE_S = 20
@@ -118,11 +119,53 @@ def test_modules_imported_ahead_are_there_at_once(own: Steps) -> None:
 
 def test_server_that_was_killed_is_started_again(own: Steps) -> None:
     own.run("1")
-    [server] = [p for p in psutil.Process().children() if "execution.server" in " ".join(p.cmdline())][-1:]
-    waiting = server.children()
-    server.send_signal(signal.SIGKILL)
-    _eventually(lambda: all(_gone(process.pid) for process in waiting))
+    _kill_server()
     assert own.run("1").ended["status"] == "succeeded"
+
+
+def _kill_server() -> None:
+    [server] = [p for p in psutil.Process().children() if "execution.server" in " ".join(p.cmdline())][-1:]
+    children = server.children()
+    server.send_signal(signal.SIGKILL)
+    _eventually(lambda: all(_gone(process.pid) for process in children))
+
+
+WAITS = """
+import os, time
+open("here", "a").write(f"{os.getpid()}\\n")
+while not os.path.exists("go"):
+    time.sleep(0.01)
+"""
+
+
+def _pids_here(steps: Steps) -> list[str]:
+    here = steps.folder / "here"
+    return here.read_text().splitlines() if here.exists() else []
+
+
+def test_a_step_whose_server_dies_while_all_is_made_ready_starts_anew(own: Steps) -> None:
+    ended = Ended()
+    spec = own.spec("print('once')", preludes=(Prelude(source=WAITS, title="above"),)).to_bytes()
+    thread = threading.Thread(target=own.server.run, args=("ready", spec, ended.messages.append))
+    thread.start()
+    _eventually(lambda: len(_pids_here(own)) == 1)
+    _kill_server()
+    (own.folder / "go").touch()
+    thread.join(_PATIENCE_S)
+    assert ended.record
+    assert [message["type"] for message in ended.messages] == ["started", "output", "ended"]
+    assert ended.text == "once\n"
+    assert len(_pids_here(own)) == 2
+
+
+def test_a_step_whose_server_dies_once_its_code_has_begun_is_not_run_twice(own: Steps) -> None:
+    thread, ended = _in_thread(own, "begun", WAITS)
+    _eventually(lambda: len(_pids_here(own)) == 1)
+    _kill_server()
+    (own.folder / "go").touch()
+    thread.join(_PATIENCE_S)
+    assert ended.error["evalue"] == "Its process ended with the fork server, before it was done."
+    assert len(_pids_here(own)) == 1
 
 
 def test_close_leaves_no_process_and_ends_running_steps(tmp_path: Path) -> None:

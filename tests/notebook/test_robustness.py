@@ -133,17 +133,24 @@ def test_a_step_killed_from_outside_fails_alone(kernel: Kernel) -> None:
     assert status(kernel.run(DONE)) == "reused"
 
 
+def end_server(marked: Marked, sign: signal.Signals) -> None:
+    """End it, and wait: as long as it has only been told to, its children go on taking steps."""
+    server = marked.fork_server()
+    server.send_signal(sign)
+    wait_until(lambda: not is_alive(server.pid), "the fork server ends")
+
+
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_fork_server_is_replaced(start_kernel: Start, sign: signal.Signals) -> None:
     marked = Marked()
     kernel = start_kernel(**marked.environment)
     kernel.run(DONE).check()
-    marked.fork_server().send_signal(sign)  # while nothing runs
+    end_server(marked, sign)  # while nothing runs
     assert status(kernel.run("%%component next\nz = x + 2")) == "succeeded"
     cell = "%%component second" + waits("second") + "y = x + 1"
     running = kernel.start(cell)
     step = pid_of(kernel, "second")
-    marked.fork_server().send_signal(sign)  # in the middle of a step
+    end_server(marked, sign)  # in the middle of a step
     result = kernel.wait(running)
     assert result.status == "error"
     assert "'second'" in result.traceback or "fork server" in result.traceback

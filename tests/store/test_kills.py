@@ -10,10 +10,11 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.store import open_store
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+
+fcntl = pytest.importorskip("fcntl")
 
 _WAIT_S = 120.0
 SIZES = (100, 3_000, 200_000, 1_500_000)
@@ -142,11 +145,38 @@ def kill_pruners(root: Path) -> None:
     assert Cache(open_store(root)).ls().total_bytes == 0
 
 
+class Gate:
+    """Lets users of a store in, or keeps them out: once it is closed, none of them is left inside."""
+
+    def __init__(self, root: Path) -> None:
+        self._entrance, self._inside = (root.with_name(name) for name in ("entrance", "inside"))
+
+    @contextmanager
+    def passed(self) -> Iterator[None]:
+        with self._locked(self._inside, fcntl.LOCK_SH, after=self._entrance):
+            yield
+
+    @contextmanager
+    def closed(self) -> Iterator[Callable[[], None]]:
+        """Close it until the end, or until the function is called that this gives."""
+        with ExitStack() as open_again:
+            open_again.enter_context(self._locked(self._entrance, fcntl.LOCK_EX))
+            open_again.enter_context(self._locked(self._inside, fcntl.LOCK_EX))
+            yield open_again.close
+
+    @contextmanager
+    def _locked(self, path: Path, how: int, *, after: Path | None = None) -> Iterator[None]:
+        with path.open("w") as file:
+            with self._locked(after, how) if after is not None else nullcontext():
+                fcntl.flock(file, how)
+            yield
+
+
 def read_again_and_again(root: Path, n_rounds: int) -> None:
     """What is found under a lease can be read until the lease ends, and what is missing is written again."""
     for _ in range(n_rounds):
         store = open_store(root)
-        with store.leases.taken():
+        with Gate(root).passed(), store.leases.taken():
             found = {seed: store.get_record(key_of(seed)) for seed in range(8)}
             write(root, iter([seed for seed, record in found.items() if record is None]))
             for seed, record in found.items():
@@ -162,11 +192,23 @@ def test_pruning_takes_nothing_from_those_who_read_and_write_meanwhile(tmp_path:
 
 def prune_meanwhile(root: Path) -> None:
     users = {fork(lambda: read_again_and_again(root, 30)) for _ in range(2)}
+    let_in: list[Callable[[], None]] = []
+
+    def come_back(event: str, _arguments: object) -> None:
+        if event == "os.rename" and let_in:
+            let_in.pop()()
+
+    # Users come back when pruning has seen that nobody is there, and is about to remove the first file.
+    sys.addaudithook(come_back)
     n_removed = 0
     while users:
-        removed = Cache(open_store(root)).prune(max_size_bytes=0).steps.values()
+        with Gate(root).closed() as open_again:
+            for path in (root / "records").rglob("*"):
+                os.utime(path, (1e9, 1e9))  # the next lease does not cover it
+            let_in.append(open_again)
+            removed = Cache(open_store(root)).prune(max_size_bytes=0).steps.values()
+            let_in.clear()
         n_removed += sum(step.n_records for step in removed)
-        age(root)
         for pid in list(users):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
@@ -174,11 +216,3 @@ def prune_meanwhile(root: Path) -> None:
                 assert status == 0
     assert n_removed > 0
     done(lambda: check(root))
-
-
-def age(root: Path) -> None:
-    """Make everything look unused for long, where nobody has a lease: the next lease does not cover it."""
-    with suppress(OSError):
-        if not any((root / "live").iterdir()):
-            for path in (root / "records").rglob("*"):
-                os.utime(path, (1e9, 1e9))

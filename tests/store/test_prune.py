@@ -185,33 +185,138 @@ def test_an_old_orphan_that_is_written_again_is_not_one(store: Store) -> None:
         assert store.has(artifact)
 
 
-USED_IN_THE_MOMENT_OF_ITS_REMOVAL = """
-import os, sys
+PRUNES_STEP_BY_STEP = """
+import sys
 from jupyter_mlpipe.store.cache import Cache
 from jupyter_mlpipe.store.store import open_store
-store, path = open_store(sys.argv[1]), sys.argv[2]
-def use(event, arguments):
-    if event == "os.rename" and os.fspath(arguments[0]) == path:
-        os.utime(path)  # as another process that finds it now
-sys.addaudithook(use)
+store, folder = open_store(sys.argv[1]), sys.argv[2]
+removes = False
+def wait(event, arguments):
+    global removes
+    removes = removes or event == "os.rename" and str(arguments[0]).startswith(folder)
+    if removes and event in ("os.rename", "os.listdir", "os.link", "os.remove"):
+        print(event, flush=True)
+        sys.stdin.readline()
+sys.addaudithook(wait)
 done = Cache(store).prune(max_size_bytes=0)
+removes = False
 print(len(done.steps), done.freed_bytes)
 """
 
 
+class Pruner:
+    """A process that prunes, and waits before each of its acts from when it removes what is in a folder.
+
+    Each file is moved aside (``os.rename``), looked at, which lists the leases where nobody has changed it
+    (``os.listdir``), and removed (``os.remove``), or put back (``os.link``).
+    """
+
+    def __init__(self, store: Store, folder: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", PRUNES_STEP_BY_STEP, str(store.root), str(store.root / folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Pruner:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
+        self._process.communicate()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _next(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def go_on(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def wait_for(self, act: str) -> None:
+        """Let it go on until it is about to do this."""
+        while (found := self._next()) != act:
+            assert found.startswith("os."), found
+            self.go_on()
+
+    def end(self) -> str:
+        """Let it go on to its end; returns how many steps and bytes it has removed."""
+        self.go_on()
+        while (found := self._next()).startswith("os."):
+            self.go_on()
+        return found
+
+
 def test_what_is_used_in_the_moment_of_its_removal_is_put_back(store: Store) -> None:
     artifact = put(store, "found", 5000, days=90)
-    path = store.root / "records" / key_of("found")[:2] / key_of("found")
-    done = subprocess.run(
-        [sys.executable, "-c", USED_IN_THE_MOMENT_OF_ITS_REMOVAL, str(store.root), str(path)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == "0 0\n"
+    user = open_store(store.root)
+    with user.leases.taken(), Pruner(store, "records") as pruner:
+        pruner.wait_for("os.rename")
+        assert user.get_record(key_of("found"))
+        assert pruner.end() == "0 0"
     assert left(store) == ["found"]
     assert store.has(artifact)
     assert list((store.root / "pruned").iterdir()) == []
+
+
+def test_what_is_used_stays_though_who_prunes_is_killed_before_he_puts_it_back(store: Store) -> None:
+    artifact = put(store, "found", 5000, days=90)
+    user = open_store(store.root)
+    with user.leases.taken():
+        with Pruner(store, "records") as pruner:
+            pruner.wait_for("os.rename")
+            assert user.get_record(key_of("found"))
+            pruner.go_on()
+            pruner.wait_for("os.link")
+        assert left(store) == []
+        assert Cache(store).prune(max_size_bytes=0).n_live == 1
+        assert user.get_value(artifact) == (b"found" * 5000)[:5000]
+    assert left(store) == ["found"]
+    assert list((store.root / "pruned").iterdir()) == []
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_what_is_written_in_the_moment_of_its_removal_can_be_read_at_once(
+    store: Store, is_killed: bool
+) -> None:
+    put(store, "old", 5000, days=90)
+    user = open_store(store.root)
+    with Pruner(store, "objects") as pruner:
+        pruner.wait_for("os.rename")
+        with user.leases.taken():
+            artifact = user.put_value((b"old" * 5000)[:5000])
+            user.put_record(Record(key_of("new"), {"x": artifact}, step="new"))
+            pruner.go_on()
+            pruner.wait_for("os.link")
+            # It is nowhere but aside.
+            if is_killed:
+                pruner.kill()
+            assert user.has(artifact)
+            if not is_killed:
+                assert pruner.end().startswith("1 ")
+            assert open_store(store.root).get_value(artifact) == (b"old" * 5000)[:5000]
+    Cache(store).prune()
+    assert left(store) == ["new"]
+    assert Cache(store).verify().is_whole
+    assert Cache(store).ls().n_leftovers == 0
+
+
+def test_bytes_that_are_aside_are_read_whole(store: Store) -> None:
+    digest = store.put_bytes(b"o" * 5000)
+    os.utime(store.objects.path(digest), (1e9, 1e9))
+    with Pruner(store, "objects") as pruner:
+        pruner.wait_for("os.rename")
+        pruner.go_on()
+        pruner.wait_for("os.listdir")
+        assert store.get_bytes(digest) == b"o" * 5000
+        pruner.end()
+    assert store.get_bytes(digest) == b"o" * 5000
 
 
 def test_records_of_another_scheme_count_with_what_they_hold(store: Store) -> None:
