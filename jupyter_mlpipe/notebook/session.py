@@ -150,7 +150,7 @@ class Session:
         if component.cell_id:
             self._cells[component.cell_id] = component.name
         self.definitions.add(component)
-        self.settings.expect(component.name)
+        self.settings.expect(component.name, self.registry.placed[component.name].place)
         self.states.register(task)
         return task
 
@@ -286,7 +286,7 @@ class Session:
             task = self.register(component)
         options = component.options
         receipt = Receipt(
-            component.name, describe_interface(task.step, task.parameters, self.registry.shared_names())
+            component.name, describe_interface(task.step, task.parameters, self.registry.is_shared)
         )
         notes = moved + words_on(component, self.shell.user_ns)
         if (word := word_on_bars(component, self.shell.user_ns)) and word not in self._said:
@@ -501,7 +501,7 @@ class Session:
         return (*self.definitions.changed_among(needs), *self.definitions.values_behind(needs))
 
     def _define(self, step: str, effects: Effects, is_of_cell: bool) -> None:
-        self.registry.placed[step].has_set = True
+        self.registry.note_set(step)
         self.definitions.take(self.registry.placed[step].component, effects, is_of_cell=is_of_cell)
 
     def is_known(self, name: str) -> bool:
