@@ -109,9 +109,9 @@ class StepTask:
         return (*self.closure.preload, *shows)
 
     @property
-    def inputs(self) -> dict[str, FromStep]:
+    def inputs(self) -> Mapping[str, FromStep]:
         """What it reads from other steps, by the name that the code reads."""
-        return {name: b for name, b in self.step.bindings.items() if isinstance(b, FromStep)}
+        return self.step.inputs
 
 
 def make_spec(

@@ -13,6 +13,7 @@ from typing import Any
 
 from jupyter_mlpipe.cells.compile import drop_defaults
 from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.execution.collector import paused_collector
 from jupyter_mlpipe.execution.declared import check_places
 from jupyter_mlpipe.execution.resolve import place
 from jupyter_mlpipe.execution.task import StepTask
@@ -196,6 +197,7 @@ class Registry:
         """Return for each component those that it reads from, as chosen so far."""
         return upstream_of(self.placed)
 
+    @paused_collector()
     @one_moment()
     def tasks(
         self,
@@ -287,7 +289,8 @@ class Registry:
                 placed.choices[read] = Choice(None, self.names.generation(read), value, held=held)
         placed.component = step.component
         self._note_writes(name)
-        step = replace(step, after=self._set_for(placed))
+        if after := self._set_for(placed):
+            step = replace(step, after=after)
         placed.upstream = step.upstream
         self._order.note(name)
         placed.may_set = closure.may_set

@@ -22,6 +22,7 @@ from jupyter_mlpipe.errors import (
     UsageError,
     close_matches,
 )
+from jupyter_mlpipe.execution.collector import paused_collector
 from jupyter_mlpipe.execution.file_words import may_read, may_write
 from jupyter_mlpipe.execution.plan import Plan, plan_steps
 from jupyter_mlpipe.execution.run import Run, RunStep
@@ -246,6 +247,11 @@ class Session:
         if not self.here.is_running:
             for run in self.runs.live:
                 run.serve()
+        if self.runs.live:
+            self._take_over()
+
+    @paused_collector()
+    def _take_over(self) -> None:
         for run in self.runs.live:
             # Before its steps: one that ends in between is looked at once more.
             has_ended = run.status != "running"
