@@ -15,6 +15,7 @@ from types import MappingProxyType
 from jupyter_mlpipe.errors import UnknownNameError, UnknownStepError, close_matches
 from jupyter_mlpipe.execution.accept import accepted_reasons
 from jupyter_mlpipe.execution.chain import reasons_open, runs_above, why_changed
+from jupyter_mlpipe.execution.collector import paused_collector
 from jupyter_mlpipe.execution.settings import coming_after, libraries_of, out_of_order, with_settings
 from jupyter_mlpipe.execution.spec import CLOSED_FILE, joint_mark
 from jupyter_mlpipe.execution.task import StepTask
@@ -104,6 +105,7 @@ class Plan(Mapping[str, StepPlan]):
         return "\n".join([f"plan: {describe_totals(self.totals)}", *lines])
 
 
+@paused_collector()
 def plan_steps(
     tasks: Mapping[str, StepTask],
     store: Store,

@@ -26,6 +26,7 @@ from jupyter_mlpipe.errors import (
 from jupyter_mlpipe.execution import executor as executors
 from jupyter_mlpipe.execution.chain import briefly
 from jupyter_mlpipe.execution.claiming import ClaimedKeys
+from jupyter_mlpipe.execution.collector import paused_collector
 from jupyter_mlpipe.execution.declared import check_places
 from jupyter_mlpipe.execution.events import (
     AddRun,
@@ -162,6 +163,7 @@ class Runner:
         self._thread: threading.Thread | None = None
         self._closed = False
 
+    @paused_collector()
     def start(
         self,
         tasks: Mapping[str, StepTask],
@@ -223,8 +225,8 @@ class Runner:
             if is_done:
                 for name, decided in plan.decided.items():
                     _note(state, name, decided)
-                    self._remember(state, name)
                     state.set_status(name, "reused")
+                self._remember(state, state.steps)
                 self._end_run(state, "succeeded")
             else:
                 reused = {name: step for name, step in plan.decided.items() if step.plan.decision == "reuse"}
@@ -541,7 +543,7 @@ class Runner:
                 # What it gave stands in place of what somebody accepted for it.
                 with contextlib.suppress(StoreError):
                     remove_accepted(self.store, step.record.key)
-            self._remember(active.state, changed.node.step)
+            self._remember(active.state, [changed.node.step])
         else:
             # Also of a step that succeeded too late, after the run was cancelled.
             step.record = None
@@ -620,15 +622,17 @@ class Runner:
 
     # The history
 
-    def _remember(self, state: RunState, step: str) -> None:
-        record = state.steps[step].record
-        if self.history is None or record is None:
+    def _remember(self, state: RunState, steps: Iterable[str]) -> None:
+        if self.history is None:
             return
-        place = (state.pipeline, step)
-        # A notebook reuses the same steps over and over; only a change is worth a write.
-        if self._remembered.get(place) != record.key:
-            self._remembered[place] = record.key
-            self.history.remember(state.pipeline, step, record.key, "succeeded", record.seconds)
+        ended = []
+        for step in steps:
+            record, place = state.steps[step].record, (state.pipeline, step)
+            # A notebook reuses the same steps over and over; only a change is worth a write.
+            if record is not None and self._remembered.get(place) != record.key:
+                self._remembered[place] = record.key
+                ended.append((step, record.key, record.seconds))
+        self.history.remember_all(state.pipeline, ended, "succeeded")
 
     def _end_run(self, state: RunState, status: RunStatus) -> None:
         if self.history is not None:

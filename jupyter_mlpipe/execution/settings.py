@@ -67,20 +67,23 @@ def out_of_order(
         effects = known[above]
         return effects is not None and _concerns(effects, task, record)
 
+    setters = [name for name, record in records.items() if record is not None and record.settings is not None]
+    if not setters:
+        return {}
     upstream = {name: task.step.upstream for name, task in tasks.items()}
     found: dict[str, tuple[str, ...]] = {}
     for name, task in tasks.items():
         record = records.get(name)
         missed = [
             above
-            for above in task.earlier
+            for above in task.earlier(setters)
             if record is not None
             and above not in task.step.after
             and has_set_for(above, task, record)
             and name not in ancestors(upstream, [above])
         ]
         if missed:
-            found[name] = tuple(n for n in task.earlier if n in missed or n in task.step.after)
+            found[name] = task.earlier((*missed, *task.step.after))
             upstream[name] = (*upstream[name], *missed)
     return found
 

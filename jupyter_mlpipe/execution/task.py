@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,10 @@ from jupyter_mlpipe.store.registered import codecs_to_send
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.store.signing import Signer
+
+
+def _none_of(steps: Iterable[str]) -> tuple[str, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,8 @@ class StepTask:
         By step that it reads from, the names that were that step's when this one was placed: what it
         finds stored together with an input is an output of it, where it is changed.
     earlier
-        Steps of cells above that had not ended when the step's cell was run: should they turn out to set
-        something for it, it comes after them.
+        Gives those of some steps that are of cells above and had not ended when the step's cell was run, in
+        the notebook's order: should they turn out to set something for it, it comes after them.
     altered, contested
         As in `StepSpec`.
     behind
@@ -70,7 +74,7 @@ class StepTask:
     made: tuple[str, Record] | None = None
     given: Given = NOTHING
     snapshot: Snapshot | None = None
-    earlier: tuple[str, ...] = ()
+    earlier: Callable[[Iterable[str]], tuple[str, ...]] = _none_of
     altered: tuple[DefinitionPickle, ...] = ()
     behind: tuple[str, ...] = ()
 
@@ -105,9 +109,9 @@ class StepTask:
         return (*self.closure.preload, *shows)
 
     @property
-    def inputs(self) -> dict[str, FromStep]:
+    def inputs(self) -> Mapping[str, FromStep]:
         """What it reads from other steps, by the name that the code reads."""
-        return {name: b for name, b in self.step.bindings.items() if isinstance(b, FromStep)}
+        return self.step.inputs
 
 
 def make_spec(

@@ -45,18 +45,27 @@ class Step:
     after
         Steps of cells above that may set something (an option, a seed), and had not ended when the
         step's cell was run: it runs after them, with what they have set.
+
+    Attributes
+    ----------
+    inputs
+        What it reads from other steps, by the name that the code reads.
+    upstream
+        Names of the steps that it reads from or comes after, each once, in order of first use.
     """
 
     component: Component
     bindings: Mapping[str, Binding] = field(default_factory=dict)
     after: tuple[str, ...] = ()
+    inputs: Mapping[str, FromStep] = field(init=False, repr=False, compare=False)
+    upstream: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        inputs = {name: b for name, b in self.bindings.items() if isinstance(b, FromStep)}
+        producers = (source.step for source in inputs.values())
+        object.__setattr__(self, "inputs", inputs)
+        object.__setattr__(self, "upstream", tuple(dict.fromkeys((*producers, *self.after))))
 
     @property
     def name(self) -> str:
         return self.component.name
-
-    @property
-    def upstream(self) -> tuple[str, ...]:
-        """Names of the steps that this one reads from or comes after, each once, in order of first use."""
-        producers = (b.step for b in self.bindings.values() if isinstance(b, FromStep))
-        return tuple(dict.fromkeys((*producers, *self.after)))

@@ -17,7 +17,10 @@ _OF_IPYTHON = frozenset({"In", "Out", "exit", "quit", "get_ipython"})
 def find_aliases(
     names: Iterable[str], others: Iterable[str], namespace: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """Return those of `others` whose values share mutable objects with the values of `names`."""
+    """Return those of `others` whose values share mutable objects with the values of `names`.
+
+    These are gone through only where a value can share anything: they may be all names of a notebook.
+    """
     wanted = {name: namespace[name] for name in names if name in namespace}
     values = [value for value in wanted.values() if not is_atom(value)]
     if not values:
@@ -40,7 +43,7 @@ def aliases_of(placed: Placed, step: Step, names: Names) -> tuple[str, ...]:
     if step.component.outputs_declared or step.component.function is not None:
         return ()
     captured = [n for n, choice in placed.choices.items() if choice.binding is None]
-    others = [n for n in names.namespace if names.owner(n) is None or names.is_loaded(n)]
+    others = (n for n in names.namespace if names.owner(n) is None or names.is_loaded(n))
     aliases = find_aliases(captured, others, names.namespace)
     for name in aliases:
         if names.is_loaded(name):
@@ -51,8 +54,7 @@ def aliases_of(placed: Placed, step: Step, names: Names) -> tuple[str, ...]:
 def release_aliased(reads: Iterable[str], names: Names) -> None:
     """Take a loaded output for the notebook's own where a plain cell has given it another name."""
     loaded = [n for n in reads if names.is_loaded(n)]
-    if loaded:
-        plain = [n for n in names.namespace if names.owner(n) is None]
-        for name in loaded:
-            if find_aliases([name], plain, names.namespace):
-                names.release(name)
+    for name in loaded:
+        plain = (n for n in names.namespace if names.owner(n) is None and n not in loaded)
+        if find_aliases([name], plain, names.namespace):
+            names.release(name)

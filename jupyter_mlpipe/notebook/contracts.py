@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from jupyter_mlpipe.cells.compile import check_changes, first_line
 from jupyter_mlpipe.errors import ContractError, UnknownNameError, close_matches
@@ -36,13 +36,13 @@ def check_contract(step: Step) -> None:
             )
 
 
-def check_resolved(component: Component, closure: Closure, known: Iterable[str]) -> None:
+def check_resolved(component: Component, closure: Closure, known: Callable[[], Iterable[str]]) -> None:
     """Refuse a component that reads a name which nothing provides.
 
     Raises
     ------
     UnknownNameError
-        Names the first such name and close matches among `known`.
+        Names the first such name and close matches among `known()`.
     """
     if component.star_imports:
         return
@@ -57,7 +57,7 @@ def check_resolved(component: Component, closure: Closure, known: Iterable[str])
             )
         raise UnknownNameError(
             f"Component '{component.name}' reads '{name}'{_at_line(component, name)}, but no component, "
-            f"parameter or notebook value of that name is known.{close_matches(name, {*known} - {name})} "
+            f"parameter or notebook value of that name is known.{close_matches(name, {*known()} - {name})} "
             f"{remedy}"
         )
 

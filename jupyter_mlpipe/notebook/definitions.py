@@ -53,8 +53,11 @@ class Definitions:
                 # As without us, running the cell binds the name anew.
                 self._names.drop(name)
                 self._brought.pop(name, None)
+        self._starred = {}
+        if not component.star_imports:
+            return
         namespace = self._names.namespace
-        before = dict(namespace) if component.star_imports else namespace
+        before = dict(namespace)
         for module in component.star_imports:
             # Which names it binds only the import itself can say. Where it fails, the step says so.
             with suppress(Exception):

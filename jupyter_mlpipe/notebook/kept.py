@@ -45,6 +45,8 @@ def still_defined(
     helpers: Mapping[str, tuple[int, Any]], components: Mapping[str, Placed], names: Names
 ) -> dict[str, tuple[int, Any]]:
     """Return those that are definitions of components' cells, and of the latest one of their name."""
+    if not helpers:
+        return {}
     defined = {definition.name for other in components.values() for definition in other.component.definitions}
     return {
         name: kept for name, kept in helpers.items() if name in defined and names.generation(name) == kept[0]

@@ -109,6 +109,7 @@ class Names:
         self._unchecked: set[str] = set()  # loaded, and plain cells have run since they were last compared
         self.pending: dict[str, Pending] = {}
         self._owner: dict[str, str] = {}
+        self._owned: dict[str, dict[str, None]] = {}  # the same the other way round
         self._bound: dict[str, Any] = {}  # what we put there, to tell when the user puts something else
         self._version: dict[str, str | None] = {}
         self._generation: dict[str, int] = {}
@@ -138,7 +139,7 @@ class Names:
 
     def owned_by(self, component: str) -> frozenset[str]:
         """Return the names that a component bound last."""
-        return frozenset(name for name, owner in self._owner.items() if owner == component)
+        return frozenset(self._owned.get(component, ()))
 
     def is_loaded(self, name: str) -> bool:
         """Tell whether a name stands for an output of a step that was loaded."""
@@ -179,7 +180,7 @@ class Names:
         """Bind a value at once, on behalf of `owner`."""
         self.pending.pop(name, None)
         self.namespace[name] = value
-        self._owner[name] = owner
+        self._own(name, owner)
         self._bound[name] = value
         self._version[name] = None
 
@@ -201,7 +202,7 @@ class Names:
             and self._version.get(name) == pending.version
             and name in self._bound
         )
-        self._owner[name] = pending.component
+        self._own(name, pending.component)
         self._held.discard(name)
         self._missed.pop(name, None)
         if unchanged:
@@ -216,7 +217,7 @@ class Names:
         self.pending.pop(name, None)
         self._held.discard(name)
         self._missed.pop(name, None)
-        self._owner[name] = component
+        self._own(name, component)
         self._bound[name] = self.namespace[name]
         self._version[name] = version
 
@@ -241,7 +242,7 @@ class Names:
         for name, binding in remembered.items():
             self._release(name)
             if binding.owner is not None:
-                self._owner[name] = binding.owner
+                self._own(name, binding.owner)
             if binding.pending is not None:
                 self.pending[name] = binding.pending
             if binding.is_there:
@@ -254,7 +255,7 @@ class Names:
 
     def forget(self, component: str, names: Iterable[str] | None = None) -> None:
         """Give up names of a component; values already loaded stay as plain variables."""
-        for name in [n for n, owner in self._owner.items() if owner == component]:
+        for name in list(self._owned.get(component, ())):
             if names is None or name in names:
                 self._release(name)
 
@@ -380,8 +381,19 @@ class Names:
             self._release(name)
         self._unchecked = {name for name in self._bound if self._owner.get(name) != PARAMETERS}
 
+    def _own(self, name: str, owner: str) -> None:
+        if self._owner.get(name) == owner:
+            return
+        self._disown(name)
+        self._owner[name] = owner
+        self._owned.setdefault(owner, {})[name] = None
+
+    def _disown(self, name: str) -> None:
+        if (owner := self._owner.pop(name, None)) is not None:
+            del self._owned[owner][name]
+
     def _release(self, name: str) -> None:
-        self._owner.pop(name, None)
+        self._disown(name)
         self._bound.pop(name, None)
         self._version.pop(name, None)
         self._held.discard(name)

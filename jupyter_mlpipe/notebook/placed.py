@@ -13,6 +13,7 @@ from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromParameter, FromStep
 from jupyter_mlpipe.notebook.names import Maker
 from jupyter_mlpipe.notebook.parameters import Declared
+from jupyter_mlpipe.notebook.unsettled import Earlier
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class Placed:
         Names that its last run was found to change, which its code does not show.
     aliases
         Names of the notebook that share objects with the values that it captures, or that its inputs need.
+    place
+        Those further down have higher ones; kept when its cell is run again.
     taken, makers
         The closure when its cell was last run, and who had made the values in it.
     snapshot
@@ -72,7 +75,8 @@ class Placed:
 
     component: Component
     snapshot: Snapshot
-    after: tuple[str, ...] = ()
+    place: int
+    after: Earlier
     declared: dict[str, Declared] = field(default_factory=dict)
     choices: dict[str, Choice] = field(default_factory=dict)
     upstream: tuple[str, ...] = ()

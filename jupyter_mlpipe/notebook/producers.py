@@ -139,9 +139,12 @@ class Producers:
         version of it instead.
         """
         name = placed.component.name
-        below = graph.descendants(upstream_of(self._components), [name]) if name in self._components else []
         other = self._components[owner].choices.get(read)
-        return owner != name and owner not in below and not (other is not None and other.binding is None)
+        if owner == name or (other is not None and other.binding is None):
+            return False
+        return name not in self._components or owner not in graph.descendants(
+            upstream_of(self._components), [name]
+        )
 
     def _is_own(self, component: Component, read: str) -> bool:
         return (

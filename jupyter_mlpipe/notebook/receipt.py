@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jupyter_mlpipe.model.pipeline import FromParameter, FromStep, Step
@@ -11,13 +11,13 @@ from jupyter_mlpipe.notebook.look import FAINT_STYLE, look_of
 from jupyter_mlpipe.notebook.output import MIME
 
 
-def describe_interface(step: Step, parameters: Mapping[str, Any], shared: frozenset[str]) -> str:
+def describe_interface(step: Step, parameters: Mapping[str, Any], is_shared: Callable[[str], bool]) -> str:
     """Return ``df (load), seed=7 -> train, test``.
 
     Parameters
     ----------
-    shared
-        Names that more than one component writes: their producer is named.
+    is_shared
+        Tells of a name whether more than one component writes it: its producer is named.
     """
     from_steps, parameters_read, values = [], [], []
     for name, binding in step.bindings.items():
@@ -25,7 +25,8 @@ def describe_interface(step: Step, parameters: Mapping[str, Any], shared: frozen
             value = repr(parameters.get(name))
             parameters_read.append(f"{name}={value if len(value) <= 30 else value[:27] + '...'}")
         elif isinstance(binding, FromStep):
-            plain = binding.output == name and name not in shared and name not in step.component.outputs
+            is_own = name in step.component.outputs
+            plain = binding.output == name and not is_own and not is_shared(name)
             from_steps.append(name if plain else f"{name} ({binding.step})")
         else:
             values.append(f"{name} (notebook)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections import ChainMap
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from typing import Any
 
 from jupyter_mlpipe.cells.compile import drop_defaults
 from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.execution.collector import paused_collector
 from jupyter_mlpipe.execution.declared import check_places
 from jupyter_mlpipe.execution.resolve import place
 from jupyter_mlpipe.execution.task import StepTask
@@ -31,11 +32,13 @@ from jupyter_mlpipe.notebook.as_run import as_run, bind_as_run, by_name
 from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
 from jupyter_mlpipe.notebook.kept import kept_values, note_helpers, still_defined
 from jupyter_mlpipe.notebook.names import Names
+from jupyter_mlpipe.notebook.order import Order
 from jupyter_mlpipe.notebook.parameters import Declared, check_type, chosen_value, declare
 from jupyter_mlpipe.notebook.placed import Choice, Placed, check_steps, siblings_of, upstream_of
 from jupyter_mlpipe.notebook.producers import Producers
 from jupyter_mlpipe.notebook.results import history_read, is_history
 from jupyter_mlpipe.notebook.siblings import Version, still_found
+from jupyter_mlpipe.notebook.unsettled import Earlier, Unsettled
 
 _INTERACTIVE = frozenset({"In", "Out", "_", "__", "___", "_dh", "_ih", "_oh", "exit", "quit"})
 
@@ -70,9 +73,13 @@ class Registry:
         self.placed: dict[str, Placed] = {}
         self.parameters: dict[str, Declared] = {}
         self.overrides: dict[str, Any] = {}
+        self._order = Order(self.placed)
         self._producers = Producers(names, self.placed)
         self.bring: Callable[[Iterable[str]], bool] = lambda names: False
         self.needs_of: Callable[[Step], tuple[str, ...]] = lambda step: ()
+        # Both may name more than those that do, never fewer: what a component does may change.
+        self._setters: dict[str, None] = {}
+        self._writers: dict[str, dict[str, None]] = {}
         self._modules = LocalModules()
         self._closures = Closures()
 
@@ -83,7 +90,7 @@ class Registry:
     def add(
         self,
         component: Component,
-        unsettled: Collection[str] = (),
+        unsettled: Unsettled,
         own: Mapping[str, Changes] = MappingProxyType({}),
         *,
         is_to_run: bool = True,
@@ -93,7 +100,7 @@ class Registry:
         Parameters
         ----------
         unsettled
-            Components whose settings have not reached the notebook yet.
+            Steps whose settings have not reached the notebook yet.
         own
             What this one has set in the notebook the last time, by provider.
         is_to_run
@@ -109,14 +116,14 @@ class Registry:
         if component.function and producers:
             component = drop_defaults(component, producers)
         snapshot = Snapshot(before.snapshot if before else None, own)
-        candidate = Placed(component, snapshot)
+        place = self._order.new_place() if before is None else before.place
+        candidate = Placed(component, snapshot, place, self._look(component.name, place, unsettled))
         if before is not None:
             candidate.choices = dict(before.choices)
             candidate.helpers = still_defined(before.helpers, self.placed, self.names)
             candidate.own = self._producers.still_own(before)
         if any(is_history(read) for read in component.reads):
             candidate.history = history_read(component.code, self.names.namespace)
-        candidate.after = self._settles_before(component.name, unsettled)
         scope = ChainMap(kept_values(candidate, self.names), self.names.namespace)
         for declared in component.inputs:
             if declared.default is not None and not self._producers.is_meant(
@@ -139,24 +146,28 @@ class Registry:
                 if isinstance(task.step.bindings.get(declared.name), FromNotebook):
                     check_type(component.name, declared, scope.get(declared.name), scope)
             if component.inputs_declared:
-                check_resolved(component, task.closure, self.known_names())
+                check_resolved(component, task.closure, self.known_names)
             if is_to_run:
                 check_places(task)
-            graph.topological_order(self.upstream())
+            self._order.check()
             candidate.taken = task.closure
             reached = {*candidate.choices, *(i.name for i in task.closure.ingredients)}
             candidate.makers = {name: self.names.maker(name) for name in reached}
         except MLPipeError:
             if before is None:
                 del self.placed[component.name]
+                self._order.forget(component.name)
             else:
                 self.placed[component.name] = before
+                self._order.note(component.name)
             raise
         return task
 
     def learn(self, name: str, found: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Note which names a step was found to change; see `learned.learn`."""
-        return learned.learn(self.placed, self.names, name, found)
+        learnt = learned.learn(self.placed, self.names, name, found)
+        self._note_writes(name)
+        return learnt
 
     def unlearn(self, name: str, gone: Iterable[str]) -> None:
         """Note that a step no longer changes names: they are again what they were without it."""
@@ -170,7 +181,13 @@ class Registry:
         """Forget a component; what it made stays in the store."""
         self.check(name)
         del self.placed[name]
+        self._order.forget(name)
         self.names.forget(name)
+
+    def note_set(self, name: str) -> None:
+        """Note that running a step has set something for the cells below."""
+        self.placed[name].has_set = True
+        self._setters[name] = None
 
     def check(self, *names: str) -> None:
         """Refuse names of steps that are not there."""
@@ -180,6 +197,7 @@ class Registry:
         """Return for each component those that it reads from, as chosen so far."""
         return upstream_of(self.placed)
 
+    @paused_collector()
     @one_moment()
     def tasks(
         self,
@@ -209,12 +227,12 @@ class Registry:
             if name not in tasks:
                 task = self.task(name, overrides, surroundings, planned=strict)
                 if strict and task.closure.unresolved:
-                    check_resolved(task.step.component, task.closure, self.known_names())
+                    check_resolved(task.step.component, task.closure, self.known_names)
                 if not task.options.here:
                     check_sendable(task.step.component, task.closure)
                 tasks[name] = task
                 pending.extend(task.step.upstream)
-        order = graph.topological_order({n: tasks[n].step.upstream for n in self.placed if n in tasks})
+        order = graph.topological_order({n: tasks[n].step.upstream for n in self._order.sort(tasks)})
         contested = self._contested(tasks)
         return {
             name: replace(tasks[name], contested=contested[name]) if name in contested else tasks[name]
@@ -225,7 +243,7 @@ class Registry:
         """Return, by step, the inputs that a later step of the same run reads from the same source."""
         contested: dict[str, dict[str, str]] = {}
         readers: dict[tuple[str, Any], str] = {}
-        for name in reversed([name for name in self.placed if name in tasks]):
+        for name in reversed(self._order.sort(tasks)):
             placed = self.placed[name]
             for read, binding in tasks[name].step.bindings.items():
                 if isinstance(binding, FromParameter):
@@ -270,10 +288,14 @@ class Registry:
                 held = (self.names.owner(read) or "") if self.names.is_held(read) else ""
                 placed.choices[read] = Choice(None, self.names.generation(read), value, held=held)
         placed.component = step.component
-        earlier = tuple(above for above in placed.after if above in self.placed)
-        step = replace(step, after=self._set_for(name, earlier))
+        self._note_writes(name)
+        if after := self._set_for(placed):
+            step = replace(step, after=after)
         placed.upstream = step.upstream
+        self._order.note(name)
         placed.may_set = closure.may_set
+        if placed.may_set:
+            self._setters[name] = None
         # What is no longer read must not hold the graph, or its kept value, in place.
         placed.choices = {n: c for n, c in placed.choices.items() if n in step.bindings or n in captured}
         chosen = {**self.overrides, **(overrides or {})}
@@ -299,7 +321,7 @@ class Registry:
             siblings=siblings_of(placed),
             given=self._given(placed, closure.affected),
             snapshot=placed.snapshot,
-            earlier=earlier,
+            earlier=placed.after,
         )
 
     def changed_since(self, name: str, closure: Closure) -> set[str]:
@@ -325,22 +347,19 @@ class Registry:
             placed.snapshot.read()
         return placed.given[1]
 
-    def _settles_before(self, name: str, unsettled: Collection[str]) -> tuple[str, ...]:
+    def _look(self, name: str, place: int, unsettled: Unsettled) -> Earlier:
         """Return those of `unsettled` that stand above a component, and could set something for it."""
-        above = [n for n in itertools.takewhile(lambda n: n != name, self.placed) if n in unsettled]
-        if not above or name not in self.placed:
-            return tuple(above)
-        below = graph.descendants(self.upstream(), [name])
-        return tuple(n for n in above if n not in below)
+        below = self._order.below(name) if unsettled else ()
+        return unsettled.look(place, (n for n in below if n in unsettled))
 
-    def _set_for(self, name: str, earlier: Iterable[str]) -> tuple[str, ...]:
-        """Return those of `earlier` after which a component has to come."""
-        found = [n for n in earlier if self.placed[n].may_set or self.placed[n].has_set]
-        learned = [n for n in found if not self.placed[n].may_set]
-        if learned:
-            below = graph.descendants(self.upstream(), [name])
-            found = [n for n in found if n not in learned or n not in below]
-        return tuple(found)
+    def _set_for(self, placed: Placed) -> tuple[str, ...]:
+        """Return the steps, of those that had not ended when its cell was run, after which it comes."""
+        known = (n for n in self._setters if n in self.placed)
+        found = placed.after(n for n in known if self.placed[n].may_set or self.placed[n].has_set)
+        if any(not self.placed[n].may_set for n in found):
+            below = self._order.below(placed.component.name)
+            found = tuple(n for n in found if self.placed[n].may_set or n not in below)
+        return found
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(tuple(sys.path), ModulesOnce(self._modules))
@@ -352,14 +371,15 @@ class Registry:
             names.update(placed.writes)
         return names - _INTERACTIVE
 
-    def shared_names(self) -> frozenset[str]:
-        """Return the names that more than one component writes."""
-        seen: set[str] = set()
-        shared: set[str] = set()
-        for placed in self.placed.values():
-            shared.update(seen.intersection(placed.writes))
-            seen.update(placed.writes)
-        return frozenset(shared)
+    def _note_writes(self, name: str) -> None:
+        for out in self.placed[name].writes:
+            self._writers.setdefault(out, {})[name] = None
+
+    def is_shared(self, name: str) -> bool:
+        """Tell whether more than one component writes a name."""
+        placed = (self.placed.get(writer) for writer in self._writers.get(name, ()))
+        writers = (writer for writer in placed if writer is not None and name in writer.writes)
+        return len(list(itertools.islice(writers, 2))) > 1
 
     def parameter_names(self) -> set[str]:
         """Return the names that ``-p`` may set, ``step.name`` among them."""

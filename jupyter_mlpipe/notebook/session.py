@@ -22,6 +22,7 @@ from jupyter_mlpipe.errors import (
     UsageError,
     close_matches,
 )
+from jupyter_mlpipe.execution.collector import paused_collector
 from jupyter_mlpipe.execution.file_words import may_read, may_write
 from jupyter_mlpipe.execution.plan import Plan, plan_steps
 from jupyter_mlpipe.execution.run import Run, RunStep
@@ -154,7 +155,7 @@ class Session:
         if component.cell_id:
             self._cells[component.cell_id] = component.name
         self.definitions.add(component)
-        self.settings.expect(component.name)
+        self.settings.expect(component.name, self.registry.placed[component.name].place)
         self.states.register(task)
         return task
 
@@ -250,6 +251,11 @@ class Session:
         if not self.here.is_running:
             for run in self.runs.live:
                 run.serve()
+        if self.runs.live:
+            self._take_over()
+
+    @paused_collector()
+    def _take_over(self) -> None:
         for run in self.runs.live:
             # Before its steps: one that ends in between is looked at once more.
             has_ended = run.status != "running"
@@ -290,7 +296,7 @@ class Session:
             task = self.register(component)
         options = component.options
         receipt = Receipt(
-            component.name, describe_interface(task.step, task.parameters, self.registry.shared_names())
+            component.name, describe_interface(task.step, task.parameters, self.registry.is_shared)
         )
         notes = moved + words_on(component, self.shell.user_ns)
         if (word := word_on_bars(component, self.shell.user_ns)) and word not in self._said:
@@ -507,7 +513,7 @@ class Session:
         return (*self.definitions.changed_among(needs), *self.definitions.values_behind(needs))
 
     def _define(self, step: str, effects: Effects, is_of_cell: bool) -> None:
-        self.registry.placed[step].has_set = True
+        self.registry.note_set(step)
         self.definitions.take(self.registry.placed[step].component, effects, is_of_cell=is_of_cell)
 
     def is_known(self, name: str) -> bool:

@@ -11,6 +11,7 @@ from jupyter_mlpipe.execution.settings import effects_of
 from jupyter_mlpipe.keys.given import Effects, apply
 from jupyter_mlpipe.keys.providers import Changes
 from jupyter_mlpipe.model.status import ENDED
+from jupyter_mlpipe.notebook.unsettled import Unsettled
 from jupyter_mlpipe.store.store import Store
 
 
@@ -25,6 +26,11 @@ class SettingsOfSteps:
         The notebook's names.
     define
         Takes over what a step did to definitions; whether its own cell was run, last.
+
+    Attributes
+    ----------
+    unsettled
+        Steps whose cells were run, and whose settings have not reached the notebook.
     """
 
     def __init__(
@@ -36,25 +42,20 @@ class SettingsOfSteps:
         self._define = define
         self._store = store
         self._namespace = namespace
-        self._expected: dict[str, None] = {}
+        self.unsettled = Unsettled()
         self._set: dict[str, str] = {}
         self._own: dict[str, dict[str, Changes]] = {}
-
-    @property
-    def unsettled(self) -> tuple[str, ...]:
-        """Steps whose cells were run, and whose settings have not reached the notebook."""
-        return tuple(self._expected)
 
     def set_by(self, name: str) -> dict[str, Changes]:
         """Return what a step has set the last time, by provider."""
         return self._own.get(name, {})
 
-    def expect(self, name: str) -> None:
+    def expect(self, name: str, place: int) -> None:
         """Note that a step's cell was run: what it sets is the notebook's, however often it did so before."""
-        self._expected[name] = None
+        self.unsettled.expect(name, place)
 
     def forget(self, name: str) -> None:
-        self._expected.pop(name, None)
+        self.unsettled.settle(name)
 
     def take(self, run: Run, names: Iterable[str]) -> None:
         """Set what the steps of a run have set; on the main thread.
@@ -65,8 +66,8 @@ class SettingsOfSteps:
             step = run.steps[name]
             if step.status not in ENDED:
                 continue
-            is_expected = name in self._expected
-            self._expected.pop(name, None)
+            is_expected = name in self.unsettled
+            self.unsettled.settle(name)
             record = step.record
             if step.status == "failed" and is_expected and step.rescued.effects is not None:
                 # The next time, it sets them as if it had never been run.

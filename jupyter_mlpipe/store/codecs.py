@@ -3,6 +3,7 @@ that the value does not come from."""
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Mapping
 from typing import Any
@@ -27,6 +28,7 @@ _BY_LIBRARY = {
 }
 
 
+@functools.cache
 def find_codec(id_: str) -> Codec | None:
     """Return the codec of this name, or None."""
     module = _MODULES.get(id_)

@@ -8,7 +8,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,13 +63,23 @@ class History:
 
     def remember(self, pipeline: str, step: str, key: str, status: str, seconds: float | None = None) -> None:
         """Note how a step ended."""
-        self._try(
-            lambda db: db.execute(
-                "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?)",
-                (pipeline, step, key, status, seconds, time.time()),
-            ),
-            None,
-        )
+        self.remember_all(pipeline, [(step, key, seconds)], status)
+
+    def remember_all(
+        self, pipeline: str, steps: Sequence[tuple[str, str, float | None]], status: str
+    ) -> None:
+        """Note how steps ended, all or none: the name, key and seconds of each."""
+        now = time.time()
+        rows = [(pipeline, step, key, status, seconds, now) for step, key, seconds in steps]
+
+        def write(db: sqlite3.Connection) -> None:
+            # One transaction: to commit costs more than to write a row.
+            db.execute("BEGIN IMMEDIATE")
+            with db:
+                db.executemany("INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+        if rows:
+            self._try(write, None)
 
     def last_key(self, pipeline: str, step: str) -> str | None:
         """Return the key of the step's last record, whether it was made or reused."""

@@ -218,7 +218,7 @@ def from_bytes(content: bytes) -> Record | None:
     if content[_CHECKSUM_AT:_BODY_AT] != seal:
         return None
     try:
-        return Record.from_json(json.loads(body))
+        return Record.from_json(json.loads(body.decode()))  # of bytes it would guess the encoding first
     except (KeyError, TypeError, ValueError):
         return None
 

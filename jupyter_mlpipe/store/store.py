@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from jupyter_mlpipe.store.signing import Signer
 
 _SHOWN_INLINE_BYTES = 4096
-_MAX_KNOWN = 5000
+_MAX_KNOWN = 20_000  # records of some kilobytes; below the number of steps, each plan would read all anew
 _Stamp = tuple[int, int, int, int]
 
 

@@ -24,6 +24,7 @@ BENCHMARKS = {
     "shared": "A chain of 100 tiny steps in a shared store",
     "chain_executor": "The executor alone",
     "reuse": "Planning alone",
+    "scale": "Thousands of steps",
     "passing": "A large table through the store",
     "codecs": "Large values, one by one",
     "handover": "A large table from step to step",

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,6 +92,16 @@ def test_what_it_cannot_write_is_logged(
     assert history.runs() == []
     assert "cannot be used" in caplog.text
     history.close()
+
+
+def test_steps_are_remembered_all_or_none(history: History) -> None:
+    history.remember_all("p", [("load", "k1", 1.0), ("fit", "k2", None)], "succeeded")
+    assert history.last_keys("p") == {"load": "k1", "fit": "k2"}
+    wrong: Any = [("load", "k3", 1.0), ("fit", None, None)]  # no key: refused by the table
+    history.remember_all("p", wrong, "succeeded")
+    assert history.last_keys("p") == {"load": "k1", "fit": "k2"}
+    history.remember("p", "fit", "k4", "succeeded")
+    assert history.last_key("p", "fit") == "k4"
 
 
 def test_threads_take_turns(history: History) -> None:
