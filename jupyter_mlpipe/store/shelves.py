@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError
 from jupyter_mlpipe.store import aside
+from jupyter_mlpipe.store.disk import explain
 from jupyter_mlpipe.store.locks import NoLocksError, can_lock, hold, oldest_live, remove_unheld
 from jupyter_mlpipe.store.objects import Blob, Objects
 
@@ -53,7 +54,13 @@ class Shelves(Protocol):
         """Give the files of a kind: ``records``, ``objects``, ``leftovers``."""
 
     def contents(self, files: Sequence[Found]) -> Iterator[bytes | None]:
-        """Give the content of records, in their order; None for what is gone or cannot be read."""
+        """Give the content of records, in their order; None for what is gone.
+
+        Raises
+        ------
+        StoreError
+            One cannot be read.
+        """
 
     def is_trusted(self, file: Found) -> bool:
         """Tell whether a record may be used here."""
@@ -97,8 +104,11 @@ class FolderShelves:
             try:
                 with open(file.path, "rb") as opened:
                     yield opened.read()
-            except OSError:
+            except FileNotFoundError:
                 yield None
+            except OSError as error:
+                # It may hold what others need: it must not pass for one that is torn.
+                raise explain(error, self._store.root) from error
 
     def is_trusted(self, file: Found) -> bool:
         return True

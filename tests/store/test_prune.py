@@ -335,6 +335,18 @@ def test_records_of_another_scheme_count_with_what_they_hold(store: Store) -> No
     assert not store.has(artifact)
 
 
+def test_a_record_that_cannot_be_read_is_not_taken_for_a_torn_one(store: Store) -> None:
+    put(store, "kept", 10_000, days=3)
+    path = store.root / "records" / "aa" / ("aa" * 32)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(path.name)  # to itself
+    os.utime(path, (time.time() - 3 * DAY_S,) * 2, follow_symlinks=False)
+    with pytest.raises(StoreError, match=path.name):
+        Cache(store).prune(max_size_bytes=1)
+    assert path.is_symlink()
+    assert left(store) == ["kept"]
+
+
 def test_two_do_not_prune_at_once(store: Store) -> None:
     held = hold(str(store.root / "pruning"))
     with pytest.raises(StoreError, match="pruned by another process"):
