@@ -68,8 +68,12 @@ class Affected:
     def with_inputs(self, libraries: Set[str]) -> Affected:
         """Return by which settings code can be affected that is given objects of these libraries."""
         own = [p.name for p in OF_LIBRARIES if p.module in libraries and p.travels_back]
-        more = tuple(name for name in own if name not in self.providers)
-        return replace(self, providers=(*self.providers, *more)) if more else self
+        providers = tuple(name for name in own if name not in self.providers)
+        drawn = [n for n, state in STATES.items() if state.module.partition(".")[0] in libraries]
+        states = tuple(name for name in drawn if name not in self.states)
+        if not providers and not states:
+            return self
+        return replace(self, providers=(*self.providers, *providers), states=(*self.states, *states))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +132,13 @@ class Snapshot:
         return found
 
     def read(self) -> None:
-        """Read the options of all libraries that are loaded: which ones count may show only later."""
+        """Read options and states of all libraries that are loaded: which ones count may show only later."""
         for provider in OF_LIBRARIES:
             if provider.travels_back:
                 self.changes(provider.name)
+        for name, state in STATES.items():
+            if state.loaded is not None:
+                self.state(name)
 
     def state(self, name: str) -> Any:
         if name not in self._states:

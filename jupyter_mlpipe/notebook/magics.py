@@ -21,6 +21,8 @@ from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.tracebacks import for_notebook, syntax_error
 
+_RUN = re.compile(r"^\s*%run\s", re.MULTILINE)
+
 
 @magics_class
 class PipelineMagics(Magics):
@@ -68,6 +70,9 @@ class PipelineMagics(Magics):
     def _component(self, line: str, cell: str) -> None:
         session = self.session
         header = parse_header(line)
+        if _RUN.search(cell) and not header.options.background:
+            # Its script may bind and read any name of the notebook.
+            header = replace(header, options=replace(header.options, here=True))
         here = read_here(self._shell, cell) if header.options.here else None
         body = expand_magics(cell, lambda text: str(self._shell.transform_cell(text)))
         if body.writes_file and header.options.reuse:

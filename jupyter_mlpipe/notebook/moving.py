@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +29,8 @@ from jupyter_mlpipe.store.records import Record
 
 _LONGEST_S = 60.0
 """What took longer is not run a second time without being asked for."""
+
+_MAGIC = re.compile(r"^\s*%\w", re.MULTILINE)
 
 
 class Moving:
@@ -67,7 +70,9 @@ class Moving:
             What it reads could not be made there.
         """
         component = task.step.component
-        if not _may_move(component) or not self._can_run_here():
+        # Magics that set up the kernel have been run there.
+        has_magics = _MAGIC.search(component.cell.partition("\n")[2]) is not None
+        if has_magics or not _may_move(component) or not self._can_run_here():
             return None
         made = changed_through(component.code).items()
         notes = [f"it changes something through {name}, {what}, and keeps that open" for name, what in made]

@@ -117,6 +117,24 @@ counted()
 # %%
 lock.locked()
 """,
+    "scripts that are run": r"""
+# %% plain
+from pathlib import Path
+Path("prepare.py").write_text("x = 3\\nmodel = [x]\\n")
+Path("train.py").write_text("model.append(x * 2)\\ny = len(model)\\n")
+# %%
+%run -i prepare.py
+# %%
+model, x
+# %%
+for i in range(2):
+    model.append(x)
+model
+# %%
+%run -i train.py
+# %%
+print(model, y)
+""",
     "settings set since": r"""
 # %%
 import pandas as pd
