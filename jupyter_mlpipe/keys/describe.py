@@ -232,7 +232,7 @@ def _describe_reduced(value: Any, digester: Digester) -> Description:
         return describe_as("global", module, reduced)
     filled: list[Any] = [*reduced, None, None, None, None]
     make, args, state, items, pairs, setter = filled[:6]
-    if isinstance(state, dict) and type(value).__module__.partition(".")[0] == "pandas":
+    if isinstance(state, dict) and str(type(value).__module__).partition(".")[0] == "pandas":
         state = {name: part for name, part in state.items() if name != "_cache"}
     parts = [Item(make), Item(args, "", is_temporary=True)]
     parts.append(_state_item(state))

@@ -61,10 +61,10 @@ def _describe_pandas(value: Any, pandas: Any) -> Description | None:
         return Description(
             "series", (Item(value.name), Item(value.index), _pandas_extra(value), Item(value.array))
         )
-    if isinstance(value, pandas.Index) and kind.__module__.partition(".")[0] == "pandas":
+    if isinstance(value, pandas.Index) and str(kind.__module__).partition(".")[0] == "pandas":
         return _describe_index(value, pandas)
     extensions = pandas.api.extensions.ExtensionArray
-    if isinstance(value, extensions) and kind.__module__.partition(".")[0] == "pandas":
+    if isinstance(value, extensions) and str(kind.__module__).partition(".")[0] == "pandas":
         return _describe_extension(value)
     return None
 

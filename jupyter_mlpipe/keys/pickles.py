@@ -294,7 +294,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return _as_made_here(obj, reduced, self._by_name) if isinstance(obj, type) else reduced
 
     def _note_module(self, definition: Any) -> None:
-        top = definition.__module__.partition(".")[0]
+        top = str(definition.__module__).partition(".")[0]
         if top not in _OF_PYTHON:
             self.modules.add(top)
 
@@ -349,7 +349,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
 def _reduce_frame(value: Any) -> tuple[Any, ...] | None:
     """Pickle what was set on a frame as on any object, which pandas leaves out of the state that it gives."""
-    if type(value).__module__.partition(".")[0] != "pandas" or not (own := frame_attributes(value)):
+    if str(type(value).__module__).partition(".")[0] != "pandas" or not (own := frame_attributes(value)):
         return None
     make, args, state, *rest = value.__reduce_ex__(4)
     return (make, args, {**state, **own}, *rest)
@@ -357,7 +357,7 @@ def _reduce_frame(value: Any) -> tuple[Any, ...] | None:
 
 def _reduce_vectorized(value: Any) -> tuple[Any, ...] | None:
     """Leave out the functions made for the calls so far, which nobody can pickle; it makes them anew."""
-    if type(value).__module__.partition(".")[0] != "numpy":
+    if str(type(value).__module__).partition(".")[0] != "numpy":
         return None
     return copyreg.__newobj__, (type(value),), {**vars(value), "_ufunc": {}}  # type: ignore[attr-defined]
 

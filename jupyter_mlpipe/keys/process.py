@@ -96,7 +96,7 @@ def _write_warnings(warnings: Any, changes: Changes) -> None:
 
 def _is_of_library(entry: Any) -> bool:
     action, message, category, module, _line = entry
-    top = category.__module__.partition(".")[0]
+    top = str(category.__module__).partition(".")[0]
     if top == "IPython" or (action == "always" and top != "builtins"):
         return True
     if entry in _OF_IPYTHON or (top == "torch" and module is not None):

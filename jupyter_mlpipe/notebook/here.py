@@ -46,9 +46,7 @@ from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.store import Store
 from jupyter_mlpipe.store.texts import pack_texts
 
-_BEYOND = re.compile(
-    r"\b(?:globals|locals|vars|dir)\s*\(\s*\)|\bget_ipython\b|\bimport __main__\b|^\s*%run\b", re.MULTILINE
-)
+_BEYOND = re.compile(r"\b(?:globals|locals|vars|dir)\s*\(\s*\)|\bget_ipython\b|\bimport __main__\b")
 
 
 _CHANGED = "is changed itself, in the kernel only"

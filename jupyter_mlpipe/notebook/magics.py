@@ -91,6 +91,8 @@ class PipelineMagics(Magics):
         )
         if here is not None:
             looks = tuple(f"%{magic.name}" for magic in body.for_kernel if magic.looks_around)
+            if _RUN.search(cell):
+                looks = (*looks, "%run")
             if not session.run_cell(component, output, replace(here, looks_around=looks)):
                 # What they show is shown with the rest. Where the code ran, it ran them itself.
                 self._run_in_kernel(replace(magic, is_repeated=True) for magic in body.for_kernel)

@@ -25,7 +25,10 @@ _UNCHANGING = frozenset({int, float, complex, bool, str, bytes, type(None)})
 _WORD = re.compile(r"[^\W\d]\w*")
 _EVALUATE = frozenset({"eval", "exec", "query", "run_cell_magic", "run_line_magic"})
 _LISTS = frozenset({"globals", "locals", "vars", "who", "whos", "who_ls"})
-_LISTING = re.compile(r"\b(?:dir|globals|locals|vars)\s*\(\s*\)|\bwho(?:s|_ls)?\b")
+_LISTING = re.compile(
+    r"\b(?:dir|globals|locals|vars)\s*\(\s*\)|\bwho(?:s|_ls)?\b|^\s*%run\s|run_line_magic\(['\"]run['\"]",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)

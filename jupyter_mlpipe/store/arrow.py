@@ -23,7 +23,7 @@ _KEY = b"mlpipe"
 
 
 def encode(value: Any, namespace: Mapping[str, object]) -> Encoding | None:
-    library = type(value).__module__.partition(".")[0]
+    library = str(type(value).__module__).partition(".")[0]
     if library == "pandas":
         return _encode_pandas(value)
     if library == "polars":

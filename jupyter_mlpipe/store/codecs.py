@@ -46,7 +46,7 @@ def choose(value: Any, namespace: Mapping[str, object]) -> tuple[Codec, Encoding
     EncodingError
         No codec can: names the type, why, and what to do.
     """
-    library = type(value).__module__.partition(".")[0]
+    library = str(type(value).__module__).partition(".")[0]
     for id_ in (*_BY_LIBRARY.get(library, ()), "pickle"):
         codec = find_codec(id_)
         encoding = codec.encode(value, namespace) if codec else None

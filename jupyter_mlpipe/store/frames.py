@@ -92,7 +92,7 @@ def reduce_part(value: Any) -> tuple[Any, ...] | None:
         is_block = type(found).__name__ == "BlockIndex"
         places = found.to_int_index().indices.copy()
         return rebuild_sparse, (value.sp_values.copy(), places, len(value), is_block, value.fill_value)
-    if not isinstance(value, _PARTS) or type(value).__module__.partition(".")[0] != "pandas":
+    if not isinstance(value, _PARTS) or str(type(value).__module__).partition(".")[0] != "pandas":
         return None
     try:
         if isinstance(value, pd.Index):

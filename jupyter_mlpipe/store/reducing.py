@@ -37,9 +37,9 @@ class Reducer:
         return None if reduce is None else reduce(value)
 
     def _find(self, kind: type) -> Callable[[Any], Reduced] | None:
-        libraries = {base.__module__.partition(".")[0] for base in kind.__mro__}
+        libraries = {str(base.__module__).partition(".")[0] for base in kind.__mro__}
         # Libraries are loaded by now, and nothing else may load them.
-        if kind.__module__.partition(".")[0] == "pandas":
+        if str(kind.__module__).partition(".")[0] == "pandas":
             from jupyter_mlpipe.store import frames
 
             return frames.reduce_part

@@ -92,7 +92,7 @@ def identities(value: object, namespace: Mapping[str, Any], held: list[object]) 
     else:
         parts = parts_of(value, namespace)
         held.append(parts)
-        library = kind.__module__.partition(".")[0]
+        library = str(kind.__module__).partition(".")[0]
         immutable: dict[type, bool] = {}  # a figure has thousands of parts of few types
         for part in (value, *parts):
             if (known := immutable.get(type(part))) is None:
@@ -138,14 +138,14 @@ def _of_memory(value: Any) -> tuple[int, ...] | None:
         while isinstance(owner.base, numpy.ndarray):
             owner = owner.base
         return (id(owner if owner.base is None else owner.base),)
-    if kind.__name__ in _FRAMES and kind.__module__.partition(".")[0] in _LIBRARIES_OF_FRAMES:
+    if kind.__name__ in _FRAMES and str(kind.__module__).partition(".")[0] in _LIBRARIES_OF_FRAMES:
         return (id(value),)
     return None
 
 
 def _is_immutable_of_library(value: object) -> bool:
     kind = type(value)
-    library = kind.__module__.partition(".")[0]
+    library = str(kind.__module__).partition(".")[0]
     if library == "numpy":
         return kind.__name__ == "dtype" or "DType" in kind.__name__ or hasattr(kind, "itemsize")
     if library == "pandas":

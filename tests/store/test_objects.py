@@ -18,7 +18,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError, StoreFullError
+from jupyter_mlpipe.errors import (
+    ArtifactCorruptError,
+    ArtifactMissingError,
+    StoreError,
+    StoreFullError,
+)
 from jupyter_mlpipe.store.mapping import is_local, map_file
 from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.sharing import find_groups
@@ -378,3 +383,11 @@ def test_a_file_that_may_lie_elsewhere_is_mapped_to_be_copied(tmp_path: Path) ->
         view = memoryview(map_file(file.fileno(), Path("/nowhere")))
         assert view.readonly
         assert bytes(view) == b"content"
+
+
+def test_a_type_may_have_no_module(store: Store) -> None:
+    kind = type("Made", (), {"__module__": None})
+    value = kind()
+    assert find_groups({"a": [value], "b": [value]}, {}) == [("a", "b")]
+    assert find_groups({"a": [value], "b": [1]}, {}) == []
+    assert store.put_value([value]).digest

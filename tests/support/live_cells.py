@@ -120,8 +120,12 @@ lock.locked()
     "scripts that are run": r"""
 # %% plain
 from pathlib import Path
-Path("prepare.py").write_text("x = 3\\nmodel = [x]\\n")
+Path("prepare.py").write_text("x = half.Fraction(3)\\nmodel = [x * size]\\n")
 Path("train.py").write_text("model.append(x * 2)\\ny = len(model)\\n")
+# %%
+import fractions as half
+size = 2
+import no_such_module
 # %%
 %run -i prepare.py
 # %%
