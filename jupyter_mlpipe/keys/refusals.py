@@ -100,12 +100,11 @@ def refuse(value: Any) -> None:
 
 def why_bound(value: Any) -> str:
     """Return why a value cannot leave this process, and what to do; an empty string where it can."""
-    for kind in type(value).__mro__[:-1]:
-        reason = _REASONS.get(qualified_name(kind))
-        if reason is not None:
-            break
-    else:
-        if isinstance(getattr(value, "_mmap", None), mmap.mmap):  # of numpy.memmap; a copy of one has None
+    names = [qualified_name(kind) for kind in type(value).__mro__[:-1]]
+    reason = next((_REASONS[name] for name in names if name in _REASONS), None)
+    if reason is None:
+        # No other object is asked for an attribute: that may run anybody's code. A copy of a map has None.
+        if "numpy.memmap" in names and isinstance(value._mmap, mmap.mmap):
             reason = _MAP
         elif isinstance(value, io.IOBase) and not isinstance(value, (io.StringIO, io.BytesIO)):
             reason = _FILE
