@@ -10,6 +10,7 @@ import ast
 import builtins
 import functools
 import os
+import re
 import sys
 import types
 from collections.abc import Collection, Container, Iterable, Mapping
@@ -51,9 +52,10 @@ from jupyter_mlpipe.model.status import Ingredient, Reason, ReasonKind
 __all__ = ["Closure", "Closures", "ModuleSource", "take_closure"]
 
 
-# What is given to a step may be theirs, and pandas draws with Matplotlib, without a word in the code.
+# What is given to a step may be theirs, without a word in the code.
 _OF_INPUTS = frozenset({"numpy", "pandas", "decimal"})
-_DRAWS = frozenset({"plot", "hist", "boxplot"})
+# Libraries that draw with Matplotlib do not require it: `df.plot()`, `qqplot(...)`, `RocCurveDisplay`.
+_DRAWS = re.compile(r"plot|graphics|Display$|(?:^|_)(?:hist|draw)(?:_|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,7 @@ class _Cell:
     attributes: frozenset[str]
     words: tuple[str, ...]
     texts: tuple[str, ...]
+    draws: bool
 
 
 @functools.lru_cache(maxsize=4096)
@@ -230,6 +233,7 @@ def _read_cell(code: str) -> _Cell:
         frozenset(attributes),
         words_in(texts, attributes | names),
         tuple(texts),
+        any(map(_DRAWS.search, attributes | names)),
     )
 
 
@@ -350,6 +354,10 @@ class _Walk:
         if as_wholes or looks_at_code(reach, cell.uses):
             wanted = [(module, ()) for module, _ in wanted]
         reached = modules.reach(wanted)
+        called = (name for settings in reached.counted.settings for name in settings.called)
+        if cell.draws or any(map(_DRAWS.search, reach.attributes)) or any(map(_DRAWS.search, called)):
+            wanted.append(("matplotlib", ()))
+            reached = modules.reach(wanted)
         self.witness.wanted, self.witness.reached = tuple(wanted), reached
         for part in reached.counted.parts:
             self.add("helper", part.name, part.digest, source_kept(part.text))
@@ -425,8 +433,6 @@ class _Walk:
         }
         if self.provided_reads:
             libraries |= _OF_INPUTS
-        if not _DRAWS.isdisjoint(self.attributes | self.digester.reach.attributes):
-            libraries.add("matplotlib")
         return libraries
 
     def _root(self, name: str) -> str:

@@ -634,3 +634,24 @@ def test_code_without_a_source_has_a_digest() -> None:
 
     assert digest_of("def f(x): return dict(x, a=1)") == digest_of("def f(x):  return dict(x, a=1)")
     assert digest_of("def f(x): return dict(x, a=1)") != digest_of("def f(x): return dict(x, b=1)")
+
+
+@pytest.mark.parametrize(
+    ("code", "draws"),
+    [
+        ("frame.plot()", True),
+        ("frame.hist('x')", True),
+        ("qqplot(residuals)", True),
+        ("RocCurveDisplay.from_estimator(model, x, y)", True),
+        ("helper(frame)", True),
+        ("tools.show(frame)", True),
+        ("history = model.fit(x)", False),
+        ("display(frame.describe())", False),
+    ],
+)
+def test_what_draws_counts_as_matplotlib_whatever_library_it_asks(folder, notebook, code, draws):
+    folder.write("tools.py", "def show(frame): frame.plot()")
+    notebook.run("import tools\ndef helper(frame): return frame.boxplot()")
+    closure = notebook.closure(code, ("frame", "model", "x", "y", "residuals"))
+    assert ("matplotlib" in closure.packages) == draws
+    assert ("matplotlib" in closure.affected.providers) == draws
