@@ -29,6 +29,8 @@ from jupyter_mlpipe.store.plain import NotPlainError, pack, unpack
 pd: Any = pandas
 _PARALLEL_BYTES = 16 << 20
 _MOST_BLOCKS = 4  # of one type
+_APART_BYTES = 32 << 20
+_APART_COLUMNS = 32
 _INEXACT = (InexactError, NotPlainError, pa.ArrowException, UnicodeEncodeError)
 _PARTS = (pd.Index, pd.api.extensions.ExtensionArray)
 
@@ -177,7 +179,7 @@ def _columns(value: Any) -> list[Any]:
 def _series(array: Any, index: Any, name: Any, memory: memoryview | None = None) -> Any:
     # Extension arrays are made anew by `unpack_array`, NumPy arrays are views of the file.
     if isinstance(array, np.ndarray):
-        mapped = _mapped_blocks([array], {array.dtype: [0]}, memory)
+        mapped = _mapped_blocks([array], [(array.dtype, [0])], memory)
         array = mapped[0][0][0] if mapped else array.copy()
     return pd.Series(array, index=index, name=name, copy=False)
 
@@ -193,7 +195,12 @@ def _furnish(value: Any, attrs: dict[Any, Any], own: dict[str, Any], *, unique: 
 
 
 def _assemble(arrays: list[Any], index: Any, labels: Any, memory: memoryview | None = None) -> Any:
-    """Return the frame of `arrays`, NumPy columns of one type in one block, as pandas keeps them."""
+    """Return the frame of `arrays`, NumPy columns of one type in one block, as pandas mostly keeps them.
+
+    Those of small tables lie apart. pandas gives `frame.values` of one block as a view that cannot be written
+    to, of several as a copy that can; which it was depends on how the table came about, and code that writes
+    to the copy must go on working.
+    """
     create = getattr(getattr(pd.api, "internals", None), "create_dataframe_from_blocks", None)
     if create is None:
         # Before pandas 3: from a dict it gathers the columns by type, too, in one thread.
@@ -207,15 +214,20 @@ def _assemble(arrays: list[Any], index: Any, labels: Any, memory: memoryview | N
             by_type.setdefault(array.dtype, []).append(i)
         else:
             blocks.append((array, np.array([i])))
-    blocks += _mapped_blocks(arrays, by_type, memory)
-    blocks += _copied_blocks(arrays, by_type, len(index))
+    of_numpy = [arrays[i] for places in by_type.values() for i in places]
+    if len(of_numpy) <= _APART_COLUMNS and sum(array.nbytes for array in of_numpy) <= _APART_BYTES:
+        parts = [(dtype, [i]) for dtype, places in by_type.items() for i in places]
+    else:
+        parts = list(by_type.items())
+    blocks += _mapped_blocks(arrays, parts, memory)
+    blocks += _copied_blocks(arrays, parts, len(index))
     return create(blocks, index=index, columns=labels)
 
 
 def _mapped_blocks(
-    arrays: list[Any], by_type: dict[Any, list[int]], memory: memoryview | None
+    arrays: list[Any], by_type: list[tuple[Any, list[int]]], memory: memoryview | None
 ) -> list[tuple[Any, Any]]:
-    """Return blocks that lie in `memory`, and remove their types.
+    """Return blocks that lie in `memory`, and remove them from `by_type`.
 
     Columns that follow each other there are one block. Types that do not lie there stay, and those of so
     many blocks that pandas would be slow with them.
@@ -224,7 +236,8 @@ def _mapped_blocks(
         return []
     start = np.frombuffer(memory, np.uint8).__array_interface__["data"][0]
     blocks: list[tuple[Any, Any]] = []
-    for dtype, places in list(by_type.items()):
+    for part in list(by_type):
+        dtype, places = part
         offsets = [arrays[i].__array_interface__["data"][0] - start for i in places]
         n_rows, n_bytes = len(arrays[places[0]]), arrays[places[0]].nbytes
         runs: list[list[int]] = []
@@ -239,17 +252,19 @@ def _mapped_blocks(
         )
         if not lies_there or len(runs) > _MOST_BLOCKS:
             continue
-        del by_type[dtype]
+        by_type.remove(part)
         for run in runs:
             block = np.ndarray((len(run), n_rows), dtype, memory, offsets[run[0]])
             blocks.append((block, np.array([places[k] for k in run])))
     return blocks
 
 
-def _copied_blocks(arrays: list[Any], by_type: dict[Any, list[int]], n_rows: int) -> list[tuple[Any, Any]]:
+def _copied_blocks(
+    arrays: list[Any], by_type: list[tuple[Any, list[int]]], n_rows: int
+) -> list[tuple[Any, Any]]:
     blocks: list[tuple[Any, Any]] = []
     copies = []
-    for dtype, places in by_type.items():
+    for dtype, places in by_type:
         block = np.empty((len(places), n_rows), dtype)
         copies += [(row, arrays[i]) for row, i in zip(block, places, strict=True)]
         blocks.append((block, np.array(places)))

@@ -132,3 +132,13 @@ def test_another_process_gives_the_same_digests(tmp_path: Path) -> None:
     assert len(first) > 300
     # The padding of a long double is whatever was there.
     assert {name for name in first if first[name] != second[name]} <= PADDED
+
+
+@pytest.mark.parametrize("n_rows", [10, 200_000])
+def test_the_values_of_a_small_table_can_be_written_to(store: Store, n_rows: int) -> None:
+    # As of a table that got a column later on; where all came at once, pandas gives them read-only.
+    table = pd.DataFrame({"a": np.arange(n_rows, dtype=float), "b": 1.0})
+    table.insert(0, "c", 2.0)
+    found = open_store(store.root).get_value(store.put_value(table))
+    found.values[:] = 7.0
+    pd.testing.assert_frame_equal(found, table)
