@@ -14,8 +14,10 @@ from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
 from jupyter_mlpipe.keys.formatters import FORMATTERS
 from jupyter_mlpipe.keys.providers import Changes, Provider, State, differences
 
-# These say where a figure goes, which the step decides for itself.
+# These say where a figure goes; see `_read_backend`.
 _OF_THE_PROCESS = frozenset({"backend", "backend_fallback", "interactive", "toolbar"})
+# Those with windows or widgets have nobody to show them in a step, which draws inline then.
+_FILE_BACKENDS = frozenset({"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"})
 _NUMPY_PRINTS = {
     "edgeitems": 3,
     "threshold": 1000,
@@ -107,6 +109,23 @@ def _write_matplotlib(matplotlib: Any, changes: Changes) -> None:
             del converter.cache[key]
 
 
+def _read_backend(matplotlib: Any) -> State:
+    # None of it by `rcParams[...]`, which would choose a backend.
+    chosen = dict.get(matplotlib.rcParams, "backend")
+    backend = chosen.lower() if isinstance(chosen, str) else ""
+    return {
+        "backend": backend if backend in _FILE_BACKENDS else "inline",
+        "interactive": dict.get(matplotlib.rcParams, "interactive", False),
+    }
+
+
+def _write_backend(matplotlib: Any, changes: Changes) -> None:
+    if "backend" in changes:
+        matplotlib.use(changes["backend"])
+    if "interactive" in changes:
+        matplotlib.interactive(changes["interactive"])
+
+
 def _differ_in_common(before: State, after: State) -> Changes:
     # What is only in one of them (an option that another library registers) has no value to go back to.
     return differences(before, {name: after.get(name, value) for name, value in before.items()})
@@ -188,6 +207,13 @@ OF_LIBRARIES = (
     Provider("pandas", "pandas", _read_pandas, _usual_pandas, _write_pandas, _differ_in_common),
     Provider(
         "matplotlib", "matplotlib", _read_matplotlib, _usual_matplotlib, _write_matplotlib, _differ_in_common
+    ),
+    Provider(
+        "matplotlib backend",
+        "matplotlib",
+        _read_backend,
+        lambda matplotlib: {"backend": "inline", "interactive": False},
+        _write_backend,
     ),
     Provider("matplotlib colormaps", "matplotlib", read_colormaps, lambda matplotlib: {}, write_colormaps),
     Provider(

@@ -61,6 +61,13 @@ ROWS = [
         "import matplotlib.pyplot as plt",
     ),
     Row(
+        "a backend that shows nothing",
+        "matplotlib.use('svg')",
+        "(plt.get_backend(), len(plt.figure().axes))",
+        "import matplotlib, matplotlib.pyplot as plt",
+    ),
+    Row("interactive figures", "_ = plt.ion()", "plt.isinteractive()", "import matplotlib.pyplot as plt"),
+    Row(
         "a colormap",
         "plt.colormaps.register(matplotlib.colors.ListedColormap(['red', 'blue'], name='two'));"
         " plt.rcParams['image.cmap'] = 'two'",
