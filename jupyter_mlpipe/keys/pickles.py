@@ -13,6 +13,7 @@ import copyreg
 import functools
 import importlib
 import io
+import itertools
 import pickle
 import sys
 import threading
@@ -428,6 +429,8 @@ def _as_made_here(cls: type, reduced: Any, is_stored: bool) -> Any:
         if not cls.__flags__ & _HEAP_TYPE:
             raise pickle.PicklingError("a class of Python's own that has no name cannot be made again")
         make, rest[-1] = make_class, fill_class
+        metaclass, name, bases, given, *others = args
+        args = (metaclass, name, bases, given | _in_order(cls, given), *others)
         # Not of a named tuple, whose bases are those that it was written with.
         if "__slots__" in vars(cls) and args[2] == cls.__bases__:
             metaclass, name, bases, given, *others = args
@@ -437,6 +440,21 @@ def _as_made_here(cls: type, reduced: Any, is_stored: bool) -> Any:
                 state[1],
             )
     return (make, args, state, *rest)
+
+
+def _in_order(cls: type, given: Mapping[str, Any]) -> dict[str, None]:
+    """Return a place for each attribute that stands before those that Python adds to a class.
+
+    Filled later on: so the class has its attributes in the order of its statement. Not where somebody may
+    look at it before.
+    """
+    names = [*vars(cls)]
+    if type(cls) is not type or "__slots__" in names:
+        return {}
+    if any("__init_subclass__" in vars(base) for base in cls.__mro__[1:-1]):
+        return {}
+    own = itertools.takewhile(lambda name: name not in ("__dict__", "__weakref__"), names)
+    return dict.fromkeys(name for name in own if name not in given)
 
 
 def _reduce_code(code: types.CodeType) -> tuple[Any, ...]:

@@ -187,3 +187,16 @@ def test_a_definition_has_the_same_digest_in_the_notebook_and_in_a_step(notebook
     before, after = notebook.namespace["D"], step["D"]
     assert after is not before
     assert digest_definition(after, step) == digest_definition(before, notebook.namespace)
+
+
+def test_a_class_has_its_attributes_in_the_order_of_its_statement():
+    namespace = {"__name__": "__main__"}
+    exec(
+        "class A:\n  z = 1\n  def f(self): return 1\n  a = 2\n"
+        "class B(A):\n  'doc'\n  y: int = 2\n  def f(self): return super().f()\n  b = 3\n",
+        namespace,
+    )
+    found = load_closure(dump_closure({n: namespace[n] for n in "AB"}, namespace), {"__name__": "__main__"})
+    for name in "AB":
+        assert [*vars(found[name])] == [*vars(namespace[name])]
+    assert (found["B"]().f(), found["B"].b, found["A"].z) == (1, 3, 1)
