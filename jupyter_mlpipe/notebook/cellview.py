@@ -7,7 +7,7 @@ import itertools
 import queue
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -222,6 +222,22 @@ def word_on_bars(component: Component, namespace: Mapping[str, Any]) -> str:
         return ""
     return (
         f"bars of {found} are widgets in the kernel only, text in a step: --here behind its name keeps them"
+    )
+
+
+def detached_outputs(step: RunStep) -> set[str]:
+    """Return the outputs with tensors that have lost the history of their computation."""
+    outputs = step.record.outputs if step.record is not None else {}
+    return {name for name, artifact in outputs.items() if artifact.detached}
+
+
+def word_on_detached(names: Iterable[str]) -> str:
+    """Say what becomes of such outputs, and what to do."""
+    listed = sorted(names)
+    come = "comes" if len(listed) == 1 else "come"
+    return (
+        f"{', '.join(listed)} {come} back detached (no grad_fn): compute and call backward() in one cell, "
+        "or put --here behind the component's name"
     )
 
 

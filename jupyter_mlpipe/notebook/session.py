@@ -35,7 +35,15 @@ from jupyter_mlpipe.model.status import RunSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.backend import Backend
 from jupyter_mlpipe.notebook.background import Background
-from jupyter_mlpipe.notebook.cellview import CellView, warnings_in, word_on_bars, word_on_undeclared, words_on
+from jupyter_mlpipe.notebook.cellview import (
+    CellView,
+    detached_outputs,
+    warnings_in,
+    word_on_bars,
+    word_on_detached,
+    word_on_undeclared,
+    words_on,
+)
 from jupyter_mlpipe.notebook.config import MODES, MLPipe, notebook_name
 from jupyter_mlpipe.notebook.definitions import Definitions
 from jupyter_mlpipe.notebook.headless import Headless
@@ -81,6 +89,7 @@ class Session:
         self.name = notebook_name()
         self.cell_id: str | None = None
         self._said: set[str] = set()  # what is worth saying once
+        self._said_detached: set[str] = set()
         self._cells: dict[str, str] = {}  # cell id -> component
         self._warned: dict[str, str] = {}  # warning -> the first component that showed it
         self.cells_run = CellsRun(shell)
@@ -368,6 +377,9 @@ class Session:
         notes = self.backend.store.take_notes()
         if any(self._warned.setdefault(found, made.name) != made.name for found in warnings_in(stderr)):
             notes.append(_WARNED_AGAIN)
+        if detached := detached_outputs(made) - self._said_detached:
+            self._said_detached |= detached
+            notes.append(word_on_detached(detached))
         if _DECLARE not in self._said and (word := word_on_undeclared(made)):
             self._said.add(_DECLARE)
             notes.append(word)

@@ -30,7 +30,7 @@ class Encoding:
         About how much that will be.
     keep
         Called before `write`: stores what lies beside the bytes that it writes.
-    needs, modules, codecs
+    needs, modules, codecs, detached
         As in `jupyter_mlpipe.store.records.Artifact`.
     """
 
@@ -40,6 +40,7 @@ class Encoding:
     needs: Mapping[str, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
     codecs: Mapping[str, str] = field(default_factory=dict)
+    detached: bool = False
     keep: Callable[[Objects], None] | None = None
 
 

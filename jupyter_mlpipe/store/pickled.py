@@ -40,7 +40,8 @@ def encode(
     if type_name(type(value)) not in BY_TYPE:
         refuse(value)
     try:
-        pickled = dump_artifact(value, namespace, reduced, Reducer())
+        reducer = Reducer()
+        pickled = dump_artifact(value, namespace, reduced, reducer)
     except EncodingError as error:
         # The name is the one thing that the messages of all pickling errors share.
         named = re.search(r"cannot pickle '([\w.]+)' object", str(error)) or re.search(
@@ -64,7 +65,15 @@ def encode(
 
     kind = type(value)
     n_bytes = len(head) + len(pickled.stream) + sum(sizes)
-    return Encoding(write, kind.__name__, n_bytes, pickled.needs, pickled.modules, pickled.codecs)
+    return Encoding(
+        write,
+        kind.__name__,
+        n_bytes,
+        pickled.needs,
+        pickled.modules,
+        pickled.codecs,
+        reducer.has_detached,
+    )
 
 
 def decode(view: memoryview, namespace: dict[str, Any] | None) -> Any:

@@ -44,6 +44,8 @@ class Artifact:
         Top-level modules whose classes and functions are inside: what it does depends on them.
     codecs
         Versions of the codecs of users by which parts of it are stored, by name.
+    detached
+        Whether a tensor inside was computed from others, which is not kept: ``backward`` ends there.
     part
         Its name among the values that are stored together in `blob`, because they share objects.
     """
@@ -58,6 +60,7 @@ class Artifact:
     modules: tuple[str, ...] = ()
     part: str = ""
     codecs: Mapping[str, str] = field(default_factory=dict)
+    detached: bool = False
 
     @property
     def size(self) -> int:
@@ -271,6 +274,8 @@ def artifact_to_json(artifact: Artifact) -> dict[str, Any]:
         entry["part"] = artifact.part
     if artifact.codecs:
         entry["codecs"] = dict(artifact.codecs)
+    if artifact.detached:
+        entry["detached"] = True
     return entry
 
 
@@ -286,4 +291,5 @@ def artifact_from_json(entry: Mapping[str, Any]) -> Artifact:
         modules=tuple(entry.get("modules", ())),
         part=entry.get("part", ""),
         codecs=entry.get("codecs", {}),
+        detached=entry.get("detached", False),
     )

@@ -27,6 +27,11 @@ class Reducer:
         self._tensors: Any = None
         self._by_type: dict[type, Callable[[Any], Reduced] | None] = {}
 
+    @property
+    def has_detached(self) -> bool:
+        """Whether a tensor came by that was computed from others, which is not kept."""
+        return self._tensors is not None and bool(self._tensors.has_detached)
+
     def __call__(self, value: Any) -> Reduced:
         # Asked for thousands of objects in one figure, of few types.
         kind = type(value)

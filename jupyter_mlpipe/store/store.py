@@ -294,6 +294,7 @@ class Store:
             needs=_sorted(encoding.needs),
             modules=encoding.modules,
             codecs=encoding.codecs,
+            detached=encoding.detached,
         )
 
     def put_values(
@@ -304,11 +305,12 @@ class Store:
         Those that cannot be stored are left out. Where fewer than two remain, nothing is stored.
         """
         scope = vars(sys.modules["__main__"]) if namespace is None else namespace
-        alone: dict[str, tuple[str, str]] = {}
+        alone: dict[str, tuple[str, str, bool]] = {}
         for name, value in values.items():
             with contextlib.suppress(EncodingError):
                 codec, single = choose(value, scope)
-                alone[name] = _digest(codec, single, digest_content(single)), single.preview
+                content = _digest(codec, single, digest_content(single))
+                alone[name] = content, single.preview, single.detached
         if len(alone) < 2:
             return {}
         encoding = SHARED.encode({name: values[name] for name in alone}, scope)
@@ -326,8 +328,9 @@ class Store:
                 modules=encoding.modules,
                 part=name,
                 codecs=encoding.codecs,
+                detached=detached,
             )
-            for name, (digest, preview) in alone.items()
+            for name, (digest, preview, detached) in alone.items()
         }
 
     def get_value(self, artifact: Artifact, namespace: dict[str, Any] | None = None) -> Any:

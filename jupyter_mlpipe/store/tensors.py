@@ -15,9 +15,16 @@ Reduced = tuple[Any, ...] | None
 
 
 class TensorReducer:
-    """Reduces tensors and storages of one pickle."""
+    """Reduces tensors and storages of one pickle.
+
+    Attributes
+    ----------
+    has_detached
+        Whether a tensor among them was computed from others, which is not kept.
+    """
 
     def __init__(self) -> None:
+        self.has_detached = False
         self._torch = sys.modules["torch"]
         self._storages: dict[int, Any] = {}
 
@@ -46,6 +53,7 @@ class TensorReducer:
         is_parameter = type(tensor) is torch.nn.Parameter
         # How it was computed is known in this process only: what goes back through it would be silently cut.
         needs_gradient = tensor.requires_grad and tensor.is_leaf
+        self.has_detached = self.has_detached or not tensor.is_leaf
         return rebuild_tensor, (
             is_parameter,
             self._one(tensor.untyped_storage()),

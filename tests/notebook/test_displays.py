@@ -790,3 +790,12 @@ def test_a_warning_that_an_earlier_step_gave_is_mentioned(start_kernel: Start) -
     assert "as an earlier cell did" not in first.receipt
     assert "warns as an earlier cell did" in second.receipt
     assert "as an earlier cell did" not in kernel.run("%%component one\na = np.log(zeros)").check().receipt
+
+
+def test_a_tensor_that_loses_how_it_was_computed_is_told_once(kernel):
+    pytest.importorskip("torch")
+    kernel.run("import torch\nweights = torch.ones(2, requires_grad=True)").check()
+    first = kernel.run("%%component forward\nloss = (weights * 2).sum()\nparts = [loss]").check()
+    assert "loss, parts come back detached (no grad_fn)" in first.receipt
+    assert "detached" not in kernel.run("%%component again\nloss = (weights * 3).sum()").check().receipt
+    assert "detached" not in kernel.run("%%component leaf\nw = torch.ones(2)").check().receipt
