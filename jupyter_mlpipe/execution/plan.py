@@ -17,7 +17,7 @@ from jupyter_mlpipe.execution.accept import accepted_reasons
 from jupyter_mlpipe.execution.chain import reasons_open, runs_above, why_changed
 from jupyter_mlpipe.execution.collector import paused_collector
 from jupyter_mlpipe.execution.settings import coming_after, libraries_of, out_of_order, with_settings
-from jupyter_mlpipe.execution.spec import CLOSED_FILE, joint_mark
+from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, joint_mark
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.execution.written import Ahead, file_order, file_reasons, note_ahead
 from jupyter_mlpipe.keys.canonical import digest
@@ -36,6 +36,7 @@ from jupyter_mlpipe.store.texts import unpack_texts
 
 LastRecord = Callable[[], Record | None]
 Companions = Mapping[str, tuple[str, ...]]
+_UNBOUND = digest("not bound")
 _RAN = (Reason("reuse", "", "ran when its cell was last run"),)
 # A step's process holds what the step reads, the notebook's own more: what ran in one is none of the other's.
 _HERE = Ingredient("setting", "--here", digest("in the notebook's own process"))
@@ -239,15 +240,17 @@ def decide(
     """
     name, component, options = task.name, task.step.component, task.options
     where = (_HERE,) if options.here else ()
+    absent = [n for n in task.inputs if n not in inputs]
+    unbound = [n for n in absent if _is_unbound(task, n, records)]
     key, ingredients = derive_key(
         (*task.closure.ingredients, *task.given.ingredients, *_input_packages(task, inputs), *where),
         task.parameters,
-        _input_digests(task, inputs),
+        _input_digests(task, inputs) | dict.fromkeys(unbound, _UNBOUND),
         component.outputs_of_key,
         options.salt,
     )
     work = key
-    live = tuple(Reason("unhashable", n, "lives in the kernel only") for n in task.inputs if n not in inputs)
+    live = tuple(Reason("unhashable", n, "lives in the kernel only") for n in absent if n not in unbound)
     reasons = must_run(task, forced=forced) + live
     if not forced and task.made is not None and task.made[0] == work:
         made = task.made[1]
@@ -324,17 +327,20 @@ def take_inputs(task: StepTask, records: Mapping[str, Record | None]) -> dict[st
     """Return the artifact of each name that the step reads from others, given their records.
 
     Where both run in the notebook's own process, what cannot be stored is handed on there: it has none.
+    Nor has what the code of that step did not bind, this time: Python says so where it is used.
 
     Raises
     ------
     UnknownNameError
-        One is not there: it could not be stored, or was not bound.
+        One is not there: it could not be stored, or was not bound though the header asks for it.
     """
     inputs: dict[str, Artifact] = {}
     for name, source in task.inputs.items():
         record = records.get(source.step)
         found = record.outputs.get(source.output) if record is not None else None
         if found is None:
+            if _is_unbound(task, name, records):
+                continue
             left_out = record.left_out.get(source.output) if record is not None else None
             if (
                 task.options.here
@@ -352,6 +358,15 @@ def take_inputs(task: StepTask, records: Mapping[str, Record | None]) -> dict[st
             )
         inputs[name] = found
     return inputs | _needed_beside(task, inputs, records)
+
+
+def _is_unbound(task: StepTask, read: str, records: Mapping[str, Record | None]) -> bool:
+    """Tell whether a step reads what the code of another one has not bound, on the path that it took."""
+    component, source = task.step.component, task.inputs[read]
+    record = records.get(source.step)
+    if record is None or component.inputs_declared or component.function is not None:
+        return False
+    return record.left_out.get(source.output) == NOT_BOUND
 
 
 def _needed_beside(

@@ -362,8 +362,7 @@ class Session:
         self.offers.offer(run, component.name, claim=True)
         # On the path that the code took: these names stand for what they stood for.
         unbound = [n for n in bindable if left_out.get(n) == NOT_BOUND]
-        self.names.restore({n: before[n] for n in unbound if n in before})
-        self.definitions.restore({n: known[n] for n in unbound})
+        give_back(unbound)
         has_run_here = options.here and step.status == "succeeded"
         if not has_run_here:
             self.results.take(output.shown, run, component.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jupyter_mlpipe.cells.names import analyse
 from jupyter_mlpipe.errors import close_matches, describe_error
+from jupyter_mlpipe.execution.spec import NOT_BOUND
 from jupyter_mlpipe.notebook.registry import Registry
 from jupyter_mlpipe.notebook.states import States
 
@@ -27,6 +28,10 @@ def word_on_unkept(name: str, registry: Registry, states: States) -> str:
     for step in states.latest_steps():
         if step.record is not None and name in step.record.left_out:
             why = step.record.left_out[name].rstrip(".")
+            if why == NOT_BOUND:
+                return (
+                    f"Component '{step.name}' makes '{name}' on some paths only, not on this one."
+                )
             return f"Component '{step.name}' bound '{name}', which is not kept: {why}. Make it in this cell."
     for component, placed in registry.placed.items():
         if name.startswith("_") and name in analyse(placed.component.code).binds:

@@ -472,6 +472,44 @@ later()
 # %% plain
 later()
 """,
+    "names that are bound on some paths only": r"""
+# %%
+flag = False
+# %%
+if flag: x = 2
+# %%
+print("so far")
+y = x + 1
+# %%
+try:
+    y = x
+except NameError:
+    y = 0
+# %% plain
+y
+# %%
+def draw():
+    census.plot()
+# %%
+print("then")
+draw()
+# %% plain
+x
+# %%
+flag = True
+# %%
+if flag: x = 2
+# %%
+x + 1
+# %%
+flag = False
+# %%
+if flag: x = 2
+# %%
+x + 2
+# %% plain
+x
+""",
     "names bound again and again": r"""
 # %%
 x = 1
