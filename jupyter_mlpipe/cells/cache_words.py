@@ -36,9 +36,9 @@ def add_cache_words(parser: argparse.ArgumentParser, common: argparse.ArgumentPa
     prune.add_argument(
         "--max-size",
         dest="max_size_bytes",
-        type=_read(parse_size),
+        type=_read(_parse_limit),
         metavar="SIZE",
-        help="what the store may take, such as 20GB",
+        help="what the store may take, such as 20GB; 0 for no more than must stay",
     )
     prune.add_argument(
         "--older-than",
@@ -61,6 +61,10 @@ def cache_arguments(asked: argparse.Namespace) -> dict[str, Any]:
     """Return what was typed beside the first word, by name."""
     names = ("record", "max_size_bytes", "older_than_s", "dry_run")
     return {name: value for name, value in vars(asked).items() if name in names}
+
+
+def _parse_limit(text: str) -> int:
+    return 0 if text.strip() == "0" else parse_size(text)
 
 
 def _read(parse: Callable[[str], Any]) -> Callable[[str], Any]:
