@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 _OF_THE_PROCESS = frozenset({"os", "sys"})
@@ -10,6 +11,7 @@ _REGISTER = frozenset(
     {"register_dataframe_accessor", "register_series_accessor", "register_index_accessor"}
     | {"register_matplotlib_converters"}
 )
+_SAYS_SO = re.compile(r"(?:^|_)patch_[a-z]")  # `patch_sklearn()`, `monkey.patch_all()`
 
 
 def find_patches(code: str) -> tuple[tuple[str, str], ...]:
@@ -33,7 +35,9 @@ def _patches(node: ast.AST) -> Iterator[tuple[str, str]]:
         parts = _parts(node.func)
         if parts == ["setattr"] and node.args and len(owner := _parts(node.args[0])) > 1:
             yield owner[0], ".".join(owner)
-        elif parts and (parts[-1] in _REGISTER or parts[-2:] == ["tqdm", "pandas"]):
+        elif parts and (
+            parts[-1] in _REGISTER or parts[-2:] == ["tqdm", "pandas"] or _SAYS_SO.search(parts[-1])
+        ):
             yield parts[0], f"{'.'.join(parts)}()"
 
 

@@ -20,6 +20,8 @@ from jupyter_mlpipe.cells.patches import find_patches
             ("pd.api.extensions.register_dataframe_accessor()",),
         ),
         ("pd.options.display.width = 80\nplt.rcParams['x'] = 1\nsys.stdout = s\nf().x = 1\nx = 2", ()),
+        ("patch_sklearn()\nmonkey.patch_all()", ("patch_sklearn()", "monkey.patch_all()")),
+        ("ax.add_patch(Patch())\nrequests.patch(url)\npatches.Circle(1)", ()),
         ("setattr(row, 'total', 1)\npd.DataFrame(x)", ()),
     ],
 )

@@ -16,6 +16,7 @@ _OUR_ERRORS = re.compile(
 _UNSTORED = "could not be stored"  # the error of whoever reads it bears a name of Python's
 _WORD = re.compile(r"[^\W\d]\w*")
 _OF_NAMES = re.compile(r"([\w, ]+) comes? back detached")
+_OF_LIBRARY = re.compile(r"(\w+)[\w.]*(?:\(\))? changes a library")
 
 
 class Told:
@@ -35,7 +36,7 @@ class Told:
             run = by_number.get(cell.number)
             words = set(_WORD.findall(cell.source))
             said = word_of(run) if run is not None else "the run ended early"
-            if found := _OF_NAMES.match(said):
+            if found := _OF_NAMES.match(said) or _OF_LIBRARY.match(said):
                 self._of_name |= dict.fromkeys(found[1].split(", "), f"follows {cell.name}: {said}")
             # What reads a name that a cell with such a word should have made comes out otherwise, too.
             said = said or next((self._of_name[w] for w in sorted(words) if w in self._of_name), "")
