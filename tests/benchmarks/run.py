@@ -28,6 +28,7 @@ BENCHMARKS = {
     "passing": "A large table through the store",
     "codecs": "Large values, one by one",
     "handover": "A large table from step to step",
+    "cold": "A table loaded, filtered and aggregated, all new",
     "matrix": "What an edit runs again, here and elsewhere",
 }
 
