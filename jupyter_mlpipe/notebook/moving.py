@@ -76,7 +76,7 @@ class Moving:
             return None
         made = changed_through(component.code).items()
         notes = [f"it changes something through {name}, {what}, and keeps that open" for name, what in made]
-        if makes_widgets(component.code, {n: module for n, (module, _) in task.closure.imports.items()}):
+        if _makes_widgets(task):
             notes.append("it makes widgets, which live where they are made")
         others: list[str] = []
         reads = [f"{reason.name}, {reason.detail}" for reason in task.closure.unshippable]
@@ -194,6 +194,14 @@ def _refusal(step: str, name: str, why: str, trouble: str) -> UnknownNameError:
         f"Put --here behind the name of '{step}', which runs it in the kernel from the start, "
         f"or make '{name}' where it is used."
     )
+
+
+def _makes_widgets(task: StepTask) -> bool:
+    """Tell whether a step makes widgets, itself or by what it reaches in the user's modules."""
+    closure, code = task.closure, task.step.component.code
+    if closure.modules and "ipywidgets" in closure.preload and "(" in code:
+        return True
+    return makes_widgets(code, {name: module for name, (module, _) in closure.imports.items()})
 
 
 def _set_states(states: Mapping[str, Any]) -> None:

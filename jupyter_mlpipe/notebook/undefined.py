@@ -29,9 +29,7 @@ def word_on_unkept(name: str, registry: Registry, states: States) -> str:
         if step.record is not None and name in step.record.left_out:
             why = step.record.left_out[name].rstrip(".")
             if why == NOT_BOUND:
-                return (
-                    f"Component '{step.name}' makes '{name}' on some paths only, not on this one."
-                )
+                return f"Component '{step.name}' makes '{name}' on some paths only, not on this one."
             return f"Component '{step.name}' bound '{name}', which is not kept: {why}. Make it in this cell."
     for component, placed in registry.placed.items():
         if name.startswith("_") and name in analyse(placed.component.code).binds:

@@ -799,3 +799,16 @@ def test_a_tensor_that_loses_how_it_was_computed_is_told_once(kernel):
     assert "loss, parts come back detached (no grad_fn)" in first.receipt
     assert "detached" not in kernel.run("%%component again\nloss = (weights * 3).sum()").check().receipt
     assert "detached" not in kernel.run("%%component leaf\nw = torch.ones(2)").check().receipt
+
+
+def test_widgets_of_a_local_module_live_in_the_kernel(kernel):
+    pytest.importorskip("ipywidgets")
+    module = (
+        "def plain(): return 1\ndef slider():\n    from ipywidgets import IntSlider\n    return IntSlider()\n"
+    )
+    kernel.run(f"from pathlib import Path\n_ = Path('sliders.py').write_text({module!r})").check()
+    kernel.run("import sliders").check()
+    shown = kernel.run("%%component a\nsliders.slider()").check()
+    assert "runs in the kernel itself: it makes widgets" in shown.receipt
+    assert any("application/vnd.jupyter.widget-view+json" in o.get("data", {}) for o in shown.outputs)
+    assert "kernel itself" not in kernel.run("%%component b\nsliders.plain()").check().receipt
