@@ -39,7 +39,7 @@ class Option:
 OPTIONS: tuple[Option, ...] = (
     Option("--cpus", "N", "cores that the step needs; a fraction is allowed (default 1)"),
     Option("--gpus", "N", "whole GPUs that the step needs"),
-    Option("--memory", "SIZE", "working memory, such as 4GB or 512MiB"),
+    Option("--memory", "SIZE", "memory that the step may use, such as 4GB or 512MiB: with more it is ended"),
     Option("--resource", "NAME=AMOUNT", "any other amount that a worker offers; may be repeated"),
     Option("--pool", "NAME", "workers of one kind", recorded_only=True),
     Option("--timeout", "DURATION", "stop the step after this time, such as 30m or 1h30m"),

@@ -6,15 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
+from jupyter_mlpipe.execution.events import ErrorKind
+
 Amounts = Mapping[str, float]
 Workers = Mapping[str, Amounts]
-
-ErrorKind = Literal[
-    "error",  # the code raised
-    "output",  # a declared output was not bound or cannot be stored, or an input was changed
-    "timeout",  # the runner killed it because its time was up
-    "died",  # the process ended without a word
-]
 
 
 class StepFailure(TypedDict):
@@ -125,7 +120,7 @@ class Executor(Protocol):
         ...
 
     def kill(self, token: str) -> None:
-        """End a step's process at once. Its "ended" message still comes, of kind "died"."""
+        """End a step's process at once. Its "ended" message still comes, of kind "killed"."""
         ...
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from jupyter_mlpipe.execution.spec import StepSpec
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.store.records import Record
 
-_INTERRUPTED: StepFailure = {"kind": "died", "ename": "KeyboardInterrupt", "evalue": "", "traceback": []}
+_INTERRUPTED: StepFailure = {"kind": "killed", "ename": "KeyboardInterrupt", "evalue": "", "traceback": []}
 
 
 class LocalFailure(Exception):  # noqa: N818 - carries the error of a step's code, and is never raised to users

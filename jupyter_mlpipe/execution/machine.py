@@ -59,8 +59,8 @@ Phase = Literal["waiting", "deriving", "held", "queued", "backoff", "submitted",
 MAX_LOSSES = 3
 MAX_RETURNS = 2
 BACKOFF_S = 0.5
-RETRIED: frozenset[FailureKind] = frozenset({"error", "timeout", "died"})
-"""What a further attempt may mend. A declared output that is not made is not among them."""
+RETRIED: frozenset[FailureKind] = frozenset({"error", "timeout", "exited", "crashed", "signal", "died"})
+"""What a further attempt may mend. Neither a declared output that is not made nor too little memory is."""
 
 
 class _Step:

@@ -129,6 +129,8 @@ class StepSpec:
         Threads that BLAS and OpenMP may use; fractions count as one.
     gpus
         Devices to give; which ones is decided on the worker.
+    memory_bytes
+        What its processes may use together; 0 for no limit.
     preload
         Modules worth importing ahead in the fork server.
     file_limits
@@ -172,6 +174,7 @@ class StepSpec:
     shows: bool = False
     cpus: float = 1.0
     gpus: int = 0
+    memory_bytes: int = 0
     preload: tuple[str, ...] = ()
     file_limits: Limits = field(default_factory=Limits)
     places: tuple[DeclaredPlace, ...] = ()

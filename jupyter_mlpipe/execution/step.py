@@ -35,7 +35,8 @@ from jupyter_mlpipe.execution import watch
 from jupyter_mlpipe.execution.body import Body, ReturnedWrongly, call_function, unpack_result
 from jupyter_mlpipe.execution.channel import Channel
 from jupyter_mlpipe.execution.declared import Declared
-from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
+from jupyter_mlpipe.execution.events import ErrorKind
+from jupyter_mlpipe.execution.executor import StepFailure
 from jupyter_mlpipe.execution.leftovers import flush_files
 from jupyter_mlpipe.execution.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.mentions import Mentions
@@ -86,6 +87,8 @@ def serve(connection: socket.socket) -> None:
     with contextlib.ExitStack() as lease:
         try:
             spec = StepSpec.from_bytes(encoded)
+            if spec.memory_bytes:
+                channel.send({"type": "limit", "memory_bytes": spec.memory_bytes})
             # Its notebook may be killed while it writes what has no record yet.
             lease.enter_context(Leases(local_folder(spec.store)).taken())
             record = process.run(spec, given, started)

@@ -184,6 +184,7 @@ def make_spec(
         shows=component.shows,
         cpus=task.options.resources.cpus,
         gpus=task.options.resources.gpus,
+        memory_bytes=task.options.resources.memory_bytes,
         preload=task.preload,
         environment=task.given.environment,
         places=places,

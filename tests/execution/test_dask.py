@@ -173,7 +173,7 @@ def test_kill_ends_a_running_step_at_once(followed: Followed) -> None:
 def test_kill_right_after_submit_ends_the_step_too(followed: Followed) -> None:
     followed.submit("early", "import time\ntime.sleep(1000)")
     followed.executor.kill("early")
-    assert followed.wait("early").error["kind"] == "died"
+    assert followed.wait("early").error["kind"] == "killed"
 
 
 def test_large_specs_and_much_text_arrive(followed: Followed) -> None:

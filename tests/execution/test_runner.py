@@ -151,7 +151,7 @@ class ForkExecutor:
         pipe.close()
         if not ended:
             text = signal.Signals(-process.exitcode).name
-            failure = {"kind": "died", "ename": "StepDiedError", "evalue": text, "traceback": []}
+            failure = {"kind": "signal", "ename": "StepDiedError", "evalue": text, "traceback": []}
             self._tell(
                 StepMessage(token, {"type": "ended", "status": "failed", "error": failure, "seconds": 0.1})
             )
