@@ -40,6 +40,21 @@ class OutputMessage(TypedDict):
     output: dict[str, Any]
 
 
+class ProgressMessage(TypedDict):
+    """How far the step says it has come: `fraction` from 0 to 1, None where it does not know."""
+
+    type: Literal["progress"]
+    fraction: float | None
+    text: str
+
+
+class MetricsMessage(TypedDict):
+    """Metrics that the step has logged since the last such message; text where one is not finite."""
+
+    type: Literal["metrics"]
+    values: dict[str, float | str]
+
+
 class SucceededMessage(TypedDict):
     """The step's record is in the store; `record` is its JSON."""
 
@@ -62,7 +77,7 @@ class FailedMessage(TypedDict):
     rescued: NotRequired[dict[str, Any]]
 
 
-Message = StartedMessage | OutputMessage | SucceededMessage | FailedMessage
+Message = StartedMessage | OutputMessage | ProgressMessage | MetricsMessage | SucceededMessage | FailedMessage
 
 
 @dataclass(frozen=True, slots=True)

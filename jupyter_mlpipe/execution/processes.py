@@ -9,9 +9,11 @@ import contextlib
 import ctypes
 import os
 import re
+import resource
 import sys
 
 _PR_SET_CHILD_SUBREAPER = 36
+_BOTH = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 _OWN = re.compile(rb"^(?:RssAnon|RssShmem):\s+(\d+) kB", re.MULTILINE)
 _SHARES = re.compile(rb"^(?:Pss_Anon|Pss_Shmem):\s+(\d+) kB", re.MULTILINE)
 
@@ -68,10 +70,20 @@ def count_out_of_memory() -> int | None:
     return None
 
 
-def transferred() -> tuple[int, int]:
-    """Return the bytes that this process and its ended children have read and written so far."""
+def peak_memory() -> int:
+    """Return the most bytes that this process, or one of its ended children, has had in memory."""
+    return max(resource.getrusage(who).ru_maxrss for who in _BOTH) * 1024
+
+
+def used_so_far() -> dict[str, float]:
+    """Return what this process and its ended children have used: see `Record.used`.
+
+    Bytes are those of all reads and writes, from memory, pipes and connections too; files that are mapped
+    do not count. Where the system does not tell, they are left out.
+    """
+    cpu_seconds = sum(found.ru_utime + found.ru_stime for found in map(resource.getrusage, _BOTH))
+    used: dict[str, float] = {"cpu_seconds": round(cpu_seconds, 6)}
     with contextlib.suppress(OSError), open("/proc/self/io", "rb") as file:
-        found = re.match(rb"rchar: (\d+)\nwchar: (\d+)", file.read())
-        if found is not None:
-            return int(found[1]), int(found[2])
-    return 0, 0
+        if (found := re.match(rb"rchar: (\d+)\nwchar: (\d+)", file.read())) is not None:
+            used |= {"bytes_read": int(found[1]), "bytes_written": int(found[2])}
+    return used

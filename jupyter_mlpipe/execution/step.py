@@ -12,7 +12,6 @@ import importlib
 import io
 import os
 import platform
-import resource
 import signal
 import socket
 import sys
@@ -32,6 +31,7 @@ from jupyter_mlpipe.errors import (
     close_matches,
 )
 from jupyter_mlpipe.execution import watch
+from jupyter_mlpipe.execution.bars import follow_bars
 from jupyter_mlpipe.execution.body import Body, ReturnedWrongly, call_function, unpack_result
 from jupyter_mlpipe.execution.channel import Channel
 from jupyter_mlpipe.execution.declared import Declared
@@ -42,11 +42,13 @@ from jupyter_mlpipe.execution.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.mentions import Mentions
 from jupyter_mlpipe.execution.outcome import GivenValues
 from jupyter_mlpipe.execution.own_state import OwnState, OwnStates
+from jupyter_mlpipe.execution.processes import peak_memory, used_so_far
 from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.scene import Scene, make_scene
 from jupyter_mlpipe.execution.shell import LazyShell, make_shell_ahead
 from jupyter_mlpipe.execution.shown import Capture
 from jupyter_mlpipe.execution.spec import VERIFIED_BYTES, StepSpec
+from jupyter_mlpipe.execution.telling import Told
 from jupyter_mlpipe.execution.tracebacks import describe_error
 from jupyter_mlpipe.execution.unseen import names_bound_unseen, settle_classes
 from jupyter_mlpipe.keys.given import Effects
@@ -54,6 +56,7 @@ from jupyter_mlpipe.keys.held import alter
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.keys.process import THREAD_VARIABLES
 from jupyter_mlpipe.model.files import stand_in
+from jupyter_mlpipe.model.metrics import curves_to_json, numbers_to_json
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.files import FileKeeper
@@ -81,9 +84,10 @@ def serve(connection: socket.socket) -> None:
     faulthandler.enable(2, all_threads=False)
     started = time.perf_counter()
     capture.follow()
+    told = Told(channel.send)
     ended: dict[str, Any] = {"type": "ended"}
     known = frozenset(sys.modules)
-    process = StepProcess(capture, begin=lambda: channel.send({"type": "begun"}))
+    process = StepProcess(capture, told, begin=lambda: channel.send({"type": "begun"}))
     with contextlib.ExitStack() as lease:
         try:
             spec = StepSpec.from_bytes(encoded)
@@ -100,6 +104,7 @@ def serve(connection: socket.socket) -> None:
             if (rescued := process.rescue()) is not None:
                 ended["rescued"] = rescued.to_json()
             capture.stop()
+    told.stop()
     channel.send(ended | {"seconds": time.perf_counter() - started})
     _leave(channel)
 
@@ -127,8 +132,9 @@ class StepProcess:
         Called when all is ready: from then on, to run the step once more would be to run its code twice.
     """
 
-    def __init__(self, capture: Capture, begin: Callable[[], None]) -> None:
+    def __init__(self, capture: Capture, told: Told, begin: Callable[[], None]) -> None:
         self._capture = capture
+        self._told = told
         self._begin = begin
         self._shell: LazyShell | None = None
         self._running: tuple[GivenValues, OwnStates, Scene, dict[str, Any], dict[str, Any]] | None = None
@@ -194,8 +200,10 @@ class StepProcess:
             self._running = given, definitions, scene, namespace, dict(namespace)
         file_watch.look_around()
         self._begin()
+        follow_bars()
         try:
-            results = self._run_body(spec, body, namespace, values, definitions)
+            with self._told.listening():
+                results = self._run_body(spec, body, namespace, values, definitions)
         finally:
             shell.end_cell()
         effects, states = scene.end(namespace)
@@ -215,8 +223,6 @@ class StepProcess:
         own_state = definitions.end(namespace, outcome.outputs)
         effects = _with_definitions(effects, own_state)
         result = store_result(shell.result, outcome.outputs, results, store)
-        own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
         ingredients, texts = pack_texts(spec.ingredients)
         record = Record(
             key=spec.key,
@@ -229,8 +235,10 @@ class StepProcess:
             texts=texts,
             shown=store.put_shown(self._capture.stop()),
             seconds=time.perf_counter() - started,
-            peak_memory_bytes=own.ru_maxrss * 1024,
-            metrics={"cpu_seconds": round(cpu, 6)},
+            peak_memory_bytes=peak_memory(),
+            used=used_so_far(),
+            metrics=numbers_to_json(self._told.metrics),
+            curves=curves_to_json(self._told.curves),
             files=files,
             written=written,
             settings=store.objects.put(effects.to_bytes()) if effects is not None else None,
