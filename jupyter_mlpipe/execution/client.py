@@ -24,7 +24,7 @@ from jupyter_mlpipe.execution.executor import Message
 from jupyter_mlpipe.execution.figures import INLINE_BACKEND
 from jupyter_mlpipe.execution.memory import MemoryWatch
 from jupyter_mlpipe.execution.processes import count_out_of_memory
-from jupyter_mlpipe.execution.shown import Tail, stream_output
+from jupyter_mlpipe.execution.shown import Shown, Tail, stream_output
 from jupyter_mlpipe.keys.packages import Package, find_package, find_requirements, is_current
 from jupyter_mlpipe.keys.process import THREAD_VARIABLES
 
@@ -195,8 +195,8 @@ class StepServer:
                 return False
             # What it wrote before its end, such as the last words of a C library.
             for name, tail in zip(("stdout", "stderr"), tails, strict=True):
-                if text := _without_our_frames(tail.read(final=True)):
-                    on_message({"type": "output", "output": stream_output(name, text)})
+                for output in _rest_of(name, tail):
+                    on_message({"type": "output", "output": output})
             end = describe_end(
                 status,
                 peak,
@@ -391,6 +391,14 @@ def _environment() -> dict[str, str]:
     # The order of sets must not change what a step gives from one server to the next.
     environment.setdefault("PYTHONHASHSEED", "0")
     return environment
+
+
+def _rest_of(name: str, tail: Tail) -> list[dict[str, Any]]:
+    rest = Shown()
+    for text in tail.read(final=True):
+        rest.add(stream_output(name, text))
+    outputs = [{**output, "text": _without_our_frames(output["text"])} for output in rest.to_list()]
+    return [output for output in outputs if output["text"]]
 
 
 def _without_our_frames(text: str) -> str:

@@ -95,9 +95,11 @@ class RunStep:
     def shown(self) -> list[dict[str, Any]]:
         """What it has shown so far, or showed when it ran: nbformat-like outputs."""
         state = self._state
-        if state.status in ("reused", "succeeded") and state.record is not None and not state.outputs:
-            state.outputs = self._store.get_shown(state.record)
-        return list(state.outputs)
+        is_made = state.status in ("reused", "succeeded")
+        if is_made and state.record is not None and not (state.outputs and state.outputs.is_short):
+            # The record has more than what was shown as it came.
+            return self._store.get_shown(state.record)
+        return state.outputs.to_list()
 
     @property
     def progress(self) -> tuple[float | None, str] | None:

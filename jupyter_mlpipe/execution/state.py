@@ -12,6 +12,7 @@ from typing import Any, Literal
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.local import LocalJob
 from jupyter_mlpipe.execution.rescued import Rescued
+from jupyter_mlpipe.execution.shown import Shown
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model.metrics import numbers_from_json
 from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, StepStatus
@@ -61,7 +62,7 @@ class StepState:
         self.reasons: tuple[Reason, ...] = ()
         self.record: Record | None = None
         self.rescued = Rescued()
-        self.outputs: list[dict[str, Any]] = []
+        self.outputs = Shown()
         self.progress: tuple[float | None, str] | None = None
         self.metrics: dict[str, float] = {}
         self.started: float | None = None
@@ -103,7 +104,7 @@ class RunState:
         if status == "running":
             state.started = time.perf_counter()
             # A further attempt shows its own output only, as its record will.
-            state.outputs = []
+            state.outputs = Shown()
             state.rescued = Rescued()
             state.progress = None
             state.metrics = {}
@@ -118,7 +119,7 @@ class RunState:
 
     def add_output(self, step: str, output: dict[str, Any]) -> None:
         """Keep what a step showed, and tell the listeners."""
-        self.steps[step].outputs.append(output)
+        self.steps[step].outputs.add(output)
         self._notify("output", step, output)
 
     def set_progress(self, step: str, fraction: float | None, text: str) -> None:

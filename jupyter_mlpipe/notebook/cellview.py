@@ -24,6 +24,7 @@ from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.receipt import Receipt
 
 _MISSED_BY_NOBODY = (CLOSED_FILE, NOT_BOUND)
+_LOOKED_AT_CHARS = 1_000_000  # for warnings
 _LARGE_BYTES = 500_000_000
 _DIGEST_LENGTH = 64  # of a file's content: whatever else is noted of a path is longer, or a word
 _display_ids = itertools.count()
@@ -149,7 +150,7 @@ class CellView:
 
     def _show(self, shown: Mapping[str, Any]) -> None:
         self._n_shown += 1
-        if shown.get("name") == "stderr":
+        if shown.get("name") == "stderr" and len(self._stderr) < _LOOKED_AT_CHARS:
             self._stderr += str(shown["text"])
         # The last expression is handed to IPython as the cell's own, so that Out[n] shows it. At once:
         # figures left open come after it.
