@@ -50,6 +50,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("--no-run", None, "register the component without running it"),
     Option("--background", None, "return at once and run beside other cells"),
     Option("--here", None, "run in the kernel's own process: for widgets, connections, input"),
+    Option("--scratch", None, "run in an empty folder, which is then removed; declared files are there"),
+    Option("--spawn", None, "run in a new interpreter instead of a fork: for libraries that bear no fork"),
     Option("--no-auto", None, "leave the step out of automatic runs", recorded_only=True),
 )
 
@@ -90,12 +92,20 @@ def parse_options(words: Sequence[tuple[str, str | None]]) -> Options:
         max_age_s=values.get("--max-age"),
         salt=values.get("--salt", ""),
     )
+    for flag in ("--scratch", "--spawn"):
+        if flag in typed and "--here" in typed:
+            raise HeaderError(
+                f"{flag} is for steps with a process of their own, and --here runs this one in the kernel. "
+                "Keep one of them."
+            )
     return replace(
         options,
         reuse="--no-reuse" not in typed,
         run="--no-run" not in typed,
         background="--background" in typed,
         here="--here" in typed,
+        scratch="--scratch" in typed,
+        spawn="--spawn" in typed,
         auto="--no-auto" not in typed,
     )
 

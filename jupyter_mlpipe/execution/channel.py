@@ -19,6 +19,10 @@ class Channel:
         self._connection = connection
         self._lock = threading.Lock()
 
+    @property
+    def descriptor(self) -> int:
+        return self._connection.fileno()
+
     def send_bytes(self, content: bytes) -> None:
         with self._lock:
             self._connection.sendall(_LENGTH.pack(len(content)))

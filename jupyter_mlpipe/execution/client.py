@@ -24,6 +24,7 @@ from jupyter_mlpipe.execution.executor import Message
 from jupyter_mlpipe.execution.figures import INLINE_BACKEND
 from jupyter_mlpipe.execution.memory import MemoryWatch
 from jupyter_mlpipe.execution.processes import count_out_of_memory
+from jupyter_mlpipe.execution.scratch import remove_scratch
 from jupyter_mlpipe.execution.shown import Shown, Tail, stream_output
 from jupyter_mlpipe.keys.packages import Package, find_package, find_requirements, is_current
 from jupyter_mlpipe.keys.process import THREAD_VARIABLES
@@ -166,8 +167,9 @@ class StepServer:
         """Relay what one process says; False where its server ended before the step had begun."""
         server, channel, tails = self._connect(running)
         has_begun = False
+        scratch = ""
         n_out_of_memory = count_out_of_memory()
-        limits = contextlib.ExitStack()
+        ending = contextlib.ExitStack()
         try:
             with contextlib.suppress(ConnectionError):
                 channel.send(sent)
@@ -178,7 +180,10 @@ class StepServer:
             while (message := channel.receive()) is not None:
                 if message["type"] == "limit":
                     running.limit = message["memory_bytes"]
-                    limits.enter_context(self._memory.over(running.pid, running.limit, running.exceed))
+                    ending.enter_context(self._memory.over(running.pid, running.limit, running.exceed))
+                    continue
+                if message["type"] == "scratch":
+                    scratch = message["folder"]
                     continue
                 # What was shown is not shown again either.
                 has_begun = True
@@ -191,6 +196,7 @@ class StepServer:
                 if message["type"] == "ended":
                     return True
             status, peak = server.wait_for_status(running.pid)
+            remove_scratch(scratch)  # which its process would have done
             if status is None and not has_begun and not running.killed:
                 return False
             # What it wrote before its end, such as the last words of a C library.
@@ -208,7 +214,7 @@ class StepServer:
             on_message(died(*end, started))
             return True
         finally:
-            limits.close()
+            ending.close()
             with self._lock:
                 if running.pidfd >= 0:
                     os.close(running.pidfd)

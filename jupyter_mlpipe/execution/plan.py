@@ -39,6 +39,7 @@ Companions = Mapping[str, tuple[str, ...]]
 _RAN = (Reason("reuse", "", "ran when its cell was last run"),)
 # A step's process holds what the step reads, the notebook's own more: what ran in one is none of the other's.
 _HERE = Ingredient("setting", "--here", digest("in the notebook's own process"))
+_SCRATCH = Ingredient("setting", "--scratch", digest("in an empty folder"))
 _SAME = (Reason("reuse", "", "same code, inputs, parameters and packages"),)
 
 
@@ -238,7 +239,7 @@ def decide(
         What will have become of files by then.
     """
     name, component, options = task.name, task.step.component, task.options
-    where = (_HERE,) if options.here else ()
+    where = (*((_HERE,) if options.here else ()), *((_SCRATCH,) if options.scratch else ()))
     key, ingredients = derive_key(
         (*task.closure.ingredients, *task.given.ingredients, *_input_packages(task, inputs), *where),
         task.parameters,

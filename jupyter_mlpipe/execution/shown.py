@@ -233,11 +233,24 @@ class Capture:
             os.dup2(memory, target, inheritable=True)
             self._tails[target] = Tail(os.open(f"/proc/self/fd/{memory}", os.O_RDWR | os.O_CLOEXEC))
             os.close(memory)
+        self._stand_for_streams()
+        return self.descriptors
+
+    def resume(self, descriptors: tuple[int, int]) -> None:
+        """Go on with what another interpreter has started in this process."""
+        self._tails = {target: Tail(found) for target, found in zip((1, 2), descriptors, strict=True)}
+        self._stand_for_streams()
+
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        """From which what is printed is read."""
+        return self._tails[1].descriptor, self._tails[2].descriptor
+
+    def _stand_for_streams(self) -> None:
         for descriptor, name in zip((1, 2), _NAMES, strict=True):
             stream = StepStream(self, descriptor)
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
-        return self._tails[1].descriptor, self._tails[2].descriptor
 
     def follow(self) -> None:
         """Send text at a steady rhythm from here on."""

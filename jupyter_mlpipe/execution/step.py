@@ -45,8 +45,10 @@ from jupyter_mlpipe.execution.own_state import OwnState, OwnStates
 from jupyter_mlpipe.execution.processes import peak_memory, used_so_far
 from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.scene import Scene, make_scene
+from jupyter_mlpipe.execution.scratch import Scratch
 from jupyter_mlpipe.execution.shell import LazyShell, make_shell_ahead
 from jupyter_mlpipe.execution.shown import Capture
+from jupyter_mlpipe.execution.spawn import sent_before, start_anew
 from jupyter_mlpipe.execution.spec import VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.telling import Told
 from jupyter_mlpipe.execution.tracebacks import describe_error
@@ -81,16 +83,22 @@ def serve(connection: socket.socket) -> None:
     given, encoded = channel.receive(), channel.receive_bytes()
     if given is None or encoded is None:
         os._exit(0)
+    _serve(channel, capture, given, encoded, may_spawn=True)
+
+
+def _serve(channel: Channel, capture: Capture, given: Any, encoded: bytes, *, may_spawn: bool) -> None:
     faulthandler.enable(2, all_threads=False)
     started = time.perf_counter()
-    capture.follow()
     told = Told(channel.send)
     ended: dict[str, Any] = {"type": "ended"}
     known = frozenset(sys.modules)
-    process = StepProcess(capture, told, begin=lambda: channel.send({"type": "begun"}))
+    process = StepProcess(capture, told, channel.send)
     with contextlib.ExitStack() as lease:
         try:
             spec = StepSpec.from_bytes(encoded)
+            if spec.spawn and may_spawn:
+                start_anew(channel.descriptor, capture.descriptors, (given, encoded))
+            capture.follow()
             if spec.memory_bytes:
                 channel.send({"type": "limit", "memory_bytes": spec.memory_bytes})
             # Its notebook may be killed while it writes what has no record yet.
@@ -107,6 +115,15 @@ def serve(connection: socket.socket) -> None:
     told.stop()
     channel.send(ended | {"seconds": time.perf_counter() - started})
     _leave(channel)
+
+
+def resume() -> None:
+    """Run the step that a process was about to run which has then become this new interpreter."""
+    connection, tails, (given, encoded) = sent_before()
+    channel = Channel(socket.socket(fileno=connection))
+    capture = Capture(lambda output: channel.send({"type": "output", "output": output}))
+    capture.resume(tails)
+    _serve(channel, capture, given, encoded, may_spawn=False)
 
 
 def _leave(channel: Channel) -> None:
@@ -128,14 +145,16 @@ class StepProcess:
 
     Parameters
     ----------
-    begin
-        Called when all is ready: from then on, to run the step once more would be to run its code twice.
+    send
+        Takes what the worker is to know: where the step's own folder is, and that all is ready: from then
+        on, to run the step once more would be to run its code twice.
     """
 
-    def __init__(self, capture: Capture, told: Told, begin: Callable[[], None]) -> None:
+    def __init__(self, capture: Capture, told: Told, send: Callable[[Any], None]) -> None:
         self._capture = capture
         self._told = told
-        self._begin = begin
+        self._send = send
+        self._scratch: Scratch | None = None
         self._shell: LazyShell | None = None
         self._running: tuple[GivenValues, OwnStates, Scene, dict[str, Any], dict[str, Any]] | None = None
         self.verified: list[Mark] = []
@@ -146,6 +165,8 @@ class StepProcess:
             # The message says it all: the frames, and the error below it, are ours.
             error = error.with_traceback(None)
             error.__cause__, error.__suppress_context__ = None, True
+        if self._scratch is not None and (word := self._scratch.word_on(error)):
+            error.add_note(word)
         return describe_error(error, kind, self._shell)
 
     def rescue(self) -> Rescued | None:
@@ -166,6 +187,7 @@ class StepProcess:
         namespace["__builtins__"] = builtins
         sys.modules["__main__"] = module
         _set_environment(spec, sent["environment"])
+        self._enter_folder(spec)
         for file_name, text in spec.sources.items():
             quote(file_name, text)
         quote(spec.title, spec.cell or spec.code)
@@ -179,7 +201,8 @@ class StepProcess:
         store.objects.trust(tuple(mark) for mark in sent["verified"])
         stand_in({str(p.place): str(p.local) for p in spec.places if p.place.is_remote})
         declared = Declared(spec.places)
-        file_watch = watch.FileWatch(spec.folder or os.getcwd(), [str(store.root)], declared)
+        ignored = [str(store.root), *([self._scratch.root] if self._scratch is not None else [])]
+        file_watch = watch.FileWatch(spec.folder or os.getcwd(), ignored, declared)
         store.bring(spec.inputs.values())  # which may read files that are no business of the step
         # Before the code's own imports: what a local module that is not in the snapshot reads counts too.
         file_watch.start()
@@ -199,13 +222,15 @@ class StepProcess:
         if spec.function is None:
             self._running = given, definitions, scene, namespace, dict(namespace)
         file_watch.look_around()
-        self._begin()
+        self._send({"type": "begun"})
         follow_bars()
         try:
             with self._told.listening():
                 results = self._run_body(spec, body, namespace, values, definitions)
         finally:
             shell.end_cell()
+            if self._scratch is not None:
+                self._scratch.come_back()
         effects, states = scene.end(namespace)
         self._running = None  # what fails from here on is not the code
         flush_files(namespace)
@@ -254,6 +279,24 @@ class StepProcess:
         self.verified = [mark for mark in store.objects.verified() if mark[3] >= VERIFIED_BYTES]
         return record
 
+    def _enter_folder(self, spec: StepSpec) -> None:
+        if spec.scratch:
+            self._scratch = Scratch(spec.folder or os.getcwd())
+            # Whatever becomes of this process, somebody must remove it.
+            self._send({"type": "scratch", "folder": self._scratch.root})
+            atexit.register(self._scratch.remove)
+            # What is imported as seen from the folder is imported from that of the notebook.
+            sys.path[:] = [os.path.join(spec.folder, path) for path in sys.path]
+            self._scratch.enter(spec.places)
+        elif spec.folder:
+            try:
+                os.chdir(spec.folder)
+            except OSError as error:
+                raise ClusterError(
+                    f"The notebook's folder {spec.folder} cannot be entered on {socket.gethostname()} "
+                    f"({error}). Workers on other machines need the folder at the same place."
+                ) from None
+
     def _run_body(
         self,
         spec: StepSpec,
@@ -292,14 +335,6 @@ def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
             os.environ[name] = value
         else:
             os.environ.pop(name, None)
-    if spec.folder:
-        try:
-            os.chdir(spec.folder)
-        except OSError as error:
-            raise ClusterError(
-                f"The notebook's folder {spec.folder} cannot be entered on {socket.gethostname()} ({error}). "
-                "Workers on other machines need the folder at the same place."
-            ) from None
     own = [path for path in sys.path if path not in spec.sys_path]
     sys.path[:] = [*spec.sys_path, *own]
     sys.argv[:] = [""]

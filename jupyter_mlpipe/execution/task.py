@@ -184,6 +184,8 @@ def make_spec(
         shows=component.shows,
         cpus=task.options.resources.cpus,
         gpus=task.options.resources.gpus,
+        scratch=task.options.scratch,
+        spawn=task.options.spawn,
         memory_bytes=task.options.resources.memory_bytes,
         preload=task.preload,
         environment=task.given.environment,
