@@ -177,7 +177,7 @@ def test_kill_right_after_submit_ends_the_step_too(followed: Followed) -> None:
 
 
 def test_large_specs_and_much_text_arrive(followed: Followed) -> None:
-    text = os.urandom(1_500_000).hex()
+    text = os.urandom(900_000).hex()
     followed.submit("large", "print(text)", parameters={"text": text})
     assert followed.wait("large").text == text + "\n"
 
