@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import struct
 import threading
@@ -31,6 +32,13 @@ class Channel:
     def send(self, message: Any) -> None:
         """Send plain JSON values."""
         self.send_bytes(json.dumps(message, separators=(",", ":")).encode())
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a message, or for the other end to be gone; False where neither comes in time."""
+        # Not `select`, which knows small descriptors only.
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
 
     def receive_bytes(self) -> bytes | None:
         """Return the next frame, or None where the other end is gone."""

@@ -23,9 +23,9 @@ from jupyter_mlpipe.execution.endings import describe_end, died
 from jupyter_mlpipe.execution.executor import Message
 from jupyter_mlpipe.execution.figures import INLINE_BACKEND
 from jupyter_mlpipe.execution.memory import MemoryWatch
+from jupyter_mlpipe.execution.printed import SILENCE_S, Printed
 from jupyter_mlpipe.execution.processes import count_out_of_memory
 from jupyter_mlpipe.execution.scratch import remove_scratch
-from jupyter_mlpipe.execution.shown import Shown, Tail, stream_output
 from jupyter_mlpipe.keys.packages import Package, find_package, find_requirements, is_current
 from jupyter_mlpipe.keys.process import THREAD_VARIABLES
 
@@ -168,6 +168,7 @@ class StepServer:
         server, channel, tails = self._connect(running)
         has_begun = False
         scratch = ""
+        printed = Printed(tails)
         n_out_of_memory = count_out_of_memory()
         ending = contextlib.ExitStack()
         try:
@@ -177,7 +178,12 @@ class StepServer:
             if not running.told:
                 running.told = True
                 on_message({"type": "started", "pid": running.pid, "worker": ""})
-            while (message := channel.receive()) is not None:
+            while True:
+                while not channel.wait(SILENCE_S):
+                    for output in printed.ahead():
+                        on_message({"type": "output", "output": output})
+                if (message := channel.receive()) is None:
+                    break
                 if message["type"] == "limit":
                     running.limit = message["memory_bytes"]
                     ending.enter_context(self._memory.over(running.pid, running.limit, running.exceed))
@@ -188,6 +194,10 @@ class StepServer:
                 # What was shown is not shown again either.
                 has_begun = True
                 if message["type"] == "begun":
+                    continue
+                if message["type"] == "output":
+                    if (fresh := printed.take(message["output"], message["upto"])) is not None:
+                        on_message({"type": "output", "output": fresh})
                     continue
                 self._verified.add(message.pop("verified", ()))
                 imported = message.pop("imported", ())
@@ -200,9 +210,9 @@ class StepServer:
             if status is None and not has_begun and not running.killed:
                 return False
             # What it wrote before its end, such as the last words of a C library.
-            for name, tail in zip(("stdout", "stderr"), tails, strict=True):
-                for output in _rest_of(name, tail):
-                    on_message({"type": "output", "output": output})
+            for output in printed.rest():
+                if text := _without_our_frames(output["text"]):
+                    on_message({"type": "output", "output": {**output, "text": text}})
             end = describe_end(
                 status,
                 peak,
@@ -219,11 +229,11 @@ class StepServer:
                 if running.pidfd >= 0:
                     os.close(running.pidfd)
                     running.pidfd = -1
-            for tail in tails:
-                os.close(tail.descriptor)
+            for descriptor in tails:
+                os.close(descriptor)
             channel.close()
 
-    def _connect(self, running: _Running) -> tuple[_ServerProcess, Channel, list[Tail]]:
+    def _connect(self, running: _Running) -> tuple[_ServerProcess, Channel, list[int]]:
         for _ in range(_START_TRIES):
             server = self._ensure()
             ours, theirs = socket.socketpair()
@@ -235,7 +245,7 @@ class StepServer:
                 channel.close()
                 server.wait_for_end()
                 continue
-            tails = [Tail(descriptor) for descriptor in hello[1]]
+            tails = hello[1]
             with self._lock:
                 running.pid = hello[0]
                 with contextlib.suppress(ProcessLookupError):
@@ -397,14 +407,6 @@ def _environment() -> dict[str, str]:
     # The order of sets must not change what a step gives from one server to the next.
     environment.setdefault("PYTHONHASHSEED", "0")
     return environment
-
-
-def _rest_of(name: str, tail: Tail) -> list[dict[str, Any]]:
-    rest = Shown()
-    for text in tail.read(final=True):
-        rest.add(stream_output(name, text))
-    outputs = [{**output, "text": _without_our_frames(output["text"])} for output in rest.to_list()]
-    return [output for output in outputs if output["text"]]
 
 
 def _without_our_frames(text: str) -> str:

@@ -177,15 +177,15 @@ class Tail:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._read = self._punched = 0
+        self.n_read = self._punched = 0
 
     def read(self, *, final: bool = False) -> Iterator[str]:
         """Give what is there, in pieces: a program may write more than there is room for."""
         while chunk := os.read(self.descriptor, _CHUNK_BYTES):
-            self._read += len(chunk)
+            self.n_read += len(chunk)
             if text := self._decoder.decode(chunk):
                 yield text
-            if self._read - self._punched >= _PUNCH_BYTES:
+            if self.n_read - self._punched >= _PUNCH_BYTES:
                 self._give_back_memory()
         if final and (text := self._decoder.decode(b"", final=True)):
             yield text
@@ -197,8 +197,8 @@ class Tail:
         keep_size, punch_hole = 1, 2
         fallocate = ctypes.CDLL(None).fallocate
         fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-        fallocate(self.descriptor, keep_size | punch_hole, 0, self._read)
-        self._punched = self._read
+        fallocate(self.descriptor, keep_size | punch_hole, 0, self.n_read)
+        self._punched = self.n_read
 
 
 class Capture:
@@ -208,6 +208,11 @@ class Capture:
     ----------
     send
         Called with each output, from one thread at a time.
+
+    Attributes
+    ----------
+    sent_upto
+        How many bytes of the two streams are told with the output that is sent; None where there is too much.
     """
 
     def __init__(self, send: Callable[[Output], None]) -> None:
@@ -218,6 +223,7 @@ class Capture:
         self._n_pending = 0
         self._n_sent = 0
         self._is_in_part = False
+        self.sent_upto: list[int] | None = [0, 0]
         self._next_glimpse = 0.0
         self._turn = 1
         self._stopped = threading.Event()
@@ -294,7 +300,7 @@ class Capture:
             text = text[-_GLIMPSE_CHARS:]
             text = text[text.find("\n") + 1 :]
         if not self._is_in_part:
-            self._is_in_part = True
+            self._is_in_part, self.sent_upto = True, None
             self._send(stream_output(name, _IN_PART))
         self._pending, self._n_pending = [(name, [text])], len(text)
 
@@ -310,8 +316,10 @@ class Capture:
 
     def _send_pending(self) -> None:
         pending, self._pending, self._n_pending = self._pending, [], 0
-        for name, pieces in pending:
+        for number, (name, pieces) in enumerate(pending, 1):
             text = "".join(pieces)
+            if number == len(pending):
+                self.sent_upto = None if self._is_in_part else [tail.n_read for tail in self._tails.values()]
             self._n_sent += len(text) + _OUTPUT_CHARS
             self._send(stream_output(name, text))
 

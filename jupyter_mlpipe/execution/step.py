@@ -47,7 +47,7 @@ from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.scene import Scene, make_scene
 from jupyter_mlpipe.execution.scratch import Scratch
 from jupyter_mlpipe.execution.shell import LazyShell, make_shell_ahead
-from jupyter_mlpipe.execution.shown import Capture
+from jupyter_mlpipe.execution.shown import Capture, Output
 from jupyter_mlpipe.execution.spawn import sent_before, start_anew
 from jupyter_mlpipe.execution.spec import VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.telling import Told
@@ -78,12 +78,20 @@ _thread_pools: Any = None
 def serve(connection: socket.socket) -> None:
     """Run the one step that the worker sends, then end this process."""
     channel = Channel(connection)
-    capture = Capture(lambda output: channel.send({"type": "output", "output": output}))
+    capture = _make_capture(channel)
     channel.send_hello(os.getpid(), capture.start())
     given, encoded = channel.receive(), channel.receive_bytes()
     if given is None or encoded is None:
         os._exit(0)
     _serve(channel, capture, given, encoded, may_spawn=True)
+
+
+def _make_capture(channel: Channel) -> Capture:
+    def send(output: Output) -> None:
+        channel.send({"type": "output", "output": output, "upto": capture.sent_upto})
+
+    capture = Capture(send)
+    return capture
 
 
 def _serve(channel: Channel, capture: Capture, given: Any, encoded: bytes, *, may_spawn: bool) -> None:
@@ -121,7 +129,7 @@ def resume() -> None:
     """Run the step that a process was about to run which has then become this new interpreter."""
     connection, tails, (given, encoded) = sent_before()
     channel = Channel(socket.socket(fileno=connection))
-    capture = Capture(lambda output: channel.send({"type": "output", "output": output}))
+    capture = _make_capture(channel)
     capture.resume(tails)
     _serve(channel, capture, given, encoded, may_spawn=False)
 

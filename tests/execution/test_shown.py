@@ -238,3 +238,33 @@ def test_wide_frame_is_printed_as_in_a_kernel_and_without_ipython(tmp_path: Path
             assert steps.value(ended, "loaded") is False
     finally:
         steps.server.close()
+
+
+def test_lines_arrive_while_the_step_holds_the_interpreters_lock(steps: Steps) -> None:
+    code = """
+import ctypes, sys
+print("before")
+print("and", file=sys.stderr)
+print("then é")
+ctypes.PyDLL(None).usleep(900_000)
+print("after")
+"""
+    ended = steps.run(code)
+    texts = [m["output"]["text"] for m in ended.messages if m["type"] == "output"]
+    assert "".join(texts[: texts.index("after\n")]).count("\n") == 3
+    assert sorted("".join(texts).splitlines()) == ["after", "and", "before", "then é"]
+    kept = "".join(output["text"] for output in steps.store.get_shown(ended.record))
+    assert kept == "before\nand\nthen é\nafter\n"
+
+
+def test_text_before_a_crash_arrives_once_and_whole(steps: Steps) -> None:
+    code = """
+import ctypes, os, sys
+print("one")
+print("two", file=sys.stderr)
+print("three")
+ctypes.PyDLL(None).usleep(600_000)
+os.write(1, b"four\\n")
+os._exit(3)
+"""
+    assert sorted(steps.run(code).text.split()) == ["four", "one", "three", "two"]
