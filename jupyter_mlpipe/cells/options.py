@@ -43,7 +43,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("--resource", "NAME=AMOUNT", "any other amount that a worker offers; may be repeated"),
     Option("--pool", "NAME", "workers of one kind", recorded_only=True),
     Option("--timeout", "DURATION", "stop the step after this time, such as 30m or 1h30m"),
-    Option("--retries", "N", "try again so many times when the step fails (default 0)"),
+    Option("--retries", "N", "try again so many times after an error, a crash or a timeout (default 0)"),
     Option("--no-reuse", None, "run the step each time, whatever is known"),
     Option("--max-age", "DURATION", "reuse only results younger than this, such as 7d"),
     Option("--salt", "TEXT", "any text that enters the key: another text, another result"),
