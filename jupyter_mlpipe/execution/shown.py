@@ -21,7 +21,7 @@ from typing import Any
 
 FLUSH_S = 0.05
 FLUSH_CHARS = 8192
-HEAD_CHARS = TAIL_CHARS = 2_000_000
+HEAD_CHARS = TAIL_CHARS = 4_000_000
 """How much text is kept from the beginning and from the end."""
 _PIECE_CHARS = 1024
 _OUTPUT_CHARS = 500  # that an output counts beside its text

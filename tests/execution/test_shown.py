@@ -83,12 +83,12 @@ def test_much_text_does_not_stay_in_memory(steps: Steps) -> None:
 
 
 def test_of_much_text_the_head_and_the_tail_are_kept_and_shown(steps: Steps) -> None:
-    ended = steps.run("for i in range(500_000): print('line', i)")
+    ended = steps.run("for i in range(1_000_000): print('line', i)")
     (kept,) = steps.store.get_shown(ended.record)
     head, word, tail = kept["text"].partition("\n[")
     n_left_out = int(tail.partition(" ")[0].replace(",", ""))
     tail = tail.partition("left out here]\n")[2]
-    whole = "".join(f"line {i}\n" for i in range(500_000))
+    whole = "".join(f"line {i}\n" for i in range(1_000_000))
     assert word
     assert HEAD_CHARS - 500 <= len(head) <= HEAD_CHARS
     assert whole.startswith(head)
@@ -97,7 +97,7 @@ def test_of_much_text_the_head_and_the_tail_are_kept_and_shown(steps: Steps) -> 
     assert len(head) + n_left_out + len(tail) == len(whole)
     assert ended.text[:1_500_000] == head[:1_500_000]
     assert ended.text.count("only a part of what is printed is shown") == 1
-    assert ended.text.endswith("\nline 499999\n")
+    assert ended.text.endswith("\nline 999999\n")
 
 
 @pytest.mark.parametrize("n_lines", [1, 30_000])
