@@ -20,6 +20,9 @@ __all__ = [
     "component",
     "current",
     "load_ipython_extension",
+    "log_metric",
+    "log_metrics",
+    "progress",
     "register_codec",
 ]
 
@@ -29,6 +32,9 @@ _LAZY = {
     "Pipeline": ("jupyter_mlpipe.notebook.api", "Pipeline"),
     "Run": ("jupyter_mlpipe.execution.run", "Run"),
     "component": ("jupyter_mlpipe.cells.decorator", "component"),
+    "log_metric": ("jupyter_mlpipe.execution.telling", "log_metric"),
+    "log_metrics": ("jupyter_mlpipe.execution.telling", "log_metrics"),
+    "progress": ("jupyter_mlpipe.execution.telling", "progress"),
     "register_codec": ("jupyter_mlpipe.store.registered", "register_codec"),
     "current": ("jupyter_mlpipe.notebook.api", "current"),
 }

@@ -20,7 +20,8 @@ MLPipeError
 ├── ClusterError            the cluster cannot be started or reached
 └── StepError               a step failed; carries the user's traceback
     ├── StepTimeoutError
-    ├── StepDiedError       its process ended without a word (signal, out of memory)
+    ├── StepDiedError       its process ended without a word (exit, crash, signal)
+    │   └── StepMemoryError  ... because of the memory that it used
     └── StepOutputError     a declared output was not bound or cannot be stored
 
 Each survives pickling: errors travel from step processes and workers to the notebook.
@@ -160,7 +161,11 @@ class StepTimeoutError(StepError):
 
 
 class StepDiedError(StepError):
-    """A step's process ended without a result: by a signal, or out of memory."""
+    """A step's process ended without a result: by an exit, a crash or a signal."""
+
+
+class StepMemoryError(StepDiedError):
+    """A step used more memory than it asks for with --memory, or than there was."""
 
 
 class StepOutputError(StepError):

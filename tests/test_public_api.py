@@ -15,6 +15,9 @@ def test_the_exported_names_are_these() -> None:
         "component",
         "current",
         "load_ipython_extension",
+        "log_metric",
+        "log_metrics",
+        "progress",
         "register_codec",
     ]
 

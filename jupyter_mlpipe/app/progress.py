@@ -15,6 +15,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from jupyter_mlpipe.model.metrics import describe_progress
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import ENDED, readable, shorten
 
@@ -154,6 +155,8 @@ class Progress:
 
     def _why(self, name: str) -> str:
         step = self.steps[name]
+        if step["status"] == "running" and step.get("progress"):
+            return describe_progress(*step["progress"])
         if step.get("error"):
             return str(step["error"]).partition("\n")[0]
         if step["status"] == "reused":

@@ -39,17 +39,19 @@ class Option:
 OPTIONS: tuple[Option, ...] = (
     Option("--cpus", "N", "cores that the step needs; a fraction is allowed (default 1)"),
     Option("--gpus", "N", "whole GPUs that the step needs"),
-    Option("--memory", "SIZE", "working memory, such as 4GB or 512MiB"),
+    Option("--memory", "SIZE", "memory that the step may use, such as 4GB or 512MiB: with more it is ended"),
     Option("--resource", "NAME=AMOUNT", "any other amount that a worker offers; may be repeated"),
     Option("--pool", "NAME", "workers of one kind", recorded_only=True),
     Option("--timeout", "DURATION", "stop the step after this time, such as 30m or 1h30m"),
-    Option("--retries", "N", "try again so many times when the step fails (default 0)"),
+    Option("--retries", "N", "try again so many times after an error, a crash or a timeout (default 0)"),
     Option("--no-reuse", None, "run the step each time, whatever is known"),
     Option("--max-age", "DURATION", "reuse only results younger than this, such as 7d"),
     Option("--salt", "TEXT", "any text that enters the key: another text, another result"),
     Option("--no-run", None, "register the component without running it"),
     Option("--background", None, "return at once and run beside other cells"),
     Option("--here", None, "run in the kernel's own process: for widgets, connections, input"),
+    Option("--scratch", None, "run in an empty folder, which is then removed; declared files are there"),
+    Option("--spawn", None, "run in a new interpreter instead of a fork: for libraries that bear no fork"),
     Option("--no-auto", None, "leave the step out of automatic runs", recorded_only=True),
 )
 
@@ -90,12 +92,20 @@ def parse_options(words: Sequence[tuple[str, str | None]]) -> Options:
         max_age_s=values.get("--max-age"),
         salt=values.get("--salt", ""),
     )
+    for flag in ("--scratch", "--spawn"):
+        if flag in typed and "--here" in typed:
+            raise HeaderError(
+                f"{flag} is for steps with a process of their own, and --here runs this one in the kernel. "
+                "Keep one of them."
+            )
     return replace(
         options,
         reuse="--no-reuse" not in typed,
         run="--no-run" not in typed,
         background="--background" in typed,
         here="--here" in typed,
+        scratch="--scratch" in typed,
+        spawn="--spawn" in typed,
         auto="--no-auto" not in typed,
     )
 

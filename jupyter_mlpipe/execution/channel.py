@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import struct
 import threading
@@ -19,6 +20,10 @@ class Channel:
         self._connection = connection
         self._lock = threading.Lock()
 
+    @property
+    def descriptor(self) -> int:
+        return self._connection.fileno()
+
     def send_bytes(self, content: bytes) -> None:
         with self._lock:
             self._connection.sendall(_LENGTH.pack(len(content)))
@@ -27,6 +32,13 @@ class Channel:
     def send(self, message: Any) -> None:
         """Send plain JSON values."""
         self.send_bytes(json.dumps(message, separators=(",", ":")).encode())
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a message, or for the other end to be gone; False where neither comes in time."""
+        # Not `select`, which knows small descriptors only.
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
 
     def receive_bytes(self) -> bytes | None:
         """Return the next frame, or None where the other end is gone."""

@@ -19,12 +19,15 @@ from typing import IO, Any
 
 from jupyter_mlpipe.errors import ClusterError
 from jupyter_mlpipe.execution.channel import Channel
-from jupyter_mlpipe.execution.executor import FailedMessage, Message
+from jupyter_mlpipe.execution.endings import describe_end, died
+from jupyter_mlpipe.execution.executor import Message
 from jupyter_mlpipe.execution.figures import INLINE_BACKEND
-from jupyter_mlpipe.execution.shown import Tail, stream_output
+from jupyter_mlpipe.execution.memory import MemoryWatch
+from jupyter_mlpipe.execution.printed import SILENCE_S, Printed
+from jupyter_mlpipe.execution.processes import count_out_of_memory
+from jupyter_mlpipe.execution.scratch import remove_scratch
 from jupyter_mlpipe.keys.packages import Package, find_package, find_requirements, is_current
 from jupyter_mlpipe.keys.process import THREAD_VARIABLES
-from jupyter_mlpipe.model.resources import describe_bytes
 
 _START_TRIES = 2
 _STATUS_WAIT_S = 30.0
@@ -44,9 +47,20 @@ class _Running:
     pidfd: int = -1
     killed: bool = False
     told: bool = False
+    used: int = 0
+    limit: int = 0
+
+    def exceed(self, used: int) -> None:
+        """End it for the memory that it uses."""
+        if not self.killed:
+            self.used = used
+            self._end()
 
     def kill(self) -> None:
         self.killed = True
+        self._end()
+
+    def _end(self) -> None:
         # A readable pidfd: it has ended, and its number may soon be another's.
         if self.pidfd >= 0 and not select.select((self.pidfd,), (), (), 0)[0]:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -64,6 +78,7 @@ class StepServer:
         self._preloaded: dict[str, tuple[Package, ...]] = {}
         self._retired: list[_ServerProcess] = []
         self._verified = _Verified()
+        self._memory = MemoryWatch()
         self._closed = False
 
     def ensure(self, preload: Iterable[str] = ()) -> None:
@@ -128,15 +143,15 @@ class StepServer:
             self._running[token] = running
         try:
             if running.killed:
-                on_message(_died("It was killed before it started.", started))
+                on_message(died("killed", "It was killed before it started.", started))
                 return
             sent = {"environment": dict(environment or {}), "verified": self._verified.recent()}
             for _ in range(_START_TRIES):
                 if self._follow(running, sent, spec, on_message, started):
                     return
-            on_message(_died(_describe_death(None, 0, killed=running.killed), started))
+            on_message(died(*describe_end(None, 0, killed=running.killed), started))
         except ClusterError as error:
-            on_message(_died(str(error), started))
+            on_message(died("died", str(error), started))
         finally:
             with self._lock:
                 del self._running[token]
@@ -152,6 +167,10 @@ class StepServer:
         """Relay what one process says; False where its server ended before the step had begun."""
         server, channel, tails = self._connect(running)
         has_begun = False
+        scratch = ""
+        printed = Printed(tails)
+        n_out_of_memory = count_out_of_memory()
+        ending = contextlib.ExitStack()
         try:
             with contextlib.suppress(ConnectionError):
                 channel.send(sent)
@@ -159,10 +178,26 @@ class StepServer:
             if not running.told:
                 running.told = True
                 on_message({"type": "started", "pid": running.pid, "worker": ""})
-            while (message := channel.receive()) is not None:
+            while True:
+                while not channel.wait(SILENCE_S):
+                    for output in printed.ahead():
+                        on_message({"type": "output", "output": output})
+                if (message := channel.receive()) is None:
+                    break
+                if message["type"] == "limit":
+                    running.limit = message["memory_bytes"]
+                    ending.enter_context(self._memory.over(running.pid, running.limit, running.exceed))
+                    continue
+                if message["type"] == "scratch":
+                    scratch = message["folder"]
+                    continue
                 # What was shown is not shown again either.
                 has_begun = True
                 if message["type"] == "begun":
+                    continue
+                if message["type"] == "output":
+                    if (fresh := printed.take(message["output"], message["upto"])) is not None:
+                        on_message({"type": "output", "output": fresh})
                     continue
                 self._verified.add(message.pop("verified", ()))
                 imported = message.pop("imported", ())
@@ -171,24 +206,34 @@ class StepServer:
                 if message["type"] == "ended":
                     return True
             status, peak = server.wait_for_status(running.pid)
+            remove_scratch(scratch)  # which its process would have done
             if status is None and not has_begun and not running.killed:
                 return False
             # What it wrote before its end, such as the last words of a C library.
-            for name, tail in zip(("stdout", "stderr"), tails, strict=True):
-                if text := _without_our_frames(tail.read(final=True)):
-                    on_message({"type": "output", "output": stream_output(name, text)})
-            on_message(_died(_describe_death(status, peak, killed=running.killed), started))
+            for output in printed.rest():
+                if text := _without_our_frames(output["text"]):
+                    on_message({"type": "output", "output": {**output, "text": text}})
+            end = describe_end(
+                status,
+                peak,
+                killed=running.killed,
+                used=running.used,
+                limit=running.limit,
+                ran_out=count_out_of_memory() != n_out_of_memory,
+            )
+            on_message(died(*end, started))
             return True
         finally:
+            ending.close()
             with self._lock:
                 if running.pidfd >= 0:
                     os.close(running.pidfd)
                     running.pidfd = -1
-            for tail in tails:
-                os.close(tail.descriptor)
+            for descriptor in tails:
+                os.close(descriptor)
             channel.close()
 
-    def _connect(self, running: _Running) -> tuple[_ServerProcess, Channel, list[Tail]]:
+    def _connect(self, running: _Running) -> tuple[_ServerProcess, Channel, list[int]]:
         for _ in range(_START_TRIES):
             server = self._ensure()
             ours, theirs = socket.socketpair()
@@ -200,7 +245,7 @@ class StepServer:
                 channel.close()
                 server.wait_for_end()
                 continue
-            tails = [Tail(descriptor) for descriptor in hello[1]]
+            tails = hello[1]
             with self._lock:
                 running.pid = hello[0]
                 with contextlib.suppress(ProcessLookupError):
@@ -370,37 +415,3 @@ def _without_our_frames(text: str) -> str:
         return text
     ours = (f'  File "{os.path.dirname(__file__)}{os.sep}', '  File "<string>"')
     return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(ours))
-
-
-def _died(why: str, started: float) -> FailedMessage:
-    return {
-        "type": "ended",
-        "status": "failed",
-        "error": {
-            "kind": "died",
-            "ename": "StepDiedError",
-            "evalue": why,
-            "traceback": [f"StepDiedError: {why}"],
-        },
-        "seconds": time.perf_counter() - started,
-    }
-
-
-def _describe_death(status: int | None, peak: int, *, killed: bool) -> str:
-    if killed:
-        return "Its process was killed on request."
-    if status is None:
-        return "Its process ended with the fork server, before it was done."
-    if not os.WIFSIGNALED(status):
-        return f"Its process exited with status {os.waitstatus_to_exitcode(status)} before it was done."
-    number = os.WTERMSIG(status)
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        name = f"signal {number}"
-    if number == signal.SIGKILL:
-        return (
-            f"Its process was killed by {name}, most likely because memory ran out: "
-            f"it had used {describe_bytes(peak)}. Ask for more with --memory, or work on less at a time."
-        )
-    return f"Its process was killed by {name}."

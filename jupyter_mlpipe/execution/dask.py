@@ -264,7 +264,7 @@ class DaskExecutor:
         future.add_done_callback(lambda done: self._on_done(token, done))
 
     def kill(self, token: str) -> None:
-        """End a step's process at once. Its "ended" message still comes, of kind "died"."""
+        """End a step's process at once. Its "ended" message still comes, of kind "killed"."""
         if self._local is not None:
             self._local.server.kill(token)
             return

@@ -9,10 +9,30 @@ from typing import Literal, NamedTuple
 from jupyter_mlpipe.model.status import RunStatus, StepStatus
 
 Amounts = Mapping[str, float]
-FailureKind = Literal["error", "output", "timeout", "died", "lost", "missing", "key", "resource", "cluster"]
-"""Why a step failed: its code raised; a declared output was not made; its time was up; its process
-died; its worker was lost again and again; an input's bytes were damaged again and again; its key could
-not be derived; no worker can serve it; there is no cluster."""
+ErrorKind = Literal[
+    "error",  # the code raised
+    "output",  # a declared output was not bound or cannot be stored, or an input was changed
+    "exited",  # its process left without a word: `os._exit`
+    "crashed",  # ... by a fault in native code: SIGSEGV, SIGABRT
+    "signal",  # ... by a signal from outside: SIGTERM, SIGKILL
+    "memory",  # it used more memory than it asks for, or the system ran out of it
+    "killed",  # it was killed on request: its run was cancelled, or the cluster closed
+    "died",  # its process ended with the fork server
+]
+"""How an attempt failed, as its worker tells it."""
+
+FailureKind = (
+    ErrorKind
+    | Literal[
+        "timeout",  # its time was up
+        "lost",  # its worker was lost again and again
+        "missing",  # the bytes of an input were damaged again and again
+        "key",  # its key could not be derived
+        "resource",  # no worker can ever serve it
+        "cluster",  # there is no cluster
+    ]
+)
+"""Why a step failed."""
 
 
 class Node(NamedTuple):

@@ -6,15 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
+from jupyter_mlpipe.execution.events import ErrorKind
+
 Amounts = Mapping[str, float]
 Workers = Mapping[str, Amounts]
-
-ErrorKind = Literal[
-    "error",  # the code raised
-    "output",  # a declared output was not bound or cannot be stored, or an input was changed
-    "timeout",  # the runner killed it because its time was up
-    "died",  # the process ended without a word
-]
 
 
 class StepFailure(TypedDict):
@@ -45,6 +40,21 @@ class OutputMessage(TypedDict):
     output: dict[str, Any]
 
 
+class ProgressMessage(TypedDict):
+    """How far the step says it has come: `fraction` from 0 to 1, None where it does not know."""
+
+    type: Literal["progress"]
+    fraction: float | None
+    text: str
+
+
+class MetricsMessage(TypedDict):
+    """Metrics that the step has logged since the last such message; text where one is not finite."""
+
+    type: Literal["metrics"]
+    values: dict[str, float | str]
+
+
 class SucceededMessage(TypedDict):
     """The step's record is in the store; `record` is its JSON."""
 
@@ -67,7 +77,7 @@ class FailedMessage(TypedDict):
     rescued: NotRequired[dict[str, Any]]
 
 
-Message = StartedMessage | OutputMessage | SucceededMessage | FailedMessage
+Message = StartedMessage | OutputMessage | ProgressMessage | MetricsMessage | SucceededMessage | FailedMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +135,7 @@ class Executor(Protocol):
         ...
 
     def kill(self, token: str) -> None:
-        """End a step's process at once. Its "ended" message still comes, of kind "died"."""
+        """End a step's process at once. Its "ended" message still comes, of kind "killed"."""
         ...
 
     def close(self) -> None:

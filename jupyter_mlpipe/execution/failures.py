@@ -8,18 +8,23 @@ from jupyter_mlpipe.errors import (
     ResourceError,
     StepDiedError,
     StepError,
+    StepMemoryError,
     StepOutputError,
     StepTimeoutError,
 )
-from jupyter_mlpipe.execution.events import FailureKind
-from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
+from jupyter_mlpipe.execution.events import ErrorKind, FailureKind
+from jupyter_mlpipe.execution.executor import StepFailure
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model.resources import describe_seconds
 
 _CLASSES: dict[ErrorKind, type[StepError]] = {
     "error": StepError,
     "output": StepOutputError,
-    "timeout": StepTimeoutError,
+    "exited": StepDiedError,
+    "crashed": StepDiedError,
+    "signal": StepDiedError,
+    "memory": StepMemoryError,
+    "killed": StepDiedError,
     "died": StepDiedError,
 }
 
@@ -62,7 +67,7 @@ def decided_error(task: StepTask, kind: FailureKind, why: str, reported: MLPipeE
                 "What the store holds comes back with other bytes than were written: look at its disk."
             )
             return StepError(message, step=task.name, cell_id=cell_id, ename="ArtifactCorruptError")
-        case "error" | "output" | "died" | "key":
+        case _:
             return reported or StepError(why, step=task.name, cell_id=cell_id)
 
 

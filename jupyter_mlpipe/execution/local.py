@@ -19,7 +19,7 @@ from jupyter_mlpipe.execution.spec import StepSpec
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.store.records import Record
 
-_INTERRUPTED: StepFailure = {"kind": "died", "ename": "KeyboardInterrupt", "evalue": "", "traceback": []}
+_INTERRUPTED: StepFailure = {"kind": "killed", "ename": "KeyboardInterrupt", "evalue": "", "traceback": []}
 
 
 class LocalFailure(Exception):  # noqa: N818 - carries the error of a step's code, and is never raised to users
@@ -65,7 +65,7 @@ class LocalJob:
         self.task = task
         self.spec = spec
         self._work = work
-        self._tell = tell
+        self.tell = tell
         self._cancel = cancel
         self._phase: Literal["waiting", "running", "ended"] = "waiting"
         self._killed = False
@@ -83,7 +83,7 @@ class LocalJob:
             if self._phase != "waiting":
                 return
             self._phase = "running"
-        self._tell({"type": "started", "pid": os.getpid(), "worker": ""})
+        self.tell({"type": "started", "pid": os.getpid(), "worker": ""})
         started = time.perf_counter()
         failure: StepFailure | None = None
         interrupt: KeyboardInterrupt | None = None
@@ -111,12 +111,12 @@ class LocalJob:
         if interrupt is not None and not self._killed:
             self._cancel()
         if record is not None:
-            self._tell(
+            self.tell(
                 {"type": "ended", "status": "succeeded", "record": record.to_json(), "seconds": seconds}
             )
         else:
             assert failure is not None
-            self._tell(_failed(failure, seconds))
+            self.tell(_failed(failure, seconds))
         if interrupt is not None and not self._killed:
             raise interrupt
 
@@ -128,7 +128,7 @@ class LocalJob:
                 _interrupt_main_thread()
             elif self._phase == "waiting":
                 self._phase = "ended"
-                self._tell(_failed(_INTERRUPTED, 0.0))
+                self.tell(_failed(_INTERRUPTED, 0.0))
 
 
 Work = Callable[[LocalJob], Record]

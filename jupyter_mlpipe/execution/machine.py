@@ -58,9 +58,9 @@ Phase = Literal["waiting", "deriving", "held", "queued", "backoff", "submitted",
 
 MAX_LOSSES = 3
 MAX_RETURNS = 2
-BACKOFF_S = 0.5
-RETRIED: frozenset[FailureKind] = frozenset({"error", "timeout", "died"})
-"""What a further attempt may mend. A declared output that is not made is not among them."""
+BACKOFF_S, MAX_BACKOFF_S = 0.5, 60.0
+RETRIED: frozenset[FailureKind] = frozenset({"error", "timeout", "exited", "crashed", "signal", "died"})
+"""What a further attempt may mend. Neither a declared output that is not made nor too little memory is."""
 
 
 class _Step:
@@ -366,7 +366,7 @@ class RunMachine:
         if self._is_cancelled(step):
             self._end(step, "cancelled")
         elif kind in RETRIED and step.failures < step.ask.retries:
-            seconds = BACKOFF_S * 2**step.failures
+            seconds = min(BACKOFF_S * 2**step.failures, MAX_BACKOFF_S)
             step.failures += 1
             step.phase = "backoff"
             self._change(step, "queued", f"retry {step.failures} of {step.ask.retries} in {seconds:g} s")

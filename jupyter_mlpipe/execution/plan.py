@@ -40,6 +40,7 @@ _UNBOUND = digest("not bound")
 _RAN = (Reason("reuse", "", "ran when its cell was last run"),)
 # A step's process holds what the step reads, the notebook's own more: what ran in one is none of the other's.
 _HERE = Ingredient("setting", "--here", digest("in the notebook's own process"))
+_SCRATCH = Ingredient("setting", "--scratch", digest("in an empty folder"))
 _SAME = (Reason("reuse", "", "same code, inputs, parameters and packages"),)
 
 
@@ -239,7 +240,7 @@ def decide(
         What will have become of files by then.
     """
     name, component, options = task.name, task.step.component, task.options
-    where = (_HERE,) if options.here else ()
+    where = (*((_HERE,) if options.here else ()), *((_SCRATCH,) if options.scratch else ()))
     absent = [n for n in task.inputs if n not in inputs]
     unbound = [n for n in absent if _is_unbound(task, n, records)]
     key, ingredients = derive_key(

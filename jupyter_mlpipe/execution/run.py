@@ -18,6 +18,7 @@ from jupyter_mlpipe.errors import (
 )
 from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.state import Listener, RunState, StepState
+from jupyter_mlpipe.model.metrics import describe_progress, numbers_to_json
 from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import ENDED, Reason, RunSnapshot, RunStatus, StepSnapshot, StepStatus
@@ -94,9 +95,34 @@ class RunStep:
     def shown(self) -> list[dict[str, Any]]:
         """What it has shown so far, or showed when it ran: nbformat-like outputs."""
         state = self._state
-        if state.status in ("reused", "succeeded") and state.record is not None and not state.outputs:
-            state.outputs = self._store.get_shown(state.record)
-        return list(state.outputs)
+        is_made = state.status in ("reused", "succeeded")
+        if is_made and state.record is not None and not (state.outputs and state.outputs.is_short):
+            # The record has more than what was shown as it came.
+            return self._store.get_shown(state.record)
+        return state.outputs.to_list()
+
+    @property
+    def progress(self) -> tuple[float | None, str] | None:
+        """How far it says it has come, from 0 to 1, and in words; None where it says nothing."""
+        return self._state.progress if self._state.status == "running" else None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last value of each metric that it logged, or had logged when it made what is reused."""
+        return self._state.all_metrics()
+
+    @property
+    def curves(self) -> dict[str, list[tuple[int, float]]]:
+        """Points (step, value) of the metrics that it logged with a step, once it has ended."""
+        record = self._state.record
+        found = record.curves if record is not None and self._state.status in ("succeeded", "reused") else {}
+        return {name: [(int(x), float(y)) for x, y in curve] for name, curve in found.items()}
+
+    @property
+    def used(self) -> dict[str, float]:
+        """What making its result used, by what it is: ``peak_memory_bytes``, and see `Record.used`."""
+        record = self._state.record
+        return {} if record is None else {"peak_memory_bytes": record.peak_memory_bytes, **record.used}
 
     @property
     def log(self) -> str:
@@ -133,6 +159,8 @@ class RunStep:
             saved_seconds=self.saved_seconds,
             reasons=state.reasons,
             worker=state.worker,
+            progress=self.progress,
+            metrics=numbers_to_json(self.metrics),
             cell_id=component.cell_id,
             error=describe_error(state.error) if state.error is not None else None,
             previews={name: artifact.preview for name, artifact in made.items()},
@@ -334,6 +362,8 @@ class Run:
         width = max((len(name) for name in self.steps), default=0)
         for step in self.steps.values():
             took = describe_seconds(step.seconds) if step.seconds else ""
+            if step.progress is not None:
+                took = f"{took} {describe_progress(*step.progress)}"
             if step.saved_seconds:
                 took = f"saved {describe_seconds(step.saved_seconds)}"
             note = describe_error(step.error) if step.error is not None else step.why

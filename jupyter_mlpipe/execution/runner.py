@@ -80,6 +80,7 @@ from jupyter_mlpipe.execution.task import StepTask, make_spec
 from jupyter_mlpipe.execution.written import file_order
 from jupyter_mlpipe.execution.written import restore as restore_files
 from jupyter_mlpipe.model.graph import ancestors, descendants
+from jupyter_mlpipe.model.metrics import numbers_from_json, numbers_to_json
 from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, reasons_json
 from jupyter_mlpipe.store.accepted import remove_accepted
 from jupyter_mlpipe.store.history import HAS_RUN, History, RunEntry
@@ -587,6 +588,12 @@ class Runner:
         if message["type"] == "output":
             state.add_output(node.step, message["output"])
             return None
+        if message["type"] == "progress":
+            state.set_progress(node.step, message["fraction"], message["text"])
+            return None
+        if message["type"] == "metrics":
+            step.metrics.update(numbers_from_json(message["values"]))
+            return None
         self._fleet.forget(token)
         self._local.pop((node, attempt), None)
         step.seconds = message["seconds"]
@@ -642,6 +649,7 @@ class Runner:
                     "status": step.status,
                     "key": step.key,
                     "seconds": step.seconds,
+                    **({"metrics": numbers_to_json(found)} if (found := step.all_metrics()) else {}),
                     # Of the others it says nothing that a plan does not say again.
                     **(
                         {"reasons": reasons_json(step.reasons, diff_lines=_KEPT_LINES)}

@@ -26,6 +26,7 @@ import warnings
 from typing import Any, NoReturn
 
 from jupyter_mlpipe.execution.frontend import as_in_a_kernel
+from jupyter_mlpipe.execution.processes import adopt_orphans, children_of
 from jupyter_mlpipe.execution.step import rehearse, serve, warm_up
 
 N_WAITING = 3
@@ -58,6 +59,8 @@ class ForkServer:
         self._alive: set[int] = set()
         self._waiting: set[int] = set()
         self._linger: dict[int, float] = {}
+        # What steps that are gone have left running, and when its time is up.
+        self._orphans: dict[int, float] = {}
         self._early_deaths = 0
         self._received = b""
         # A child says here that it has taken a step.
@@ -72,13 +75,14 @@ class ForkServer:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        adopt_orphans()
         warm_up()
         gc.collect()
         gc.freeze()
         while True:
             short = not self._fill()
-            if self._linger:
-                timeout = max(0.0, min(self._linger.values()) - time.monotonic())
+            if due := [*self._linger.values(), *self._orphans.values()]:
+                timeout = max(0.0, min(due) - time.monotonic())
             else:
                 timeout = 0.1 if short else 1.0
             sources: tuple[Any, ...] = (self._control, self._taken, self._wake)
@@ -91,6 +95,7 @@ class ForkServer:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wake, 4096)
             self._reap()
+            self._end_orphans()
             # Where the worker was forked, a copy of its socket may stay open after its death.
             if (self._control in ready and not self._obey()) or os.getppid() != self._parent:
                 self._end()
@@ -162,6 +167,7 @@ class ForkServer:
         _, status, usage = os.wait4(pid, 0)
         self._alive.discard(pid)
         self._linger.pop(pid, None)
+        self._find_orphans()
         if pid in self._waiting:
             self._waiting.discard(pid)
             self._early_deaths += 1
@@ -171,6 +177,26 @@ class ForkServer:
         with contextlib.suppress(OSError):
             self._control.sendall(json.dumps(report).encode() + b"\n")
 
+    def _find_orphans(self) -> None:
+        # A step adopts what descends from it, so whatever comes here as an orphan is of a step that is gone:
+        # of the one just buried, or of one that has ended well and whose children may need their moment.
+        due = time.monotonic() + (_GRACE_S if self._linger else 0.0)
+        for pid in children_of(self._pid):
+            if pid not in self._alive:
+                self._orphans.setdefault(pid, due)
+
+    def _end_orphans(self) -> None:
+        now = time.monotonic()
+        while overdue := [pid for pid, due in self._orphans.items() if due <= now]:
+            for pid in overdue:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, 0)
+                del self._orphans[pid]
+            # Their own children have come here in the meantime.
+            self._find_orphans()
+
     def _end(self, status: int = 0) -> NoReturn:
         for pid in self._alive:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -178,6 +204,12 @@ class ForkServer:
             # A child that has just been forked has no group of its own yet.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        self._alive.clear()
+        self._linger.clear()
+        self._find_orphans()
+        self._orphans = dict.fromkeys(self._orphans, 0.0)
+        self._end_orphans()
         os._exit(status)
 
     # In the child
@@ -193,6 +225,7 @@ class ForkServer:
     def _wait_for_work(self) -> socket.socket | None:
         os.setsid()
         _die_with_parent(self._pid)
+        adopt_orphans()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)

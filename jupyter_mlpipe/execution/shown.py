@@ -10,15 +10,25 @@ import codecs
 import contextlib
 import fcntl
 import io
+import itertools
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 FLUSH_S = 0.05
 FLUSH_CHARS = 8192
-KEPT_CHARS = 16_000_000  # of text, in one output of the record
+HEAD_CHARS = TAIL_CHARS = 4_000_000
+"""How much text is kept from the beginning and from the end."""
+_PIECE_CHARS = 1024
+_OUTPUT_CHARS = 500  # that an output counts beside its text
+_GLIMPSE_CHARS, _GLIMPSE_S = 4096, 0.25
+_LEFT_OUT = "\n[{:,} characters are left out here]\n"
+_IN_PART = "\n[from here on, only a part of what is printed is shown as it comes]\n"
+_CHUNK_BYTES = 1 << 18
 _PUNCH_BYTES = 1 << 24
 _NAMES = ("stdout", "stderr")
 
@@ -26,14 +36,34 @@ OURS = "application/vnd.mlpipe+json"
 """The mime type that tells what we add to a cell's output from the cell's own."""
 
 Output = dict[str, Any]
+_NOTHING: Output = {"output_type": "", "name": ""}
 
 
 class Shown:
-    """The outputs as a notebook would hold them: streams merged, clears and updates applied."""
+    """The outputs as a notebook would hold them: streams merged, clears and updates applied.
+
+    Of text, the first `HEAD_CHARS` and about as much of the last are kept, and a word on what is not.
+    """
 
     def __init__(self) -> None:
-        self._outputs: list[Output] = []
+        # By number, in order: so that one can be taken out of the middle.
+        self._outputs: dict[int, Output] = {}
+        self._numbers = itertools.count()
         self._clear_waits = False
+        self._forget_text()
+
+    def _forget_text(self) -> None:
+        self._head = self._tail = 0  # how much is kept of each, in characters
+        self._n_left_out = 0
+        self._may_go: deque[tuple[int, str, int]] = deque()  # of which output, the text, how much it counts
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is the whole text, and has been shown as a whole as it came."""
+        return self._head < HEAD_CHARS
+
+    def __bool__(self) -> bool:
+        return bool(self._outputs)
 
     def add(self, output: Output) -> None:
         kind = output["output_type"]
@@ -41,42 +71,86 @@ class Shown:
             if output.get("wait"):
                 self._clear_waits = True
             else:
-                self._outputs.clear()
+                self._clear()
             return
         if kind == "update_display_data":
             self._update(output)
             return
         if self._clear_waits:
-            self._outputs.clear()
+            self._clear()
             self._clear_waits = False
         if kind != "stream":
-            self._outputs.append(dict(output))
+            self._outputs[next(self._numbers)] = dict(output)
+        else:
+            self._add_text(output["name"], output["text"])
+
+    def _clear(self) -> None:
+        self._outputs.clear()
+        self._forget_text()
+
+    def _add_text(self, name: str, text: str) -> None:
+        in_head = self._head < HEAD_CHARS
+        if in_head and len(text) > (room := HEAD_CHARS - self._head):
+            self._add_text(name, text[:room])
+            self._add_text(name, text[room:])
             return
-        last = self._outputs[-1] if self._outputs else None
-        if last is None or last["output_type"] != "stream" or last["name"] != output["name"]:
-            last = {"output_type": "stream", "name": output["name"], "pieces": [], "chars": 0}
-            self._outputs.append(last)
-        if last["chars"] < KEPT_CHARS:
-            last["pieces"].append(output["text"])
-            last["chars"] += len(output["text"])
-            if last["chars"] >= KEPT_CHARS:
-                last["pieces"].append("\n[the rest of this text was not kept]\n")
+        if not in_head and not self._may_go and not self._n_left_out:
+            # The word on what is left out stands here.
+            self._outputs[next(self._numbers)] = {"output_type": "stream", "name": name, "pieces": None}
+        number, last = next(reversed(self._outputs.items()), (0, _NOTHING))
+        weight = len(text)
+        if last["output_type"] != "stream" or last["name"] != name or last["pieces"] is None:
+            number = next(self._numbers)
+            last = self._outputs[number] = {"output_type": "stream", "name": name, "pieces": deque()}
+            weight += _OUTPUT_CHARS
+        pieces = last["pieces"]
+        # Few pieces rather than many small ones.
+        grows = bool(pieces) and len(pieces[-1]) < _PIECE_CHARS and (in_head or bool(self._may_go))
+        if grows:
+            pieces[-1] += text
+        else:
+            pieces.append(text)
+        if in_head:
+            self._head += weight
+            return
+        self._tail += weight
+        if grows:
+            _, _, before = self._may_go.pop()
+            weight += before
+        self._may_go.append((number, pieces[-1], weight))
+        while self._tail - self._may_go[0][2] >= TAIL_CHARS:
+            self._leave_out(*self._may_go.popleft())
+
+    def _leave_out(self, number: int, text: str, weight: int) -> None:
+        self._tail -= weight
+        self._n_left_out += len(text)
+        pieces = self._outputs[number]["pieces"]
+        pieces.popleft()
+        if not pieces:
+            del self._outputs[number]
 
     def _update(self, output: Output) -> None:
         display_id = output.get("transient", {}).get("display_id")
-        for shown in self._outputs:
+        for shown in self._outputs.values():
             if display_id is not None and shown.get("transient", {}).get("display_id") == display_id:
                 shown["data"], shown["metadata"] = output["data"], output["metadata"]
 
     def to_list(self) -> list[Output]:
         """Return outputs as nbformat has them, with the ids by which later cells may update them."""
         outputs: list[Output] = []
-        for output in self._outputs:
-            if output["output_type"] == "stream":
-                text = "".join(output["pieces"])
-                outputs.append({"output_type": "stream", "name": output["name"], "text": text})
-            else:
+        for output in list(self._outputs.values()):
+            if output["output_type"] != "stream":
                 outputs.append(dict(output))
+                continue
+            pieces = output["pieces"]
+            if pieces is None and not self._n_left_out:
+                continue
+            text = _LEFT_OUT.format(self._n_left_out) if pieces is None else "".join(list(pieces))
+            last = outputs[-1] if outputs else {}
+            if last.get("output_type") == "stream" and last["name"] == output["name"]:
+                last["text"] += text
+            else:
+                outputs.append(stream_output(output["name"], text))
         return outputs
 
 
@@ -103,18 +177,18 @@ class Tail:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._read = self._punched = 0
+        self.n_read = self._punched = 0
 
-    def read(self, *, final: bool = False) -> str:
-        pieces = []
-        while chunk := os.read(self.descriptor, 1 << 18):
-            self._read += len(chunk)
-            pieces.append(self._decoder.decode(chunk))
-            if self._read - self._punched >= _PUNCH_BYTES:
+    def read(self, *, final: bool = False) -> Iterator[str]:
+        """Give what is there, in pieces: a program may write more than there is room for."""
+        while chunk := os.read(self.descriptor, _CHUNK_BYTES):
+            self.n_read += len(chunk)
+            if text := self._decoder.decode(chunk):
+                yield text
+            if self.n_read - self._punched >= _PUNCH_BYTES:
                 self._give_back_memory()
-        if final:
-            pieces.append(self._decoder.decode(b"", final=True))
-        return "".join(pieces)
+        if final and (text := self._decoder.decode(b"", final=True)):
+            yield text
 
     def _give_back_memory(self) -> None:
         import ctypes
@@ -123,8 +197,8 @@ class Tail:
         keep_size, punch_hole = 1, 2
         fallocate = ctypes.CDLL(None).fallocate
         fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-        fallocate(self.descriptor, keep_size | punch_hole, 0, self._read)
-        self._punched = self._read
+        fallocate(self.descriptor, keep_size | punch_hole, 0, self.n_read)
+        self._punched = self.n_read
 
 
 class Capture:
@@ -134,6 +208,11 @@ class Capture:
     ----------
     send
         Called with each output, from one thread at a time.
+
+    Attributes
+    ----------
+    sent_upto
+        How many bytes of the two streams are told with the output that is sent; None where there is too much.
     """
 
     def __init__(self, send: Callable[[Output], None]) -> None:
@@ -142,6 +221,10 @@ class Capture:
         self._lock = threading.RLock()
         self._pending: list[tuple[str, list[str]]] = []
         self._n_pending = 0
+        self._n_sent = 0
+        self._is_in_part = False
+        self.sent_upto: list[int] | None = [0, 0]
+        self._next_glimpse = 0.0
         self._turn = 1
         self._stopped = threading.Event()
         self._pid = os.getpid()
@@ -156,11 +239,24 @@ class Capture:
             os.dup2(memory, target, inheritable=True)
             self._tails[target] = Tail(os.open(f"/proc/self/fd/{memory}", os.O_RDWR | os.O_CLOEXEC))
             os.close(memory)
+        self._stand_for_streams()
+        return self.descriptors
+
+    def resume(self, descriptors: tuple[int, int]) -> None:
+        """Go on with what another interpreter has started in this process."""
+        self._tails = {target: Tail(found) for target, found in zip((1, 2), descriptors, strict=True)}
+        self._stand_for_streams()
+
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        """From which what is printed is read."""
+        return self._tails[1].descriptor, self._tails[2].descriptor
+
+    def _stand_for_streams(self) -> None:
         for descriptor, name in zip((1, 2), _NAMES, strict=True):
             stream = StepStream(self, descriptor)
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
-        return self._tails[1].descriptor, self._tails[2].descriptor
 
     def follow(self) -> None:
         """Send text at a steady rhythm from here on."""
@@ -180,25 +276,52 @@ class Capture:
     def _collect(self, *, final: bool = False) -> None:
         # The turn began with a write to its stream; only C code and child processes write out of turn.
         for descriptor in (self._turn, 3 - self._turn):
-            text = self._tails[descriptor].read(final=final)
-            if not text:
-                continue
-            name = _NAMES[descriptor - 1]
-            if not self._pending or self._pending[-1][0] != name:
-                self._pending.append((name, []))
-            self._pending[-1][1].append(text)
-            self._n_pending += len(text)
+            for text in self._tails[descriptor].read(final=final):
+                self._take_text(_NAMES[descriptor - 1], text)
+
+    def _take_text(self, name: str, text: str) -> None:
+        self.shown.add(stream_output(name, text))
+        if not self._pending or self._pending[-1][0] != name:
+            self._pending.append((name, []))
+        self._pending[-1][1].append(text)
+        self._n_pending += len(text)
         if self._n_pending >= FLUSH_CHARS:
-            self._send_pending()
+            if self._n_sent < HEAD_CHARS:
+                self._send_pending()
+            else:
+                self._keep_a_glimpse()
+
+    def _keep_a_glimpse(self) -> None:
+        """Let go of what would be sent at the next tick, but for the last of it."""
+        name, pieces = self._pending[-1]
+        text = "".join(pieces)
+        if len(text) > _GLIMPSE_CHARS:
+            # From the beginning of a line on, where there is one.
+            text = text[-_GLIMPSE_CHARS:]
+            text = text[text.find("\n") + 1 :]
+        if not self._is_in_part:
+            self._is_in_part, self.sent_upto = True, None
+            self._send(stream_output(name, _IN_PART))
+        self._pending, self._n_pending = [(name, [text])], len(text)
+
+    def _send_at_leisure(self) -> None:
+        if self._n_sent >= HEAD_CHARS:
+            if self._n_pending > _GLIMPSE_CHARS:
+                self._keep_a_glimpse()
+            now = time.monotonic()
+            if now < self._next_glimpse:
+                return
+            self._next_glimpse = now + _GLIMPSE_S
+        self._send_pending()
 
     def _send_pending(self) -> None:
         pending, self._pending, self._n_pending = self._pending, [], 0
-        for name, pieces in pending:
-            self._emit(stream_output(name, "".join(pieces)))
-
-    def _emit(self, output: Output) -> None:
-        self.shown.add(output)
-        self._send(output)
+        for number, (name, pieces) in enumerate(pending, 1):
+            text = "".join(pieces)
+            if number == len(pending):
+                self.sent_upto = None if self._is_in_part else [tail.n_read for tail in self._tails.values()]
+            self._n_sent += len(text) + _OUTPUT_CHARS
+            self._send(stream_output(name, text))
 
     def flush(self) -> None:
         """Send the text written so far."""
@@ -207,7 +330,7 @@ class Capture:
             return
         with self._lock:
             self._collect()
-            self._send_pending()
+            self._send_at_leisure()
 
     def show(self, output: Output) -> None:
         """Send something that is no text, after the text written before it."""
@@ -216,7 +339,8 @@ class Capture:
         with self._lock:
             self._collect()
             self._send_pending()
-            self._emit(output)
+            self.shown.add(output)
+            self._send(output)
 
     def stop(self) -> list[Output]:
         """Send the last text; return all that was shown."""

@@ -129,6 +129,12 @@ class StepSpec:
         Threads that BLAS and OpenMP may use; fractions count as one.
     gpus
         Devices to give; which ones is decided on the worker.
+    memory_bytes
+        What its processes may use together; 0 for no limit.
+    scratch
+        Whether it runs in an empty folder of its own rather than in `folder`.
+    spawn
+        Whether it runs in a new interpreter.
     preload
         Modules worth importing ahead in the fork server.
     file_limits
@@ -172,6 +178,9 @@ class StepSpec:
     shows: bool = False
     cpus: float = 1.0
     gpus: int = 0
+    memory_bytes: int = 0
+    scratch: bool = False
+    spawn: bool = False
     preload: tuple[str, ...] = ()
     file_limits: Limits = field(default_factory=Limits)
     places: tuple[DeclaredPlace, ...] = ()

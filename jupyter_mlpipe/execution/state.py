@@ -12,16 +12,19 @@ from typing import Any, Literal
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.local import LocalJob
 from jupyter_mlpipe.execution.rescued import Rescued
+from jupyter_mlpipe.execution.shown import Shown
 from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.model.metrics import numbers_from_json
 from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, StepStatus
 from jupyter_mlpipe.store.records import Record
 
-NoticeKind = Literal["status", "output", "job", "end"]
+NoticeKind = Literal["status", "output", "progress", "job", "end"]
 Listener = Callable[[NoticeKind, str, Any], None]
 """Called as ``listener(kind, step, payload)``.
 
 ``("status", step, status)``, ``("output", step, output)`` with an nbformat-like mapping,
-``("job", step, None)`` where a step waits for the main thread, and last ``("end", "", run_status)``.
+``("progress", step, (fraction, text))``, ``("job", step, None)`` where a step waits for the main thread,
+and last ``("end", "", run_status)``.
 It must return at once: the runner waits for it.
 """
 
@@ -34,7 +37,9 @@ class StepState:
     __slots__ = (
         "error",
         "key",
+        "metrics",
         "outputs",
+        "progress",
         "reasons",
         "record",
         "rescued",
@@ -57,10 +62,18 @@ class StepState:
         self.reasons: tuple[Reason, ...] = ()
         self.record: Record | None = None
         self.rescued = Rescued()
-        self.outputs: list[dict[str, Any]] = []
+        self.outputs = Shown()
+        self.progress: tuple[float | None, str] | None = None
+        self.metrics: dict[str, float] = {}
         self.started: float | None = None
         self.seconds: float | None = None
         self.worker: str | None = None
+
+    def all_metrics(self) -> dict[str, float]:
+        """Return the metrics that its code has logged, or had logged when it made what is reused."""
+        if self.record is not None and self.status in ("succeeded", "reused"):
+            return numbers_from_json(self.record.metrics)
+        return dict(self.metrics)
 
 
 class RunState:
@@ -91,8 +104,10 @@ class RunState:
         if status == "running":
             state.started = time.perf_counter()
             # A further attempt shows its own output only, as its record will.
-            state.outputs = []
+            state.outputs = Shown()
             state.rescued = Rescued()
+            state.progress = None
+            state.metrics = {}
             state.seconds = None
         elif status in ENDED and state.seconds is None and state.started is not None:
             state.seconds = time.perf_counter() - state.started
@@ -104,8 +119,13 @@ class RunState:
 
     def add_output(self, step: str, output: dict[str, Any]) -> None:
         """Keep what a step showed, and tell the listeners."""
-        self.steps[step].outputs.append(output)
+        self.steps[step].outputs.add(output)
         self._notify("output", step, output)
+
+    def set_progress(self, step: str, fraction: float | None, text: str) -> None:
+        """Note how far a step says it has come, and tell the listeners."""
+        self.steps[step].progress = fraction, text
+        self._notify("progress", step, (fraction, text))
 
     def add_job(self, step: str, job: LocalJob) -> None:
         """Leave a step to the main thread: wake it where it waits, tell the listeners."""

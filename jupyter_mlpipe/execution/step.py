@@ -12,7 +12,6 @@ import importlib
 import io
 import os
 import platform
-import resource
 import signal
 import socket
 import sys
@@ -32,20 +31,26 @@ from jupyter_mlpipe.errors import (
     close_matches,
 )
 from jupyter_mlpipe.execution import watch
+from jupyter_mlpipe.execution.bars import follow_bars
 from jupyter_mlpipe.execution.body import Body, ReturnedWrongly, call_function, unpack_result
 from jupyter_mlpipe.execution.channel import Channel
 from jupyter_mlpipe.execution.declared import Declared
-from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
+from jupyter_mlpipe.execution.events import ErrorKind
+from jupyter_mlpipe.execution.executor import StepFailure
 from jupyter_mlpipe.execution.leftovers import flush_files
 from jupyter_mlpipe.execution.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.mentions import Mentions
 from jupyter_mlpipe.execution.outcome import GivenValues
 from jupyter_mlpipe.execution.own_state import OwnState, OwnStates
+from jupyter_mlpipe.execution.processes import peak_memory, used_so_far
 from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.scene import Scene, make_scene
+from jupyter_mlpipe.execution.scratch import Scratch
 from jupyter_mlpipe.execution.shell import LazyShell, make_shell_ahead
-from jupyter_mlpipe.execution.shown import Capture
+from jupyter_mlpipe.execution.shown import Capture, Output
+from jupyter_mlpipe.execution.spawn import sent_before, start_anew
 from jupyter_mlpipe.execution.spec import VERIFIED_BYTES, StepSpec
+from jupyter_mlpipe.execution.telling import Told
 from jupyter_mlpipe.execution.tracebacks import describe_error
 from jupyter_mlpipe.execution.unseen import names_bound_unseen, settle_classes
 from jupyter_mlpipe.keys.given import Effects
@@ -53,6 +58,7 @@ from jupyter_mlpipe.keys.held import alter
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.keys.process import THREAD_VARIABLES
 from jupyter_mlpipe.model.files import stand_in
+from jupyter_mlpipe.model.metrics import curves_to_json, numbers_to_json
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.files import FileKeeper
@@ -72,20 +78,37 @@ _thread_pools: Any = None
 def serve(connection: socket.socket) -> None:
     """Run the one step that the worker sends, then end this process."""
     channel = Channel(connection)
-    capture = Capture(lambda output: channel.send({"type": "output", "output": output}))
+    capture = _make_capture(channel)
     channel.send_hello(os.getpid(), capture.start())
     given, encoded = channel.receive(), channel.receive_bytes()
     if given is None or encoded is None:
         os._exit(0)
+    _serve(channel, capture, given, encoded, may_spawn=True)
+
+
+def _make_capture(channel: Channel) -> Capture:
+    def send(output: Output) -> None:
+        channel.send({"type": "output", "output": output, "upto": capture.sent_upto})
+
+    capture = Capture(send)
+    return capture
+
+
+def _serve(channel: Channel, capture: Capture, given: Any, encoded: bytes, *, may_spawn: bool) -> None:
     faulthandler.enable(2, all_threads=False)
     started = time.perf_counter()
-    capture.follow()
+    told = Told(channel.send)
     ended: dict[str, Any] = {"type": "ended"}
     known = frozenset(sys.modules)
-    process = StepProcess(capture, begin=lambda: channel.send({"type": "begun"}))
+    process = StepProcess(capture, told, channel.send)
     with contextlib.ExitStack() as lease:
         try:
             spec = StepSpec.from_bytes(encoded)
+            if spec.spawn and may_spawn:
+                start_anew(channel.descriptor, capture.descriptors, (given, encoded))
+            capture.follow()
+            if spec.memory_bytes:
+                channel.send({"type": "limit", "memory_bytes": spec.memory_bytes})
             # Its notebook may be killed while it writes what has no record yet.
             lease.enter_context(Leases(local_folder(spec.store)).taken())
             record = process.run(spec, given, started)
@@ -97,8 +120,18 @@ def serve(connection: socket.socket) -> None:
             if (rescued := process.rescue()) is not None:
                 ended["rescued"] = rescued.to_json()
             capture.stop()
+    told.stop()
     channel.send(ended | {"seconds": time.perf_counter() - started})
     _leave(channel)
+
+
+def resume() -> None:
+    """Run the step that a process was about to run which has then become this new interpreter."""
+    connection, tails, (given, encoded) = sent_before()
+    channel = Channel(socket.socket(fileno=connection))
+    capture = _make_capture(channel)
+    capture.resume(tails)
+    _serve(channel, capture, given, encoded, may_spawn=False)
 
 
 def _leave(channel: Channel) -> None:
@@ -120,13 +153,16 @@ class StepProcess:
 
     Parameters
     ----------
-    begin
-        Called when all is ready: from then on, to run the step once more would be to run its code twice.
+    send
+        Takes what the worker is to know: where the step's own folder is, and that all is ready: from then
+        on, to run the step once more would be to run its code twice.
     """
 
-    def __init__(self, capture: Capture, begin: Callable[[], None]) -> None:
+    def __init__(self, capture: Capture, told: Told, send: Callable[[Any], None]) -> None:
         self._capture = capture
-        self._begin = begin
+        self._told = told
+        self._send = send
+        self._scratch: Scratch | None = None
         self._shell: LazyShell | None = None
         self._running: tuple[GivenValues, OwnStates, Scene, dict[str, Any], dict[str, Any]] | None = None
         self.verified: list[Mark] = []
@@ -137,6 +173,8 @@ class StepProcess:
             # The message says it all: the frames, and the error below it, are ours.
             error = error.with_traceback(None)
             error.__cause__, error.__suppress_context__ = None, True
+        if self._scratch is not None and (word := self._scratch.word_on(error)):
+            error.add_note(word)
         return describe_error(error, kind, self._shell)
 
     def rescue(self) -> Rescued | None:
@@ -157,6 +195,7 @@ class StepProcess:
         namespace["__builtins__"] = builtins
         sys.modules["__main__"] = module
         _set_environment(spec, sent["environment"])
+        self._enter_folder(spec)
         for file_name, text in spec.sources.items():
             quote(file_name, text)
         quote(spec.title, spec.cell or spec.code)
@@ -170,7 +209,8 @@ class StepProcess:
         store.objects.trust(tuple(mark) for mark in sent["verified"])
         stand_in({str(p.place): str(p.local) for p in spec.places if p.place.is_remote})
         declared = Declared(spec.places)
-        file_watch = watch.FileWatch(spec.folder or os.getcwd(), [str(store.root)], declared)
+        ignored = [str(store.root), *([self._scratch.root] if self._scratch is not None else [])]
+        file_watch = watch.FileWatch(spec.folder or os.getcwd(), ignored, declared)
         store.bring(spec.inputs.values())  # which may read files that are no business of the step
         # Before the code's own imports: what a local module that is not in the snapshot reads counts too.
         file_watch.start()
@@ -190,11 +230,15 @@ class StepProcess:
         if spec.function is None:
             self._running = given, definitions, scene, namespace, dict(namespace)
         file_watch.look_around()
-        self._begin()
+        self._send({"type": "begun"})
+        follow_bars()
         try:
-            results = self._run_body(spec, body, namespace, values, definitions)
+            with self._told.listening():
+                results = self._run_body(spec, body, namespace, values, definitions)
         finally:
             shell.end_cell()
+            if self._scratch is not None:
+                self._scratch.come_back()
         effects, states = scene.end(namespace)
         self._running = None  # what fails from here on is not the code
         flush_files(namespace)
@@ -212,8 +256,6 @@ class StepProcess:
         own_state = definitions.end(namespace, outcome.outputs)
         effects = _with_definitions(effects, own_state)
         result = store_result(shell.result, outcome.outputs, results, store)
-        own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
         ingredients, texts = pack_texts(spec.ingredients)
         record = Record(
             key=spec.key,
@@ -226,8 +268,10 @@ class StepProcess:
             texts=texts,
             shown=store.put_shown(self._capture.stop()),
             seconds=time.perf_counter() - started,
-            peak_memory_bytes=own.ru_maxrss * 1024,
-            metrics={"cpu_seconds": round(cpu, 6)},
+            peak_memory_bytes=peak_memory(),
+            used=used_so_far(),
+            metrics=numbers_to_json(self._told.metrics),
+            curves=curves_to_json(self._told.curves),
             files=files,
             written=written,
             settings=store.objects.put(effects.to_bytes()) if effects is not None else None,
@@ -242,6 +286,24 @@ class StepProcess:
         store.put_record(record)
         self.verified = [mark for mark in store.objects.verified() if mark[3] >= VERIFIED_BYTES]
         return record
+
+    def _enter_folder(self, spec: StepSpec) -> None:
+        if spec.scratch:
+            self._scratch = Scratch(spec.folder or os.getcwd())
+            # Whatever becomes of this process, somebody must remove it.
+            self._send({"type": "scratch", "folder": self._scratch.root})
+            atexit.register(self._scratch.remove)
+            # What is imported as seen from the folder is imported from that of the notebook.
+            sys.path[:] = [os.path.join(spec.folder, path) for path in sys.path]
+            self._scratch.enter(spec.places)
+        elif spec.folder:
+            try:
+                os.chdir(spec.folder)
+            except OSError as error:
+                raise ClusterError(
+                    f"The notebook's folder {spec.folder} cannot be entered on {socket.gethostname()} "
+                    f"({error}). Workers on other machines need the folder at the same place."
+                ) from None
 
     def _run_body(
         self,
@@ -281,14 +343,6 @@ def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
             os.environ[name] = value
         else:
             os.environ.pop(name, None)
-    if spec.folder:
-        try:
-            os.chdir(spec.folder)
-        except OSError as error:
-            raise ClusterError(
-                f"The notebook's folder {spec.folder} cannot be entered on {socket.gethostname()} ({error}). "
-                "Workers on other machines need the folder at the same place."
-            ) from None
     own = [path for path in sys.path if path not in spec.sys_path]
     sys.path[:] = [*spec.sys_path, *own]
     sys.argv[:] = [""]

@@ -6,7 +6,8 @@ import os
 import traceback
 from types import TracebackType
 
-from jupyter_mlpipe.execution.executor import ErrorKind, StepFailure
+from jupyter_mlpipe.execution.events import ErrorKind
+from jupyter_mlpipe.execution.executor import StepFailure
 from jupyter_mlpipe.execution.shell import LazyShell
 
 _OURS = (os.path.dirname(os.path.abspath(__file__)), os.path.join(os.path.dirname(os.__file__), "asyncio"))

@@ -9,6 +9,7 @@ as read (`jupyter_mlpipe.execution.mentions`) unless they were changed while the
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import os
@@ -290,8 +291,10 @@ class FileWatch:
         return absolute
 
     def _note_relative(self, path: Any, absolute: str) -> None:
-        if not os.path.isabs(os.fsdecode(path)) and _is_below(os.getcwd(), self._base):
-            self._relative.add(absolute)
+        # The code may have removed the folder that it is in.
+        with contextlib.suppress(OSError):
+            if not os.path.isabs(os.fsdecode(path)) and _is_below(os.getcwd(), self._base):
+                self._relative.add(absolute)
 
     def _note(self, path: Any, seen: dict[str, State | None]) -> None:
         absolute = self._named_by(path)

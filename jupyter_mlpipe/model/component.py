@@ -68,6 +68,8 @@ class Options:
     run: bool = True
     background: bool = False
     here: bool = False
+    scratch: bool = False
+    spawn: bool = False
     auto: bool = True
 
 

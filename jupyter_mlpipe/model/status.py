@@ -197,6 +197,8 @@ class StepSnapshot:
     saved_seconds: float | None = None
     reasons: tuple[Reason, ...] = ()
     worker: str | None = None
+    progress: tuple[float | None, str] | None = None  # of one that runs: from 0 to 1, and in words
+    metrics: Mapping[str, float | str] = field(default_factory=dict)  # as JSON has them
     cell_id: str | None = None
     error: str | None = None
     previews: Mapping[str, str] = field(default_factory=dict)  # output -> "336,776 x 19"
@@ -230,6 +232,8 @@ def _step_json(step: StepSnapshot) -> dict[str, Any]:
         "saved_seconds": step.saved_seconds,
         "reasons": reasons_json(step.reasons, diff_lines=0),
         "worker": step.worker,
+        "progress": None if step.progress is None else [*step.progress],
+        "metrics": dict(step.metrics),
         "cell_id": step.cell_id,
         "error": step.error,
         "previews": dict(step.previews),

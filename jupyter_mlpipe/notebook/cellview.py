@@ -17,12 +17,14 @@ from jupyter_mlpipe.execution.accept import is_accepted
 from jupyter_mlpipe.execution.run import Run, RunStep
 from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND
 from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.model.metrics import describe_metrics, describe_progress, numbers_to_json
 from jupyter_mlpipe.model.resources import describe_bytes, describe_seconds
 from jupyter_mlpipe.model.status import describe_reasons, shorten
 from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.receipt import Receipt
 
 _MISSED_BY_NOBODY = (CLOSED_FILE, NOT_BOUND)
+_LOOKED_AT_CHARS = 1_000_000  # for warnings
 _LARGE_BYTES = 500_000_000
 _DIGEST_LENGTH = 64  # of a file's content: whatever else is noted of a path is longer, or a word
 _display_ids = itertools.count()
@@ -115,6 +117,8 @@ class CellView:
                 self._show(payload)
             elif kind == "status":
                 self._take_status(payload)
+            elif kind == "progress":
+                self._finish()
             elif kind == "job":
                 self._run.serve()
             elif kind == "end":
@@ -146,7 +150,7 @@ class CellView:
 
     def _show(self, shown: Mapping[str, Any]) -> None:
         self._n_shown += 1
-        if shown.get("name") == "stderr":
+        if shown.get("name") == "stderr" and len(self._stderr) < _LOOKED_AT_CHARS:
             self._stderr += str(shown["text"])
         # The last expression is handed to IPython as the cell's own, so that Out[n] shows it. At once:
         # figures left open come after it.
@@ -173,6 +177,8 @@ class CellView:
                 "as it is here: keep it in a variable, or run the cell with --here"
                 for name in step.record.altered
             ]
+            if step.metrics:
+                notes.append(describe_metrics(step.metrics))
             notes += _large_outputs(step)
             notes += _files_not_kept(step)
             if self._remarked is None and step.status in ("succeeded", "reused"):
@@ -193,8 +199,15 @@ class CellView:
         elif step.status == "queued" and step.why:
             state = f"waits: {step.why}"
         else:
-            state = f"runs: {why}" if why else "runs"
-        facts = {**self._facts, "reasons": [str(r) for r in step.reasons], "seconds": step.seconds}
+            far = f" {describe_progress(*step.progress)}" if step.progress is not None else ""
+            state = f"runs{far}: {why}" if why else f"runs{far}"
+        facts = {
+            **self._facts,
+            "reasons": [str(r) for r in step.reasons],
+            "seconds": step.seconds,
+            "used": step.used,
+            "metrics": numbers_to_json(step.metrics),
+        }
         return self._receipt.bundle(state, status=step.status, notes=notes, facts=facts)
 
 

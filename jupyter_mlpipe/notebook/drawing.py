@@ -15,6 +15,7 @@ from pathlib import Path
 
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.accept import is_accepted
+from jupyter_mlpipe.model.metrics import describe_progress
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reason, shorten
 from jupyter_mlpipe.notebook.look import FAINT, FAINT_STYLE, TEXT_STYLE, look_of
@@ -180,6 +181,8 @@ def _state(step: StepSnapshot) -> str:
         return f"{word}, saved {describe_seconds(step.saved_seconds)}" if step.saved_seconds else word
     if step.status in ("succeeded", "failed") and step.seconds is not None:
         return f"{word} {describe_seconds(step.seconds)}"
+    if step.progress is not None and step.progress[0] is not None:
+        return f"{word} {describe_progress(step.progress[0], '')}"
     return word
 
 

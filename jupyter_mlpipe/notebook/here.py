@@ -32,11 +32,13 @@ from jupyter_mlpipe.execution.scene import Scene
 from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, StepSpec
 from jupyter_mlpipe.execution.step import store_result, user_name
 from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.execution.telling import Told
 from jupyter_mlpipe.execution.unseen import names_bound_unseen, settle_classes
 from jupyter_mlpipe.execution.watch import AuditHook, FileWatch
 from jupyter_mlpipe.keys.given import Snapshot, give
 from jupyter_mlpipe.keys.randomness import state_digest
 from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.model.metrics import curves_to_json, numbers_to_json
 from jupyter_mlpipe.notebook.capturing import LiveCapture, result_output
 from jupyter_mlpipe.notebook.cellview import patches_of
 from jupyter_mlpipe.notebook.herenames import HereNames
@@ -230,17 +232,20 @@ class StepsHere:
             scene = Scene({}, spec.states, spec.modules)
             scene.keep()
             capture = LiveCapture(self._shell, shows=self._aside or task.name == self._own)
+            told = Told(job.tell)
             shown = _LastExpression(self._shell, capture, is_own=task.name == self._own)
             try:
                 scene.begin()
                 with capture, _asking(self._shell) as asked:
                     watch.start(_AUDIT.follow)
                     watch.look_around()
-                    results = self._run_body(spec, cell, shown, standing.values)
+                    with told.listening():
+                        results = self._run_body(spec, cell, shown, standing.values)
                     effects, states = scene.end(namespace)
                     watch.stop()
                     outputs = capture.finish()
             finally:
+                told.stop()
                 watch.stop()
                 _AUDIT.leave()
                 scene.leave()
@@ -280,7 +285,9 @@ class StepsHere:
                 texts=texts,
                 shown=store.put_shown(outputs),
                 seconds=time.perf_counter() - started,
-                metrics={"cpu_seconds": round(time.process_time() - cpu, 6)},
+                used={"cpu_seconds": round(time.process_time() - cpu, 6)},
+                metrics=numbers_to_json(told.metrics),
+                curves=curves_to_json(told.curves),
                 files=watch.files(),
                 written=written,
                 settings=store.objects.put(effects.to_bytes()) if effects is not None else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,6 +97,14 @@ class Record:
         Digests of files read, by path; relative ones are seen from the notebook's folder.
     written
         What the step left on disk, in the order in which it is made again.
+    peak_memory_bytes
+        Of its process or, where that is more, of the largest one that it started.
+    used
+        What else it used: ``cpu_seconds``, ``bytes_read`` and ``bytes_written`` by it and its children.
+    metrics
+        What its code has logged, by name: the last value; text where it is not finite.
+    curves
+        Points (step, value) of metrics that were logged with a step.
     joint
         By input that the step changed, or that shares objects with what it changed: a mark of all that is
         stored together with it, and of the names that this has. What the step gave depends on these as well.
@@ -125,7 +133,9 @@ class Record:
     shown: Blob | None = None
     seconds: float = 0.0
     peak_memory_bytes: int = 0
-    metrics: Mapping[str, Any] = field(default_factory=dict)
+    used: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float | str] = field(default_factory=dict)
+    curves: Mapping[str, Sequence[Sequence[float | str]]] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     written: tuple[Written, ...] = ()
     joint: Mapping[str, str] = field(default_factory=dict)
@@ -159,6 +169,10 @@ class Record:
             "user": self.user,
             "python": self.python,
         }
+        if self.used:
+            entry["used"] = dict(self.used)
+        if self.curves:
+            entry["curves"] = {name: [[*point] for point in curve] for name, curve in self.curves.items()}
         if self.why:
             entry["why"] = self.why
         if self.texts:
@@ -189,7 +203,9 @@ class Record:
             shown=None if shown is None else blob_from_json(shown),
             seconds=found["seconds"],
             peak_memory_bytes=found["peak_memory_bytes"],
+            used=found.get("used", {}),
             metrics=found["metrics"],
+            curves=found.get("curves", {}),
             files=found["files"],
             written=tuple(Written.from_json(entry) for entry in found.get("written", ())),
             joint=found.get("joint", {}),

@@ -22,6 +22,7 @@ BENCHMARKS = {
     "wild": "Whole notebooks",
     "chain": "A chain of 100 tiny steps",
     "shared": "A chain of 100 tiny steps in a shared store",
+    "lines": "Live output",
     "chain_executor": "The executor alone",
     "reuse": "Planning alone",
     "scale": "Thousands of steps",

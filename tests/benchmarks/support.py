@@ -50,7 +50,13 @@ class TimedKernel:
 
     def run_and_read(self, code: str) -> tuple[float, str]:
         """Return also what the cell printed."""
-        printed = []
+        _, seconds, printed = self.run_and_watch(code)
+        return seconds, printed
+
+    def run_and_watch(self, code: str) -> tuple[float, float, str]:
+        """Return the seconds to the first printed text and to the end, and what the cell printed."""
+        printed: list[str] = []
+        first = 0.0
         started = time.perf_counter()
         message_id = self._client.execute(code)
         while True:
@@ -61,12 +67,13 @@ class TimedKernel:
             if message["msg_type"] == "error":
                 raise SystemExit("\n".join(content["traceback"]))
             if message["msg_type"] == "stream":
+                first = first or time.perf_counter() - started
                 printed.append(content["text"])
             if message["msg_type"] == "status" and content["execution_state"] == "idle":
                 seconds = time.perf_counter() - started
                 break
         self._client.get_shell_msg(timeout=60)
-        return seconds, "".join(printed)
+        return first, seconds, "".join(printed)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from jupyter_mlpipe.execution.events import (
     TimeUp,
     WorkersKnown,
 )
-from jupyter_mlpipe.execution.machine import RunMachine
+from jupyter_mlpipe.execution.machine import MAX_BACKOFF_S, RunMachine
 from jupyter_mlpipe.execution.placing import PATIENCE
 
 CPU = {"CPU": 1.0}
@@ -151,13 +151,26 @@ def test_failures_are_retried_with_growing_pauses():
     ]
 
 
-def test_output_that_is_not_made_is_not_retried():
+@pytest.mark.parametrize("kind", ["output", "memory"])
+def test_what_another_attempt_cannot_mend_is_not_retried(kind):
     a = node("a")
     machine = machine_with(ONE, chain("a", retries=2), KeyKnown(a, "k", found=False))
-    assert machine.handle(StepFailed(a, 1, "output", "no model")) == [
-        Changed(a, "failed", "no model", "output"),
+    assert machine.handle(StepFailed(a, 1, kind, "no model")) == [
+        Changed(a, "failed", "no model", kind),
         EndRun("r", "failed"),
     ]
+
+
+@pytest.mark.parametrize("kind", ["exited", "crashed", "signal"])
+def test_pauses_between_retries_do_not_grow_for_ever(kind):
+    a = node("a")
+    machine = machine_with(ONE, chain("a", retries=12), KeyKnown(a, "k", found=False))
+    pauses = []
+    for attempt in range(1, 13):
+        pauses.append(machine.handle(StepFailed(a, attempt, kind))[-1].seconds)
+        machine.handle(RetryDue(a))
+    assert pauses[:3] == [0.5, 1.0, 2.0]
+    assert pauses[-1] == pauses[-2] == MAX_BACKOFF_S
 
 
 def test_time_up_kills_and_counts_as_a_timeout_whatever_the_process_says():

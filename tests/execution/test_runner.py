@@ -132,6 +132,7 @@ class ForkExecutor:
         wait_for(lambda: any(f"/{step}/" in token for token in self._processes))
         token = next(token for token in self._processes if f"/{step}/" in token)
         self._tell(StepLost(token, "the worker left"))
+        wait_for(lambda: self._processes[token].pid is not None)
         self._processes[token].kill()
 
     def close(self):
@@ -151,7 +152,7 @@ class ForkExecutor:
         pipe.close()
         if not ended:
             text = signal.Signals(-process.exitcode).name
-            failure = {"kind": "died", "ename": "StepDiedError", "evalue": text, "traceback": []}
+            failure = {"kind": "signal", "ename": "StepDiedError", "evalue": text, "traceback": []}
             self._tell(
                 StepMessage(token, {"type": "ended", "status": "failed", "error": failure, "seconds": 0.1})
             )

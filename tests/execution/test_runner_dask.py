@@ -103,6 +103,21 @@ def test_time_limit_cancel_and_death_end_the_process(runner):
     assert run.wait(20).status == "cancelled"
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import ctypes; ctypes.PyDLL(None).sleep(1000)",  # holds the interpreter's lock
+        "import re; re.match('(a+)+$', 'a' * 60 + 'b')",
+        "import signal\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\nwhile True: pass",
+    ],
+)
+def test_cancel_ends_code_that_listens_to_nobody(runner, code):
+    run = runner.start(tasks_of(make_task("deaf", f"print('begun')\n{code}")), pipeline="p")
+    wait_for(lambda: "begun" in run.steps["deaf"].log)
+    run.cancel()
+    assert run.wait(20).status == "cancelled"
+
+
 def test_damaged_input_is_made_again_in_the_same_run(runner):
     first = runner.start(tasks_of(LOAD), pipeline="p").wait()
     path = runner.store.objects.path(first.artifact("numbers").blob.object)

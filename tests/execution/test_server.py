@@ -52,14 +52,14 @@ def _in_thread(steps: Steps, token: str, code: str) -> tuple[threading.Thread, E
 
 def test_exit_without_a_word_is_told_with_its_status(steps: Steps) -> None:
     ended = steps.run("import os\nprint('last words')\nos._exit(3)")
-    assert ended.error["kind"] == "died"
+    assert ended.error["kind"] == "exited"
     assert ended.error["evalue"] == "Its process exited with status 3 before it was done."
     assert ended.text == "last words\n"
 
 
 def test_crash_is_told_by_its_signal_with_all_that_was_printed(steps: Steps) -> None:
     ended = steps.run("import ctypes\nprint('before')\nctypes.string_at(0)")
-    assert (ended.error["kind"], ended.error["ename"]) == ("died", "StepDiedError")
+    assert (ended.error["kind"], ended.error["ename"]) == ("crashed", "StepDiedError")
     assert "SIGSEGV" in ended.error["evalue"]
     assert ended.text.startswith("before\n")
     assert 'File "Cell In[5]", line 3' in ended.text
@@ -68,8 +68,61 @@ def test_crash_is_told_by_its_signal_with_all_that_was_printed(steps: Steps) -> 
 
 def test_kill_from_outside_speaks_of_memory(steps: Steps) -> None:
     ended = steps.run("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    assert ended.error["kind"] == "signal"
     assert "SIGKILL" in ended.error["evalue"]
     assert "memory" in ended.error["evalue"]
+
+
+def test_other_signals_are_told_by_name(steps: Steps) -> None:
+    ended = steps.run("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)")
+    assert ended.error["kind"] == "signal"
+    assert ended.error["evalue"] == "Its process was killed by SIGTERM."
+
+
+def test_memory_limit_names_itself_and_counts_children(steps: Steps) -> None:
+    code = """
+import subprocess, sys
+hog = "x = b'1' * (300 << 20); import time; time.sleep(1000)"
+subprocess.run([sys.executable, "-c", hog])
+"""
+    ended = steps.run(code, memory_bytes=250_000_000)
+    assert (ended.error["kind"], ended.error["ename"]) == ("memory", "StepMemoryError")
+    assert "of memory, with 250.0 MB asked for with --memory" in ended.error["evalue"]
+
+
+def test_memory_that_processes_share_counts_once(steps: Steps) -> None:
+    code = """
+import os, time
+_x = bytearray(b"1") * (100 << 20)
+for _ in range(4):
+    if not os.fork():
+        time.sleep(0.5)
+        os._exit(0)
+for _ in range(4):
+    os.wait()
+"""
+    assert steps.run(code, memory_bytes=250_000_000).record
+
+
+def test_killed_by_the_system_for_memory_is_told_as_that(steps: Steps) -> None:
+    group = Path("/sys/fs/cgroup/memory/mlpipe-test")
+    try:
+        group.mkdir()
+    except OSError:
+        pytest.skip("makes a control group of the first version, as root")
+    try:
+        (group / "memory.limit_in_bytes").write_text("60000000")
+        code = f"""
+import os
+open("{group}/cgroup.procs", "w").write(str(os.getpid()))
+x = b"1" * (200 << 20)
+"""
+        ended = steps.run(code)
+        assert (ended.error["kind"], ended.error["ename"]) == ("memory", "StepMemoryError")
+        assert "by the system, which had run out of memory" in ended.error["evalue"]
+    finally:
+        _eventually(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
 
 
 def test_kill_takes_the_children_of_the_step_along(steps: Steps) -> None:
@@ -93,6 +146,30 @@ def test_kill_reaches_a_step_that_has_not_started(steps: Steps) -> None:
 def test_background_processes_do_not_outlive_the_step(steps: Steps) -> None:
     ended = steps.run("import subprocess\nprint(subprocess.Popen(['sleep', '1000']).pid)")
     assert ended.ended["status"] == "succeeded"
+    _eventually(lambda: _gone(int(ended.text)))
+
+
+DAEMON = """
+import subprocess
+start = "setsid sh -c 'sleep 1000 >&- 2>&- & echo $!'"
+print(subprocess.check_output(start, shell=True, text=True), end="")
+"""
+
+
+@pytest.mark.parametrize("end", ["", "import os; os._exit(3)", "import ctypes; ctypes.string_at(0)"])
+def test_daemons_in_sessions_of_their_own_do_not_outlive_the_step(steps: Steps, end: str) -> None:
+    ended = steps.run(DAEMON + end)
+    _eventually(lambda: _gone(int(ended.text.split()[0])))
+
+
+def test_daemon_of_a_step_that_runs_is_not_taken_for_that_of_another(steps: Steps) -> None:
+    thread, ended = _in_thread(steps, "daemon", DAEMON + "while True: pass")
+    _eventually(lambda: bool(ended.text))
+    steps.run("import os; os._exit(3)")
+    steps.run("1")
+    assert not _gone(int(ended.text))
+    steps.server.kill("daemon")
+    thread.join(_PATIENCE_S)
     _eventually(lambda: _gone(int(ended.text)))
 
 
@@ -175,7 +252,7 @@ def test_close_leaves_no_process_and_ends_running_steps(tmp_path: Path) -> None:
     _eventually(lambda: bool(ended.text))
     steps.server.close()
     thread.join(_PATIENCE_S)
-    assert ended.error["kind"] == "died"
+    assert ended.error["kind"] == "killed"
     _eventually(lambda: set(psutil.Process().children(recursive=True)) <= before)
     with pytest.raises(ClusterError, match="closed"):
         steps.server.ensure()

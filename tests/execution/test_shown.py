@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from jupyter_mlpipe.execution.shown import Shown, stream_output
+import pytest
+
+from jupyter_mlpipe.execution.shown import HEAD_CHARS, TAIL_CHARS, Shown, stream_output
 from tests.support.steps import Ended, Steps
 
 
@@ -75,8 +77,44 @@ def test_many_lines_arrive_complete_in_few_messages(steps: Steps) -> None:
 def test_much_text_does_not_stay_in_memory(steps: Steps) -> None:
     ended = steps.run("import os\nfor _ in range(1200):\n    os.write(1, b'x' * 65536)")
     sent = sum(len(m["output"]["text"]) for m in ended.messages if m["type"] == "output")
-    assert sent == 1200 * 65536
-    assert steps.store.get_shown(ended.record)[0]["text"].endswith("[the rest of this text was not kept]\n")
+    assert sent < 2 * HEAD_CHARS
+    (kept,) = steps.store.get_shown(ended.record)
+    assert len(kept["text"]) < 1.5 * (HEAD_CHARS + TAIL_CHARS)
+
+
+def test_of_much_text_the_head_and_the_tail_are_kept_and_shown(steps: Steps) -> None:
+    ended = steps.run("for i in range(1_000_000): print('line', i)")
+    (kept,) = steps.store.get_shown(ended.record)
+    head, word, tail = kept["text"].partition("\n[")
+    n_left_out = int(tail.partition(" ")[0].replace(",", ""))
+    tail = tail.partition("left out here]\n")[2]
+    whole = "".join(f"line {i}\n" for i in range(1_000_000))
+    assert word
+    assert HEAD_CHARS - 500 <= len(head) <= HEAD_CHARS
+    assert whole.startswith(head)
+    assert whole.endswith(tail)
+    assert len(tail) >= TAIL_CHARS
+    assert len(head) + n_left_out + len(tail) == len(whole)
+    assert ended.text[:1_500_000] == head[:1_500_000]
+    assert ended.text.count("only a part of what is printed is shown") == 1
+    assert ended.text.endswith("\nline 999999\n")
+
+
+@pytest.mark.parametrize("n_lines", [1, 30_000])
+def test_text_of_two_streams_by_turns_stays_in_order_and_small(n_lines: int) -> None:
+    shown = Shown()
+    for i in range(n_lines):
+        shown.add(stream_output("stdout", f"{i}\n"))
+        shown.add(stream_output("stderr", f"{i}\n"))
+    outputs = shown.to_list()
+    assert [o["name"] for o in outputs[:2]] == ["stdout", "stderr"]
+    assert outputs[-1] == stream_output("stderr", f"{n_lines - 1}\n")
+    assert len(outputs) < 50_000
+    texts = [o["text"] for o in outputs]
+    assert [word in "".join(texts) for word in ("0\n", "left out here")] == [True, n_lines > 1]
+    shown.add({"output_type": "clear_output", "wait": False})
+    assert shown.is_short
+    assert shown.to_list() == []
 
 
 def test_semicolon_and_none_show_nothing(steps: Steps) -> None:
@@ -200,3 +238,33 @@ def test_wide_frame_is_printed_as_in_a_kernel_and_without_ipython(tmp_path: Path
             assert steps.value(ended, "loaded") is False
     finally:
         steps.server.close()
+
+
+def test_lines_arrive_while_the_step_holds_the_interpreters_lock(steps: Steps) -> None:
+    code = """
+import ctypes, sys
+print("before")
+print("and", file=sys.stderr)
+print("then é")
+ctypes.PyDLL(None).usleep(900_000)
+print("after")
+"""
+    ended = steps.run(code)
+    texts = [m["output"]["text"] for m in ended.messages if m["type"] == "output"]
+    assert "".join(texts[: texts.index("after\n")]).count("\n") == 3
+    assert sorted("".join(texts).splitlines()) == ["after", "and", "before", "then é"]
+    kept = "".join(output["text"] for output in steps.store.get_shown(ended.record))
+    assert kept == "before\nand\nthen é\nafter\n"
+
+
+def test_text_before_a_crash_arrives_once_and_whole(steps: Steps) -> None:
+    code = """
+import ctypes, os, sys
+print("one")
+print("two", file=sys.stderr)
+print("three")
+ctypes.PyDLL(None).usleep(600_000)
+os.write(1, b"four\\n")
+os._exit(3)
+"""
+    assert sorted(steps.run(code).text.split()) == ["four", "one", "three", "two"]

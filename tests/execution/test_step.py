@@ -28,7 +28,20 @@ def test_outputs_are_stored_and_the_record_is_written(steps: Steps) -> None:
     assert (kept.step, kept.python) == ("fit", ".".join(map(str, sys.version_info[:3])))
     assert kept.seconds > 0
     assert kept.peak_memory_bytes > 1_000_000
-    assert kept.metrics["cpu_seconds"] >= 0
+    assert kept.used["cpu_seconds"] >= 0
+
+
+def test_what_a_step_used_counts_its_children(steps: Steps) -> None:
+    code = """
+import subprocess, sys
+open("read", "wb").write(b"1" * 5_000_000)
+subprocess.run([sys.executable, "-c", "x = b'1' * (200 << 20); open('read', 'rb').read()"])
+"""
+    record = steps.run(code).record
+    assert record.used["bytes_read"] >= 5_000_000
+    assert record.used["bytes_written"] >= 5_000_000
+    assert record.used["cpu_seconds"] > 0
+    assert record.peak_memory_bytes > 200 << 20
 
 
 def test_parameters_imports_and_helpers_are_bound(steps: Steps) -> None:

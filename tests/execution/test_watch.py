@@ -154,3 +154,14 @@ def test_a_path_written_out_in_full_stays_as_it_is(steps: Steps) -> None:
     path = steps.folder / "rows.txt"
     path.write_text("1")
     assert list(steps.run(f"x = open({str(path)!r}).read()").record.files) == [str(path)]
+
+
+def test_a_step_may_remove_the_folder_that_it_is_in(steps: Steps) -> None:
+    code = """
+import os, shutil
+os.makedirs("gone/below")
+os.chdir("gone/below")
+shutil.rmtree("../../gone")
+"""
+    assert steps.run(code).record
+    assert not (steps.folder / "gone").exists()

@@ -1,0 +1,89 @@
+"""The processes of a step: which there are, what memory they take, what they have read and written.
+
+Linux' `/proc` answers within microseconds, which looking at all processes of the machine does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import resource
+import sys
+
+_PR_SET_CHILD_SUBREAPER = 36
+_BOTH = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+_OWN = re.compile(rb"^(?:RssAnon|RssShmem):\s+(\d+) kB", re.MULTILINE)
+_SHARES = re.compile(rb"^(?:Pss_Anon|Pss_Shmem):\s+(\d+) kB", re.MULTILINE)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what descends from this process and has lost its own: daemons, above all."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the children of a process; none where it is gone."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                found += map(int, file.read().split())
+    return found
+
+
+def family_of(pid: int) -> list[int]:
+    """Return a process and all that descend from it."""
+    found = [pid]
+    for member in found:
+        found += children_of(member)
+    return found
+
+
+def used_memory(pid: int, limit: int) -> int:
+    """Return the bytes of memory that a process and its descendants take.
+
+    Files that are mapped do not count: the system takes their memory back as it likes. What several
+    processes share is divided between them, which takes a while to find out: only where the sum, which
+    counts it several times, is above `limit`.
+    """
+    family = family_of(pid)
+    total = _sum(family, "status", _OWN)
+    return total if total <= limit else _sum(family, "smaps_rollup", _SHARES) or total
+
+
+def _sum(pids: list[int], name: str, pattern: re.Pattern[bytes]) -> int:
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/{name}", "rb") as file:
+            total += sum(map(int, pattern.findall(file.read()))) * 1024
+    return total
+
+
+def count_out_of_memory() -> int | None:
+    """Return how many processes the system has killed because memory ran out; None where it does not say."""
+    with contextlib.suppress(OSError), open("/proc/vmstat", "rb") as file:
+        if (found := re.search(rb"^oom_kill (\d+)", file.read(), re.MULTILINE)) is not None:
+            return int(found[1])
+    return None
+
+
+def peak_memory() -> int:
+    """Return the most bytes that this process, or one of its ended children, has had in memory."""
+    return max(resource.getrusage(who).ru_maxrss for who in _BOTH) * 1024
+
+
+def used_so_far() -> dict[str, float]:
+    """Return what this process and its ended children have used: see `Record.used`.
+
+    Bytes are those of all reads and writes, from memory, pipes and connections too; files that are mapped
+    do not count. Where the system does not tell, they are left out.
+    """
+    cpu_seconds = sum(found.ru_utime + found.ru_stime for found in map(resource.getrusage, _BOTH))
+    used: dict[str, float] = {"cpu_seconds": round(cpu_seconds, 6)}
+    with contextlib.suppress(OSError), open("/proc/self/io", "rb") as file:
+        if (found := re.match(rb"rchar: (\d+)\nwchar: (\d+)", file.read())) is not None:
+            used |= {"bytes_read": int(found[1]), "bytes_written": int(found[2])}
+    return used
