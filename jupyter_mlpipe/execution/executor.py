@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
+from jupyter_mlpipe.model.resources import Offer
+
 Amounts = Mapping[str, float]
-Workers = Mapping[str, Amounts]
+Workers = Mapping[str, Offer]
 
 ErrorKind = Literal[
     "error",  # the code raised

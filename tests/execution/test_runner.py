@@ -21,6 +21,7 @@ from jupyter_mlpipe.errors import (
 )
 from jupyter_mlpipe.execution.accept import accept, is_accepted
 from jupyter_mlpipe.execution.executor import StepLost, StepMessage
+from jupyter_mlpipe.execution.offers import Account
 from jupyter_mlpipe.execution.plan import plan_steps
 from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.execution.spec import StepSpec
@@ -30,7 +31,7 @@ from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.model.component import Component, Options
 from jupyter_mlpipe.model.pipeline import FromStep, Step
-from jupyter_mlpipe.model.resources import Resources
+from jupyter_mlpipe.model.resources import Offer, Resources
 from jupyter_mlpipe.model.status import Ingredient, Reason
 from jupyter_mlpipe.store.accepted import all_accepted
 from jupyter_mlpipe.store.history import History
@@ -163,7 +164,7 @@ class ForkExecutor:
 
 @pytest.fixture
 def executor():
-    return ForkExecutor({"w": {"CPU": 2.0}})
+    return ForkExecutor({"w": Offer({"CPU": 2.0})})
 
 
 @pytest.fixture
@@ -224,7 +225,7 @@ def test_second_run_is_reused_at_once_without_a_cluster_or_a_thread(runner, exec
     assert run.steps["load"].log == "loaded 4\n"
     assert run["positive"] is True
     assert run.steps["sign"].saved_seconds == 0.25
-    assert again.workers == {}
+    assert again.account() == Account()
 
 
 def test_same_bytes_upstream_leave_what_is_below_reused(runner, executor):
@@ -549,7 +550,7 @@ def test_close_leaves_no_cluster_behind_that_was_still_starting(tmp_path):
             self.closed = True
             super().close()
 
-    executor = Slow({"w": {"CPU": 1.0}})
+    executor = Slow({"w": Offer({"CPU": 1.0})})
     runner = Runner(open_store(tmp_path), executor)
     run = runner.start(tasks_of(LOAD), pipeline="p")
     assert executor.asked.wait(20)
