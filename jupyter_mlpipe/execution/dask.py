@@ -42,7 +42,9 @@ from jupyter_mlpipe.execution.pools import Machine, Pool, share_out
 from jupyter_mlpipe.model.resources import Offer
 
 _log = logging.getLogger(__name__)
-_N_THREADS = 256  # Each only relays; amounts limit what runs.
+# Each thread only relays a step, and amounts limit how many there are: so many where all ask for little.
+# Not more, since Dask starts a thread for each step up to this number, and idle ones wake up every second.
+_THREADS_PER_CPU, _MIN_THREADS = 8, 16
 _CLOSE_S = 10
 _SCATTER_BYTES = 1_000_000
 _DRAWING = (
@@ -165,13 +167,17 @@ class DaskExecutor:
                     "dashboard_address": None,
                     "dashboard": False,
                 }
-                ours = {**served, "nthreads": _N_THREADS, "memory_limit": 0, "silence_logs": logging.CRITICAL}
+                ours = {**served, "memory_limit": 0, "silence_logs": logging.CRITICAL}
                 cluster = distributed.SpecCluster(
                     scheduler={"cls": distributed.Scheduler, "options": {**served, "port": 0}},
                     workers={
                         name: {
                             "cls": distributed.Worker,
-                            "options": {**ours, "resources": share.offer.resources()},
+                            "options": {
+                                **ours,
+                                "nthreads": max(_MIN_THREADS, int(_THREADS_PER_CPU * share.cpus)),
+                                "resources": share.offer.resources(),
+                            },
                         }
                         for name, share in shares.items()
                     },

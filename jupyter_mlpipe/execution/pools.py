@@ -46,6 +46,10 @@ class Share:
     offer: Offer
     devices: tuple[str, ...] = ()
 
+    @property
+    def cpus(self) -> float:
+        return self.offer.amounts["CPU"]
+
 
 def share_out(pools: Sequence[Pool], machine: Machine) -> dict[str, Share]:
     """Return the workers by name, such as ``gpu-0``; without pools one that offers everything.
