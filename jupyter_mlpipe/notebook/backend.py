@@ -47,11 +47,16 @@ class Backend:
         if self._runner is None:
             self._runner = Runner(
                 self.store,
-                lambda: make_executor(self._cluster, self._pools or self._config.local_pools()),
+                lambda: make_executor(self._cluster, self.pools),
                 History(self.store.root / "history.db"),
                 self._in_process,
             )
         return self._runner
+
+    @property
+    def pools(self) -> Sequence[Pool]:
+        """The pools of a cluster of our own; none where steps run on another one."""
+        return () if self._cluster else self._pools or self._config.local_pools()
 
     def account(self) -> Account:
         """Return what each worker offers, what is in use and what waits; nothing before it starts."""

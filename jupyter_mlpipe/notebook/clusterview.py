@@ -13,25 +13,42 @@ from jupyter_mlpipe.notebook.views import Bundle, table_bundle
 _COLUMNS = ("worker", "pool", "offers", "in use")
 
 
-def cluster_bundle(account: Account) -> Bundle:
-    """Return the workers that there are, and below them the steps that wait for one."""
-    workers, waiting = account.workers, account.waiting
-    head = f"cluster: {_count(len(workers), 'worker')}"
-    if not workers:
+def cluster_bundle(account: Account, excess: str = "") -> Bundle:
+    """Return the workers that there are, and below them the steps that wait for one.
+
+    Parameters
+    ----------
+    excess
+        A word on what is promised more than once.
+    """
+    if account.workers:
+        head = f"cluster: {_count(len(account.workers), 'worker')}"
+    elif account.waiting:
+        head = "cluster: no workers"
+    else:
         head = "no cluster yet: one starts when a step has to run"
-        if waiting:
-            head = "cluster: no workers"
+    return _bundle(head, account, excess)
+
+
+def planned_bundle(shares: Mapping[str, Share], excess: str) -> Bundle:
+    """Return the workers that will start with the first step that has to run."""
+    workers = tuple(WorkerUse(name, share.offer, {}) for name, share in shares.items())
+    head = f"cluster: {_count(len(workers), 'worker')}, started when a step has to run"
+    return _bundle(head, Account(workers), excess)
+
+
+def _bundle(head: str, account: Account, excess: str) -> Bundle:
     rows = [
         (use.name, ", ".join(sorted(use.offer.pools)), describe_amounts(use.offer.amounts), _used(use))
-        for use in workers
+        for use in account.workers
     ]
     rows += [
         (join_names(node.step for node in each.steps), each.pool or "", _asks(each), each.why)
-        for each in waiting
+        for each in account.waiting
     ]
     facts = {
         "kind": "cluster",
-        "workers": {use.name: _worker_facts(use) for use in workers},
+        "workers": {use.name: _worker_facts(use) for use in account.workers},
         "waiting": [
             {
                 "steps": [{"run": node.run, "step": node.step} for node in each.steps],
@@ -39,35 +56,11 @@ def cluster_bundle(account: Account) -> Bundle:
                 "pool": each.pool,
                 "why": each.why,
             }
-            for each in waiting
+            for each in account.waiting
         ],
-    }
-    return table_bundle(head, _COLUMNS, rows, facts)
-
-
-def planned_bundle(shares: Mapping[str, Share], excess: str) -> Bundle:
-    """Return the workers that will start with the first step that has to run."""
-    rows = [
-        (name, ", ".join(sorted(share.offer.pools)), describe_amounts(share.offer.amounts), "")
-        for name, share in shares.items()
-    ]
-    head = f"cluster: {_count(len(rows), 'worker')}, started when a step has to run"
-    if excess:
-        head += f". {excess}"
-    facts = {
-        "kind": "cluster",
-        "workers": {
-            name: {
-                "pools": sorted(share.offer.pools),
-                "offers": dict(share.offer.amounts),
-                "in_use": [],
-            }
-            for name, share in shares.items()
-        },
-        "waiting": [],
         "excess": excess,
     }
-    return table_bundle(head, _COLUMNS, rows, facts)
+    return table_bundle(f"{head}. {excess}" if excess else head, _COLUMNS, rows, facts)
 
 
 def _worker_facts(use: WorkerUse) -> dict[str, Any]:

@@ -219,7 +219,9 @@ def _cluster(session: Session, parser: _Parser, words: list[str]) -> None:
         value = session.shell.user_ns.get(target, target) if target.isidentifier() else target
         session.backend.use_cluster(value)
     else:
-        output.display(cluster_bundle(session.backend.account()))
+        account, given = session.backend.account(), session.backend.pools
+        excess = check_pools(given)[1] if account.workers and given else ""
+        output.display(cluster_bundle(account, excess))
 
 
 def _cache(session: Session, parser: _Parser, words: list[str]) -> None:

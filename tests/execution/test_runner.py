@@ -558,3 +558,37 @@ def test_close_leaves_no_cluster_behind_that_was_still_starting(tmp_path):
     runner.close()
     assert executor.closed
     assert run.status == "cancelled"
+
+
+def test_step_goes_to_the_worker_that_has_its_inputs_also_in_a_later_run(tmp_path):
+    executor = ForkExecutor(
+        {"u": Offer({"CPU": 1.0}, frozenset("p")), "v": Offer({"CPU": 1.0}, frozenset("q"))}
+    )
+    runner = Runner(open_store(tmp_path), executor)
+    try:
+        made = make_task("make", "big = bytes(2_000_000)", "big", pool="q")
+        reads = make_task("read", "size = len(big)", "size", reads=["make.big"])
+        other = make_task("other", "size = len(big) + 1", "size", reads=["make.big"])
+        run = runner.start(tasks_of(made, reads), pipeline="p").wait()
+        assert {name: step.worker for name, step in run.steps.items()} == {"make": "v", "read": "v"}
+        run = runner.start(tasks_of(made, other), pipeline="p").wait()
+        assert statuses(run) == {"make": "reused", "other": "succeeded"}
+        assert run.steps["other"].worker == "v"
+    finally:
+        runner.close()
+
+
+def test_steps_that_took_longer_go_first(tmp_path):
+    history = History(tmp_path / "history.db")
+    names = ("quick", "slow", "middle")
+    for name, seconds in zip(names, (0.1, 60.0, 5.0), strict=True):
+        history.remember("p", name, "earlier", "succeeded", seconds)
+    executor = ForkExecutor({"w": Offer({"CPU": 1.0})})
+    runner = Runner(open_store(tmp_path / "store"), executor, history)
+    try:
+        run = runner.start(tasks_of(*(make_task(name, f"{name} = 1") for name in names)), pipeline="p").wait()
+        assert run.status == "succeeded"
+        assert executor.submitted == ["slow", "middle", "quick"]
+    finally:
+        runner.close()
+        history.close()

@@ -143,6 +143,8 @@ def test_pools_of_the_configuration_are_those_of_the_cluster_that_starts(
     assert {name: worker["offers"] for name, worker in workers.items()} == {
         name: {"CPU": 0.5, "MEMORY": 1e9} for name in ("small-0", "small-1")
     }
-    kernel.run('%config MLPipe.pools = ["other:cpus=1"]').check()
+    kernel.run('%config MLPipe.pools = ["other:cpus=10000"]').check()
     kernel.run("%%component whole --pool other\ny = 1").check()
-    assert list(kernel.run("%pipeline cluster").check().facts["workers"]) == ["other-0"]
+    facts = kernel.run("%pipeline cluster").check().facts
+    assert list(facts["workers"]) == ["other-0"]
+    assert facts["excess"].startswith("The pools offer 10000 CPUs, and this machine has ")
