@@ -11,8 +11,6 @@ import contextlib
 import json
 import logging
 import os
-import random
-import sys
 import threading
 import uuid
 import warnings
@@ -28,6 +26,7 @@ from distributed.utils import silence_logging_cmgr
 
 from jupyter_mlpipe.errors import ClusterError
 from jupyter_mlpipe.execution import dask_worker
+from jupyter_mlpipe.execution.dask_random import leave_random_numbers_alone
 from jupyter_mlpipe.execution.devices import Devices, find_devices
 from jupyter_mlpipe.execution.executor import (
     Amounts,
@@ -47,14 +46,6 @@ _log = logging.getLogger(__name__)
 _THREADS_PER_CPU, _MIN_THREADS = 8, 16
 _CLOSE_S = 10
 _SCATTER_BYTES = 1_000_000
-_DRAWING = (
-    "dask.sizeof",
-    "distributed.comm.core",
-    "distributed.protocol.compression",
-    "distributed.scheduler",
-    "distributed.utils_comm",
-    "distributed.worker",
-)
 _CONFIG = {
     # Retries are the run machine's.
     "distributed.scheduler.allowed-failures": 0,
@@ -71,18 +62,7 @@ _CONFIG = {
 }
 
 
-def _leave_random_numbers_alone() -> None:
-    """Have Dask draw from a generator of its own: it runs in the notebook's process, beside its cells."""
-    own = random.Random()
-    for name in _DRAWING:
-        module = sys.modules.get(name)
-        if getattr(module, "random", None) is random:
-            setattr(module, "random", own)  # noqa: B010
-        if getattr(module, "randint", None) == random.randint:
-            setattr(module, "randint", own.randint)  # noqa: B010
-
-
-_leave_random_numbers_alone()
+leave_random_numbers_alone()
 
 
 class DaskExecutor:
