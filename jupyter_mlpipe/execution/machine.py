@@ -254,9 +254,12 @@ class RunMachine:
 
     # Keys
 
-    def _derive_if_ready(self, step: _Step) -> None:
+    def _is_ready(self, step: _Step) -> bool:
         steps = self._runs[step.node.run].steps
-        if step.phase == "waiting" and all(steps[above].ended_well for above in step.ask.upstream):
+        return all(steps[above].ended_well for above in step.ask.upstream)
+
+    def _derive_if_ready(self, step: _Step) -> None:
+        if step.phase == "waiting" and self._is_ready(step):
             self._derive(step)
 
     def _derive(self, step: _Step) -> None:
@@ -293,7 +296,11 @@ class RunMachine:
         del self._owners[step.key]
         for other in self._held.pop(step.key, []):
             if other.phase == "held":
-                self._derive(other)
+                if self._is_ready(other):
+                    self._derive(other)
+                else:
+                    # What both read from runs again.
+                    self._send_back(other)
 
     # The queue
 
@@ -389,8 +396,7 @@ class RunMachine:
             self._try_again(step)
 
     def _try_again(self, step: _Step) -> None:
-        steps = self._runs[step.node.run].steps
-        if all(steps[above].ended_well for above in step.ask.upstream):
+        if self._is_ready(step):
             self._enqueue(step)
         else:
             # While it ran, another step found that what it reads from is damaged.
