@@ -206,6 +206,7 @@ def test_tab_completes_options_names_and_subcommands(kernel: Kernel) -> None:
     assert "plan" in complete("%pipeline pl")
     assert "make" in complete("%pipeline why ma")
     assert "background" in complete("%pipeline mode b")
+    assert "--pool" in complete("%pipeline cluster local --p")
 
 
 def test_help_lists_every_option(kernel: Kernel) -> None:
