@@ -3,33 +3,52 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Generic, TypeVar
 
-from jupyter_mlpipe.model.resources import describe_amounts, fits
+from jupyter_mlpipe.model.resources import Offer, fits
 
 Amounts = Mapping[str, float]
-Rank = tuple[int, ...]
+Rank = tuple[float, ...]
 T = TypeVar("T", bound=Hashable)
 
 PATIENCE = 8
 """How often a step that finds no room may be passed before a worker is kept free for it."""
 
+_NOWHERE: Mapping[str, int] = {}
 
-class _Request(Generic[T]):
-    __slots__ = ("amounts", "item", "keeps", "passed", "rank", "shape", "turn")
 
-    def __init__(self, item: T, rank: Rank, turn: int, amounts: Amounts) -> None:
+class Request(Generic[T]):
+    """A step that waits for a worker.
+
+    Parameters
+    ----------
+    near
+        By worker, how many bytes of its inputs are at hand there.
+    """
+
+    __slots__ = ("amounts", "item", "keeps", "near", "passed", "pool", "rank", "shape", "turn")
+
+    def __init__(
+        self, item: T, rank: Rank, turn: int, amounts: Amounts, pool: str | None, near: Mapping[str, int]
+    ) -> None:
         self.item = item
         self.rank = rank
         self.turn = turn
         self.amounts = amounts
-        self.shape = tuple(sorted(amounts.items()))
+        self.pool = pool
+        self.near = near
+        self.shape = (pool, *sorted(amounts.items()))
         self.passed = 0
         self.keeps: str | None = None
 
-    def __lt__(self, other: _Request[T]) -> bool:
+    def __lt__(self, other: Request[T]) -> bool:
         return (self.rank, self.turn) < (other.rank, other.turn)
+
+    def suits(self, offer: Offer) -> bool:
+        """Tell whether a worker with this offer can serve it, when it is idle."""
+        return offer.serves(self.amounts, self.pool)
 
 
 class Placing(Generic[T]):
@@ -41,36 +60,56 @@ class Placing(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self.workers: dict[str, Amounts] = {}
+        self.workers: dict[str, Offer] = {}
         # What each worker offered when it was last seen: one that is away may come back.
-        self.offers: dict[str, Amounts] = {}
+        self.offers: dict[str, Offer] = {}
         self._in_use: dict[str, dict[T, Amounts]] = {}
-        self._queued: dict[T, _Request[T]] = {}
-        self._heaps: dict[Hashable, list[_Request[T]]] = {}
-        self._aged: list[_Request[T]] = []
+        self._queued: dict[T, Request[T]] = {}
+        self._heaps: dict[Hashable, list[Request[T]]] = {}
+        self._aged: list[Request[T]] = []
         self._turn = 0
 
-    def set_workers(self, workers: Mapping[str, Amounts]) -> None:
+    def set_workers(self, workers: Mapping[str, Offer]) -> None:
         """Take note of all workers that there are; an empty mapping: none at the moment."""
-        self.workers = {name: dict(workers[name]) for name in sorted(workers)}
+        self.workers = {name: workers[name] for name in sorted(workers)}
         self.offers.update(self.workers)
 
     def forget_workers(self) -> None:
         """The cluster is gone, and what ran on it."""
         self.workers, self.offers, self._in_use = {}, {}, {}
 
-    def can_ever_serve(self, amounts: Amounts) -> bool:
+    def can_ever_serve(self, amounts: Amounts, pool: str | None) -> bool:
         """Tell whether a worker that was ever seen offers enough, when it is idle."""
-        return any(fits(amounts, offer) for offer in self.offers.values())
+        return any(offer.serves(amounts, pool) for offer in self.offers.values())
 
-    def describe_offers(self) -> str:
-        """Return what each worker offers, for an error message."""
-        return "; ".join(f"{name} offers {describe_amounts(offer)}" for name, offer in self.offers.items())
+    def queued(self) -> list[Request[T]]:
+        """Return what waits, in the order in which it would start if there were room."""
+        return sorted(self._queued.values())
 
-    def add(self, item: T, rank: Rank, amounts: Amounts) -> None:
-        """Queue a request."""
+    def in_use(self, worker: str) -> Mapping[T, Amounts]:
+        """Return what each item has in use on a worker."""
+        return self._in_use.get(worker, {})
+
+    def free(self, worker: str) -> dict[str, float]:
+        """Return what is left of a worker's offer."""
+        # Summed anew each time: adding and subtracting fractions for days would drift.
+        free = dict(self.workers[worker].amounts)
+        for amounts in self.in_use(worker).values():
+            for name, amount in amounts.items():
+                free[name] = free.get(name, 0.0) - amount
+        return free
+
+    def add(
+        self,
+        item: T,
+        rank: Rank,
+        amounts: Amounts,
+        pool: str | None = None,
+        near: Mapping[str, int] = _NOWHERE,
+    ) -> None:
+        """Queue a request; see `Request`."""
         self._turn += 1
-        request = _Request(item, rank, self._turn, amounts)
+        request = Request(item, rank, self._turn, amounts, pool, near)
         self._queued[item] = request
         heapq.heappush(self._heaps.setdefault(request.shape, []), request)
 
@@ -86,19 +125,19 @@ class Placing(Generic[T]):
         """Start what can start now: yield item, worker and amounts, which are in use from then on."""
         if not self._queued or not self.workers:
             return
-        started: list[tuple[_Request[T], str]] = []
+        started: list[tuple[Request[T], str]] = []
         kept: set[str] = set()
         self._aged = [request for request in self._aged if self._waits(request)]
         for request in sorted(self._aged, key=lambda request: request.turn):
-            worker = self._best_worker(request.amounts, kept)
+            worker = self._best_worker(request, kept)
             if worker is not None:
                 started.append((request, self._start(request, worker)))
             else:
                 kept |= self._keep(request, kept)
-        blocked: list[_Request[T]] = []
+        blocked: list[Request[T]] = []
         full: set[Hashable] = set()
         while (request_ := self._first(full)) is not None:
-            worker = self._best_worker(request_.amounts, kept)
+            worker = self._best_worker(request_, kept)
             if worker is not None:
                 started.append((request_, self._start(request_, worker)))
             else:
@@ -109,11 +148,11 @@ class Placing(Generic[T]):
         for request, worker in started:
             yield request.item, worker, request.amounts
 
-    def _waits(self, request: _Request[T]) -> bool:
+    def _waits(self, request: Request[T]) -> bool:
         return self._queued.get(request.item) is request
 
-    def _first(self, full: set[Hashable]) -> _Request[T] | None:
-        first: _Request[T] | None = None
+    def _first(self, full: set[Hashable]) -> Request[T] | None:
+        first: Request[T] | None = None
         for shape, heap in list(self._heaps.items()):
             # Those dropped, started or aged stay in the heap until they come up.
             while heap and (not self._waits(heap[0]) or heap[0].passed >= PATIENCE):
@@ -124,52 +163,47 @@ class Placing(Generic[T]):
                 first = heap[0]
         return first
 
-    def _free(self, worker: str) -> dict[str, float]:
-        # Summed anew each time: adding and subtracting fractions for days would drift.
-        free = dict(self.workers[worker])
-        for amounts in self._in_use.get(worker, {}).values():
-            for name, amount in amounts.items():
-                free[name] = free.get(name, 0.0) - amount
-        return free
-
-    def _best_worker(self, amounts: Amounts, kept: set[str]) -> str | None:
-        """Return the worker on which the least is left over; those with kinds not asked for come last."""
-        best: tuple[tuple[int, float, str], str] | None = None
+    def _best_worker(self, request: Request[T], kept: set[str]) -> str | None:
+        """Return the worker that has room and whose amounts are least missed by others."""
+        best: tuple[tuple[float, ...], str] | None = None
         for worker, offer in self.workers.items():
-            if worker in kept or not fits(amounts, offer):
+            if worker in kept or not request.suits(offer):
                 continue
-            free = self._free(worker)
-            if fits(amounts, free):
-                # A GPU stays free for those who need one.
-                spare = sum(1 for name in offer if name not in ("CPU", "MEMORY") and name not in amounts)
-                score = (spare, free.get("CPU", 0.0), worker)
+            free = self.free(worker)
+            if fits(request.amounts, free):
+                score = (*_rarity(offer, request.amounts), -request.near.get(worker, 0), free.get("CPU", 0.0))
                 if best is None or score < best[0]:
                     best = (score, worker)
         return best[1] if best is not None else None
 
-    def _start(self, request: _Request[T], worker: str) -> str:
+    def _start(self, request: Request[T], worker: str) -> str:
         del self._queued[request.item]
         self._in_use.setdefault(worker, {})[request.item] = request.amounts
         return worker
 
-    def _keep(self, request: _Request[T], kept: set[str]) -> set[str]:
+    def _keep(self, request: Request[T], kept: set[str]) -> set[str]:
         """Choose the worker that takes nothing else until `request` has room; stick to the choice."""
         candidates = [
-            worker
-            for worker, offer in self.workers.items()
-            if worker not in kept and fits(request.amounts, offer)
+            worker for worker, offer in self.workers.items() if worker not in kept and request.suits(offer)
         ]
         if request.keeps not in candidates:
             request.keeps = min(
-                candidates, key=lambda worker: (len(self._in_use.get(worker, {})), worker), default=None
+                candidates, key=lambda worker: (len(self.in_use(worker)), worker), default=None
             )
         return {request.keeps} if request.keeps is not None else set()
 
-    def _count_passes(self, request: _Request[T], started: list[tuple[_Request[T], str]]) -> None:
+    def _count_passes(self, request: Request[T], started: list[tuple[Request[T], str]]) -> None:
         """Count those that went first though they came later or rank lower."""
         for other, worker in started:
             passes = other.turn > request.turn or other.rank > request.rank
-            if passes and fits(request.amounts, self.workers[worker]):
+            if passes and request.suits(self.workers[worker]):
                 request.passed += 1
         if request.passed >= PATIENCE:
             self._aged.append(request)
+
+
+def _rarity(offer: Offer, amounts: Amounts) -> tuple[int, int]:
+    """Return how much others would miss a worker: kinds that are not asked for (a GPU), and big memory."""
+    spare = sum(1 for name in offer.amounts if name not in ("CPU", "MEMORY") and name not in amounts)
+    # By powers of two: workers of one kind may differ by a little.
+    return spare, int(math.log2(max(offer.amounts.get("MEMORY", 0.0), 1.0)))

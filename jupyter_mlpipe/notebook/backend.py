@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from jupyter_mlpipe.execution.executor import Workers
 from jupyter_mlpipe.execution.local import Work
+from jupyter_mlpipe.execution.offers import Account
+from jupyter_mlpipe.execution.pools import Pool
 from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.notebook.cluster import make_executor
 from jupyter_mlpipe.notebook.config import MLPipe
@@ -26,7 +28,9 @@ class Backend:
         self._config = config
         self._in_process = in_process
         self._config.observe(lambda change: self._reopen(), "store")
+        self._config.observe(lambda change: self._reshape(), "pools")
         self._cluster: str = config.cluster
+        self._pools: Sequence[Pool] = ()
         self._store: Store | None = None
         self._runner: Runner | None = None
 
@@ -43,27 +47,42 @@ class Backend:
         if self._runner is None:
             self._runner = Runner(
                 self.store,
-                lambda: make_executor(self._cluster),
+                lambda: make_executor(self._cluster, self.pools),
                 History(self.store.root / "history.db"),
                 self._in_process,
             )
         return self._runner
 
     @property
-    def workers(self) -> Workers:
-        """What each worker offers; nothing before the cluster has started."""
-        return self._runner.workers if self._runner is not None else {}
+    def pools(self) -> Sequence[Pool]:
+        """The pools of a cluster of our own; none where steps run on another one."""
+        return () if self._cluster else self._pools or self._config.local_pools()
 
-    def use_cluster(self, target: Any) -> None:
-        """Run the steps to come on another cluster: an address, a scheduler file, a Client, or "local"."""
+    def account(self) -> Account:
+        """Return what each worker offers, what is in use and what waits; nothing before it starts."""
+        return self._runner.account() if self._runner is not None else Account()
+
+    def use_cluster(self, target: Any, pools: Sequence[Pool] = ()) -> None:
+        """Run the steps to come on another cluster: an address, a scheduler file, a Client, or "local".
+
+        Parameters
+        ----------
+        pools
+            The workers of a local one; those of the configuration by default.
+        """
         self.close()
-        self._cluster = "" if target == "local" else target
+        self._cluster, self._pools = "" if target == "local" else target, pools
 
     def close(self) -> None:
         """Cancel what runs and close the cluster; what is done is in the store."""
         if self._runner is not None:
             self._runner.close()
             self._runner = None
+
+    def _reshape(self) -> None:
+        """Have a cluster of our own start anew, with the pools of the configuration."""
+        if self._cluster == "":
+            self.use_cluster("local")
 
     def _reopen(self) -> None:
         """Go on with another store: what runs is cancelled, what is in the old one stays there."""

@@ -82,5 +82,5 @@ def _pipeline_words(session: Session, before: list[str], fragment: str) -> list[
             return [(word, "command") for word in CACHE_WORDS]
         return [(option, "option") for option in _PRUNE_OPTIONS] if before[1] == "prune" else []
     if command == "cluster":
-        return [("local", "cluster")]
+        return [("--pool", "option")] if fragment.startswith("-") else [("local", "cluster")]
     return []

@@ -24,6 +24,7 @@ BENCHMARKS = {
     "shared": "A chain of 100 tiny steps in a shared store",
     "lines": "Live output",
     "chain_executor": "The executor alone",
+    "parallel": "Independent steps",
     "reuse": "Planning alone",
     "scale": "Thousands of steps",
     "passing": "A large table through the store",
