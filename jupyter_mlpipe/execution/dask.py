@@ -395,6 +395,11 @@ class DaskExecutor:
         self._client = None
 
 
+def reach(address: str, security: Any) -> Any:
+    """Return a `distributed.Client` of a scheduler that another process uses too."""
+    return distributed.Client(address, security=security, set_as_default=False)
+
+
 def _run_step(topic: str, token: str, spec: bytes, n_gpus: int) -> None:
     dask_worker.run_step(distributed.get_worker().log_event, topic, token, spec, n_gpus)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 
 from jupyter_mlpipe.execution.accept import accept
 from jupyter_mlpipe.execution.accept import revoke as take_back
+from jupyter_mlpipe.execution.handover import detach as start_detached
 from jupyter_mlpipe.execution.plan import Plan, check_steps, plan_steps
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.runner import Runner
@@ -72,15 +74,22 @@ class Pipeline:
         params: Mapping[str, object] | None = None,
         force: Collection[str] = frozenset(),
         listener: Listener | None = None,
+        detach: bool = False,
     ) -> Run:
         """Start a run of `targets` (all by default) and of what is stale above them; returns at once.
+
+        Parameters
+        ----------
+        detach
+            Whether a process of its own carries it on, which outlives this one.
 
         Raises
         ------
         UnknownStepError
             A name in `targets` or `force` is not a step.
         """
-        return self._runner.start(
+        start = partial(start_detached, self._runner) if detach else self._runner.start
+        return start(
             self._resolve(dict(params or {})),
             targets=targets,
             force=force,

@@ -176,15 +176,24 @@ class Run:
         Asks the runner to cancel this run; returns at once.
     redo
         Starts a run of one step, for an artifact that turns out damaged when it is loaded.
+    is_detached
+        Whether a process of its own carries it on, which neither this one's end nor an interrupt ends.
     """
 
     def __init__(
-        self, state: RunState, store: Store, *, cancel: Callable[[], None], redo: Callable[[str], Run]
+        self,
+        state: RunState,
+        store: Store,
+        *,
+        cancel: Callable[[], None],
+        redo: Callable[[str], Run],
+        is_detached: bool = False,
     ) -> None:
         self._state = state
         self._store = store
         self._cancel = cancel
         self._redo = redo
+        self.is_detached = is_detached
         self.steps = RunSteps({name: RunStep(step, store) for name, step in state.steps.items()})
 
     @property
@@ -212,11 +221,14 @@ class Run:
     def wait(self, timeout: float | None = None) -> Run:
         """Wait until the run has ended, or until `timeout` seconds are over; look at `status` then.
 
-        An interrupt from the keyboard cancels the run, waits until its steps are gone, and goes on.
+        An interrupt from the keyboard cancels the run, waits until its steps are gone, and goes on. Of a
+        detached run it ends the waiting only.
         """
         try:
             self._wait_until(lambda: self.status != "running", timeout)
         except KeyboardInterrupt:
+            if self.is_detached:
+                raise
             self.cancel()
             self._wait_until(lambda: self.status != "running", _CANCEL_S)
             raise
@@ -346,6 +358,11 @@ class Run:
             counts[step.status] = counts.get(step.status, 0) + 1
         parts = ", ".join(f"{count} {status}" for status, count in counts.items()) or "no steps"
         head = f"Run of '{self.pipeline}': {self.status}, {parts}, {describe_seconds(self.seconds)}"
+        if self.is_detached:
+            head = f"Detached run {self.id[:8]} of{head.removeprefix('Run of')}"
+            if self.status == "running":
+                head += f"\n%pipeline attach {self.id[:8]} finds it again, "
+                head += f"%pipeline cancel {self.id[:8]} ends it"
         return f"{head}\n{self.summary()}" if self.steps else head
 
     def _producer(self, name: str) -> tuple[str, str]:

@@ -100,19 +100,19 @@ class RunState:
         with self.condition:
             state.status = status
             self.condition.notify_all()
-        self._notify("status", step, status)
+        self.tell("status", step, status)
 
     def add_output(self, step: str, output: dict[str, Any]) -> None:
         """Keep what a step showed, and tell the listeners."""
         self.steps[step].outputs.append(output)
-        self._notify("output", step, output)
+        self.tell("output", step, output)
 
     def add_job(self, step: str, job: LocalJob) -> None:
         """Leave a step to the main thread: wake it where it waits, tell the listeners."""
         with self.condition:
             self.jobs.append(job)
             self.condition.notify_all()
-        self._notify("job", step, None)
+        self.tell("job", step, None)
 
     def end(self, status: RunStatus) -> None:
         """End the run, wake those who wait for it, tell the listeners."""
@@ -120,7 +120,7 @@ class RunState:
         with self.condition:
             self.status = status
             self.condition.notify_all()
-        self._notify("end", "", status)
+        self.tell("end", "", status)
 
     def wait_until_ended(self, deadline: float) -> None:
         """Wait until the run has ended, or until `deadline` on the monotonic clock."""
@@ -136,7 +136,8 @@ class RunState:
         if ended:
             listener("end", "", self.status)
 
-    def _notify(self, kind: NoticeKind, step: str, payload: object) -> None:
+    def tell(self, kind: NoticeKind, step: str, payload: object) -> None:
+        """Tell the listeners of something that happened."""
         for listener in tuple(self._listeners):
             try:
                 listener(kind, step, payload)

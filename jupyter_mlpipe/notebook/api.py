@@ -20,7 +20,7 @@ from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromParameter, FromStep
 from jupyter_mlpipe.notebook.accepting import accept_step, accepted_of, revoke_step, why
-from jupyter_mlpipe.notebook.cluster import make_executor
+from jupyter_mlpipe.notebook.cluster import MakeExecutor
 from jupyter_mlpipe.notebook.config import MLPipe
 from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
 from jupyter_mlpipe.notebook.parameters import Declared, check_known, convert, declare
@@ -60,9 +60,16 @@ class NotebookPipeline:
         targets: Iterable[str] | None = None,
         params: Mapping[str, Any] | None = None,
         force: Collection[str] = (),
+        detach: bool = False,
     ) -> Run:
-        """Start a run of `targets` (all by default) and of what is stale above them; returns at once."""
-        return self._session.start(targets, params=params, force=force)
+        """Start a run of `targets` (all by default) and of what is stale above them; returns at once.
+
+        Parameters
+        ----------
+        detach
+            Whether a process of its own carries it on, which outlives this kernel.
+        """
+        return self._session.start(targets, params=params, force=force, detach=detach)
 
     def why(self, step: str) -> Why:
         """Say why a step ran the last time, and what a plan says of it now."""
@@ -205,5 +212,5 @@ def _shared_runner() -> Runner:
         return session.backend.runner
     if _runner is None:
         store = open_store(MLPipe().store_address())
-        _runner = Runner(store, lambda: make_executor(""), History(store.root / "history.db"))
+        _runner = Runner(store, MakeExecutor(""), History(store.root / "history.db"))
     return _runner

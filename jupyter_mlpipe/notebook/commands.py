@@ -38,7 +38,8 @@ HELP = {
     "status": "list the steps with their state",
     "why": "say why a step ran the last time, and whether it would run now",
     "accept": "let the kept result of a step count for its edited code: the edit changes nothing",
-    "cancel": "cancel what runs",
+    "cancel": "cancel what runs, or a detached run",
+    "attach": "find a detached run again: show it, live, and return it",
     "load": "bind outputs of steps in the notebook at once",
     "remove": "forget a component; its results stay in the store",
     "mode": f"what running a component's cell does: {', '.join(MODES)}",
@@ -121,6 +122,7 @@ def _plan(session: Session, parser: _Parser, words: list[str]) -> Any:
 
 def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
     _add_run_options(parser)
+    parser.add_argument("--detach", action="store_true", help="in a process that outlives this kernel")
     asked = parser.parse_args(words)
     targets = _targets(session, asked)
     params = _overrides(session, asked.param)
@@ -134,7 +136,17 @@ def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
             force=asked.force or (),
             listener=live.listen,
             begin=lambda run: session.background.add(live.begin([run])),
+            detach=asked.detach,
         )
+
+
+def _attach(session: Session, parser: _Parser, words: list[str]) -> Any:
+    parser.add_argument("run", nargs="?", default="", metavar="RUN", help="its id, or how that begins")
+    asked = parser.parse_args(words)
+    live = LiveGraph(CellOutput(session.shell), saved=session.headless.active)
+    run = session.runs.attach(asked.run, live.listen)
+    session.background.add(live.begin([run]))
+    return run
 
 
 def _status(session: Session, parser: _Parser, words: list[str]) -> None:
@@ -167,9 +179,14 @@ def _accept(session: Session, parser: _Parser, words: list[str]) -> None:
 
 
 def _cancel(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.parse_args(words)
-    if not session.runs.cancel():
-        raise UsageError("Nothing is running.")
+    parser.add_argument("run", nargs="?", default="", metavar="RUN", help="a detached run by its id")
+    asked = parser.parse_args(words)
+    if asked.run:
+        session.runs.cancel_detached(asked.run)
+    elif not session.runs.cancel():
+        detached = [folder.id[:8] for folder in session.runs.detached()]
+        words_on = [f" Run {run} goes on by itself: %pipeline cancel {run} ends it." for run in detached]
+        raise UsageError(f"Nothing is running.{''.join(words_on)}")
 
 
 def _load(session: Session, parser: _Parser, words: list[str]) -> None:

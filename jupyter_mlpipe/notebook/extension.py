@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -16,6 +17,7 @@ from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.figures import make_figures_showable
 from jupyter_mlpipe.execution.plan import Plan
 from jupyter_mlpipe.execution.why import Why
+from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.notebook.automagic import KnownNameChecker
 from jupyter_mlpipe.notebook.completion import make_matcher
 from jupyter_mlpipe.notebook.magics import PipelineMagics
@@ -23,6 +25,7 @@ from jupyter_mlpipe.notebook.output import MIME, CellOutput
 from jupyter_mlpipe.notebook.planview import plan_bundle, why_bundle
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.tracebacks import for_notebook, render
+from jupyter_mlpipe.notebook.views import said_bundle
 
 _OURS = ("%%component", "%%parameters", "#| component:")
 
@@ -57,6 +60,19 @@ class Extension:
         make_figures_showable(shell)
         for shown, bundle in _SHOWN.items():
             shell.display_formatter.mimebundle_formatter.for_type(shown, bundle)
+        self._say_what_goes_on()
+
+    def _say_what_goes_on(self) -> None:
+        """Say which runs of the notebook an earlier kernel has left to processes of their own."""
+        if self.session.headless.active:
+            return
+        for folder in self.session.runs.detached():
+            since = describe_seconds(time.time() - folder.begin()["at"])
+            text = (
+                f"Run {folder.id[:8]} of this notebook, which began {since} ago, is still going on: "
+                f"%pipeline attach {folder.id[:8]} shows it, %pipeline cancel {folder.id[:8]} ends it."
+            )
+            CellOutput(self.shell).display(said_bundle(text, {"kind": "detached", "run": folder.id}))
 
     def unload(self) -> None:
         shell = self.shell

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import TypeVar
 
+from jupyter_mlpipe.errors import UsageError
+from jupyter_mlpipe.execution.detached import RunFolder, find_run, runs_of
+from jupyter_mlpipe.execution.following import attach as attach_run
+from jupyter_mlpipe.execution.handover import detach as start_detached
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.state import Listener
 from jupyter_mlpipe.execution.task import StepTask
@@ -36,6 +41,7 @@ class Runs:
         self._pipeline = pipeline
         self.last: Run | None = None
         self._live: list[Run] = []
+        self._attached: list[Run] = []  # found again
         self._newest: dict[str, Run] = {}  # by step, of those whose results are the notebook's
         self._forced: dict[str, Run] = {}  # step -> the run that the command line forced it in
 
@@ -47,14 +53,17 @@ class Runs:
         listener: Listener | None,
         *,
         restore: bool = True,
+        detach: bool = False,
     ) -> Run:
-        """Start a run."""
+        """Start a run, in a process of its own where it is to be detached."""
         asked = self._headless.force & tasks.keys()
         self._headless.force -= asked  # what the command line forces runs once, not at every cell below it
         for name in self._forced.keys() & tasks.keys():
             # Its earlier record would be found at once, though what runs may replace it.
             self._forced[name].wait()
-        run = self._backend.runner.start(
+        runner = self._backend.runner
+        start = partial(start_detached, runner) if detach else runner.start
+        run = start(
             tasks,
             targets=targets,
             force={*force, *asked},
@@ -97,9 +106,43 @@ class Runs:
         """Note that a run has ended, and that all it made has been taken over."""
         self._live.remove(run)
 
+    def attach(self, given: str = "", listener: Listener | None = None) -> Run:
+        """Return a detached run by the beginning of its id; the latest one of this notebook by default.
+
+        The notebook's names do not follow it: who wants what it makes runs the cells, which wait for it.
+
+        Raises
+        ------
+        UsageError
+            There is none.
+        """
+        run = attach_run(self._found(given), self._backend.store, listener)
+        self.last = run
+        self._attached.append(run)
+        return run
+
+    def cancel_detached(self, given: str) -> None:
+        """Cancel a detached run by the beginning of its id, whoever started it."""
+        folder = find_run(self._backend.root, given)
+        if not folder.is_live():
+            raise UsageError(f"Run {folder.id[:8]} has ended.")
+        folder.cancel()
+
+    def detached(self) -> list[RunFolder]:
+        """Return the detached runs of this notebook that go on, the latest first."""
+        return [folder for folder in runs_of(self._backend.root, self._pipeline) if folder.is_live()]
+
+    def _found(self, given: str) -> RunFolder:
+        if given:
+            return find_run(self._backend.root, given)
+        found = runs_of(self._backend.root, self._pipeline)
+        if not found:
+            raise UsageError("This notebook has no detached run: %pipeline run --detach starts one.")
+        return next((folder for folder in found if folder.is_live()), found[0])
+
     def cancel(self) -> bool:
         """Cancel what runs; tells whether anything did."""
-        running = [run for run in self._live if run.status == "running"]
+        running = [run for run in (*self._live, *self._attached) if run.status == "running"]
         for run in running:
             run.cancel()
         return bool(running)

@@ -214,6 +214,7 @@ class Session:
         listener: Callable[..., None] | None = None,
         restore: bool = True,
         begin: Callable[[Run], None] | None = None,
+        detach: bool = False,
     ) -> Run:
         """Start a run and return it at once; outputs become the notebook's variables as they are read.
 
@@ -225,6 +226,8 @@ class Session:
             Whether the files that reused steps wrote are made again.
         begin
             Called with the run when it has been started.
+        detach
+            Whether a process of its own carries it on, which outlives this kernel.
         """
         if not self.registry.placed:
             raise UsageError("There is nothing to run: put %%component NAME on top of a cell and run it.")
@@ -232,8 +235,9 @@ class Session:
         tasks = self.registry.tasks(targets, params)
         self.registry.check(*force)
         check_known(params or {}, self.registry.parameter_names())
-        self._check_thread(tasks)
-        run = self.runs.launch(tasks, targets, force, listener, restore=restore)
+        if not detach:
+            self._check_thread(tasks)
+        run = self.runs.launch(tasks, targets, force, listener, restore=restore, detach=detach)
         if not params:
             # Results for other parameters belong to their run, not to the notebook's variables.
             self.runs.take_up(run)

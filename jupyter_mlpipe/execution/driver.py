@@ -1,0 +1,138 @@
+"""The process of a detached run: ``python -m jupyter_mlpipe.execution.driver FOLDER``.
+
+It belongs to nobody: the process that starts it ends once the work is taken on, and what was a child of it
+gets a session of its own. It ends with its run, and leaves the log of its events.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+import time
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.execution.detached import CANCEL, RunFolder, finish
+from jupyter_mlpipe.execution.eventlog import EventWriter, lost_lines
+from jupyter_mlpipe.execution.fleet import MakeExecutor
+from jupyter_mlpipe.execution.handover import Work
+from jupyter_mlpipe.execution.run import Run
+from jupyter_mlpipe.execution.runner import Runner
+from jupyter_mlpipe.execution.state import RunState
+from jupyter_mlpipe.keys.pickles import load_closure
+from jupyter_mlpipe.store.history import History, RunEntry
+from jupyter_mlpipe.store.locks import Held, hold
+from jupyter_mlpipe.store.registered import receive
+from jupyter_mlpipe.store.store import open_store
+
+_HOLD_S = 10.0
+_NO_STATUS = 70
+
+
+def main(path: str) -> int:
+    """Fork; returns, in the process that was started, once the other one has taken on the work."""
+    reading, writing = os.pipe()
+    if os.fork():
+        os.close(writing)
+        return 0 if os.read(reading, 1) else 1
+    os.close(reading)
+    os.setsid()
+    status = _NO_STATUS
+    try:
+        status = _drive(RunFolder(Path(path)), writing)
+    finally:
+        sys.stderr.flush()
+    return status
+
+
+def _drive(folder: RunFolder, ready: int) -> int:
+    held = _hold(folder)
+    work, make_executor = _take(folder)
+    os.mkfifo(folder.asked, 0o600)
+    asked = os.open(folder.asked, os.O_RDWR)  # so that it never ends
+    store = open_store(work.store)
+    history = History(store.root / "history.db")
+    writer = EventWriter(folder.events)
+    details: Mapping[str, Any] = {"steps": {}, "parameters": {}, "targets": work.targets, "detached": True}
+    history.add_run(RunEntry(work.run, work.pipeline, "running", time.time(), None, details))
+    runner = Runner(store, make_executor, history)
+    is_cancelled = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: is_cancelled.set())
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    threading.Thread(target=_hear, args=(asked, is_cancelled), name="mlpipe-asked", daemon=True).start()
+    os.write(ready, b"1")
+    os.close(ready)
+    try:
+        run = _begin(runner, work, writer)
+        if run is not None:
+            while not writer.has_ended.wait(0.1):
+                if is_cancelled.is_set():
+                    run.cancel()
+        runner.close()
+    finally:
+        history.close()
+        writer.close()
+        finish(folder)
+        held.release()
+    return 0
+
+
+def _hold(folder: RunFolder) -> Held:
+    deadline = time.monotonic() + _HOLD_S
+    while (held := hold(folder.held, f"pid {os.getpid()} on {socket.gethostname()}")) is None:
+        # Somebody is looking whether it is held.
+        if time.monotonic() > deadline:
+            raise MLPipeError(f"Run {folder.id} is held by another process.")
+        time.sleep(0.01)
+    return held
+
+
+def _take(folder: RunFolder) -> tuple[Work, MakeExecutor]:
+    """Become a process like the notebook's, and read what is to be done."""
+    sent: dict[str, Any] = pickle.loads(folder.work.read_bytes())
+    folder.work.unlink()
+    sys.path[:] = sent["sys_path"]
+    os.environ.clear()
+    os.environ.update(sent["environment"])
+    os.chdir(sent["folder"])
+    main_module = sys.modules["__main__"] = types.ModuleType("__main__")
+    receive(sent["codecs"], {}, vars(main_module))
+    return load_closure(sent["work"], vars(main_module))["work"], pickle.loads(sent["make_executor"])
+
+
+def _begin(runner: Runner, work: Work, writer: EventWriter) -> Run | None:
+    """Start the run; None where it cannot be, which is in the log then."""
+    try:
+        run = runner.start(
+            work.tasks,
+            targets=work.targets,
+            force=work.force,
+            pipeline=work.pipeline,
+            listener=writer.listen,
+            restore=work.restore,
+            run_id=work.run,
+        )
+    except MLPipeError as error:
+        writer.write(lost_lines(RunState(work.run, work.pipeline, work.tasks, work.targets), error))
+        return None
+    writer.bind(run)
+    return run
+
+
+def _hear(asked: int, is_cancelled: threading.Event) -> None:
+    with open(asked, "rb", buffering=0) as pipe:
+        while (said := pipe.read(4096)) is not None:
+            if CANCEL in said:
+                is_cancelled.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
