@@ -18,6 +18,7 @@ from jupyter_mlpipe.errors import (
 )
 from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.state import Listener, RunState, StepState
+from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import ENDED, Reason, RunSnapshot, RunStatus, StepSnapshot, StepStatus
@@ -39,6 +40,11 @@ class RunStep:
     @property
     def name(self) -> str:
         return self._state.task.name
+
+    @property
+    def task(self) -> StepTask:
+        """What was to be run: a snapshot. Of a run found again, without code and values."""
+        return self._state.task
 
     @property
     def declares_outputs(self) -> bool:

@@ -23,6 +23,7 @@ from jupyter_mlpipe.notebook.accepting import accept_step, accepted_of, revoke_s
 from jupyter_mlpipe.notebook.cluster import MakeExecutor
 from jupyter_mlpipe.notebook.config import MLPipe
 from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
+from jupyter_mlpipe.notebook.debugging import Debugged, debug_step
 from jupyter_mlpipe.notebook.parameters import Declared, check_known, convert, declare
 from jupyter_mlpipe.store.accepted import Accepted
 from jupyter_mlpipe.store.cache import Cache
@@ -74,6 +75,16 @@ class NotebookPipeline:
     def why(self, step: str) -> Why:
         """Say why a step ran the last time, and what a plan says of it now."""
         return why(self._session, step)
+
+    def debug(self, step: str, *, run: bool = True) -> Debugged:
+        """Bring what a step read into the kernel, and run its code there; nothing is recorded.
+
+        Returns
+        -------
+        Debugged
+            Its names, which are in the notebook as ``debugged`` too; the notebook's own stay as they are.
+        """
+        return debug_step(self._session, step, run=run)
 
     def accept(self, step: str, *, revoke: bool = False) -> list[Accepted]:
         """Let the kept result of a step count for its code as it stands: the edit changes nothing.

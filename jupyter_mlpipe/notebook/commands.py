@@ -16,6 +16,7 @@ from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.resources import describe_amounts
 from jupyter_mlpipe.notebook.accepting import accepted_facts, accepted_of, why
 from jupyter_mlpipe.notebook.config import MODES
+from jupyter_mlpipe.notebook.debugging import NAME, Debugged, debug_step
 from jupyter_mlpipe.notebook.drawing import pipeline_dot, pipeline_svg
 from jupyter_mlpipe.notebook.live import LiveGraph
 from jupyter_mlpipe.notebook.output import MIME, CellOutput
@@ -41,6 +42,7 @@ HELP = {
     "cancel": "cancel what runs, or a detached run",
     "attach": "find a detached run again: show it, live, and return it",
     "load": "bind outputs of steps in the notebook at once",
+    "debug": "run a step's code here, on what the step saw, for %debug and breakpoint()",
     "remove": "forget a component; its results stay in the store",
     "mode": f"what running a component's cell does: {', '.join(MODES)}",
     "cache": "look after the store: ls, verify, prune, pin, unpin",
@@ -197,6 +199,14 @@ def _load(session: Session, parser: _Parser, words: list[str]) -> None:
 def _remove(session: Session, parser: _Parser, words: list[str]) -> None:
     parser.add_argument("step")
     session.remove(parser.parse_args(words).step)
+
+
+def _debug(session: Session, parser: _Parser, words: list[str]) -> Debugged:
+    parser.add_argument("step")
+    parser.add_argument("--no-run", action="store_true", help="only bring what it reads")
+    parser.add_argument("--as", dest="into", default=NAME, metavar="NAME", help=f"instead of {NAME}")
+    asked = parser.parse_args(words)
+    return debug_step(session, asked.step, run=not asked.no_run, into=asked.into)
 
 
 def _mode(session: Session, parser: _Parser, words: list[str]) -> str | None:

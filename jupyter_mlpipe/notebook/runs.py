@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ from jupyter_mlpipe.execution.detached import RunFolder, find_run, runs_of
 from jupyter_mlpipe.execution.following import attach as attach_run
 from jupyter_mlpipe.execution.handover import detach as start_detached
 from jupyter_mlpipe.execution.run import Run
+from jupyter_mlpipe.execution.spec import USUAL_MODE
 from jupyter_mlpipe.execution.state import Listener
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model import graph
@@ -28,6 +30,8 @@ class Runs:
     ----------
     pipeline
         What the history calls the notebook.
+    traceback_mode
+        Returns how much tracebacks show, in the words of ``%xmode``.
 
     Attributes
     ----------
@@ -35,10 +39,13 @@ class Runs:
         The one that was started last.
     """
 
-    def __init__(self, backend: Backend, headless: Headless, pipeline: str) -> None:
+    def __init__(
+        self, backend: Backend, headless: Headless, pipeline: str, traceback_mode: Callable[[], str]
+    ) -> None:
         self._backend = backend
         self._headless = headless
         self._pipeline = pipeline
+        self._traceback_mode = traceback_mode
         self.last: Run | None = None
         self._live: list[Run] = []
         self._attached: list[Run] = []  # found again
@@ -61,6 +68,8 @@ class Runs:
         for name in self._forced.keys() & tasks.keys():
             # Its earlier record would be found at once, though what runs may replace it.
             self._forced[name].wait()
+        if (mode := self._traceback_mode()) != USUAL_MODE:
+            tasks = {name: replace(task, traceback_mode=mode) for name, task in tasks.items()}
         runner = self._backend.runner
         start = partial(start_detached, runner) if detach else runner.start
         run = start(

@@ -94,7 +94,7 @@ class Session:
         self.registry.needs_of = self._needs_of
         self.settings = SettingsOfSteps(lambda: self.backend.store, shell.user_ns, self._define)
 
-        self.runs = Runs(self.backend, self.headless, self.name)
+        self.runs = Runs(self.backend, self.headless, self.name, lambda: str(shell.InteractiveTB.mode))
         self.states = States()
         self.background = Background(self.registry, partial(self._begin, claim=False))
         self.here = StepsHere(
