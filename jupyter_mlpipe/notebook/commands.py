@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from jupyter_mlpipe.cells.adopt import advise
 from jupyter_mlpipe.cells.cache_words import add_cache_words, cache_arguments
 from jupyter_mlpipe.errors import UsageError, close_matches
+from jupyter_mlpipe.execution.past import find_entry, list_runs, tell_diff, tell_runs
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.resources import describe_amounts
 from jupyter_mlpipe.notebook.accepting import accepted_facts, accepted_of, why
@@ -30,7 +31,7 @@ from jupyter_mlpipe.notebook.views import (
     status_bundle,
     table_bundle,
 )
-from jupyter_mlpipe.store.tables import ask_cache
+from jupyter_mlpipe.store.tables import Answer, ask_cache
 
 HELP = {
     "show": "draw the pipeline with the state of each step",
@@ -45,6 +46,8 @@ HELP = {
     "debug": "run a step's code here, on what the step saw, for %debug and breakpoint()",
     "remove": "forget a component; its results stay in the store",
     "mode": f"what running a component's cell does: {', '.join(MODES)}",
+    "runs": "list the latest runs of this notebook",
+    "diff": "say how two runs differ, step by step: parameters, metrics, what ran and why",
     "cache": "look after the store: ls, verify, prune, pin, unpin",
     "adopt": "say which of the cells that have run are worth a %%component line, and why",
     "cluster": "show the cluster, or choose another: local, an address, a scheduler file",
@@ -230,6 +233,28 @@ def _cluster(session: Session, parser: _Parser, words: list[str]) -> None:
     head = f"cluster: {len(rows)} workers" if rows else "no cluster yet: one starts when a step has to run"
     facts = {"kind": "cluster", "workers": {name: dict(amounts) for name, amounts in workers.items()}}
     CellOutput(session.shell).display(table_bundle(head, ("worker", "offers"), rows, facts))
+
+
+def _runs(session: Session, parser: _Parser, words: list[str]) -> None:
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help="how many; 20 by default")
+    parser.add_argument("--all", action="store_true", help="of all notebooks that share the store")
+    asked = parser.parse_args(words)
+    pipeline = None if asked.all else session.name
+    _show_answer(session, "runs", tell_runs(list_runs(session.backend.store, pipeline, asked.limit)))
+
+
+def _diff(session: Session, parser: _Parser, words: list[str]) -> None:
+    parser.add_argument("before", metavar="RUN")
+    parser.add_argument("now", metavar="RUN")
+    asked = parser.parse_args(words)
+    store = session.backend.store
+    answer = tell_diff(find_entry(store, asked.before), find_entry(store, asked.now), store)
+    _show_answer(session, "diff", answer)
+
+
+def _show_answer(session: Session, kind: str, answer: Answer) -> None:
+    facts = {"kind": kind, **answer.facts}
+    CellOutput(session.shell).display(table_bundle(answer.head, answer.columns, answer.rows, facts))
 
 
 def _cache(session: Session, parser: _Parser, words: list[str]) -> None:

@@ -23,6 +23,7 @@ from tests.notebook.test_robustness import (
     wait_until,
     waits,
 )
+from tests.notebook.test_runs import command
 from tests.support.kernel import Kernel
 
 Start = Callable[..., Kernel]
@@ -165,6 +166,20 @@ def test_a_killed_driver_loses_only_what_ran(start_kernel: Start) -> None:
     assert statuses(kernel) == {"load": "reused", "slow": "succeeded", "last": "succeeded"}
 
 
+def test_the_list_of_runs_knows_the_detached_ones(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    register(kernel)
+    run = detach(kernel)
+    pid_of(kernel, "slow")
+    assert [(r["id"], r["status"]) for r in command(kernel, "runs")["runs"]] == [(run, "running")]
+    driver = driver_of(kernel, run)
+    os.kill(kernel.pid, signal.SIGKILL)
+    driver.kill()
+    wait_until(lambda: not is_alive(driver.pid), "the driver ends")
+    assert [(r["id"], r["status"]) for r in command(kernel, "runs")["runs"]] == [(run, "failed")]
+    check_left(kernel, run)
+
+
 def test_a_driver_that_was_killed_while_nobody_looked_is_told_later(start_kernel: Start) -> None:
     first = start_kernel()
     register(first)
@@ -179,7 +194,7 @@ def test_a_driver_that_was_killed_while_nobody_looked_is_told_later(start_kernel
     check_left(second, run)
 
 
-@pytest.mark.parametrize("way", ["object", "magic", "other kernel", "SIGTERM"])
+@pytest.mark.parametrize("way", ["object", "magic", "other kernel", "SIGTERM", "command line"])
 def test_a_detached_run_is_cancelled(start_kernel: Start, way: str) -> None:
     marked = Marked()
     kernel = start_kernel(**marked.environment)
@@ -200,8 +215,10 @@ def test_a_detached_run_is_cancelled(start_kernel: Start, way: str) -> None:
         other = start_kernel()
         assert run[:8] in other.run("%pipeline cancel").printed_error
         other.run(f"%pipeline cancel {run[:8]}").check()
-    else:
+    elif way == "SIGTERM":
         driver_of(kernel, run).terminate()
+    else:
+        assert command(kernel, "cancel", run[:8]) == {"status": "cancelled", "run": run}
     assert kernel.run("run.wait(20).status").check().result == "'cancelled'"
     assert statuses(kernel) == {"load": "succeeded", "slow": "cancelled", "last": "cancelled"}
     assert not is_alive(step)
