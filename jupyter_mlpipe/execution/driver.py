@@ -74,7 +74,8 @@ def _drive(folder: RunFolder, ready: int) -> int:
         run = _begin(runner, work, writer)
         if run is not None:
             while not writer.has_ended.wait(0.1):
-                if is_cancelled.is_set():
+                # Without its folder nobody could find it again, or cancel it.
+                if is_cancelled.is_set() or not folder.events.exists():
                     run.cancel()
         runner.close()
     finally:

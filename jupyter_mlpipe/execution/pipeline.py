@@ -7,7 +7,10 @@ from functools import partial
 
 from jupyter_mlpipe.execution.accept import accept
 from jupyter_mlpipe.execution.accept import revoke as take_back
+from jupyter_mlpipe.execution.detached import find_run
+from jupyter_mlpipe.execution.following import attach
 from jupyter_mlpipe.execution.handover import detach as start_detached
+from jupyter_mlpipe.execution.past import list_runs
 from jupyter_mlpipe.execution.plan import Plan, check_steps, plan_steps
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.runner import Runner
@@ -16,6 +19,7 @@ from jupyter_mlpipe.execution.step import user_name
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model.graph import ancestors
 from jupyter_mlpipe.store.accepted import Accepted
+from jupyter_mlpipe.store.history import RunEntry
 
 Resolve = Callable[[Mapping[str, object]], Mapping[str, StepTask]]
 
@@ -96,6 +100,15 @@ class Pipeline:
             pipeline=self.name,
             listener=listener,
         )
+
+    def runs(self, limit: int = 20) -> list[RunEntry]:
+        """Return its latest runs, newest first."""
+        return list_runs(self._runner.store, self.name, limit)
+
+    def attach(self, run: str) -> Run:
+        """Find a detached run again by how its id begins, also one that has ended."""
+        store = self._runner.store
+        return attach(find_run(store.root, run), store)
 
     def accept(self, step: str, *, revoke: bool = False) -> list[Accepted]:
         """Let the kept result of a step count for its code as it stands, or take that back.

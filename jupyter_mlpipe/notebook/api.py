@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.cells.decorator import component_of
 from jupyter_mlpipe.errors import PipelineError
+from jupyter_mlpipe.execution.past import StepDiff, diff_runs, find_entry, list_runs
 from jupyter_mlpipe.execution.pipeline import Pipeline as PlannedPipeline
 from jupyter_mlpipe.execution.plan import Plan
 from jupyter_mlpipe.execution.resolve import place
@@ -27,7 +28,7 @@ from jupyter_mlpipe.notebook.debugging import Debugged, debug_step
 from jupyter_mlpipe.notebook.parameters import Declared, check_known, convert, declare
 from jupyter_mlpipe.store.accepted import Accepted
 from jupyter_mlpipe.store.cache import Cache
-from jupyter_mlpipe.store.history import History
+from jupyter_mlpipe.store.history import History, RunEntry
 from jupyter_mlpipe.store.store import open_store
 
 if TYPE_CHECKING:
@@ -75,6 +76,19 @@ class NotebookPipeline:
     def why(self, step: str) -> Why:
         """Say why a step ran the last time, and what a plan says of it now."""
         return why(self._session, step)
+
+    def runs(self, limit: int = 20) -> list[RunEntry]:
+        """Return the latest runs of this notebook, newest first."""
+        return list_runs(self._session.backend.store, self._session.name, limit)
+
+    def diff(self, before: str, now: str) -> dict[str, StepDiff]:
+        """Compare two runs, given by how their ids begin, step by step."""
+        store = self._session.backend.store
+        return diff_runs(find_entry(store, before), find_entry(store, now), store)
+
+    def attach(self, run: str = "") -> Run:
+        """Find a detached run again by how its id begins; the latest one of this notebook by default."""
+        return self._session.runs.attach(run)
 
     def debug(self, step: str, *, run: bool = True) -> Debugged:
         """Bring what a step read into the kernel, and run its code there; nothing is recorded.

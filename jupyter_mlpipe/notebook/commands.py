@@ -157,7 +157,10 @@ def _attach(session: Session, parser: _Parser, words: list[str]) -> Any:
 def _status(session: Session, parser: _Parser, words: list[str]) -> None:
     parser.parse_args(words)
     session.settle()
-    CellOutput(session.shell).display(status_bundle(session.snapshot(plan=False)))
+    output = CellOutput(session.shell)
+    output.display(status_bundle(session.snapshot(plan=False)))
+    for folder, text in session.runs.words_on_detached():
+        output.display(said_bundle(text, {"kind": "detached", "run": folder.id}))
 
 
 def _why(session: Session, parser: _Parser, words: list[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -17,7 +16,6 @@ from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.figures import make_figures_showable
 from jupyter_mlpipe.execution.plan import Plan
 from jupyter_mlpipe.execution.why import Why
-from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.notebook.automagic import KnownNameChecker
 from jupyter_mlpipe.notebook.completion import make_matcher
 from jupyter_mlpipe.notebook.magics import PipelineMagics
@@ -66,12 +64,7 @@ class Extension:
         """Say which runs of the notebook an earlier kernel has left to processes of their own."""
         if self.session.headless.active:
             return
-        for folder in self.session.runs.detached():
-            since = describe_seconds(time.time() - folder.begin()["at"])
-            text = (
-                f"Run {folder.id[:8]} of this notebook, which began {since} ago, is still going on: "
-                f"%pipeline attach {folder.id[:8]} shows it, %pipeline cancel {folder.id[:8]} ends it."
-            )
+        for folder, text in self.session.runs.words_on_detached():
             CellOutput(self.shell).display(said_bundle(text, {"kind": "detached", "run": folder.id}))
 
     def unload(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from jupyter_mlpipe.execution.spec import USUAL_MODE
 from jupyter_mlpipe.execution.state import Listener
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model import graph
+from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.notebook.backend import Backend
 from jupyter_mlpipe.notebook.headless import Headless
 from jupyter_mlpipe.notebook.registry import Registry
@@ -138,8 +140,22 @@ class Runs:
         folder.cancel()
 
     def detached(self) -> list[RunFolder]:
-        """Return the detached runs of this notebook that go on, the latest first."""
-        return [folder for folder in runs_of(self._backend.root, self._pipeline) if folder.is_live()]
+        """Return the detached runs that go on and that an earlier kernel of this notebook started."""
+        own = {run.id for run in self._live}
+        found = runs_of(self._backend.root, self._pipeline)
+        return [folder for folder in found if folder.id not in own and folder.is_live()]
+
+    def words_on_detached(self) -> list[tuple[RunFolder, str]]:
+        """Return those of `detached`, with what to say of each."""
+        return [
+            (
+                folder,
+                f"Run {folder.id[:8]} of this notebook, which began "
+                f"{describe_seconds(time.time() - folder.begin()['at'])} ago, is still going on: "
+                f"%pipeline attach {folder.id[:8]} shows it, %pipeline cancel {folder.id[:8]} ends it.",
+            )
+            for folder in self.detached()
+        ]
 
     def _found(self, given: str) -> RunFolder:
         if given:

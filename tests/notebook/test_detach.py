@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
+from jupyter_mlpipe.execution.detached import runs_of
+from tests.execution.test_dask import ForeignCluster
 from tests.notebook.test_robustness import (
     Marked,
     fails,
@@ -32,6 +36,14 @@ LOAD = "%%component load\nprint('loading'); x = helper(1)"
 SLOW = "%%component slow" + waits("slow") + "print('slept'); y = x + 1"
 LAST = "%%component last\nz = y * 2\nz"
 HELPER = "n = 3\ndef helper(x):\n    return x + n"
+
+
+@pytest.fixture(autouse=True)
+def _no_driver_left(tmp_path: Path) -> Iterator[None]:
+    """End the runs of a test that failed: they outlive it."""
+    yield
+    for folder in runs_of(tmp_path / ".mlpipe"):
+        folder.cancel()
 
 
 def register(kernel: Kernel, *cells: str) -> None:
@@ -86,6 +98,7 @@ def test_a_detached_run_outlives_its_kernel_and_is_found_again(start_kernel: Sta
     second = start_kernel(load=False)
     loaded = second.run("%load_ext jupyter_mlpipe").check()
     assert loaded.facts == {"kind": "detached", "run": run}
+    assert second.run("%pipeline status").check().facts == {"kind": "detached", "run": run}
     attached = second.run("run = %pipeline attach")
     assert attached.check().facts["steps"]["slow"]["status"] == "running"
     assert second.value("(run.steps['load'].log, run.status, run.id)") == ("loading\n", "running", run)
@@ -178,6 +191,17 @@ def test_the_list_of_runs_knows_the_detached_ones(start_kernel: Start) -> None:
     wait_until(lambda: not is_alive(driver.pid), "the driver ends")
     assert [(r["id"], r["status"]) for r in command(kernel, "runs")["runs"]] == [(run, "failed")]
     check_left(kernel, run)
+
+
+def test_a_run_whose_folder_is_removed_ends(start_kernel: Start) -> None:
+    marked = Marked()
+    kernel = start_kernel(**marked.environment)
+    register(kernel)
+    detach(kernel)
+    pid_of(kernel, "slow")
+    shutil.rmtree(store_of(kernel))
+    wait_until(lambda: [p.pid for p in marked.alive()] == [kernel.pid], "its processes end")
+    assert kernel.run("run.wait(20).status").check().result == "'failed'"
 
 
 def test_a_driver_that_was_killed_while_nobody_looked_is_told_later(start_kernel: Start) -> None:
@@ -279,3 +303,80 @@ def test_others_can_neither_read_nor_reach_a_detached_run(start_kernel: Start) -
     folder = store_of(kernel) / "runs" / run
     assert {path.stat().st_mode & 0o077 for path in (folder.parent, folder, *folder.iterdir())} == {0}
     kernel.run("run.cancel(); run.wait()").check()
+
+
+PIPELINE = """
+import sys
+from steps import load, slow
+import jupyter_mlpipe
+pipeline = jupyter_mlpipe.Pipeline([load, slow], name="by hand")
+if len(sys.argv) == 1:
+    print(pipeline.run(detach=True).id)
+else:
+    run = pipeline.attach(sys.argv[1]).wait()
+    print(run.status, run["slow"], [(entry.id == run.id, entry.status) for entry in pipeline.runs()])
+"""
+STEPS = """
+from jupyter_mlpipe import component
+import os, time
+@component
+def load():
+    return 20
+@component
+def slow(load):
+    open("FOLDER/slow.pid", "w").write(str(os.getpid()))
+    while not os.path.exists("FOLDER/slow.go"):
+        time.sleep(0.01)
+    return load + 1
+"""
+
+
+def test_a_pipeline_of_a_script_outlives_it(tmp_path: Path) -> None:
+    (tmp_path / "steps.py").write_text(STEPS.replace("FOLDER", str(tmp_path)))
+    (tmp_path / "run.py").write_text(PIPELINE)
+    marked = Marked()
+
+    def run(*words: str) -> str:
+        return subprocess.run(
+            [sys.executable, "run.py", *words],
+            cwd=tmp_path,
+            env={**os.environ, **marked.environment},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+
+    started = run()
+    wait_until((tmp_path / "slow.pid").exists, "the step begins")
+    (tmp_path / "slow.go").touch()
+    assert run(started[:8]) == "succeeded 21 [(True, 'succeeded')]"
+    marked.check_gone()
+
+
+@pytest.mark.parametrize("by", ["address", "client"])
+def test_a_detached_run_attaches_to_a_cluster_that_exists(
+    kernel: Kernel, tmp_path_factory: pytest.TempPathFactory, by: str
+) -> None:
+    cluster = ForeignCluster(tmp_path_factory.mktemp("cluster"))
+    register(kernel)
+    if by == "client":
+        kernel.run(f"import distributed\nmine = distributed.Client({cluster.address!r})").check()
+    kernel.run(f"%pipeline cluster {'mine' if by == 'client' else cluster.address}").check()
+    detach(kernel)
+    step = psutil.Process(pid_of(kernel, "slow"))
+    assert cluster.process.pid in [parent.pid for parent in step.parents()]
+    go_on(kernel, "slow")
+    assert kernel.value("(run.wait().status, run['z'])") == ("succeeded", 10)
+    cluster.close()
+
+
+def test_a_cluster_that_ends_with_the_kernel_is_refused(kernel: Kernel) -> None:
+    register(kernel, "%%component load\nx = 1")
+    kernel.run(
+        "import distributed\n"
+        "mine = distributed.Client(n_workers=1, processes=False, dashboard_address=None)\n"
+        "%pipeline cluster mine"
+    ).check()
+    assert "ends with it" in kernel.run("%pipeline run --detach").printed_error
+    assert not (store_of(kernel) / "runs").exists()
+    kernel.run("mine.close()").check()
