@@ -13,8 +13,10 @@ import socket
 import sys
 import threading
 import time
+import traceback
 import types
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,6 @@ from jupyter_mlpipe.execution.fleet import MakeExecutor
 from jupyter_mlpipe.execution.handover import Work
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.runner import Runner
-from jupyter_mlpipe.execution.state import RunState
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.store.history import History, RunEntry
 from jupyter_mlpipe.store.locks import Held, hold
@@ -33,7 +34,10 @@ from jupyter_mlpipe.store.registered import receive
 from jupyter_mlpipe.store.store import open_store
 
 _HOLD_S = 10.0
+_LOOK_S = 0.1
+_CANCEL_S = 10.0
 _NO_STATUS = 70
+_NO_ANSWER = "The run was cancelled, and its cluster did not say within 10 s that its steps have ended."
 
 
 def main(path: str) -> int:
@@ -47,8 +51,13 @@ def main(path: str) -> int:
     status = _NO_STATUS
     try:
         status = _drive(RunFolder(Path(path)), writing)
-    finally:
-        sys.stderr.flush()
+    except MLPipeError as error:
+        print(error, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+    sys.stderr.flush()
+    if status:
+        os._exit(status)  # whatever does not answer must not keep this process
     return status
 
 
@@ -61,7 +70,8 @@ def _drive(folder: RunFolder, ready: int) -> int:
     history = History(store.root / "history.db")
     writer = EventWriter(folder.events)
     details: Mapping[str, Any] = {"steps": {}, "parameters": {}, "targets": work.targets, "detached": True}
-    history.add_run(RunEntry(work.run, work.pipeline, "running", time.time(), None, details))
+    begun = RunEntry(work.run, work.pipeline, "running", time.time(), None, details)
+    history.add_run(begun)
     runner = Runner(store, make_executor, history)
     is_cancelled = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,10 +83,17 @@ def _drive(folder: RunFolder, ready: int) -> int:
     try:
         run = _begin(runner, work, writer)
         if run is not None:
-            while not writer.has_ended.wait(0.1):
-                # Without its folder nobody could find it again, or cancel it.
+            # Without its folder nobody could find it again, or cancel it.
+            while not writer.has_ended.wait(_LOOK_S):
                 if is_cancelled.is_set() or not folder.events.exists():
                     run.cancel()
+                    break
+            if not writer.has_ended.wait(_CANCEL_S):
+                # Its cluster does not answer: what runs there, if anything does, is left to it.
+                statuses = {name: step.status for name, step in run.steps.items()}
+                writer.write(lost_lines(statuses, MLPipeError(_NO_ANSWER), "cancelled"))
+                history.add_run(replace(begun, status="cancelled", seconds=time.time() - begun.started_at))
+                return _NO_STATUS
         runner.close()
     finally:
         history.close()
@@ -122,7 +139,7 @@ def _begin(runner: Runner, work: Work, writer: EventWriter) -> Run | None:
             run_id=work.run,
         )
     except MLPipeError as error:
-        writer.write(lost_lines(RunState(work.run, work.pipeline, work.tasks, work.targets), error))
+        writer.write(lost_lines(dict.fromkeys(work.tasks, "waiting"), error))
         return None
     writer.bind(run)
     return run

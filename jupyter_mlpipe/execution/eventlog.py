@@ -20,7 +20,7 @@ from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.run import Run, RunStep
 from jupyter_mlpipe.execution.state import RunState
-from jupyter_mlpipe.model.status import ENDED, Reason
+from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, StepStatus
 from jupyter_mlpipe.store.records import Record
 
 Line = dict[str, Any]
@@ -149,7 +149,9 @@ def status_line(step: RunStep, status: str) -> Line:
     }
 
 
-def lost_lines(state: RunState, error: MLPipeError) -> list[Line]:
+def lost_lines(
+    steps: Mapping[str, StepStatus], error: MLPipeError, status: RunStatus = "failed"
+) -> list[Line]:
     """Return the events of a run that nobody carries on: what ran has failed, the rest will not begin."""
     now = time.time()
     lines: list[Line] = [
@@ -157,14 +159,14 @@ def lost_lines(state: RunState, error: MLPipeError) -> list[Line]:
             "kind": "status",
             "at": now,
             "step": name,
-            "status": "failed" if step.status == "running" else "cancelled",
+            "status": "failed" if step == "running" and status == "failed" else "cancelled",
             "why": str(error),
             "error": pack(error),
         }
-        for name, step in state.steps.items()
-        if step.status not in ENDED
+        for name, step in steps.items()
+        if step not in ENDED
     ]
-    return [*lines, {"kind": "end", "at": now, "status": "failed", "seconds": None}]
+    return [*lines, {"kind": "end", "at": now, "status": status, "seconds": None}]
 
 
 def apply(state: RunState, line: Mapping[str, Any]) -> None:

@@ -120,7 +120,7 @@ class _Follower:
         return True
 
     def _end(self, error: MLPipeError) -> list[dict[str, Any]]:
-        lines = lost_lines(self._state, error)
+        lines = lost_lines({name: step.status for name, step in self._state.steps.items()}, error)
         for line in lines:
             apply(self._state, line)
         return lines

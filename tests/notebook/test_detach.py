@@ -260,6 +260,14 @@ def test_a_step_of_the_kernel_cannot_be_detached(kernel: Kernel) -> None:
     assert kernel.value("run.wait()['x']") == 1
 
 
+def test_a_process_that_cannot_be_started_is_told(kernel: Kernel) -> None:
+    register(kernel, "%%component load\nx = 1")
+    # Whatever is wrong with it, it says so before anybody waits for the run.
+    kernel.run("import sys\nsys.executable = '/bin/false'").check()
+    assert "could not be started" in kernel.run("%pipeline run --detach").traceback
+    assert not list((store_of(kernel) / "runs").iterdir())
+
+
 def test_a_detached_step_that_fails_says_so_as_ever(kernel: Kernel) -> None:
     register(kernel, "%%component bad\nprint('before')\nv = 1\nraise ValueError('no')", LAST)
     detach(kernel, "bad")
@@ -368,6 +376,29 @@ def test_a_detached_run_attaches_to_a_cluster_that_exists(
     go_on(kernel, "slow")
     assert kernel.value("(run.wait().status, run['z'])") == ("succeeded", 10)
     cluster.close()
+
+
+def test_a_cluster_that_is_gone_keeps_no_detached_run(
+    start_kernel: Start, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    cluster = ForeignCluster(tmp_path_factory.mktemp("cluster"))
+    marked = Marked()
+    kernel = start_kernel(**marked.environment)
+    register(kernel)
+    kernel.run(f"%pipeline cluster {cluster.address}").check()
+    run = detach(kernel)
+    pid_of(kernel, "slow")
+    cluster.process.kill()
+    kernel.run("run.cancel()").check()
+    assert kernel.value("run.wait(30).status") in ("cancelled", "failed")
+    wait_until(lambda: [p.pid for p in marked.alive()] == [kernel.pid], "its processes end")
+    check_left(kernel, run)
+    go_on(kernel, "slow")
+    kernel.run("%pipeline cluster local").check()
+    detach(kernel)
+    assert kernel.value("run.wait(30).status") == "succeeded"
+    assert statuses(kernel)["load"] == "reused"
+    cluster.process.communicate()
 
 
 def test_a_cluster_that_ends_with_the_kernel_is_refused(kernel: Kernel) -> None:
