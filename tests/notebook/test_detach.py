@@ -363,9 +363,9 @@ def test_a_pipeline_of_a_script_outlives_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("by", ["address", "client"])
 def test_a_detached_run_attaches_to_a_cluster_that_exists(
-    kernel: Kernel, tmp_path_factory: pytest.TempPathFactory, by: str
+    foreign_cluster: ForeignCluster, kernel: Kernel, by: str
 ) -> None:
-    cluster = ForeignCluster(tmp_path_factory.mktemp("cluster"))
+    cluster = foreign_cluster
     register(kernel)
     if by == "client":
         kernel.run(f"import distributed\nmine = distributed.Client({cluster.address!r})").check()
@@ -375,13 +375,12 @@ def test_a_detached_run_attaches_to_a_cluster_that_exists(
     assert cluster.process.pid in [parent.pid for parent in step.parents()]
     go_on(kernel, "slow")
     assert kernel.value("(run.wait().status, run['z'])") == ("succeeded", 10)
-    cluster.close()
 
 
 def test_a_cluster_that_is_gone_keeps_no_detached_run(
-    start_kernel: Start, tmp_path_factory: pytest.TempPathFactory
+    foreign_cluster: ForeignCluster, start_kernel: Start
 ) -> None:
-    cluster = ForeignCluster(tmp_path_factory.mktemp("cluster"))
+    cluster = foreign_cluster
     marked = Marked()
     kernel = start_kernel(**marked.environment)
     register(kernel)
@@ -398,7 +397,6 @@ def test_a_cluster_that_is_gone_keeps_no_detached_run(
     detach(kernel)
     assert kernel.value("run.wait(30).status") == "succeeded"
     assert statuses(kernel)["load"] == "reused"
-    cluster.process.communicate()
 
 
 def test_a_cluster_that_ends_with_the_kernel_is_refused(kernel: Kernel) -> None:
