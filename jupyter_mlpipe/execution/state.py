@@ -100,19 +100,19 @@ class RunState:
         with self.condition:
             state.status = status
             self.condition.notify_all()
-        self.tell("status", step, status)
+        self._notify("status", step, status)
 
     def add_output(self, step: str, output: dict[str, Any]) -> None:
         """Keep what a step showed, and tell the listeners."""
         self.steps[step].outputs.append(output)
-        self.tell("output", step, output)
+        self._notify("output", step, output)
 
     def add_job(self, step: str, job: LocalJob) -> None:
         """Leave a step to the main thread: wake it where it waits, tell the listeners."""
         with self.condition:
             self.jobs.append(job)
             self.condition.notify_all()
-        self.tell("job", step, None)
+        self._notify("job", step, None)
 
     def end(self, status: RunStatus) -> None:
         """End the run, wake those who wait for it, tell the listeners."""
@@ -120,7 +120,7 @@ class RunState:
         with self.condition:
             self.status = status
             self.condition.notify_all()
-        self.tell("end", "", status)
+        self._notify("end", "", status)
 
     def wait_until_ended(self, deadline: float) -> None:
         """Wait until the run has ended, or until `deadline` on the monotonic clock."""
@@ -137,7 +137,10 @@ class RunState:
             listener("end", "", self.status)
 
     def tell(self, kind: NoticeKind, step: str, payload: object) -> None:
-        """Tell the listeners of something that happened."""
+        """Tell the listeners of what the process of a detached run has told its own."""
+        self._notify(kind, step, payload)
+
+    def _notify(self, kind: NoticeKind, step: str, payload: object) -> None:
         for listener in tuple(self._listeners):
             try:
                 listener(kind, step, payload)
