@@ -137,6 +137,10 @@ class StepError(MLPipeError):
         self.ename = ename or type(self).__name__
         self.traceback = tuple(traceback)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show the user's traceback where IPython shows the error as a value."""
+        printer.text("\n".join(self.traceback) or f"{self.ename}: {self.message}")
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild_step_error, (
             type(self),

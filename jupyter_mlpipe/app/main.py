@@ -21,6 +21,7 @@ from jupyter_mlpipe.app.cache import add_options as add_cache_options
 from jupyter_mlpipe.app.question import accept_edit, draw_graph, show_plan, show_why
 from jupyter_mlpipe.app.report import print_json
 from jupyter_mlpipe.app.run import run_notebook
+from jupyter_mlpipe.app.runs import add_options as add_runs_options
 from jupyter_mlpipe.app.trust import add_options as add_trust_options
 from jupyter_mlpipe.errors import MLPipeError, UsageError
 
@@ -104,6 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_notebook(graph)
     graph.add_argument("--output", type=Path, metavar="FILE", help=".svg or .dot; DOT on stdout without it")
     graph.set_defaults(command=draw_graph, target=[], force=[])
+
+    add_runs_options(commands)
 
     cache = commands.add_parser(
         "cache",

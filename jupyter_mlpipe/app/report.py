@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jupyter_mlpipe.store.tables import Answer
+
 
 def print_traceback(console: Console, head: str, traceback: Sequence[str]) -> None:
     """Print a traceback as a notebook shows it, below a line that says whose it is."""
@@ -25,6 +27,21 @@ def print_json(answer: dict[str, Any]) -> None:
     json.dump(answer, sys.stdout)
     sys.stdout.write("\n")
     sys.stdout.flush()
+
+
+def print_answer(answer: Answer, *, is_json: bool) -> None:
+    """Print a line and the table below it, or its facts as JSON."""
+    if is_json:
+        print_json(answer.facts)
+        return
+    print(answer.head)
+    if answer.rows:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for column in answer.columns:
+            table.add_column(column, no_wrap=True)
+        for row in answer.rows:
+            table.add_row(*map(Text, row))
+        print_table(table)
 
 
 def print_table(table: Table) -> None:

@@ -346,10 +346,11 @@ class DaskExecutor:
             gone = {name for name, address in self._addresses.items() if addresses.get(name) != address}
             self._workers, self._addresses = workers, addresses
             lost = [token for token, worker in self._running.items() if worker in gone]
-        for token in lost:
-            self._lose(token, f"worker '{self._worker_of(token, gone)}' left the cluster")
+        # In this order: what is lost must not be sent to a worker that is gone.
         if (workers, addresses) != before:
             self._emit(WorkersChanged(workers))
+        for token in lost:
+            self._lose(token, f"worker '{self._worker_of(token, gone)}' left the cluster")
 
     def _worker_of(self, token: str, gone: set[str]) -> str:
         return self._running.get(token) or ", ".join(sorted(gone))
@@ -394,6 +395,11 @@ class DaskExecutor:
 def this_machine() -> Machine:
     """Return what this machine has, as far as this process may use it."""
     return Machine(CPU_COUNT, int(MEMORY_LIMIT), find_devices())
+
+
+def reach(address: str, security: Any) -> Any:
+    """Return a `distributed.Client` of a scheduler that another process uses too."""
+    return distributed.Client(address, security=security, set_as_default=False)
 
 
 def _run_step(topic: str, token: str, spec: bytes, n_gpus: int) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 
 from jupyter_mlpipe.execution.accept import accept
 from jupyter_mlpipe.execution.accept import revoke as take_back
+from jupyter_mlpipe.execution.detached import find_run
+from jupyter_mlpipe.execution.following import attach
+from jupyter_mlpipe.execution.handover import detach as start_detached
+from jupyter_mlpipe.execution.past import list_runs
 from jupyter_mlpipe.execution.plan import Plan, check_steps, plan_steps
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.runner import Runner
@@ -14,6 +19,7 @@ from jupyter_mlpipe.execution.step import user_name
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model.graph import ancestors
 from jupyter_mlpipe.store.accepted import Accepted
+from jupyter_mlpipe.store.history import RunEntry
 
 Resolve = Callable[[Mapping[str, object]], Mapping[str, StepTask]]
 
@@ -72,21 +78,37 @@ class Pipeline:
         params: Mapping[str, object] | None = None,
         force: Collection[str] = frozenset(),
         listener: Listener | None = None,
+        detach: bool = False,
     ) -> Run:
         """Start a run of `targets` (all by default) and of what is stale above them; returns at once.
+
+        Parameters
+        ----------
+        detach
+            Whether a process of its own carries it on, which outlives this one.
 
         Raises
         ------
         UnknownStepError
             A name in `targets` or `force` is not a step.
         """
-        return self._runner.start(
+        start = partial(start_detached, self._runner) if detach else self._runner.start
+        return start(
             self._resolve(dict(params or {})),
             targets=targets,
             force=force,
             pipeline=self.name,
             listener=listener,
         )
+
+    def runs(self, limit: int = 20) -> list[RunEntry]:
+        """Return its latest runs, newest first."""
+        return list_runs(self._runner.store, self.name, limit)
+
+    def attach(self, run: str) -> Run:
+        """Find a detached run again by how its id begins, also one that has ended."""
+        store = self._runner.store
+        return attach(find_run(store.root, run), store)
 
     def accept(self, step: str, *, revoke: bool = False) -> list[Accepted]:
         """Let the kept result of a step count for its code as it stands, or take that back.

@@ -18,6 +18,7 @@ from jupyter_mlpipe.errors import (
 )
 from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.state import Listener, RunState, StepState
+from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model.metrics import describe_progress, numbers_to_json
 from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep
 from jupyter_mlpipe.model.resources import describe_seconds
@@ -40,6 +41,11 @@ class RunStep:
     @property
     def name(self) -> str:
         return self._state.task.name
+
+    @property
+    def task(self) -> StepTask:
+        """What was to be run: a snapshot. Of a run found again, without code and values."""
+        return self._state.task
 
     @property
     def declares_outputs(self) -> bool:
@@ -204,15 +210,24 @@ class Run:
         Asks the runner to cancel this run; returns at once.
     redo
         Starts a run of one step, for an artifact that turns out damaged when it is loaded.
+    is_detached
+        Whether a process of its own carries it on, which neither this one's end nor an interrupt ends.
     """
 
     def __init__(
-        self, state: RunState, store: Store, *, cancel: Callable[[], None], redo: Callable[[str], Run]
+        self,
+        state: RunState,
+        store: Store,
+        *,
+        cancel: Callable[[], None],
+        redo: Callable[[str], Run],
+        is_detached: bool = False,
     ) -> None:
         self._state = state
         self._store = store
         self._cancel = cancel
         self._redo = redo
+        self.is_detached = is_detached
         self.steps = RunSteps({name: RunStep(step, store) for name, step in state.steps.items()})
 
     @property
@@ -240,11 +255,14 @@ class Run:
     def wait(self, timeout: float | None = None) -> Run:
         """Wait until the run has ended, or until `timeout` seconds are over; look at `status` then.
 
-        An interrupt from the keyboard cancels the run, waits until its steps are gone, and goes on.
+        An interrupt from the keyboard cancels the run, waits until its steps are gone, and goes on. Of a
+        detached run it ends the waiting only.
         """
         try:
             self._wait_until(lambda: self.status != "running", timeout)
         except KeyboardInterrupt:
+            if self.is_detached:
+                raise
             self.cancel()
             self._wait_until(lambda: self.status != "running", _CANCEL_S)
             raise
@@ -376,6 +394,11 @@ class Run:
             counts[step.status] = counts.get(step.status, 0) + 1
         parts = ", ".join(f"{count} {status}" for status, count in counts.items()) or "no steps"
         head = f"Run of '{self.pipeline}': {self.status}, {parts}, {describe_seconds(self.seconds)}"
+        if self.is_detached:
+            head = f"Detached run {self.id[:8]} of{head.removeprefix('Run of')}"
+            if self.status == "running":
+                head += f"\n%pipeline attach {self.id[:8]} finds it again, "
+                head += f"%pipeline cancel {self.id[:8]} ends it"
         return f"{head}\n{self.summary()}" if self.steps else head
 
     def _producer(self, name: str) -> tuple[str, str]:

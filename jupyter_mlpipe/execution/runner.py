@@ -151,6 +151,7 @@ class Runner:
         in_process: Work | None = None,
     ) -> None:
         self.store = store
+        self.make_executor = make_executor
         self._in_process = in_process
         self._local: dict[tuple[Node, int], LocalJob] = {}
         self.history = history
@@ -179,6 +180,7 @@ class Runner:
         pipeline: str,
         listener: Listener | None = None,
         restore: bool = True,
+        run_id: str = "",
     ) -> Run:
         """Start a run of `targets` (all by default) and of what is stale above them; returns at once.
 
@@ -195,6 +197,8 @@ class Runner:
         restore
             Whether the files that reused steps wrote are made again; values alone need none. Those of steps
             whose cells were run before are as the notebook has them.
+        run_id
+            What the run is called; chosen at random by default.
 
         Raises
         ------
@@ -227,7 +231,7 @@ class Runner:
                 last = functools.partial(last_record, self.store, self.history, pipeline)
                 behind = file_order(ordered, last)
                 ordered = {n: replace(task, behind=tuple(behind.get(n, ()))) for n, task in ordered.items()}
-            state = RunState(secrets.token_hex(8), pipeline, ordered, wanted, listener)
+            state = RunState(run_id or secrets.token_hex(8), pipeline, ordered, wanted, listener)
             if is_done:
                 for name, decided in plan.decided.items():
                     _note(state, name, decided)

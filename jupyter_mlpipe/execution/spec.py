@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from jupyter_mlpipe.store.registered import SentCodec
     from jupyter_mlpipe.store.signing import Signer
 
+USUAL_MODE = "Context"
+"""Of tracebacks, in the words of ``%xmode``."""
+
 NOT_BOUND = "the code did not bind it"
 """Why an output is left out that only some path through the code binds."""
 
@@ -123,6 +126,8 @@ class StepSpec:
         The notebook's `sys.path`; what only the worker has comes after it.
     environment
         Environment variables to set, or to remove where None.
+    traceback_mode
+        How much tracebacks show, in the words of ``%xmode``.
     shows
         Whether the code may display more than printed text.
     cpus
@@ -175,6 +180,7 @@ class StepSpec:
     folder: str = ""
     sys_path: tuple[str, ...] = ()
     environment: Mapping[str, str | None] = field(default_factory=dict)
+    traceback_mode: str = USUAL_MODE
     shows: bool = False
     cpus: float = 1.0
     gpus: int = 0

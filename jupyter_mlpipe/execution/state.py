@@ -156,6 +156,10 @@ class RunState:
         if ended:
             listener("end", "", self.status)
 
+    def tell(self, kind: NoticeKind, step: str, payload: object) -> None:
+        """Tell the listeners of what the process of a detached run has told its own."""
+        self._notify(kind, step, payload)
+
     def _notify(self, kind: NoticeKind, step: str, payload: object) -> None:
         for listener in tuple(self._listeners):
             try:

@@ -49,7 +49,7 @@ from jupyter_mlpipe.execution.scratch import Scratch
 from jupyter_mlpipe.execution.shell import LazyShell, make_shell_ahead
 from jupyter_mlpipe.execution.shown import Capture, Output
 from jupyter_mlpipe.execution.spawn import sent_before, start_anew
-from jupyter_mlpipe.execution.spec import VERIFIED_BYTES, StepSpec
+from jupyter_mlpipe.execution.spec import USUAL_MODE, VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.telling import Told
 from jupyter_mlpipe.execution.tracebacks import describe_error
 from jupyter_mlpipe.execution.unseen import names_bound_unseen, settle_classes
@@ -164,6 +164,7 @@ class StepProcess:
         self._send = send
         self._scratch: Scratch | None = None
         self._shell: LazyShell | None = None
+        self._traceback_mode = USUAL_MODE
         self._running: tuple[GivenValues, OwnStates, Scene, dict[str, Any], dict[str, Any]] | None = None
         self.verified: list[Mark] = []
 
@@ -175,7 +176,7 @@ class StepProcess:
             error.__cause__, error.__suppress_context__ = None, True
         if self._scratch is not None and (word := self._scratch.word_on(error)):
             error.add_note(word)
-        return describe_error(error, kind, self._shell)
+        return describe_error(error, kind, self._shell, self._traceback_mode)
 
     def rescue(self) -> Rescued | None:
         """Store what the code had done when it failed; None where it is not the code that failed."""
@@ -199,6 +200,7 @@ class StepProcess:
         for file_name, text in spec.sources.items():
             quote(file_name, text)
         quote(spec.title, spec.cell or spec.code)
+        self._traceback_mode = spec.traceback_mode
         titles = {spec.title: spec.title, **spec.titles}
         shell = self._shell = LazyShell(self._capture, module, titles)
         shell.install()
@@ -216,7 +218,9 @@ class StepProcess:
         file_watch.start()
         body = Body(spec.code, spec.title)
         scene = make_scene(spec, namespace)
-        values, companions = _fill(namespace, spec, store)
+        receive(spec.codecs, {part.name: part.digest for part in spec.ingredients}, namespace)
+        values, companions = fill(namespace, spec, store)
+        settle()
         _limit_threads(spec)
         known = frozenset(namespace)
         given = GivenValues(spec, store, values, companions)
@@ -348,14 +352,13 @@ def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
     sys.argv[:] = [""]
 
 
-def _fill(
+def fill(
     namespace: dict[str, Any], spec: StepSpec, store: Store
 ) -> tuple[dict[str, object], dict[str, object]]:
     """Bind all that the code may read; return inputs, parameters and captured values by name.
 
     Beside them, by name, what is stored together with inputs because it shares objects with them.
     """
-    receive(spec.codecs, {part.name: part.digest for part in spec.ingredients}, namespace)
     for name, (module_name, attribute) in spec.imports.items():
         namespace[name] = import_named(module_name, attribute)
     values: dict[str, object] = {}
@@ -378,17 +381,16 @@ def _fill(
     for name, artifact in spec.inputs.items():
         try:
             if not artifact.part:
-                values[name] = store.get_value(artifact)
+                values[name] = store.get_value(artifact, namespace)
                 continue
             if artifact.blob.object not in together:
-                together[artifact.blob.object] = store.get_all(artifact)
+                together[artifact.blob.object] = store.get_all(artifact, namespace)
             values[name] = together[artifact.blob.object][artifact.part]
         except ArtifactCorruptError:
             store.quarantine(artifact)
             raise
     values.update(spec.parameters)
     namespace.update(values)
-    settle()
     companions = {name: together[stored][name] for stored, names in spec.companions.items() for name in names}
     return values, companions
 

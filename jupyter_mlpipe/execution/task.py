@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jupyter_mlpipe.execution.declared import declared_places, localised
-from jupyter_mlpipe.execution.spec import Prelude, StepSpec
+from jupyter_mlpipe.execution.spec import USUAL_MODE, Prelude, StepSpec
 from jupyter_mlpipe.keys.closure import Closure, ModuleSource
 from jupyter_mlpipe.keys.given import NOTHING, Given, Snapshot
 from jupyter_mlpipe.keys.held import DefinitionPickle
@@ -53,7 +53,7 @@ class StepTask:
     earlier
         Gives those of some steps that are of cells above and had not ended when the step's cell was run, in
         the notebook's order: should they turn out to set something for it, it comes after them.
-    altered, contested
+    altered, contested, traceback_mode
         As in `StepSpec`.
     behind
         Steps that come first because of files; see `jupyter_mlpipe.execution.written.file_order`.
@@ -77,6 +77,7 @@ class StepTask:
     earlier: Callable[[Iterable[str]], tuple[str, ...]] = _none_of
     altered: tuple[DefinitionPickle, ...] = ()
     behind: tuple[str, ...] = ()
+    traceback_mode: str = USUAL_MODE
 
     @property
     def problems(self) -> tuple[Reason, ...]:
@@ -181,6 +182,7 @@ def make_spec(
         signer=signer,
         folder=task.folder or "",
         sys_path=task.sys_path,
+        traceback_mode=task.traceback_mode,
         shows=component.shows,
         cpus=task.options.resources.cpus,
         gpus=task.options.resources.gpus,

@@ -9,15 +9,24 @@ from types import TracebackType
 from jupyter_mlpipe.execution.events import ErrorKind
 from jupyter_mlpipe.execution.executor import StepFailure
 from jupyter_mlpipe.execution.shell import LazyShell
+from jupyter_mlpipe.execution.spec import USUAL_MODE
 
 _OURS = (os.path.dirname(os.path.abspath(__file__)), os.path.join(os.path.dirname(os.__file__), "asyncio"))
 
 
-def describe_error(error: BaseException, kind: ErrorKind, shell: LazyShell | None) -> StepFailure:
-    """Return an error as the runner gets it, rendered by IPython, or by `traceback` where that fails."""
+def describe_error(
+    error: BaseException, kind: ErrorKind, shell: LazyShell | None, mode: str = USUAL_MODE
+) -> StepFailure:
+    """Return an error as the runner gets it, rendered by IPython, or by `traceback` where that fails.
+
+    Parameters
+    ----------
+    mode
+        How much is shown, in the words of ``%xmode``.
+    """
     trace = _cut(error.__traceback__)
     try:
-        lines = _render(error, trace, shell)
+        lines = _render(error, trace, shell, mode)
     except Exception:
         lines = "".join(traceback.format_exception(type(error), error, trace)).splitlines()
     return {
@@ -61,13 +70,16 @@ def _without_end(trace: TracebackType) -> TracebackType:
     return shorter
 
 
-def _render(error: BaseException, trace: TracebackType | None, shell: LazyShell | None) -> list[str]:
+def _render(
+    error: BaseException, trace: TracebackType | None, shell: LazyShell | None, mode: str
+) -> list[str]:
     if shell is None:
         raise RuntimeError("there is no shell yet")
     if isinstance(error, BaseExceptionGroup):
         # As IPython does: with the exceptions inside, which its own tracebacks leave out.
         return "".join(traceback.format_exception(type(error), error, trace)).splitlines()
     ipython = shell.get()
+    ipython.InteractiveTB.set_mode(mode)
     if isinstance(error, SyntaxError) and trace is None:
         rendered = ipython.SyntaxTB.structured_traceback(type(error), error, [])
     else:

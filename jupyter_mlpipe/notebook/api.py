@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.cells.decorator import component_of
 from jupyter_mlpipe.errors import PipelineError
+from jupyter_mlpipe.execution.past import StepDiff, diff_runs, find_entry, list_runs
 from jupyter_mlpipe.execution.pipeline import Pipeline as PlannedPipeline
 from jupyter_mlpipe.execution.plan import Plan
 from jupyter_mlpipe.execution.resolve import place
@@ -20,13 +21,14 @@ from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromParameter, FromStep
 from jupyter_mlpipe.notebook.accepting import accept_step, accepted_of, revoke_step, why
-from jupyter_mlpipe.notebook.cluster import make_executor
+from jupyter_mlpipe.notebook.cluster import MakeExecutor
 from jupyter_mlpipe.notebook.config import MLPipe
 from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
+from jupyter_mlpipe.notebook.debugging import Debugged, debug_step
 from jupyter_mlpipe.notebook.parameters import Declared, check_known, convert, declare
 from jupyter_mlpipe.store.accepted import Accepted
 from jupyter_mlpipe.store.cache import Cache
-from jupyter_mlpipe.store.history import History
+from jupyter_mlpipe.store.history import History, RunEntry
 from jupyter_mlpipe.store.store import open_store
 
 if TYPE_CHECKING:
@@ -60,13 +62,43 @@ class NotebookPipeline:
         targets: Iterable[str] | None = None,
         params: Mapping[str, Any] | None = None,
         force: Collection[str] = (),
+        detach: bool = False,
     ) -> Run:
-        """Start a run of `targets` (all by default) and of what is stale above them; returns at once."""
-        return self._session.start(targets, params=params, force=force)
+        """Start a run of `targets` (all by default) and of what is stale above them; returns at once.
+
+        Parameters
+        ----------
+        detach
+            Whether a process of its own carries it on, which outlives this kernel.
+        """
+        return self._session.start(targets, params=params, force=force, detach=detach)
 
     def why(self, step: str) -> Why:
         """Say why a step ran the last time, and what a plan says of it now."""
         return why(self._session, step)
+
+    def runs(self, limit: int = 20) -> list[RunEntry]:
+        """Return the latest runs of this notebook, newest first."""
+        return list_runs(self._session.backend.store, self._session.name, limit)
+
+    def diff(self, before: str, now: str) -> dict[str, StepDiff]:
+        """Compare two runs, given by how their ids begin, step by step."""
+        store = self._session.backend.store
+        return diff_runs(find_entry(store, before), find_entry(store, now), store)
+
+    def attach(self, run: str = "") -> Run:
+        """Find a detached run again by how its id begins; the latest one of this notebook by default."""
+        return self._session.runs.attach(run)
+
+    def debug(self, step: str, *, run: bool = True) -> Debugged:
+        """Bring what a step read into the kernel, and run its code there; nothing is recorded.
+
+        Returns
+        -------
+        Debugged
+            Its names, which are in the notebook as ``debugged`` too; the notebook's own stay as they are.
+        """
+        return debug_step(self._session, step, run=run)
 
     def accept(self, step: str, *, revoke: bool = False) -> list[Accepted]:
         """Let the kept result of a step count for its code as it stands: the edit changes nothing.
@@ -205,5 +237,5 @@ def _shared_runner() -> Runner:
         return session.backend.runner
     if _runner is None:
         store = open_store(MLPipe().store_address())
-        _runner = Runner(store, lambda: make_executor(""), History(store.root / "history.db"))
+        _runner = Runner(store, MakeExecutor(""), History(store.root / "history.db"))
     return _runner

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from jupyter_mlpipe.execution.local import Work
 from jupyter_mlpipe.execution.offers import Account
 from jupyter_mlpipe.execution.pools import Pool
 from jupyter_mlpipe.execution.runner import Runner
-from jupyter_mlpipe.notebook.cluster import make_executor
+from jupyter_mlpipe.notebook.cluster import MakeExecutor
 from jupyter_mlpipe.notebook.config import MLPipe
 from jupyter_mlpipe.store.history import History
+from jupyter_mlpipe.store.place import local_folder
 from jupyter_mlpipe.store.store import Store, open_store
 
 
@@ -42,12 +44,17 @@ class Backend:
         return self._store
 
     @property
+    def root(self) -> Path:
+        """The store's folder on this machine, which may not be there yet."""
+        return local_folder(self._config.store_address())
+
+    @property
     def runner(self) -> Runner:
         """The runner; its cluster starts when the first step has to run."""
         if self._runner is None:
             self._runner = Runner(
                 self.store,
-                lambda: make_executor(self._cluster, self.pools),
+                MakeExecutor(self._cluster, lambda: self.pools),
                 History(self.store.root / "history.db"),
                 self._in_process,
             )

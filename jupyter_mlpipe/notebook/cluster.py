@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.execution.executor import Executor
 from jupyter_mlpipe.execution.pools import Pool, Share, describe_excess, share_out
 
@@ -38,3 +40,38 @@ def check_pools(pools: Sequence[Pool]) -> tuple[dict[str, Share], str]:
     machine = this_machine()
     shares = share_out(pools, machine)
     return shares, describe_excess(shares, machine)
+
+
+@dataclass(frozen=True, slots=True)
+class MakeExecutor:
+    """`make_executor` for one target, which the process of a detached run can be sent.
+
+    A Client goes as the address of its scheduler; of a cluster that ends with this process it cannot.
+    """
+
+    target: Any
+    pools: Callable[[], Sequence[Pool]] = tuple
+
+    def __call__(self) -> Executor:
+        """Return an executor."""
+        return make_executor(self.target, self.pools())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if getattr(self.target, "scheduler", None) is None:
+            return _with_pools, (self.target, tuple(self.pools()))
+        if getattr(self.target, "cluster", None) is not None:
+            raise UsageError(
+                "The cluster belongs to this kernel and ends with it, so that a detached run cannot use it. "
+                "Choose one that stays, or let the run start its own: %pipeline cluster local."
+            )
+        return _reach, (self.target.scheduler.address, self.target.security)
+
+
+def _with_pools(target: Any, pools: tuple[Pool, ...]) -> MakeExecutor:
+    return MakeExecutor(target, lambda: pools)
+
+
+def _reach(address: str, security: Any) -> MakeExecutor:
+    from jupyter_mlpipe.execution.dask import reach
+
+    return MakeExecutor(reach(address, security))

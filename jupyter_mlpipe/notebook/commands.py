@@ -12,11 +12,13 @@ from typing import Any, NoReturn
 from jupyter_mlpipe.cells.adopt import advise
 from jupyter_mlpipe.cells.cache_words import add_cache_words, cache_arguments
 from jupyter_mlpipe.errors import UsageError, close_matches
+from jupyter_mlpipe.execution.past import find_entry, list_runs, tell_diff, tell_runs
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.notebook.accepting import accepted_facts, accepted_of, why
 from jupyter_mlpipe.notebook.cluster import check_pools
 from jupyter_mlpipe.notebook.clusterview import cluster_bundle, planned_bundle
 from jupyter_mlpipe.notebook.config import MODES
+from jupyter_mlpipe.notebook.debugging import NAME, Debugged, debug_step
 from jupyter_mlpipe.notebook.drawing import pipeline_dot, pipeline_svg
 from jupyter_mlpipe.notebook.live import LiveGraph
 from jupyter_mlpipe.notebook.output import MIME, CellOutput
@@ -31,7 +33,7 @@ from jupyter_mlpipe.notebook.views import (
     status_bundle,
     table_bundle,
 )
-from jupyter_mlpipe.store.tables import ask_cache
+from jupyter_mlpipe.store.tables import Answer, ask_cache
 
 HELP = {
     "show": "draw the pipeline with the state of each step",
@@ -40,10 +42,14 @@ HELP = {
     "status": "list the steps with their state",
     "why": "say why a step ran the last time, and whether it would run now",
     "accept": "let the kept result of a step count for its edited code: the edit changes nothing",
-    "cancel": "cancel what runs",
+    "cancel": "cancel what runs, or a detached run",
+    "attach": "find a detached run again: show it, live, and return it",
     "load": "bind outputs of steps in the notebook at once",
+    "debug": "run a step's code here, on what the step saw, for %debug and breakpoint()",
     "remove": "forget a component; its results stay in the store",
     "mode": f"what running a component's cell does: {', '.join(MODES)}",
+    "runs": "list the latest runs of this notebook",
+    "diff": "say how two runs differ, step by step: parameters, metrics, what ran and why",
     "cache": "look after the store: ls, verify, prune, pin, unpin",
     "adopt": "say which of the cells that have run are worth a %%component line, and why",
     "cluster": "show the cluster in use, or choose one: local [--pool], an address, a scheduler file",
@@ -123,6 +129,7 @@ def _plan(session: Session, parser: _Parser, words: list[str]) -> Any:
 
 def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
     _add_run_options(parser)
+    parser.add_argument("--detach", action="store_true", help="in a process that outlives this kernel")
     asked = parser.parse_args(words)
     targets = _targets(session, asked)
     params = _overrides(session, asked.param)
@@ -136,13 +143,26 @@ def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
             force=asked.force or (),
             listener=live.listen,
             begin=lambda run: session.background.add(live.begin([run])),
+            detach=asked.detach,
         )
+
+
+def _attach(session: Session, parser: _Parser, words: list[str]) -> Any:
+    parser.add_argument("run", nargs="?", default="", metavar="RUN", help="its id, or how that begins")
+    asked = parser.parse_args(words)
+    live = LiveGraph(CellOutput(session.shell), saved=session.headless.active)
+    run = session.runs.attach(asked.run, live.listen)
+    session.background.add(live.begin([run]))
+    return run
 
 
 def _status(session: Session, parser: _Parser, words: list[str]) -> None:
     parser.parse_args(words)
     session.settle()
-    CellOutput(session.shell).display(status_bundle(session.snapshot(plan=False)))
+    output = CellOutput(session.shell)
+    output.display(status_bundle(session.snapshot(plan=False)))
+    for folder, text in session.runs.words_on_detached():
+        output.display(said_bundle(text, {"kind": "detached", "run": folder.id}))
 
 
 def _why(session: Session, parser: _Parser, words: list[str]) -> None:
@@ -169,9 +189,14 @@ def _accept(session: Session, parser: _Parser, words: list[str]) -> None:
 
 
 def _cancel(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.parse_args(words)
-    if not session.runs.cancel():
-        raise UsageError("Nothing is running.")
+    parser.add_argument("run", nargs="?", default="", metavar="RUN", help="a detached run by its id")
+    asked = parser.parse_args(words)
+    if asked.run:
+        session.runs.cancel_detached(asked.run)
+    elif not session.runs.cancel():
+        detached = [folder.id[:8] for folder in session.runs.detached()]
+        words_on = [f" Run {run} goes on by itself: %pipeline cancel {run} ends it." for run in detached]
+        raise UsageError(f"Nothing is running.{''.join(words_on)}")
 
 
 def _load(session: Session, parser: _Parser, words: list[str]) -> None:
@@ -182,6 +207,14 @@ def _load(session: Session, parser: _Parser, words: list[str]) -> None:
 def _remove(session: Session, parser: _Parser, words: list[str]) -> None:
     parser.add_argument("step")
     session.remove(parser.parse_args(words).step)
+
+
+def _debug(session: Session, parser: _Parser, words: list[str]) -> Debugged:
+    parser.add_argument("step")
+    parser.add_argument("--no-run", action="store_true", help="only bring what it reads")
+    parser.add_argument("--as", dest="into", default=NAME, metavar="NAME", help=f"instead of {NAME}")
+    asked = parser.parse_args(words)
+    return debug_step(session, asked.step, run=not asked.no_run, into=asked.into)
 
 
 def _mode(session: Session, parser: _Parser, words: list[str]) -> str | None:
@@ -222,6 +255,28 @@ def _cluster(session: Session, parser: _Parser, words: list[str]) -> None:
         account, given = session.backend.account(), session.backend.pools
         excess = check_pools(given)[1] if account.workers and given else ""
         output.display(cluster_bundle(account, excess))
+
+
+def _runs(session: Session, parser: _Parser, words: list[str]) -> None:
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help="how many; 20 by default")
+    parser.add_argument("--all", action="store_true", help="of all notebooks that share the store")
+    asked = parser.parse_args(words)
+    pipeline = None if asked.all else session.name
+    _show_answer(session, "runs", tell_runs(list_runs(session.backend.store, pipeline, asked.limit)))
+
+
+def _diff(session: Session, parser: _Parser, words: list[str]) -> None:
+    parser.add_argument("before", metavar="RUN")
+    parser.add_argument("now", metavar="RUN")
+    asked = parser.parse_args(words)
+    store = session.backend.store
+    answer = tell_diff(find_entry(store, asked.before), find_entry(store, asked.now), store)
+    _show_answer(session, "diff", answer)
+
+
+def _show_answer(session: Session, kind: str, answer: Answer) -> None:
+    facts = {"kind": kind, **answer.facts}
+    CellOutput(session.shell).display(table_bundle(answer.head, answer.columns, answer.rows, facts))
 
 
 def _cache(session: Session, parser: _Parser, words: list[str]) -> None:

@@ -23,6 +23,7 @@ from jupyter_mlpipe.notebook.output import MIME, CellOutput
 from jupyter_mlpipe.notebook.planview import plan_bundle, why_bundle
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.tracebacks import for_notebook, render
+from jupyter_mlpipe.notebook.views import said_bundle
 
 _OURS = ("%%component", "%%parameters", "#| component:")
 
@@ -57,6 +58,14 @@ class Extension:
         make_figures_showable(shell)
         for shown, bundle in _SHOWN.items():
             shell.display_formatter.mimebundle_formatter.for_type(shown, bundle)
+        self._say_what_goes_on()
+
+    def _say_what_goes_on(self) -> None:
+        """Say which runs of the notebook an earlier kernel has left to processes of their own."""
+        if self.session.headless.active:
+            return
+        for folder, text in self.session.runs.words_on_detached():
+            CellOutput(self.shell).display(said_bundle(text, {"kind": "detached", "run": folder.id}))
 
     def unload(self) -> None:
         shell = self.shell

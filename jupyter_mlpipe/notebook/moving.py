@@ -9,9 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,11 +18,11 @@ from jupyter_mlpipe.cells.deeds import changed_through, makes_widgets
 from jupyter_mlpipe.errors import MLPipeError, UnknownNameError, describe_error
 from jupyter_mlpipe.execution.spec import NOT_BOUND
 from jupyter_mlpipe.execution.task import StepTask
-from jupyter_mlpipe.keys.given import PROVIDERS, STATES
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.notebook.here import HereCell, StepsHere, read_here
 from jupyter_mlpipe.notebook.registry import Registry
+from jupyter_mlpipe.notebook.settings import put_back, set_states
 from jupyter_mlpipe.notebook.states import States
 from jupyter_mlpipe.store.records import Record
 
@@ -170,22 +169,11 @@ class Moving:
 
         What it sets has been set before, and may have been changed since: this stays as it is.
         """
-        settings = {n: p.state() for n, p in PROVIDERS.items() if p.travels_back and p.loaded is not None}
-        states = {name: state.state() for name, state in STATES.items() if state.loaded is not None}
-        folder = os.getcwd()
-        _set_states(task.given.states)
-        with contextlib.suppress(OSError):
-            os.chdir(task.folder or folder)
-        try:
+        with put_back():
+            set_states(task.given.states)
+            with contextlib.suppress(OSError):
+                os.chdir(task.folder or os.getcwd())
             yield
-        finally:
-            os.chdir(folder)
-            _set_states(states)
-            for name, before in settings.items():
-                provider = PROVIDERS[name]
-                now = provider.state()
-                if before is not None and now is not None and (changes := provider.differ(now, before)):
-                    provider.write(provider.loaded, changes)
 
 
 def _refusal(step: str, name: str, why: str, trouble: str) -> UnknownNameError:
@@ -202,12 +190,6 @@ def _makes_widgets(task: StepTask) -> bool:
     if closure.modules and "ipywidgets" in closure.preload and "(" in code:
         return True
     return makes_widgets(code, {name: module for name, (module, _) in closure.imports.items()})
-
-
-def _set_states(states: Mapping[str, Any]) -> None:
-    for name, state in states.items():
-        if state is not None and (module := sys.modules.get(STATES[name].module)) is not None:
-            STATES[name].set(module, state)
 
 
 def _may_move(component: Component) -> bool:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
+from jupyter_mlpipe.errors import UsageError
+from jupyter_mlpipe.execution.detached import RunFolder, find_run, runs_of
+from jupyter_mlpipe.execution.following import attach as attach_run
+from jupyter_mlpipe.execution.handover import detach as start_detached
 from jupyter_mlpipe.execution.run import Run
+from jupyter_mlpipe.execution.spec import USUAL_MODE
 from jupyter_mlpipe.execution.state import Listener
 from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model import graph
+from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.notebook.backend import Backend
 from jupyter_mlpipe.notebook.headless import Headless
 from jupyter_mlpipe.notebook.registry import Registry
@@ -23,6 +32,8 @@ class Runs:
     ----------
     pipeline
         What the history calls the notebook.
+    traceback_mode
+        Returns how much tracebacks show, in the words of ``%xmode``.
 
     Attributes
     ----------
@@ -30,12 +41,16 @@ class Runs:
         The one that was started last.
     """
 
-    def __init__(self, backend: Backend, headless: Headless, pipeline: str) -> None:
+    def __init__(
+        self, backend: Backend, headless: Headless, pipeline: str, traceback_mode: Callable[[], str]
+    ) -> None:
         self._backend = backend
         self._headless = headless
         self._pipeline = pipeline
+        self._traceback_mode = traceback_mode
         self.last: Run | None = None
         self._live: list[Run] = []
+        self._attached: list[Run] = []  # found again
         self._newest: dict[str, Run] = {}  # by step, of those whose results are the notebook's
         self._forced: dict[str, Run] = {}  # step -> the run that the command line forced it in
 
@@ -47,14 +62,19 @@ class Runs:
         listener: Listener | None,
         *,
         restore: bool = True,
+        detach: bool = False,
     ) -> Run:
-        """Start a run."""
+        """Start a run, in a process of its own where it is to be detached."""
         asked = self._headless.force & tasks.keys()
         self._headless.force -= asked  # what the command line forces runs once, not at every cell below it
         for name in self._forced.keys() & tasks.keys():
             # Its earlier record would be found at once, though what runs may replace it.
             self._forced[name].wait()
-        run = self._backend.runner.start(
+        if (mode := self._traceback_mode()) != USUAL_MODE:
+            tasks = {name: replace(task, traceback_mode=mode) for name, task in tasks.items()}
+        runner = self._backend.runner
+        start = partial(start_detached, runner) if detach else runner.start
+        run = start(
             tasks,
             targets=targets,
             force={*force, *asked},
@@ -97,9 +117,57 @@ class Runs:
         """Note that a run has ended, and that all it made has been taken over."""
         self._live.remove(run)
 
+    def attach(self, given: str = "", listener: Listener | None = None) -> Run:
+        """Return a detached run by the beginning of its id; the latest one of this notebook by default.
+
+        The notebook's names do not follow it: who wants what it makes runs the cells, which wait for it.
+
+        Raises
+        ------
+        UsageError
+            There is none.
+        """
+        run = attach_run(self._found(given), self._backend.store, listener)
+        self.last = run
+        self._attached.append(run)
+        return run
+
+    def cancel_detached(self, given: str) -> None:
+        """Cancel a detached run by the beginning of its id, whoever started it."""
+        folder = find_run(self._backend.root, given)
+        if not folder.is_live():
+            raise UsageError(f"Run {folder.id[:8]} has ended.")
+        folder.cancel()
+
+    def detached(self) -> list[RunFolder]:
+        """Return the detached runs that go on and that an earlier kernel of this notebook started."""
+        own = {run.id for run in self._live}
+        found = runs_of(self._backend.root, self._pipeline)
+        return [folder for folder in found if folder.id not in own and folder.is_live()]
+
+    def words_on_detached(self) -> list[tuple[RunFolder, str]]:
+        """Return those of `detached`, with what to say of each."""
+        return [
+            (
+                folder,
+                f"Run {folder.id[:8]} of this notebook, which began "
+                f"{describe_seconds(time.time() - folder.begin()['at'])} ago, is still going on: "
+                f"%pipeline attach {folder.id[:8]} shows it, %pipeline cancel {folder.id[:8]} ends it.",
+            )
+            for folder in self.detached()
+        ]
+
+    def _found(self, given: str) -> RunFolder:
+        if given:
+            return find_run(self._backend.root, given)
+        found = runs_of(self._backend.root, self._pipeline)
+        if not found:
+            raise UsageError("This notebook has no detached run: %pipeline run --detach starts one.")
+        return next((folder for folder in found if folder.is_live()), found[0])
+
     def cancel(self) -> bool:
         """Cancel what runs; tells whether anything did."""
-        running = [run for run in self._live if run.status == "running"]
+        running = [run for run in (*self._live, *self._attached) if run.status == "running"]
         for run in running:
             run.cancel()
         return bool(running)

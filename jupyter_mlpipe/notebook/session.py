@@ -103,7 +103,7 @@ class Session:
         self.registry.needs_of = self._needs_of
         self.settings = SettingsOfSteps(lambda: self.backend.store, shell.user_ns, self._define)
 
-        self.runs = Runs(self.backend, self.headless, self.name)
+        self.runs = Runs(self.backend, self.headless, self.name, lambda: str(shell.InteractiveTB.mode))
         self.states = States()
         self.background = Background(self.registry, partial(self._begin, claim=False))
         self.here = StepsHere(
@@ -223,6 +223,7 @@ class Session:
         listener: Callable[..., None] | None = None,
         restore: bool = True,
         begin: Callable[[Run], None] | None = None,
+        detach: bool = False,
     ) -> Run:
         """Start a run and return it at once; outputs become the notebook's variables as they are read.
 
@@ -234,6 +235,8 @@ class Session:
             Whether the files that reused steps wrote are made again.
         begin
             Called with the run when it has been started.
+        detach
+            Whether a process of its own carries it on, which outlives this kernel.
         """
         if not self.registry.placed:
             raise UsageError("There is nothing to run: put %%component NAME on top of a cell and run it.")
@@ -241,8 +244,9 @@ class Session:
         tasks = self.registry.tasks(targets, params)
         self.registry.check(*force)
         check_known(params or {}, self.registry.parameter_names())
-        self._check_thread(tasks)
-        run = self.runs.launch(tasks, targets, force, listener, restore=restore)
+        if not detach:
+            self._check_thread(tasks)
+        run = self.runs.launch(tasks, targets, force, listener, restore=restore, detach=detach)
         if not params:
             # Results for other parameters belong to their run, not to the notebook's variables.
             self.runs.take_up(run)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jupyter_mlpipe.execution.run import Run
 from jupyter_mlpipe.execution.settings import effects_of
-from jupyter_mlpipe.keys.given import Effects, apply
+from jupyter_mlpipe.keys.given import PROVIDERS, STATES, Effects, apply
 from jupyter_mlpipe.keys.providers import Changes
 from jupyter_mlpipe.model.status import ENDED
 from jupyter_mlpipe.notebook.unsettled import Unsettled
@@ -90,3 +93,28 @@ class SettingsOfSteps:
             self._define(name, effects, is_of_cell)
         except Exception as error:  # such as a library that only the worker has: the cell is done
             warnings.warn(f"What step '{name}' set cannot be set here: {error}", stacklevel=3)
+
+
+@contextlib.contextmanager
+def put_back() -> Iterator[None]:
+    """Put settings, random states and the folder back after the block as they are now."""
+    settings = {n: p.state() for n, p in PROVIDERS.items() if p.travels_back and p.loaded is not None}
+    states = {name: state.state() for name, state in STATES.items() if state.loaded is not None}
+    folder = os.getcwd()
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+        set_states(states)
+        for name, before in settings.items():
+            provider = PROVIDERS[name]
+            now = provider.state()
+            if before is not None and now is not None and (changes := provider.differ(now, before)):
+                provider.write(provider.loaded, changes)
+
+
+def set_states(states: Mapping[str, Any]) -> None:
+    """Set random states, by name, of the libraries that are loaded."""
+    for name, state in states.items():
+        if state is not None and (module := sys.modules.get(STATES[name].module)) is not None:
+            STATES[name].set(module, state)

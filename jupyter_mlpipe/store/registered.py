@@ -136,8 +136,9 @@ def load_entry_points() -> None:
 
 
 def codecs_to_send() -> tuple[SentCodec, ...]:
-    """Return the codecs that this notebook has registered, as they are now."""
-    return tuple(own.capture() for own in list(_state.own.values()))
+    """Return the codecs that this notebook has registered, as they are now, or that this process was sent."""
+    sent = (received.sent for received in _state.received)
+    return (*sent, *(own.capture() for own in list(_state.own.values())))
 
 
 def receive(codecs: Iterable[SentCodec], shared: Mapping[str, str], namespace: dict[str, Any]) -> None:
@@ -231,7 +232,7 @@ class _Received:
     """
 
     def __init__(self, sent: SentCodec, shared: Mapping[str, str], namespace: dict[str, Any]) -> None:
-        self._sent = sent
+        self.sent = sent
         self._namespace = namespace
         self._shared = {name for name, content in sent.digests.items() if shared.get(name) == content}
         self._settled: dict[str, Any] = {}
@@ -248,14 +249,14 @@ class _Received:
             found = self._namespace.get(name)
             if found is not value and not (name in self._settled and found is self._settled[name]):
                 raise EncodingError(
-                    f"Codec '{self._sent.name}' reads '{name}' of the notebook, which stands for something "
+                    f"Codec '{self.sent.name}' reads '{name}' of the notebook, which stands for something "
                     f"else in this step. Give it to the codec's functions as a default argument "
                     f"('{name}={name}'), or call it otherwise in the step."
                 )
         return self._functions[which]
 
     def _load(self) -> dict[str, Any]:
-        sent, namespace = self._sent, self._namespace
+        sent, namespace = self.sent, self._namespace
         found: dict[str, Any] = {}
         for name, (module, attribute) in sent.imports.items():
             loaded = importlib.import_module(module)
