@@ -6,6 +6,7 @@ notice that a worker or the cluster is gone.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import contextlib
 import json
@@ -22,15 +23,18 @@ from typing import Any
 import dask
 import distributed
 from dask.system import CPU_COUNT
-from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.system import MEMORY_LIMIT
 from distributed.utils import silence_logging_cmgr
 
 from jupyter_mlpipe.errors import ClusterError
 from jupyter_mlpipe.execution import dask_worker
+from jupyter_mlpipe.execution.attached import AttachedWorkers, Present
+from jupyter_mlpipe.execution.dask_worker import join
 from jupyter_mlpipe.execution.devices import find_devices
+from jupyter_mlpipe.execution.environments import Reported
 from jupyter_mlpipe.execution.executor import (
     Amounts,
+    ClusterLost,
     Event,
     Message,
     StepLost,
@@ -43,6 +47,7 @@ _log = logging.getLogger(__name__)
 _LOCAL_NAME = "local"
 _N_THREADS = 256  # Each only relays; amounts limit what runs.
 _CLOSE_S = 10
+_ANSWER_S = 20
 _SCATTER_BYTES = 1_000_000
 _DRAWING = (
     "dask.sizeof",
@@ -89,17 +94,26 @@ class DaskExecutor:
     ----------
     target
         None for a cluster of our own in this process; else a scheduler's address, the path of a
-        scheduler file, or a `distributed.Client`, which is not closed by us.
+        scheduler file, a `distributed.Client`, or one of Dask's clusters. These are not closed by us.
     amounts
         What the worker of our own cluster offers; all of this machine by default.
     connect_s
         How long to wait for a scheduler to answer.
+    store
+        Address of the store: workers of a cluster that was there must reach it.
     """
 
     def __init__(
-        self, target: Any = None, *, amounts: Amounts | None = None, connect_s: float = 20.0
+        self,
+        target: Any = None,
+        *,
+        amounts: Amounts | None = None,
+        connect_s: float = 20.0,
+        store: str = "",
     ) -> None:
         self._target = target
+        self._store = store
+        self._attached: AttachedWorkers | None = None
         self._amounts = dict(amounts) if amounts is not None else None
         self._connect_s = connect_s
         self._topic = f"mlpipe-{uuid.uuid4().hex}"
@@ -112,8 +126,7 @@ class DaskExecutor:
         self._client: Any = None
         self._local: dask_worker.LocalWorker | None = None
         self._stack = contextlib.ExitStack()
-        self._workers: dict[str, Amounts] = {}
-        self._addresses: dict[str, str] = {}
+        self._present = Present()
         self._running: dict[str, str] = {}
         self._futures: dict[str, Any] = {}
         self._closed = False
@@ -143,8 +156,7 @@ class DaskExecutor:
                 except BaseException:
                     self._release()
                     raise
-            with self._lock:
-                return dict(self._workers)
+            return self.workers
 
     def _start_local(self) -> None:
         devices = find_devices()
@@ -177,55 +189,63 @@ class DaskExecutor:
         except Exception as error:
             raise ClusterError(f"A Dask cluster cannot be started on this machine: {error}") from error
         address = next(iter(cluster.workers.values())).address
-        self._workers, self._addresses = {_LOCAL_NAME: offered}, {_LOCAL_NAME: address}
+        self._present = Present({_LOCAL_NAME: offered}, {_LOCAL_NAME: address})
 
     def _attach(self) -> None:
         self._stack.enter_context(silence_logging_cmgr(level=logging.CRITICAL))
-        if isinstance(self._target, distributed.Client):
-            # A client has one handler a topic: ours must not take the place of the user's.
-            place = self._target.scheduler.address
-            where = {"address": place, "security": self._target.security}
-        else:
-            place = str(self._target)
-            where = {"scheduler_file": place} if os.path.exists(place) else {"address": place}
+        self._place, where = _find_scheduler(self._target)
         try:
-            self._client = distributed.Client(**where, timeout=self._connect_s, set_as_default=False)
+            self._client = _Client(self._lose_cluster, **where, timeout=self._connect_s, set_as_default=False)
         except Exception as error:
+            hint = " Certificates are those of a Client, or of distributed.comm.tls in Dask's configuration."
             raise ClusterError(
-                f"No Dask scheduler answers at '{place}' ({type(error).__name__}: {error}). "
-                "Check the address, or start a cluster there."
+                f"No Dask scheduler answers at '{self._place}' ({type(error).__name__}: {error}). "
+                f"Check the address, or start a cluster there.{hint if 'tls' in self._place else ''}"
             ) from error
         self._stack.callback(self._client.close, timeout=_CLOSE_S)
-        self._check_workers()
-        self._client.register_plugin(_OfferPlugin(self._topic), name=self._topic)
-        self._stack.callback(self._unregister)
+        self._stack.callback(self._unsubscribe)
         self._client.subscribe_topic(self._topic, self._on_topic)
         self._client.subscribe_topic("all", self._on_topic)
-        self._take_workers(self._client.sync(self._client.scheduler.identity, n_workers=-1))
+        self._attached = AttachedWorkers(_Workers(self._client), self._store, self._take_workers)
+        self._client.sync(self._attached.look, callback_timeout=2 * _ANSWER_S)
+        self._attached.check(self._place)
         self.preload(())
 
-    def _unregister(self) -> None:
+    def _unsubscribe(self) -> None:
         # We are leaving: a scheduler that does not answer has forgotten us, or will.
         for topic in (self._topic, "all"):
             with contextlib.suppress(Exception):
                 self._client.unsubscribe_topic(topic)
-        with contextlib.suppress(Exception):
-            self._client.unregister_worker_plugin(self._topic)
 
-    def _check_workers(self) -> None:
-        here = dask_worker.describe_worker()["python"]
-        for address, found in self._client.run(dask_worker.describe_worker, on_error="return").items():
-            if isinstance(found, Exception):
-                raise ClusterError(
-                    f"Worker {address} cannot run steps ({type(found).__name__}: {found}). "
-                    "Install jupyter-mlpipe in its environment, in the version of the notebook."
-                )
-            if tuple(found["python"]) != tuple(here):
-                there = ".".join(found["python"])
-                raise ClusterError(
-                    f"Worker {address} runs Python {there}, the notebook {'.'.join(here)}. "
-                    "Code can only be sent between the same minor versions: start the workers with that one."
-                )
+    @property
+    def workers(self) -> Workers:
+        """What each worker offers."""
+        with self._lock:
+            return dict(self._present.offers)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Why workers of an attached cluster are given no step, by name."""
+        return self._attached.left_out if self._attached is not None else {}
+
+    @property
+    def marks(self) -> Mapping[str, frozenset[str]]:
+        """What each worker of an attached cluster has of the packages that were asked for."""
+        with self._lock:
+            return self._present.marks
+
+    def look_up(self, tops: frozenset[str]) -> dict[str, Reported]:
+        """Return what each worker of an attached cluster has of top-level modules."""
+        if self._attached is None or self._client is None:
+            raise ClusterError(f"There is no connection to a cluster at '{self._target}'.")
+        if self._attached.want(tops):
+            self._client.sync(self._attached.ask_for_packages, callback_timeout=2 * _ANSWER_S)
+        return self._attached.reported(tops)
+
+    def _lose_cluster(self, why: str) -> None:
+        if not self._closed:
+            lost = f"The Dask scheduler at '{self._place}' is gone ({why})."
+            self._emit(ClusterLost(f"{lost} What has ended is kept: start the cluster, and run again."))
 
     def preload(self, modules: Sequence[str]) -> None:
         """Have workers import modules ahead of the steps that need them. Returns at once."""
@@ -234,13 +254,17 @@ class DaskExecutor:
         elif self._client is not None:
             self._run_aside(dask_worker.preload_modules, tuple(modules))
 
-    def submit(self, token: str, worker: str, spec: bytes, amounts: Amounts) -> None:
+    def submit(
+        self, token: str, worker: str, spec: bytes, amounts: Amounts, marks: frozenset[str] = frozenset()
+    ) -> None:
         """Start a step on a worker that has room. Returns at once; a token is used only once."""
         with self._lock:
-            address = self._addresses.get(worker)
+            address = self._present.addresses.get(worker)
             if self._closed or self._client is None or address is None:
-                raise ClusterError(f"There is no worker '{worker}'; there are {sorted(self._addresses)}.")
-            known = self._workers[worker]
+                raise ClusterError(
+                    f"There is no worker '{worker}'; there are {sorted(self._present.addresses)}."
+                )
+            known = self._present.offers[worker]
             self._running[token] = worker
         n_gpus = int(amounts.get("GPU", 0))
         options = {
@@ -258,7 +282,7 @@ class DaskExecutor:
             sent = spec
             if len(spec) > _SCATTER_BYTES:
                 sent = self._client.scatter(spec, workers=[address], hash=False)
-            future = self._client.submit(_run_step, self._topic, token, sent, n_gpus, **options)
+            future = self._client.submit(_run_step, self._topic, token, sent, n_gpus, marks, **options)
         with self._lock:
             self._futures[token] = future
         future.add_done_callback(lambda done: self._on_done(token, done))
@@ -269,7 +293,7 @@ class DaskExecutor:
             self._local.server.kill(token)
             return
         with self._lock:
-            address = self._addresses.get(self._running.get(token, ""))
+            address = self._present.addresses.get(self._running.get(token, ""))
         if address is not None:
             self._run_aside(dask_worker.kill_step, token, workers=[address])
 
@@ -316,6 +340,8 @@ class DaskExecutor:
                 error = future.exception(timeout=_CLOSE_S)
             except Exception as asking:  # the scheduler is gone, or the error cannot be unpickled here
                 error = asking
+            if isinstance(error, dask_worker.PackagesChangedError):
+                self._ask_again(token)
             self._lose(token, f"{type(error).__name__}: {error}")
         self._lose(token, f"its task was {future.status} before the step said how it ended")
 
@@ -329,31 +355,32 @@ class DaskExecutor:
         _, content = event
         if "token" in content:
             self._on_message(content["token"], json.loads(content["message"]))
-        elif content.get("action") in ("add-worker", "remove-worker", "offer"):
+        elif content.get("action") in ("add-worker", "remove-worker") and self._attached is not None:
             try:
-                found = await self._client.scheduler.identity(n_workers=-1)
+                await self._attached.look()
             except Exception as error:  # whatever the scheduler answers with, or that it does not
-                _log.warning("The scheduler does not say which workers it has: %r", error)
-                found = {"workers": {}}
-            self._take_workers(found)
+                self._lose_cluster(f"{type(error).__name__}: {error}")
 
-    def _take_workers(self, identity: Mapping[str, Any]) -> None:
-        workers: dict[str, Amounts] = {}
-        addresses: dict[str, str] = {}
-        for address, described in identity["workers"].items():
-            # Until the plugin has told its offer, a worker that has just joined is given nothing to do.
-            if "CPU" in described["resources"]:
-                name = str(described["name"])
-                workers[name], addresses[name] = dict(described["resources"]), address
+    def _take_workers(self) -> None:
+        assert self._attached is not None
         with self._lock:
-            before = (self._workers, self._addresses)
-            gone = {name for name, address in self._addresses.items() if addresses.get(name) != address}
-            self._workers, self._addresses = workers, addresses
+            before, now = self._present, self._attached.present
+            gone = {name for name, address in before.addresses.items() if now.addresses.get(name) != address}
+            self._present = now
             lost = [token for token, worker in self._running.items() if worker in gone]
         for token in lost:
             self._lose(token, f"worker '{self._worker_of(token, gone)}' left the cluster")
-        if (workers, addresses) != before:
-            self._emit(WorkersChanged(workers))
+        if now != before:
+            self._emit(WorkersChanged(now.offers, now.marks))
+
+    def _ask_again(self, token: str) -> None:
+        """Have a worker whose packages are not what it said they were say it anew."""
+        assert self._attached is not None
+        with self._lock:
+            worker = self._running.get(token, "")
+        self._attached.distrust(worker)
+        with contextlib.suppress(Exception):  # it does not answer: then it has no packages
+            self.look_up(frozenset())
 
     def _worker_of(self, token: str, gone: set[str]) -> str:
         return self._running.get(token) or ", ".join(sorted(gone))
@@ -375,7 +402,7 @@ class DaskExecutor:
             self._release()
 
     def _kill_for_good(self, token: str) -> None:
-        address = self._addresses.get(self._running.get(token, ""))
+        address = self._present.addresses.get(self._running.get(token, ""))
         if address is not None:
             # It is the last attempt, while we leave; a worker that does not answer cannot be told.
             with contextlib.suppress(Exception):
@@ -395,25 +422,64 @@ class DaskExecutor:
         self._client = None
 
 
-def _run_step(topic: str, token: str, spec: bytes, n_gpus: int) -> None:
-    dask_worker.run_step(distributed.get_worker().log_event, topic, token, spec, n_gpus)
+class _Client(distributed.Client):  # type: ignore[misc]
+    """Tells that its scheduler is gone, rather than look for one in its place, which would not know us."""
+
+    def __init__(self, on_lost: Callable[[str], None], **options: Any) -> None:
+        self._on_lost = on_lost
+        super().__init__(**options)
+
+    async def _reconnect(self) -> None:
+        self._on_lost("the connection was closed")
+        await self._close()
 
 
-class _OfferPlugin(WorkerPlugin):  # type: ignore[misc]
-    """Gives a worker the amounts that steps ask for, where it has none of its own; late joiners too."""
+def _find_scheduler(target: Any) -> tuple[str, dict[str, Any]]:
+    """Return what a scheduler is called, and what a client finds it by."""
+    if isinstance(target, distributed.Client):
+        # A client has one handler a topic: ours must not take the place of the user's.
+        place = target.scheduler.address
+    elif (place := getattr(target, "scheduler_address", None)) is None:
+        place = str(target)
+        if place.endswith(".json") or os.path.exists(place):
+            if not os.path.isfile(place):
+                raise ClusterError(
+                    f"There is no scheduler file '{place}'. Start a cluster that writes it: "
+                    f"dask scheduler --scheduler-file {place}"
+                )
+            return place, {"scheduler_file": place}
+        return place, {"address": place}
+    return place, {"address": place, "security": getattr(target, "security", None)}
 
-    def __init__(self, topic: str) -> None:
-        self.topic = topic
 
-    async def setup(self, worker: Any) -> None:
-        own = dict(worker.state.total_resources)
-        offered = dask_worker.offers(
-            own,
-            n_threads=worker.state.nthreads,
-            memory_bytes=worker.memory_manager.memory_limit or MEMORY_LIMIT,
-            n_gpus=len(find_devices()),
-        )
-        added = {name: amount for name, amount in offered.items() if name not in own}
-        if added:
-            await worker.set_resources(**added)
-        worker.log_event(self.topic, {"action": "offer"})
+class _Workers:
+    """Reaches the workers through a client, in its loop."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    async def names(self) -> dict[str, str]:
+        found = await self._client.scheduler.identity(n_workers=-1)
+        return {address: str(described["name"]) for address, described in found["workers"].items()}
+
+    async def join(self, address: str, asked: dask_worker.Asked) -> dask_worker.Answer | Exception:
+        answer: dask_worker.Answer | Exception = await self.call(address, _join_worker, asked)
+        return answer
+
+    async def call(self, address: str, function: Callable[..., Any], *args: object) -> Any:
+        try:
+            asking = self._client._run(function, *args, workers=[address], on_error="return")
+            return (await asyncio.wait_for(asking, _ANSWER_S))[address]
+        except Exception as error:  # of any kind: it says why the worker is of no use
+            return error
+
+
+async def _join_worker(asked: dask_worker.Asked, dask_worker: Any) -> dask_worker.Answer:
+    return await join(dask_worker, asked, MEMORY_LIMIT)
+
+
+def _run_step(topic: str, token: str, spec: bytes, n_gpus: int, marks: frozenset[str]) -> None:
+    worker = distributed.get_worker()
+    # Its process is another: the worker's thread only relays, and how many may run the amounts say.
+    distributed.secede()
+    dask_worker.run_step(worker.log_event, topic, token, spec, n_gpus, marks)

@@ -58,11 +58,15 @@ class AddRun:
 
 @dataclass(frozen=True, slots=True)
 class KeyKnown:
-    """The answer to `DeriveKey`; `found`: a record for it may be reused."""
+    """The answer to `DeriveKey`; `found`: a record for it may be reused.
+
+    `marks`: what a worker must have of packages, for the key to be true of what runs there.
+    """
 
     node: Node
     key: str
     found: bool
+    marks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +94,10 @@ class KeyFailed:
 
 @dataclass(frozen=True, slots=True)
 class WorkersKnown:
-    """All workers that there are at this moment, with what each offers."""
+    """All workers that there are at this moment, with what each offers, and has of packages."""
 
     workers: Mapping[str, Amounts]
+    marks: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

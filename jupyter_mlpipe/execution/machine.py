@@ -74,6 +74,7 @@ class _Step:
         "key",
         "killed",
         "losses",
+        "marks",
         "node",
         "phase",
         "rank",
@@ -93,6 +94,7 @@ class _Step:
         self.status: StepStatus = "waiting"
         self.why = ""
         self.key: str | None = None
+        self.marks: frozenset[str] = frozenset()
         self.worker = ""
         self.attempt = 0
         self.failures = 0
@@ -157,7 +159,8 @@ class RunMachine:
                     self._fail(step, "key", event.error)
             case WorkersKnown():
                 self._cluster = "on"
-                self._placing.set_workers(event.workers)
+                self._placing.set_workers(event.workers, event.marks)
+                self._look_at_packages()
                 # Each run that has asked for a worker: what a worker offers may have changed.
                 self._unchecked.update((id_, None) for id_, run in self._runs.items() if run.asked)
             case StepStarted():
@@ -262,7 +265,7 @@ class RunMachine:
         step = self._step(event.node, "deriving")
         if step is None:
             return
-        step.key = event.key
+        step.key, step.marks = event.key, event.marks
         owner = self._owners.get(event.key)
         if event.found:
             self._end(step, "reused")
@@ -289,6 +292,17 @@ class RunMachine:
             if other.phase == "held":
                 self._derive(other)
 
+    def _derive_again(self, step: _Step) -> None:
+        """Have the key of a step derived for the workers that there are: none of them has its packages."""
+        self._send_back(step)
+        self._skip_or_derive(step)
+
+    def _look_at_packages(self) -> None:
+        for run in list(self._runs.values()):
+            for step in list(run.steps.values()):
+                if step.phase == "queued" and self._placing.is_stranded(step.ask.amounts, step.marks):
+                    self._derive_again(step)
+
     # The queue
 
     def _enqueue(self, step: _Step) -> None:
@@ -297,7 +311,7 @@ class RunMachine:
         if step.ask.here:
             self._submit(step, "", {})
             return
-        self._placing.add(step.node, step.rank, step.ask.amounts)
+        self._placing.add(step.node, step.rank, step.ask.amounts, step.marks)
         run = self._runs[step.node.run]
         if not run.asked:
             run.asked = True
@@ -387,7 +401,9 @@ class RunMachine:
 
     def _try_again(self, step: _Step) -> None:
         steps = self._runs[step.node.run].steps
-        if all(steps[above].ended_well for above in step.ask.upstream):
+        if self._placing.is_stranded(step.ask.amounts, step.marks):
+            self._derive_again(step)
+        elif all(steps[above].ended_well for above in step.ask.upstream):
             self._enqueue(step)
         else:
             # While it ran, another step found that what it reads from is damaged.

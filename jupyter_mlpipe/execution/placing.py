@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Hashable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from jupyter_mlpipe.model.resources import describe_amounts, fits
 
 Amounts = Mapping[str, float]
 Rank = tuple[int, ...]
+Marks = frozenset[str]
 T = TypeVar("T", bound=Hashable)
 
 PATIENCE = 8
@@ -17,14 +19,15 @@ PATIENCE = 8
 
 
 class _Request(Generic[T]):
-    __slots__ = ("amounts", "item", "keeps", "passed", "rank", "shape", "turn")
+    __slots__ = ("amounts", "item", "keeps", "marks", "passed", "rank", "shape", "turn")
 
-    def __init__(self, item: T, rank: Rank, turn: int, amounts: Amounts) -> None:
+    def __init__(self, item: T, rank: Rank, turn: int, amounts: Amounts, marks: Marks) -> None:
         self.item = item
         self.rank = rank
         self.turn = turn
         self.amounts = amounts
-        self.shape = tuple(sorted(amounts.items()))
+        self.marks = marks
+        self.shape = (tuple(sorted(amounts.items())), marks)
         self.passed = 0
         self.keeps: str | None = None
 
@@ -44,33 +47,55 @@ class Placing(Generic[T]):
         self.workers: dict[str, Amounts] = {}
         # What each worker offered when it was last seen: one that is away may come back.
         self.offers: dict[str, Amounts] = {}
+        self._marks: dict[str, Marks] = {}
         self._in_use: dict[str, dict[T, Amounts]] = {}
         self._queued: dict[T, _Request[T]] = {}
         self._heaps: dict[Hashable, list[_Request[T]]] = {}
         self._aged: list[_Request[T]] = []
         self._turn = 0
 
-    def set_workers(self, workers: Mapping[str, Amounts]) -> None:
-        """Take note of all workers that there are; an empty mapping: none at the moment."""
+    def set_workers(
+        self, workers: Mapping[str, Amounts], marks: Mapping[str, Marks] = MappingProxyType({})
+    ) -> None:
+        """Take note of all workers that there are; an empty mapping: none at the moment.
+
+        Parameters
+        ----------
+        marks
+            What each has of packages.
+        """
         self.workers = {name: dict(workers[name]) for name in sorted(workers)}
+        self._marks = dict(marks)
         self.offers.update(self.workers)
 
     def forget_workers(self) -> None:
         """The cluster is gone, and what ran on it."""
-        self.workers, self.offers, self._in_use = {}, {}, {}
+        self.workers, self.offers, self._marks, self._in_use = {}, {}, {}, {}
 
     def can_ever_serve(self, amounts: Amounts) -> bool:
         """Tell whether a worker that was ever seen offers enough, when it is idle."""
         return any(fits(amounts, offer) for offer in self.offers.values())
 
+    def is_stranded(self, amounts: Amounts, marks: Marks) -> bool:
+        """Tell whether workers are there that could serve a request, none of them with its packages."""
+        able = [worker for worker, offer in self.workers.items() if marks and fits(amounts, offer)]
+        return bool(able) and not any(self._has(worker, marks) for worker in able)
+
+    def _has(self, worker: str, marks: Marks) -> bool:
+        return not marks or marks <= self._marks.get(worker, frozenset())
+
+    def _suits(self, request: _Request[T], worker: str) -> bool:
+        """Tell whether a worker could serve a request, were it idle."""
+        return self._has(worker, request.marks) and fits(request.amounts, self.workers[worker])
+
     def describe_offers(self) -> str:
         """Return what each worker offers, for an error message."""
         return "; ".join(f"{name} offers {describe_amounts(offer)}" for name, offer in self.offers.items())
 
-    def add(self, item: T, rank: Rank, amounts: Amounts) -> None:
-        """Queue a request."""
+    def add(self, item: T, rank: Rank, amounts: Amounts, marks: Marks = frozenset()) -> None:
+        """Queue a request, for a worker that has these amounts free, and the packages of these marks."""
         self._turn += 1
-        request = _Request(item, rank, self._turn, amounts)
+        request = _Request(item, rank, self._turn, amounts, marks)
         self._queued[item] = request
         heapq.heappush(self._heaps.setdefault(request.shape, []), request)
 
@@ -90,7 +115,7 @@ class Placing(Generic[T]):
         kept: set[str] = set()
         self._aged = [request for request in self._aged if self._waits(request)]
         for request in sorted(self._aged, key=lambda request: request.turn):
-            worker = self._best_worker(request.amounts, kept)
+            worker = self._best_worker(request, kept)
             if worker is not None:
                 started.append((request, self._start(request, worker)))
             else:
@@ -98,7 +123,7 @@ class Placing(Generic[T]):
         blocked: list[_Request[T]] = []
         full: set[Hashable] = set()
         while (request_ := self._first(full)) is not None:
-            worker = self._best_worker(request_.amounts, kept)
+            worker = self._best_worker(request_, kept)
             if worker is not None:
                 started.append((request_, self._start(request_, worker)))
             else:
@@ -132,11 +157,12 @@ class Placing(Generic[T]):
                 free[name] = free.get(name, 0.0) - amount
         return free
 
-    def _best_worker(self, amounts: Amounts, kept: set[str]) -> str | None:
+    def _best_worker(self, request: _Request[T], kept: set[str]) -> str | None:
         """Return the worker on which the least is left over; those with kinds not asked for come last."""
         best: tuple[tuple[int, float, str], str] | None = None
+        amounts = request.amounts
         for worker, offer in self.workers.items():
-            if worker in kept or not fits(amounts, offer):
+            if worker in kept or not self._suits(request, worker):
                 continue
             free = self._free(worker)
             if fits(amounts, free):
@@ -155,9 +181,7 @@ class Placing(Generic[T]):
     def _keep(self, request: _Request[T], kept: set[str]) -> set[str]:
         """Choose the worker that takes nothing else until `request` has room; stick to the choice."""
         candidates = [
-            worker
-            for worker, offer in self.workers.items()
-            if worker not in kept and fits(request.amounts, offer)
+            worker for worker in self.workers if worker not in kept and self._suits(request, worker)
         ]
         if request.keeps not in candidates:
             request.keeps = min(
@@ -169,7 +193,7 @@ class Placing(Generic[T]):
         """Count those that went first though they came later or rank lower."""
         for other, worker in started:
             passes = other.turn > request.turn or other.rank > request.rank
-            if passes and fits(request.amounts, self.workers[worker]):
+            if passes and self._suits(request, worker):
                 request.passed += 1
         if request.passed >= PATIENCE:
             self._aged.append(request)

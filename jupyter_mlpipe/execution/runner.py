@@ -28,6 +28,7 @@ from jupyter_mlpipe.execution.chain import briefly
 from jupyter_mlpipe.execution.claiming import ClaimedKeys
 from jupyter_mlpipe.execution.collector import paused_collector
 from jupyter_mlpipe.execution.declared import check_places
+from jupyter_mlpipe.execution.environments import Environments
 from jupyter_mlpipe.execution.events import (
     AddRun,
     Ask,
@@ -79,6 +80,7 @@ from jupyter_mlpipe.execution.state import Listener, RunState
 from jupyter_mlpipe.execution.task import StepTask, make_spec
 from jupyter_mlpipe.execution.written import file_order
 from jupyter_mlpipe.execution.written import restore as restore_files
+from jupyter_mlpipe.keys.environment import folders_of_user
 from jupyter_mlpipe.model.graph import ancestors, descendants
 from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, reasons_json
 from jupyter_mlpipe.store.accepted import remove_accepted
@@ -138,6 +140,8 @@ class Runner:
     in_process
         Runs a step with ``--here`` in this process, on the main thread. Without it such a step gets a
         process of its own, as any other.
+    attaches
+        The executor's workers are not of this process: what they have of packages counts.
     """
 
     def __init__(
@@ -146,17 +150,20 @@ class Runner:
         make_executor: MakeExecutor,
         history: History | None = None,
         in_process: Work | None = None,
+        *,
+        attaches: bool = False,
     ) -> None:
         self.store = store
         self._in_process = in_process
         self._local: dict[tuple[Node, int], LocalJob] = {}
         self.history = history
         self._machine = RunMachine()
-        self._queue: queue.SimpleQueue[Event | executors.Event | _Close] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Event | executors.Told | _Close] = queue.SimpleQueue()
         self._timers: list[tuple[float, int, Event | _LookAgain]] = []
         self._count = itertools.count()
         self._runs: dict[str, _Active] = {}
         self._fleet = Fleet(make_executor, self._queue.put)
+        self.environments = Environments(self._fleet.ask) if attaches else None
         self._claimed = ClaimedKeys(store.claims)
         self._remembered: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
@@ -213,6 +220,7 @@ class Runner:
                 pipeline=pipeline,
                 force=forced,
                 stop_at_first_run=True,
+                environments=self.environments,
             )
             is_done = plan.wholly_reused and self._restore_all(plan, restore=restore)
             ordered = dict(plan.tasks)
@@ -257,7 +265,16 @@ class Runner:
     @property
     def workers(self) -> Mapping[str, Mapping[str, float]]:
         """What each worker offers; nothing before the first step has had to run."""
-        return self._machine.workers
+        return self._machine.workers or self._fleet.workers
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Why workers of an attached cluster are given no steps, by name."""
+        return self._fleet.left_out
+
+    def attach(self) -> None:
+        """Connect to a cluster that was there; raises ClusterError where that cannot be."""
+        self._fleet.ask(frozenset())
 
     def _restore_all(self, plan: Plan, *, restore: bool) -> bool:
         """Make the files of a wholly reused run; False where one of its steps has to say why that fails."""
@@ -310,7 +327,7 @@ class Runner:
                 _log.exception("The runner failed on %r", item)
                 self._give_up(error)
 
-    def _next(self) -> Event | executors.Event | _LookAgain | _Close:
+    def _next(self) -> Event | executors.Told | _LookAgain | _Close:
         while True:
             now = time.monotonic()
             if self._timers and self._timers[0][0] <= now:
@@ -402,7 +419,7 @@ class Runner:
         workers = self._machine.workers
         self._machine = RunMachine()
         if workers:
-            self._machine.handle(WorkersKnown(workers))
+            self._machine.handle(WorkersKnown(workers, self._fleet.marks))
 
     # Instructions
 
@@ -429,7 +446,7 @@ class Runner:
             return KeyFailed(node, str(wrapped))
         active.decided[node.step] = decided
         _note(state, node.step, decided)
-        return KeyKnown(node, decided.plan.key or "", decided.record is not None)
+        return KeyKnown(node, decided.plan.key or "", decided.record is not None, decided.marks)
 
     def _may_wait(self, active: _Active, task: StepTask) -> bool:
         """Tell whether the record that another process makes will do. The main thread waits for nobody."""
@@ -467,6 +484,7 @@ class Runner:
             now=time.time(),
             forced=task.name in active.force,
             records=records,
+            environments=self.environments,
         )
         if task.name not in active.corrupt:
             return decided
@@ -483,6 +501,9 @@ class Runner:
         active = self._runs[node.run]
         task, decided = active.tasks[node.step], active.decided[node.step]
         step = active.state.steps[node.step]
+        if self.environments is not None and not self._is_local(task):
+            # The worker's own packages, not those that lie where the notebook has its.
+            task = replace(task, sys_path=folders_of_user(task.sys_path))
         try:
             records = {name: active.state.steps[name].record for name in task.step.upstream}
             spec = make_spec(
@@ -508,7 +529,7 @@ class Runner:
             self._hand_over(active, node, attempt, spec)
             return None
         step.worker = worker
-        sent = self._fleet.submit(node, attempt, worker, encoded, amounts, task.preload)
+        sent = self._fleet.submit(node, attempt, worker, encoded, amounts, task.preload, decided.marks)
         return None if sent else StepLost(node, attempt)
 
     def _is_local(self, task: StepTask) -> bool:
@@ -553,7 +574,7 @@ class Runner:
 
     # What the executor tells
 
-    def _translate(self, item: Event | executors.Event | _LookAgain) -> Event | None:
+    def _translate(self, item: Event | executors.Told | _LookAgain) -> Event | None:
         """Turn what an executor tells into an event of the machine; None where there is nothing to decide."""
         match item:
             case _LookAgain(node, key, claimant, seconds):
@@ -564,8 +585,8 @@ class Runner:
                 longer = min(2 * seconds, _LOOK_LAST_S)
                 self._set_timer(longer, replace(item, seconds=longer))
                 return None
-            case executors.WorkersChanged(workers):
-                return WorkersKnown(workers)
+            case executors.WorkersChanged(workers, marks):
+                return WorkersKnown(workers, marks)
             case executors.StepLost(token, why):
                 found = self._fleet.attempt(token)
                 self._fleet.forget(token)

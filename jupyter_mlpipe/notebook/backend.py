@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from jupyter_mlpipe.execution.executor import Workers
@@ -26,7 +27,7 @@ class Backend:
         self._config = config
         self._in_process = in_process
         self._config.observe(lambda change: self._reopen(), "store")
-        self._cluster: str = config.cluster
+        self._cluster: Any = config.cluster
         self._store: Store | None = None
         self._runner: Runner | None = None
 
@@ -41,23 +42,47 @@ class Backend:
     def runner(self) -> Runner:
         """The runner; its cluster starts when the first step has to run."""
         if self._runner is None:
-            self._runner = Runner(
-                self.store,
-                lambda: make_executor(self._cluster),
-                History(self.store.root / "history.db"),
-                self._in_process,
-            )
+            self._runner = self._make_runner(self._cluster)
         return self._runner
+
+    def _make_runner(self, cluster: Any) -> Runner:
+        store = self.store
+        return Runner(
+            store,
+            lambda: make_executor(cluster, store.address),
+            History(store.root / "history.db"),
+            self._in_process,
+            attaches=bool(cluster),
+        )
 
     @property
     def workers(self) -> Workers:
         """What each worker offers; nothing before the cluster has started."""
         return self._runner.workers if self._runner is not None else {}
 
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Why workers of the chosen cluster are given no steps, by name."""
+        return self._runner.left_out if self._runner is not None else {}
+
     def use_cluster(self, target: Any) -> None:
-        """Run the steps to come on another cluster: an address, a scheduler file, a Client, or "local"."""
+        """Run the steps to come on another cluster: an address, a scheduler file, a Client, or "local".
+
+        Raises
+        ------
+        ClusterError
+            It cannot be reached, or none of its workers can run steps. The one in use stays.
+        """
+        is_local = isinstance(target, str) and target == "local"
+        runner = self._make_runner("" if is_local else target)
+        try:
+            if not is_local:
+                runner.attach()
+        except BaseException:
+            runner.close()
+            raise
         self.close()
-        self._cluster = "" if target == "local" else target
+        self._cluster, self._runner = "" if is_local else target, runner
 
     def close(self) -> None:
         """Cancel what runs and close the cluster; what is done is in the store."""

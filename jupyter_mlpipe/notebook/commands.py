@@ -197,11 +197,18 @@ def _cluster(session: Session, parser: _Parser, words: list[str]) -> None:
     if asked is not None:
         value = session.shell.user_ns.get(asked, asked) if asked.isidentifier() else asked
         session.backend.use_cluster(value)
-        return
+        if asked == "local":
+            return
     workers = session.backend.workers
     rows = [(name, describe_amounts(amounts)) for name, amounts in workers.items()]
     head = f"cluster: {len(rows)} workers" if rows else "no cluster yet: one starts when a step has to run"
-    facts = {"kind": "cluster", "workers": {name: dict(amounts) for name, amounts in workers.items()}}
+    left_out = session.backend.left_out
+    rows += [(name, f"nothing: {why}") for name, why in left_out.items()]
+    facts = {
+        "kind": "cluster",
+        "workers": {name: dict(amounts) for name, amounts in workers.items()},
+        "left_out": dict(left_out),
+    }
     CellOutput(session.shell).display(table_bundle(head, ("worker", "offers"), rows, facts))
 
 
