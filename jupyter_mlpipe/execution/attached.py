@@ -99,6 +99,12 @@ class AttachedWorkers:
         self._on_change()
         await asyncio.gather(*map(self._join, new))
 
+    def forget(self, address: str) -> None:
+        """A worker has left: whoever is at its address later on is another one."""
+        with self._lock:
+            self._by_address.pop(address, None)
+        self._on_change()
+
     async def _join(self, address: str) -> None:
         answer = await _Question(self._store, self._tops).put(
             lambda asked: self._cluster.join(address, asked)

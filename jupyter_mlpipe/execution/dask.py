@@ -349,6 +349,10 @@ class DaskExecutor:
         with self._lock:
             if self._running.pop(token, None) is None:
                 return
+            future = self._futures.pop(token, None)
+        if future is not None:
+            # Else a worker that comes back at the same address would be given it.
+            future.release()
         self._emit(StepLost(token, why))
 
     async def _on_topic(self, event: tuple[float, Mapping[str, Any]]) -> None:
@@ -356,6 +360,8 @@ class DaskExecutor:
         if "token" in content:
             self._on_message(content["token"], json.loads(content["message"]))
         elif content.get("action") in ("add-worker", "remove-worker") and self._attached is not None:
+            if content["action"] == "remove-worker":
+                self._attached.forget(content["worker"])
             try:
                 await self._attached.look()
             except Exception as error:  # whatever the scheduler answers with, or that it does not
@@ -368,10 +374,11 @@ class DaskExecutor:
             gone = {name for name, address in before.addresses.items() if now.addresses.get(name) != address}
             self._present = now
             lost = [token for token, worker in self._running.items() if worker in gone]
-        for token in lost:
-            self._lose(token, f"worker '{self._worker_of(token, gone)}' left the cluster")
+        # In this order: what is lost must not be sent to a worker that is gone.
         if now != before:
             self._emit(WorkersChanged(now.offers, now.marks))
+        for token in lost:
+            self._lose(token, f"worker '{self._worker_of(token, gone)}' left the cluster")
 
     def _ask_again(self, token: str) -> None:
         """Have a worker whose packages are not what it said they were say it anew."""
@@ -427,7 +434,13 @@ class _Client(distributed.Client):  # type: ignore[misc]
 
     def __init__(self, on_lost: Callable[[str], None], **options: Any) -> None:
         self._on_lost = on_lost
-        super().__init__(**options)
+        try:
+            super().__init__(**options)
+        except BaseException:
+            # Else it closes when it is collected, which may be when its loop has ended, and waits for that.
+            with contextlib.suppress(Exception):
+                self.close(timeout=_CLOSE_S)
+            raise
 
     async def _reconnect(self) -> None:
         self._on_lost("the connection was closed")
