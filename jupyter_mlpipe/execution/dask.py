@@ -67,6 +67,9 @@ _CONFIG = {
     "distributed.worker.memory.terminate": False,
     "distributed.worker.profile.enabled": False,
     "distributed.admin.low-level-log-length": 100,
+    # They tell whoever asks about tasks, calls and logs, also without a dashboard.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
     # Nobody looks at what these measure, all the time, in the notebook's own process.
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "10s",
@@ -183,6 +186,7 @@ class DaskExecutor:
                     silence_logs=logging.CRITICAL,
                 )
                 self._stack.callback(cluster.close, timeout=_CLOSE_S)
+                cluster.sync(_close_pages, cluster)
                 # Never the default client: what users do with Dask themselves stays theirs.
                 self._client = distributed.Client(cluster, security=security, set_as_default=False)
                 self._stack.callback(self._client.close, timeout=_CLOSE_S)
@@ -427,6 +431,11 @@ class DaskExecutor:
             self._stack.close()
         dask_worker.local_workers.pop(self._topic, None)
         self._client = None
+
+
+async def _close_pages(cluster: Any) -> None:
+    for server in (cluster.scheduler, *cluster.workers.values()):
+        server.http_server.stop()
 
 
 class _Client(distributed.Client):  # type: ignore[misc]
