@@ -113,7 +113,9 @@ class AttachedWorkers:
             worker = self._by_address.get(address)
             if worker is None:
                 return  # it has left in the meantime
-            if isinstance(answer, Exception):
+            if isinstance(answer, TimeoutError):
+                worker.why = "does not answer."
+            elif isinstance(answer, Exception):
                 worker.why = (
                     f"cannot run steps ({type(answer).__name__}: {answer}). "
                     "Install jupyter-mlpipe in its environment, in the version of the notebook."

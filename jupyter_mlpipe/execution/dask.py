@@ -26,7 +26,7 @@ from dask.system import CPU_COUNT
 from distributed.system import MEMORY_LIMIT
 from distributed.utils import silence_logging_cmgr
 
-from jupyter_mlpipe.errors import ClusterError
+from jupyter_mlpipe.errors import ClusterError, MLPipeError
 from jupyter_mlpipe.execution import dask_worker
 from jupyter_mlpipe.execution.attached import AttachedWorkers, Present
 from jupyter_mlpipe.execution.dask_worker import join
@@ -111,7 +111,7 @@ class DaskExecutor:
         target: Any = None,
         *,
         amounts: Amounts | None = None,
-        connect_s: float = 20.0,
+        connect_s: float = 10.0,
         store: str = "",
     ) -> None:
         self._target = target
@@ -211,7 +211,7 @@ class DaskExecutor:
         self._client.subscribe_topic(self._topic, self._on_topic)
         self._client.subscribe_topic("all", self._on_topic)
         self._attached = AttachedWorkers(_Workers(self._client), self._store, self._take_workers)
-        self._client.sync(self._attached.look, callback_timeout=2 * _ANSWER_S)
+        self._wait_for(self._attached.look)
         self._attached.check(self._place)
         self.preload(())
 
@@ -243,8 +243,17 @@ class DaskExecutor:
         if self._attached is None or self._client is None:
             raise ClusterError(f"There is no connection to a cluster at '{self._target}'.")
         if self._attached.want(tops):
-            self._client.sync(self._attached.ask_for_packages, callback_timeout=2 * _ANSWER_S)
+            self._wait_for(self._attached.ask_for_packages)
         return self._attached.reported(tops)
+
+    def _wait_for(self, asking: Callable[[], Any]) -> None:
+        try:
+            self._client.sync(asking, callback_timeout=2 * _ANSWER_S)
+        except MLPipeError:
+            raise
+        except Exception as error:  # of any kind: the scheduler is on its way out
+            why = f"{type(error).__name__}: {error}"
+            raise ClusterError(f"The cluster at '{self._place}' does not answer ({why}).") from error
 
     def _lose_cluster(self, why: str) -> None:
         if not self._closed:

@@ -42,7 +42,7 @@ class Fleet:
         self._stop_listening: Callable[[], None] | None = None
         self._closed = False
         self._lock = threading.Lock()
-        self._refused: tuple[float, Exception] | None = None
+        self._refused: tuple[float, MLPipeError] | None = None
 
     def ask(self, tops: frozenset[str]) -> Mapping[str, Reported]:
         """Return what each worker has of top-level modules; attaches to the cluster, and waits for that.
@@ -52,18 +52,23 @@ class Fleet:
         ClusterError
             It cannot be reached. Said again at once for some seconds: one plan asks many times.
         """
+        try:
+            return self._started().look_up(tops)
+        except MLPipeError as error:
+            raise ClusterError(str(error)) from None
+
+    def _started(self) -> executors.Executor:
+        """Return the executor when it has started; raises what stands in its way."""
         if self._refused is not None and time.monotonic() - self._refused[0] < _REFUSED_S:
-            raise ClusterError(str(self._refused[1]))
+            raise self._refused[1]
         try:
             executor = self._make()
             executor.start()
-            found = executor.look_up(tops)
-        except Exception as error:
+        except MLPipeError as error:
             self._refused = time.monotonic(), error
             self._drop()
-            raise error if isinstance(error, ClusterError) else ClusterError(str(error)) from error
-        self._refused = None
-        return found
+            raise
+        return executor
 
     def _make(self) -> executors.Executor:
         with self._lock:
@@ -187,8 +192,8 @@ class Fleet:
 
     def _start(self, modules: list[str]) -> None:
         try:
-            executor = self._make()
-            workers = executor.start()
+            executor = self._started()
+            workers = executor.workers
             if modules:
                 executor.preload(modules)
         except Exception as error:

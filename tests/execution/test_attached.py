@@ -2,6 +2,7 @@
 
 import subprocess
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import dask
@@ -10,6 +11,7 @@ import pytest
 
 from jupyter_mlpipe.errors import ClusterError
 from jupyter_mlpipe.execution.dask import DaskExecutor
+from jupyter_mlpipe.execution.plan import plan_steps
 from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.store.store import open_store
 from tests.execution.test_runner_dask import make_task, statuses, tasks_of
@@ -122,6 +124,31 @@ def test_encrypted_clusters_are_found_by_configuration_and_by_a_client(folder, a
                 assert run.wait(60).status == "succeeded", run.steps["s"].error
     finally:
         cluster.close()
+
+
+def test_a_cluster_that_is_not_there_fails_the_run_and_is_said_in_the_plan(tmp_path):
+    store = open_store(tmp_path / "store")
+    runner = Runner(store, lambda: DaskExecutor("tcp://127.0.0.1:9", connect_s=1), attaches=True)
+    try:
+        task = make_task("s", "x = 1", "x")
+        tasks = tasks_of(replace(task, closure=replace(task.closure, tops=("pandas",))))
+        [planned] = plan_steps(tasks, store, environments=runner.environments).values()
+        assert planned.decision == "undecided"
+        assert "No Dask scheduler answers at 'tcp://127.0.0.1:9'" in str(planned.reasons)
+        run = runner.start(tasks, pipeline="p").wait(60)
+        with pytest.raises(ClusterError, match="Check the address"):
+            run["x"]
+    finally:
+        runner.close()
+
+
+def test_a_cluster_within_the_notebooks_own_process_is_used_too(attach):
+    with distributed.Client(
+        processes=False, n_workers=1, dashboard_address=None, set_as_default=False
+    ) as client:
+        runner = attach(client)
+        assert runner.start(tasks_of(make_task("s", "x = 1", "x")), pipeline="p").wait(60)["x"] == 1
+        runner.close()
 
 
 def test_a_scheduler_that_dies_fails_the_run_and_the_next_one_goes_on(cluster, attach, folder):

@@ -1,4 +1,4 @@
-"""Another user of the machine can neither connect to a cluster that we start nor read what is in the store."""
+"""Another user of the machine can neither connect to a cluster that we start nor read the store."""
 
 import json
 import os
