@@ -144,7 +144,7 @@ def test_a_cluster_that_is_not_there_fails_the_run_and_is_said_in_the_plan(tmp_p
 
 def test_a_cluster_within_the_notebooks_own_process_is_used_too(attach):
     with distributed.Client(
-        processes=False, n_workers=1, dashboard_address=None, set_as_default=False
+        processes=False, n_workers=1, dashboard_address="127.0.0.1:0", set_as_default=False
     ) as client:
         runner = attach(client)
         assert runner.start(tasks_of(make_task("s", "x = 1", "x")), pipeline="p").wait(60)["x"] == 1
