@@ -57,6 +57,7 @@ def run_notebook(asked: argparse.Namespace, console: Console) -> int:
 
 
 def _run(asked: argparse.Namespace, kernel: NotebookKernel, progress: Progress) -> _Ending:
+    failure = None
     try:
         progress.say("starting the kernel")
         with kernel:
@@ -76,6 +77,9 @@ def _run(asked: argparse.Namespace, kernel: NotebookKernel, progress: Progress) 
         raise
     except MLPipeError as error:
         progress.abandon()
+        if failure is not None:
+            # The cell says more than what became of it: that of %load_ext, why there is no pipeline.
+            return _ending(asked, progress, failure, {})
         return _Ending("failed", str(error), 1)
     return _ending(asked, progress, failure, answer["tracebacks"])
 

@@ -11,7 +11,7 @@ from typing import Any
 from jupyter_mlpipe.cells.units import parse_count, parse_duration, parse_number, parse_size
 from jupyter_mlpipe.errors import HeaderError, close_matches
 from jupyter_mlpipe.model.component import Options
-from jupyter_mlpipe.model.resources import Resources
+from jupyter_mlpipe.model.resources import NAME, POOL_MARK, Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("--gpus", "N", "whole GPUs that the step needs"),
     Option("--memory", "SIZE", "working memory, such as 4GB or 512MiB"),
     Option("--resource", "NAME=AMOUNT", "any other amount that a worker offers; may be repeated"),
-    Option("--pool", "NAME", "workers of one kind", recorded_only=True),
+    Option("--pool", "NAME", "run only on workers of this pool; left out, wherever it fits"),
     Option("--timeout", "DURATION", "stop the step after this time, such as 30m or 1h30m"),
     Option("--retries", "N", "try again so many times when the step fails (default 0)"),
     Option("--no-reuse", None, "run the step each time, whatever is known"),
@@ -133,11 +133,17 @@ def _parse_devices(text: str) -> int:
         raise ValueError(f"{problem}; GPUs are given out whole") from None
 
 
+def _parse_pool(text: str) -> str:
+    if not re.fullmatch(NAME, text):
+        raise ValueError("expected the name of a pool; what a step needs is said by --cpus, --memory, --gpus")
+    return text
+
+
 _VALUES: dict[str, Callable[[str, str], Any]] = {
     "--cpus": _read_with(_parse_cores, "2"),
     "--gpus": _read_with(_parse_devices, "1"),
     "--memory": _read_with(parse_size, "4GB"),
-    "--pool": _read_with(str, "large"),
+    "--pool": _read_with(_parse_pool, "gpu"),
     "--timeout": _read_with(parse_duration, "30m"),
     "--retries": _read_with(parse_count, "1"),
     "--max-age": _read_with(parse_duration, "7d"),
@@ -150,8 +156,10 @@ def _custom_resources(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
     for text in texts:
         name, equals, amount_text = text.partition("=")
         problem = f"--resource {text}: expected NAME=AMOUNT, such as --resource LICENCE=1."
-        if not equals or not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
+        if not equals or not re.fullmatch(NAME, name):
             raise HeaderError(problem)
+        if name.startswith(POOL_MARK):
+            raise HeaderError(f"--resource {text}: write --pool {name.removeprefix(POOL_MARK)}.")
         if name.upper() in _BUILT_IN_RESOURCES:
             raise HeaderError(f"--resource {text}: write {_BUILT_IN_RESOURCES[name.upper()]} for '{name}'.")
         if name in amounts:

@@ -20,8 +20,8 @@ from jupyter_mlpipe.errors import ClusterError, StoreError
 from jupyter_mlpipe.execution import dask_worker
 from jupyter_mlpipe.execution.dask_worker import Answer, Asked
 from jupyter_mlpipe.execution.environments import Reported
-from jupyter_mlpipe.execution.executor import Amounts
 from jupyter_mlpipe.keys.environment import Report, mark_of
+from jupyter_mlpipe.model.resources import Offer
 from jupyter_mlpipe.store.probe import Probe
 
 _log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class AttachedWorker:
     """A worker, from the moment that it is seen; until it has answered it offers nothing."""
 
     name: str
-    offer: Amounts = field(default_factory=dict)
+    offer: Offer | None = None
     report: Report = field(default_factory=dict)
     reported_at: float = 0.0
     why: str = ""
@@ -65,7 +65,7 @@ class AttachedWorker:
 class Present:
     """The workers that can run steps, by name, at one moment."""
 
-    offers: Mapping[str, Amounts] = field(default_factory=dict)
+    offers: Mapping[str, Offer] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
@@ -122,7 +122,7 @@ class AttachedWorkers:
                 )
             else:
                 worker.why = answer["why"]
-                worker.offer = answer["offer"]
+                worker.offer = Offer.of(answer["offer"]) if answer["offer"] else None
                 worker.report, worker.reported_at = answer["report"], time.monotonic()
         if worker.why:
             _log.warning("%s It is given no steps.", _describe(address, worker))
@@ -162,20 +162,20 @@ class AttachedWorkers:
     def reported(self, tops: Collection[str]) -> dict[str, Reported]:
         """Return the workers that can run steps and have said what they have of these modules."""
         with self._lock:
-            able = [worker for worker in self._by_address.values() if worker.offer]
-        return {w.name: Reported(w.offer, w.report) for w in able if w.report.keys() >= set(tops)}
+            able = [(worker, worker.offer) for worker in self._by_address.values() if worker.offer]
+        return {w.name: Reported(offer, w.report) for w, offer in able if w.report.keys() >= set(tops)}
 
     @property
     def present(self) -> Present:
         """The workers that can run steps."""
         with self._lock:
-            able = {address: worker for address, worker in self._by_address.items() if worker.offer}
+            able = [(address, w, w.offer) for address, w in self._by_address.items() if w.offer]
         return Present(
-            {worker.name: worker.offer for worker in able.values()},
-            {worker.name: address for address, worker in able.items()},
+            {worker.name: offer for _, worker, offer in able},
+            {worker.name: address for address, worker, _ in able},
             {
                 worker.name: frozenset(mark_of(top, parts) for top, parts in worker.report.items())
-                for worker in able.values()
+                for _, worker, _ in able
             },
         )
 

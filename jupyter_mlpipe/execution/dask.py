@@ -12,8 +12,6 @@ import contextlib
 import json
 import logging
 import os
-import random
-import sys
 import threading
 import uuid
 import warnings
@@ -29,8 +27,9 @@ from distributed.utils import silence_logging_cmgr
 from jupyter_mlpipe.errors import ClusterError, MLPipeError
 from jupyter_mlpipe.execution import dask_worker
 from jupyter_mlpipe.execution.attached import AttachedWorkers, Present
+from jupyter_mlpipe.execution.dask_random import leave_random_numbers_alone
 from jupyter_mlpipe.execution.dask_worker import join
-from jupyter_mlpipe.execution.devices import find_devices
+from jupyter_mlpipe.execution.devices import Devices, find_devices
 from jupyter_mlpipe.execution.environments import Reported
 from jupyter_mlpipe.execution.executor import (
     Amounts,
@@ -42,21 +41,15 @@ from jupyter_mlpipe.execution.executor import (
     Workers,
     WorkersChanged,
 )
+from jupyter_mlpipe.execution.pools import Machine, Pool, share_out
 
 _log = logging.getLogger(__name__)
-_LOCAL_NAME = "local"
-_N_THREADS = 256  # Each only relays; amounts limit what runs.
+# Each thread only relays a step, and amounts limit how many there are: so many where all ask for little.
+# Not more, since Dask starts a thread for each step up to this number, and idle ones wake up every second.
+_THREADS_PER_CPU, _MIN_THREADS = 8, 16
 _CLOSE_S = 10
 _ANSWER_S = 20
 _SCATTER_BYTES = 1_000_000
-_DRAWING = (
-    "dask.sizeof",
-    "distributed.comm.core",
-    "distributed.protocol.compression",
-    "distributed.scheduler",
-    "distributed.utils_comm",
-    "distributed.worker",
-)
 _CONFIG = {
     # Retries are the run machine's.
     "distributed.scheduler.allowed-failures": 0,
@@ -76,18 +69,7 @@ _CONFIG = {
 }
 
 
-def _leave_random_numbers_alone() -> None:
-    """Have Dask draw from a generator of its own: it runs in the notebook's process, beside its cells."""
-    own = random.Random()
-    for name in _DRAWING:
-        module = sys.modules.get(name)
-        if getattr(module, "random", None) is random:
-            setattr(module, "random", own)  # noqa: B010
-        if getattr(module, "randint", None) == random.randint:
-            setattr(module, "randint", own.randint)  # noqa: B010
-
-
-_leave_random_numbers_alone()
+leave_random_numbers_alone()
 
 
 class DaskExecutor:
@@ -98,8 +80,8 @@ class DaskExecutor:
     target
         None for a cluster of our own in this process; else a scheduler's address, the path of a
         scheduler file, a `distributed.Client`, or one of Dask's clusters. These are not closed by us.
-    amounts
-        What the worker of our own cluster offers; all of this machine by default.
+    pools
+        The workers of our own cluster; by default one that offers all of this machine.
     connect_s
         How long to wait for a scheduler to answer.
     store
@@ -110,14 +92,14 @@ class DaskExecutor:
         self,
         target: Any = None,
         *,
-        amounts: Amounts | None = None,
+        pools: Sequence[Pool] = (),
         connect_s: float = 10.0,
         store: str = "",
     ) -> None:
         self._target = target
         self._store = store
         self._attached: AttachedWorkers | None = None
-        self._amounts = dict(amounts) if amounts is not None else None
+        self._pools = tuple(pools)
         self._connect_s = connect_s
         self._topic = f"mlpipe-{uuid.uuid4().hex}"
         self._pid = os.getpid()
@@ -127,7 +109,7 @@ class DaskExecutor:
         self._lock = threading.Lock()
         self._listeners: list[Callable[[Event], None]] = []
         self._client: Any = None
-        self._local: dask_worker.LocalWorker | None = None
+        self._local: dask_worker.LocalWorkers | None = None
         self._stack = contextlib.ExitStack()
         self._present = Present()
         self._running: dict[str, str] = {}
@@ -162,10 +144,11 @@ class DaskExecutor:
             return self.workers
 
     def _start_local(self) -> None:
-        devices = find_devices()
-        found = {"CPU": float(CPU_COUNT), "MEMORY": float(MEMORY_LIMIT), "GPU": float(len(devices))}
-        offered = {name: amount for name, amount in (self._amounts or found).items() if amount}
-        self._local = dask_worker.LocalWorker(self._on_message, devices)
+        machine = this_machine()
+        shares = share_out(self._pools, machine)
+        hides = bool(machine.devices)
+        lenders = {name: Devices(share.devices, hides=hides) for name, share in shares.items()}
+        self._local = dask_worker.LocalWorkers(self._on_message, lenders)
         dask_worker.local_workers[self._topic] = self._local
         # Its start goes on beside that of the cluster.
         self._local.server.ensure()
@@ -173,16 +156,28 @@ class DaskExecutor:
             with dask.config.set(_CONFIG), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 security = distributed.Security.temporary()
-                cluster = distributed.LocalCluster(
-                    n_workers=1,
-                    processes=False,
-                    threads_per_worker=_N_THREADS,
-                    protocol="tls://",
-                    host="127.0.0.1",
+                served = {
+                    "host": "127.0.0.1",
+                    "protocol": "tls://",
+                    "security": security,
+                    "dashboard_address": None,
+                    "dashboard": False,
+                }
+                ours = {**served, "memory_limit": 0, "silence_logs": logging.CRITICAL}
+                cluster = distributed.SpecCluster(
+                    scheduler={"cls": distributed.Scheduler, "options": {**served, "port": 0}},
+                    workers={
+                        name: {
+                            "cls": distributed.Worker,
+                            "options": {
+                                **ours,
+                                "nthreads": max(_MIN_THREADS, int(_THREADS_PER_CPU * share.cpus)),
+                                "resources": share.offer.resources(),
+                            },
+                        }
+                        for name, share in shares.items()
+                    },
                     security=security,
-                    dashboard_address=None,
-                    memory_limit=0,
-                    resources=offered,
                     silence_logs=logging.CRITICAL,
                 )
                 self._stack.callback(cluster.close, timeout=_CLOSE_S)
@@ -192,8 +187,10 @@ class DaskExecutor:
                 self._stack.callback(self._client.close, timeout=_CLOSE_S)
         except Exception as error:
             raise ClusterError(f"A Dask cluster cannot be started on this machine: {error}") from error
-        address = next(iter(cluster.workers.values())).address
-        self._present = Present({_LOCAL_NAME: offered}, {_LOCAL_NAME: address})
+        self._present = Present(
+            {name: share.offer for name, share in shares.items()},
+            {name: cluster.workers[name].address for name in shares},
+        )
 
     def _attach(self) -> None:
         self._stack.enter_context(silence_logging_cmgr(level=logging.CRITICAL))
@@ -274,10 +271,9 @@ class DaskExecutor:
         with self._lock:
             address = self._present.addresses.get(worker)
             if self._closed or self._client is None or address is None:
-                raise ClusterError(
-                    f"There is no worker '{worker}'; there are {sorted(self._present.addresses)}."
-                )
-            known = self._present.offers[worker]
+                there = sorted(self._present.addresses)
+                raise ClusterError(f"There is no worker '{worker}'; there are {there}.")
+            known = self._present.offers[worker].amounts
             self._running[token] = worker
         n_gpus = int(amounts.get("GPU", 0))
         options = {
@@ -290,7 +286,9 @@ class DaskExecutor:
         }
         if self._local is not None:
             self._local.specs[token] = spec
-            future = self._client.submit(dask_worker.run_local_step, self._topic, token, n_gpus, **options)
+            future = self._client.submit(
+                dask_worker.run_local_step, self._topic, worker, token, n_gpus, **options
+            )
         else:
             sent = spec
             if len(spec) > _SCATTER_BYTES:
@@ -440,6 +438,11 @@ class DaskExecutor:
             self._stack.close()
         dask_worker.local_workers.pop(self._topic, None)
         self._client = None
+
+
+def this_machine() -> Machine:
+    """Return what this machine has, as far as this process may use it."""
+    return Machine(CPU_COUNT, int(MEMORY_LIMIT), find_devices())
 
 
 async def _close_pages(cluster: Any) -> None:

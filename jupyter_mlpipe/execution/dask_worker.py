@@ -49,19 +49,19 @@ Relay = Callable[[str, Message], None]
 
 
 @dataclass
-class LocalWorker:
-    """A worker inside the process of its executor."""
+class LocalWorkers:
+    """The workers inside the process of their executor.
+
+    They differ by what they offer. The fork server is one: what it has imported and verified serves all.
+    """
 
     relay: Relay
-    devices: tuple[str, ...]
+    lenders: Mapping[str, Devices]
     server: StepServer = field(default_factory=StepServer)
     specs: dict[str, bytes] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.lender = Devices(self.devices)
 
-
-local_workers: dict[str, LocalWorker] = {}
+local_workers: dict[str, LocalWorkers] = {}
 """By topic."""
 
 _lock = threading.Lock()
@@ -69,13 +69,13 @@ _shared: tuple[StepServer, Devices] | None = None
 _modules = LocalModules()
 
 
-def run_local_step(topic: str, token: str, n_gpus: int) -> None:
+def run_local_step(topic: str, worker: str, token: str, n_gpus: int) -> None:
     """Run a step whose spec is in this process already."""
     local = local_workers.get(topic)
     if local is None:
         return  # closed in the meantime
     spec = local.specs.pop(token)
-    with local.lender.give(n_gpus) as environment:
+    with local.lenders[worker].give(n_gpus) as environment:
         local.server.run(token, spec, lambda message: local.relay(token, message), environment)
 
 

@@ -39,11 +39,17 @@ def find_devices() -> tuple[str, ...]:
 
 
 class Devices:
-    """Gives each step devices of its own."""
+    """Gives each step devices of its own.
 
-    def __init__(self, devices: tuple[str, ...]) -> None:
+    Parameters
+    ----------
+    hides
+        Whether there are others, which no step must see; so it is where there are any of its own.
+    """
+
+    def __init__(self, devices: tuple[str, ...], *, hides: bool = False) -> None:
         self._free = list(devices)
-        self._any = bool(devices)
+        self._any = bool(devices) or hides
         self._lock = threading.Lock()
 
     @contextmanager

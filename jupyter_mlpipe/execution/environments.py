@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from jupyter_mlpipe.errors import ClusterError
 from jupyter_mlpipe.keys.environment import NOT_THERE, Report, look_up, mark_of
 from jupyter_mlpipe.keys.modules import LocalModules
-from jupyter_mlpipe.model.resources import Resources, fits
+from jupyter_mlpipe.model.resources import Offer, Resources
 from jupyter_mlpipe.model.status import Ingredient, Reason, enumerate_words
 
 _NO_WORKER = "the cluster has no worker at the moment"
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 class Reported:
     """A worker: what it offers, and what it has of the modules that were asked for."""
 
-    offer: Mapping[str, float]
+    offer: Offer
     report: Report
 
 
@@ -76,8 +76,14 @@ class Environments:
         with contextlib.suppress(ClusterError):
             self._ask(frozenset(tops))
 
-    def find(self, resources: Resources, tops: Collection[str], given: Collection[str] = ()) -> Found:
-        """Return what counts for a step that asks for these resources.
+    def find(
+        self,
+        resources: Resources,
+        tops: Collection[str],
+        given: Collection[str] = (),
+        pool: str | None = None,
+    ) -> Found:
+        """Return what counts for a step that asks for these resources, in this pool.
 
         Parameters
         ----------
@@ -93,7 +99,7 @@ class Environments:
             workers = self._ask(wanted)
         except ClusterError as error:
             return _unknown(str(error))
-        able = {n: w for n, w in workers.items() if fits(resources.amounts(), w.offer)}
+        able = {n: w for n, w in workers.items() if w.offer.serves(resources.amounts(), pool)}
         if not able:
             return _unknown("no worker is there that could serve the step" if workers else _NO_WORKER)
         groups: dict[frozenset[str], list[str]] = {}

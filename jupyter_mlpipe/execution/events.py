@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from jupyter_mlpipe.model.resources import Offer
 from jupyter_mlpipe.model.status import RunStatus, StepStatus
 
 Amounts = Mapping[str, float]
@@ -30,6 +31,10 @@ class Ask:
     ----------
     upstream
         Steps of the same run that must end well first.
+    pool
+        Only workers of this pool will do; None leaves the choice.
+    seconds
+        What it is expected to take, from earlier runs; None where nobody knows.
     reuse
         False where only its own process will do: forced, ``--no-reuse``, no reliable key.
     here
@@ -38,6 +43,8 @@ class Ask:
 
     upstream: tuple[str, ...] = ()
     amounts: Amounts = field(default_factory=dict)
+    pool: str | None = None
+    seconds: float | None = None
     retries: int = 0
     timeout_s: float | None = None
     reuse: bool = True
@@ -58,14 +65,22 @@ class AddRun:
 
 @dataclass(frozen=True, slots=True)
 class KeyKnown:
-    """The answer to `DeriveKey`; `found`: a record for it may be reused.
+    """The answer to `DeriveKey`.
 
-    `marks`: what a worker must have of packages, for the key to be true of what runs there.
+    Parameters
+    ----------
+    found
+        A record for it may be reused.
+    near
+        By worker, how many bytes of its inputs are at hand there.
+    marks
+        What a worker must have of packages, for the key to be true of what runs there.
     """
 
     node: Node
     key: str
     found: bool
+    near: Mapping[str, int] = field(default_factory=dict)
     marks: frozenset[str] = frozenset()
 
 
@@ -96,7 +111,7 @@ class KeyFailed:
 class WorkersKnown:
     """All workers that there are at this moment, with what each offers, and has of packages."""
 
-    workers: Mapping[str, Amounts]
+    workers: Mapping[str, Offer]
     marks: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 

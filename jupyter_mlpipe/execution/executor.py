@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
 from jupyter_mlpipe.execution.environments import Reported
+from jupyter_mlpipe.model.resources import Offer
 
 Amounts = Mapping[str, float]
-Workers = Mapping[str, Amounts]
+Workers = Mapping[str, Offer]
 Marks = Mapping[str, frozenset[str]]
 
 ErrorKind = Literal[

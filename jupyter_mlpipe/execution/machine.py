@@ -16,6 +16,7 @@ when it has ended.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from statistics import median
 from typing import Literal, assert_never
 
 from jupyter_mlpipe.execution.events import (
@@ -49,9 +50,10 @@ from jupyter_mlpipe.execution.events import (
     TimeUp,
     WorkersKnown,
 )
+from jupyter_mlpipe.execution.offers import Account, describe_unserved, join_names, take_account
 from jupyter_mlpipe.execution.placing import Placing, Rank
-from jupyter_mlpipe.model.graph import topological_order
-from jupyter_mlpipe.model.resources import describe_amounts
+from jupyter_mlpipe.model.graph import longest_paths, topological_order
+from jupyter_mlpipe.model.resources import Offer
 from jupyter_mlpipe.model.status import StepStatus
 
 Phase = Literal["waiting", "deriving", "held", "queued", "backoff", "submitted", "ended"]
@@ -75,6 +77,7 @@ class _Step:
         "killed",
         "losses",
         "marks",
+        "near",
         "node",
         "phase",
         "rank",
@@ -95,6 +98,7 @@ class _Step:
         self.why = ""
         self.key: str | None = None
         self.marks: frozenset[str] = frozenset()
+        self.near: Mapping[str, int] = {}
         self.worker = ""
         self.attempt = 0
         self.failures = 0
@@ -132,9 +136,13 @@ class RunMachine:
         self._said: list[Instruction] = []
 
     @property
-    def workers(self) -> Mapping[str, Amounts]:
+    def workers(self) -> Mapping[str, Offer]:
         """What each worker offers, of those that there are."""
         return self._placing.workers
+
+    def account(self) -> Account:
+        """Return what is in use on each worker, and what waits for one."""
+        return take_account(self._placing, is_starting=self._cluster == "starting")
 
     def handle(self, event: Event) -> list[Instruction]:
         """Take note of one event; return what is to be done, in order.
@@ -207,10 +215,7 @@ class RunMachine:
     def _add_run(self, event: AddRun) -> None:
         upstream = {name: ask.upstream for name, ask in event.steps.items()}
         order = topological_order(upstream)
-        length: dict[str, int] = dict.fromkeys(order, 1)
-        for name in reversed(order):
-            for above in upstream[name]:
-                length[above] = max(length[above], length[name] + 1)
+        length = longest_paths(upstream, _expected_seconds(event.steps))
         steps = {
             name: _Step(Node(event.run, name), ask, (-event.priority, -length[name], self._n_runs, index))
             for index, (name, ask) in enumerate(event.steps.items())
@@ -265,7 +270,7 @@ class RunMachine:
         step = self._step(event.node, "deriving")
         if step is None:
             return
-        step.key, step.marks = event.key, event.marks
+        step.key, step.marks, step.near = event.key, event.marks, event.near
         owner = self._owners.get(event.key)
         if event.found:
             self._end(step, "reused")
@@ -300,7 +305,9 @@ class RunMachine:
     def _look_at_packages(self) -> None:
         for run in list(self._runs.values()):
             for step in list(run.steps.values()):
-                if step.phase == "queued" and self._placing.is_stranded(step.ask.amounts, step.marks):
+                if step.phase == "queued" and self._placing.is_stranded(
+                    step.ask.amounts, step.ask.pool, step.marks
+                ):
                     self._derive_again(step)
 
     # The queue
@@ -311,7 +318,7 @@ class RunMachine:
         if step.ask.here:
             self._submit(step, "", {})
             return
-        self._placing.add(step.node, step.rank, step.ask.amounts, step.marks)
+        self._placing.add(step.node, step.rank, step.ask.amounts, step.ask.pool, step.near, step.marks)
         run = self._runs[step.node.run]
         if not run.asked:
             run.asked = True
@@ -340,20 +347,17 @@ class RunMachine:
         unserved = [
             step
             for step in run.steps.values()
-            if step.phase not in ("submitted", "ended") and not self._placing.can_ever_serve(step.ask.amounts)
+            if step.phase not in ("submitted", "ended")
+            and not step.ask.here
+            and not self._placing.can_ever_serve(step.ask.amounts, step.ask.pool)
         ]
         if not unserved:
             return
-        for step in unserved:
+        asked = [(step.node.step, step.ask.amounts, step.ask.pool) for step in unserved]
+        for step, message in zip(unserved, describe_unserved(asked, self._placing.offers), strict=True):
             if step.phase != "ended":
-                self._fail(
-                    step,
-                    "resource",
-                    f"Step '{step.node.step}' asks for {describe_amounts(step.ask.amounts)}, "
-                    f"which no worker can ever serve: {self._placing.describe_offers()}. "
-                    "Ask for less in its header, or add a worker.",
-                )
-        names = ", ".join(f"'{step.node.step}'" for step in unserved)
+                self._fail(step, "resource", message)
+        names = join_names(f"'{step.node.step}'" for step in unserved)
         for step in list(run.steps.values()):
             if step.phase not in ("submitted", "ended"):
                 self._end(step, "skipped", f"no worker can serve {names}")
@@ -401,7 +405,7 @@ class RunMachine:
 
     def _try_again(self, step: _Step) -> None:
         steps = self._runs[step.node.run].steps
-        if self._placing.is_stranded(step.ask.amounts, step.marks):
+        if self._placing.is_stranded(step.ask.amounts, step.ask.pool, step.marks):
             self._derive_again(step)
         elif all(steps[above].ended_well for above in step.ask.upstream):
             self._enqueue(step)
@@ -502,3 +506,10 @@ class RunMachine:
 
     def _is_cancelled(self, step: _Step) -> bool:
         return self._runs[step.node.run].cancelled
+
+
+def _expected_seconds(asks: Mapping[str, Ask]) -> dict[str, float]:
+    """Return what each step is expected to take: where nobody knows, what the others take, or one."""
+    known = [ask.seconds for ask in asks.values() if ask.seconds is not None]
+    middle = median(known) if known else 1.0
+    return {name: middle if ask.seconds is None else ask.seconds for name, ask in asks.items()}

@@ -3,36 +3,64 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Hashable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from jupyter_mlpipe.model.resources import describe_amounts, fits
+from jupyter_mlpipe.model.resources import Offer, fits
 
 Amounts = Mapping[str, float]
-Rank = tuple[int, ...]
+Rank = tuple[float, ...]
 Marks = frozenset[str]
 T = TypeVar("T", bound=Hashable)
 
 PATIENCE = 8
 """How often a step that finds no room may be passed before a worker is kept free for it."""
 
+_NOWHERE: Mapping[str, int] = {}
 
-class _Request(Generic[T]):
-    __slots__ = ("amounts", "item", "keeps", "marks", "passed", "rank", "shape", "turn")
 
-    def __init__(self, item: T, rank: Rank, turn: int, amounts: Amounts, marks: Marks) -> None:
+class Request(Generic[T]):
+    """A step that waits for a worker.
+
+    Parameters
+    ----------
+    near
+        By worker, how many bytes of its inputs are at hand there.
+    marks
+        What a worker must have of packages.
+    """
+
+    __slots__ = ("amounts", "item", "keeps", "marks", "near", "passed", "pool", "rank", "shape", "turn")
+
+    def __init__(
+        self,
+        item: T,
+        rank: Rank,
+        turn: int,
+        amounts: Amounts,
+        pool: str | None,
+        near: Mapping[str, int],
+        marks: Marks,
+    ) -> None:
         self.item = item
         self.rank = rank
         self.turn = turn
         self.amounts = amounts
+        self.pool = pool
+        self.near = near
         self.marks = marks
-        self.shape = (tuple(sorted(amounts.items())), marks)
+        self.shape = (pool, marks, *sorted(amounts.items()))
         self.passed = 0
         self.keeps: str | None = None
 
-    def __lt__(self, other: _Request[T]) -> bool:
+    def __lt__(self, other: Request[T]) -> bool:
         return (self.rank, self.turn) < (other.rank, other.turn)
+
+    def suits(self, offer: Offer) -> bool:
+        """Tell whether a worker with this offer can serve it, when it is idle."""
+        return offer.serves(self.amounts, self.pool)
 
 
 class Placing(Generic[T]):
@@ -44,18 +72,18 @@ class Placing(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self.workers: dict[str, Amounts] = {}
+        self.workers: dict[str, Offer] = {}
         # What each worker offered when it was last seen: one that is away may come back.
-        self.offers: dict[str, Amounts] = {}
+        self.offers: dict[str, Offer] = {}
         self._marks: dict[str, Marks] = {}
         self._in_use: dict[str, dict[T, Amounts]] = {}
-        self._queued: dict[T, _Request[T]] = {}
-        self._heaps: dict[Hashable, list[_Request[T]]] = {}
-        self._aged: list[_Request[T]] = []
+        self._queued: dict[T, Request[T]] = {}
+        self._heaps: dict[Hashable, list[Request[T]]] = {}
+        self._aged: list[Request[T]] = []
         self._turn = 0
 
     def set_workers(
-        self, workers: Mapping[str, Amounts], marks: Mapping[str, Marks] = MappingProxyType({})
+        self, workers: Mapping[str, Offer], marks: Mapping[str, Marks] = MappingProxyType({})
     ) -> None:
         """Take note of all workers that there are; an empty mapping: none at the moment.
 
@@ -64,7 +92,7 @@ class Placing(Generic[T]):
         marks
             What each has of packages.
         """
-        self.workers = {name: dict(workers[name]) for name in sorted(workers)}
+        self.workers = {name: workers[name] for name in sorted(workers)}
         self._marks = dict(marks)
         self.offers.update(self.workers)
 
@@ -72,30 +100,51 @@ class Placing(Generic[T]):
         """The cluster is gone, and what ran on it."""
         self.workers, self.offers, self._marks, self._in_use = {}, {}, {}, {}
 
-    def can_ever_serve(self, amounts: Amounts) -> bool:
+    def can_ever_serve(self, amounts: Amounts, pool: str | None) -> bool:
         """Tell whether a worker that was ever seen offers enough, when it is idle."""
-        return any(fits(amounts, offer) for offer in self.offers.values())
+        return any(offer.serves(amounts, pool) for offer in self.offers.values())
 
-    def is_stranded(self, amounts: Amounts, marks: Marks) -> bool:
+    def is_stranded(self, amounts: Amounts, pool: str | None, marks: Marks) -> bool:
         """Tell whether workers are there that could serve a request, none of them with its packages."""
-        able = [worker for worker, offer in self.workers.items() if marks and fits(amounts, offer)]
+        able = [name for name, offer in self.workers.items() if marks and offer.serves(amounts, pool)]
         return bool(able) and not any(self._has(worker, marks) for worker in able)
 
     def _has(self, worker: str, marks: Marks) -> bool:
         return not marks or marks <= self._marks.get(worker, frozenset())
 
-    def _suits(self, request: _Request[T], worker: str) -> bool:
+    def _suits(self, request: Request[T], worker: str) -> bool:
         """Tell whether a worker could serve a request, were it idle."""
-        return self._has(worker, request.marks) and fits(request.amounts, self.workers[worker])
+        return self._has(worker, request.marks) and request.suits(self.workers[worker])
 
-    def describe_offers(self) -> str:
-        """Return what each worker offers, for an error message."""
-        return "; ".join(f"{name} offers {describe_amounts(offer)}" for name, offer in self.offers.items())
+    def queued(self) -> list[Request[T]]:
+        """Return what waits, in the order in which it would start if there were room."""
+        return sorted(self._queued.values())
 
-    def add(self, item: T, rank: Rank, amounts: Amounts, marks: Marks = frozenset()) -> None:
-        """Queue a request, for a worker that has these amounts free, and the packages of these marks."""
+    def in_use(self, worker: str) -> Mapping[T, Amounts]:
+        """Return what each item has in use on a worker."""
+        return self._in_use.get(worker, {})
+
+    def free(self, worker: str) -> dict[str, float]:
+        """Return what is left of a worker's offer."""
+        # Summed anew each time: adding and subtracting fractions for days would drift.
+        free = dict(self.workers[worker].amounts)
+        for amounts in self.in_use(worker).values():
+            for name, amount in amounts.items():
+                free[name] = free.get(name, 0.0) - amount
+        return free
+
+    def add(
+        self,
+        item: T,
+        rank: Rank,
+        amounts: Amounts,
+        pool: str | None = None,
+        near: Mapping[str, int] = _NOWHERE,
+        marks: Marks = frozenset(),
+    ) -> None:
+        """Queue a request; see `Request`."""
         self._turn += 1
-        request = _Request(item, rank, self._turn, amounts, marks)
+        request = Request(item, rank, self._turn, amounts, pool, near, marks)
         self._queued[item] = request
         heapq.heappush(self._heaps.setdefault(request.shape, []), request)
 
@@ -111,7 +160,7 @@ class Placing(Generic[T]):
         """Start what can start now: yield item, worker and amounts, which are in use from then on."""
         if not self._queued or not self.workers:
             return
-        started: list[tuple[_Request[T], str]] = []
+        started: list[tuple[Request[T], str]] = []
         kept: set[str] = set()
         self._aged = [request for request in self._aged if self._waits(request)]
         for request in sorted(self._aged, key=lambda request: request.turn):
@@ -120,7 +169,7 @@ class Placing(Generic[T]):
                 started.append((request, self._start(request, worker)))
             else:
                 kept |= self._keep(request, kept)
-        blocked: list[_Request[T]] = []
+        blocked: list[Request[T]] = []
         full: set[Hashable] = set()
         while (request_ := self._first(full)) is not None:
             worker = self._best_worker(request_, kept)
@@ -134,11 +183,11 @@ class Placing(Generic[T]):
         for request, worker in started:
             yield request.item, worker, request.amounts
 
-    def _waits(self, request: _Request[T]) -> bool:
+    def _waits(self, request: Request[T]) -> bool:
         return self._queued.get(request.item) is request
 
-    def _first(self, full: set[Hashable]) -> _Request[T] | None:
-        first: _Request[T] | None = None
+    def _first(self, full: set[Hashable]) -> Request[T] | None:
+        first: Request[T] | None = None
         for shape, heap in list(self._heaps.items()):
             # Those dropped, started or aged stay in the heap until they come up.
             while heap and (not self._waits(heap[0]) or heap[0].passed >= PATIENCE):
@@ -149,47 +198,36 @@ class Placing(Generic[T]):
                 first = heap[0]
         return first
 
-    def _free(self, worker: str) -> dict[str, float]:
-        # Summed anew each time: adding and subtracting fractions for days would drift.
-        free = dict(self.workers[worker])
-        for amounts in self._in_use.get(worker, {}).values():
-            for name, amount in amounts.items():
-                free[name] = free.get(name, 0.0) - amount
-        return free
-
-    def _best_worker(self, request: _Request[T], kept: set[str]) -> str | None:
-        """Return the worker on which the least is left over; those with kinds not asked for come last."""
-        best: tuple[tuple[int, float, str], str] | None = None
-        amounts = request.amounts
+    def _best_worker(self, request: Request[T], kept: set[str]) -> str | None:
+        """Return the worker that has room and whose amounts are least missed by others."""
+        best: tuple[tuple[float, ...], str] | None = None
         for worker, offer in self.workers.items():
             if worker in kept or not self._suits(request, worker):
                 continue
-            free = self._free(worker)
-            if fits(amounts, free):
-                # A GPU stays free for those who need one.
-                spare = sum(1 for name in offer if name not in ("CPU", "MEMORY") and name not in amounts)
-                score = (spare, free.get("CPU", 0.0), worker)
+            free = self.free(worker)
+            if fits(request.amounts, free):
+                score = (*_rarity(offer, request.amounts), -request.near.get(worker, 0), free.get("CPU", 0.0))
                 if best is None or score < best[0]:
                     best = (score, worker)
         return best[1] if best is not None else None
 
-    def _start(self, request: _Request[T], worker: str) -> str:
+    def _start(self, request: Request[T], worker: str) -> str:
         del self._queued[request.item]
         self._in_use.setdefault(worker, {})[request.item] = request.amounts
         return worker
 
-    def _keep(self, request: _Request[T], kept: set[str]) -> set[str]:
+    def _keep(self, request: Request[T], kept: set[str]) -> set[str]:
         """Choose the worker that takes nothing else until `request` has room; stick to the choice."""
         candidates = [
             worker for worker in self.workers if worker not in kept and self._suits(request, worker)
         ]
         if request.keeps not in candidates:
             request.keeps = min(
-                candidates, key=lambda worker: (len(self._in_use.get(worker, {})), worker), default=None
+                candidates, key=lambda worker: (len(self.in_use(worker)), worker), default=None
             )
         return {request.keeps} if request.keeps is not None else set()
 
-    def _count_passes(self, request: _Request[T], started: list[tuple[_Request[T], str]]) -> None:
+    def _count_passes(self, request: Request[T], started: list[tuple[Request[T], str]]) -> None:
         """Count those that went first though they came later or rank lower."""
         for other, worker in started:
             passes = other.turn > request.turn or other.rank > request.rank
@@ -197,3 +235,10 @@ class Placing(Generic[T]):
                 request.passed += 1
         if request.passed >= PATIENCE:
             self._aged.append(request)
+
+
+def _rarity(offer: Offer, amounts: Amounts) -> tuple[int, int]:
+    """Return how much others would miss a worker: kinds that are not asked for (a GPU), and big memory."""
+    spare = sum(1 for name in offer.amounts if name not in ("CPU", "MEMORY") and name not in amounts)
+    # By powers of two: workers of one kind may differ by a little.
+    return spare, int(math.log2(max(offer.amounts.get("MEMORY", 0.0), 1.0)))

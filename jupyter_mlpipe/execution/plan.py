@@ -328,7 +328,7 @@ def _find_packages(
     """Return the packages that a step reaches, and those whose objects it is given."""
     given = frozenset(top for top in libraries_of(inputs) if not is_standard(top))
     if environments is not None and not task.options.here:
-        return environments.find(task.options.resources, task.closure.tops, given)
+        return environments.find(task.options.resources, task.closure.tops, given, task.options.pool)
     own = [part for part in task.closure.ingredients if part.kind == "package"]
     shown = {part.name for part in own}
     return Found((*own, *(part for part in _packages_of(given) if part.name not in shown)))

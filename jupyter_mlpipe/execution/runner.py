@@ -59,8 +59,10 @@ from jupyter_mlpipe.execution.events import (
 )
 from jupyter_mlpipe.execution.failures import decided_error, reported_error, unshippable_error
 from jupyter_mlpipe.execution.fleet import Fleet, MakeExecutor
+from jupyter_mlpipe.execution.holders import Holders
 from jupyter_mlpipe.execution.local import LocalJob, Work
 from jupyter_mlpipe.execution.machine import RunMachine
+from jupyter_mlpipe.execution.offers import Account, WorkerUse
 from jupyter_mlpipe.execution.plan import (
     Decided,
     Plan,
@@ -85,7 +87,7 @@ from jupyter_mlpipe.model.graph import ancestors, descendants
 from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, reasons_json
 from jupyter_mlpipe.store.accepted import remove_accepted
 from jupyter_mlpipe.store.history import HAS_RUN, History, RunEntry
-from jupyter_mlpipe.store.records import Record
+from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.store import Store
 
 _CLOSE_S = 10.0
@@ -158,6 +160,9 @@ class Runner:
         self._local: dict[tuple[Node, int], LocalJob] = {}
         self.history = history
         self._machine = RunMachine()
+        # The machine is the runner's thread's; others look at it between two events.
+        self._looking = threading.Lock()
+        self._holders = Holders()
         self._queue: queue.SimpleQueue[Event | executors.Told | _Close] = queue.SimpleQueue()
         self._timers: list[tuple[float, int, Event | _LookAgain]] = []
         self._count = itertools.count()
@@ -262,15 +267,13 @@ class Runner:
         self._claimed.release_all()
         self._fleet.close()
 
-    @property
-    def workers(self) -> Mapping[str, Mapping[str, float]]:
-        """What each worker offers; nothing before the first step has had to run."""
-        return self._machine.workers or self._fleet.workers
-
-    @property
-    def left_out(self) -> Mapping[str, str]:
-        """Why workers of an attached cluster are given no steps, by name."""
-        return self._fleet.left_out
+    def account(self) -> Account:
+        """What each worker offers, what is in use and what waits; nothing before a step has had to run."""
+        with self._looking:
+            account = self._machine.account()
+        # A cluster that was there is known before a step has to run.
+        attached = tuple(WorkerUse(name, offer, {}) for name, offer in self._fleet.workers.items())
+        return replace(account, workers=account.workers or attached, left_out=self._fleet.left_out)
 
     def attach(self) -> None:
         """Connect to a cluster that was there; raises ClusterError where that cannot be."""
@@ -299,14 +302,21 @@ class Runner:
                 self._thread = threading.Thread(target=self._loop, name="mlpipe-runner", daemon=True)
                 self._thread.start()
             # Within the lock: whoever closes the runner cancels what is in the queue by then.
-            self._queue.put(AddRun(active.state.id, {name: self._ask(active, name) for name in active.tasks}))
+            self._queue.put(AddRun(active.state.id, self._asks(active, active.tasks)))
 
-    def _ask(self, active: _Active, name: str) -> Ask:
+    def _asks(self, active: _Active, names: Iterable[str]) -> dict[str, Ask]:
+        names = tuple(names)
+        expected = self.history.expected_seconds(active.state.pipeline, names) if self.history else {}
+        return {name: self._ask(active, name, expected.get(name)) for name in names}
+
+    def _ask(self, active: _Active, name: str, seconds: float | None) -> Ask:
         task = active.tasks[name]
         here = self._is_local(task)
         return Ask(
             upstream=task.above,
             amounts={} if here else task.options.resources.amounts(),
+            pool=task.options.pool,
+            seconds=seconds,
             retries=task.options.retries,
             timeout_s=task.options.timeout_s,
             reuse=not must_run(task, forced=name in active.force),
@@ -340,7 +350,9 @@ class Runner:
     def _handle(self, event: Event) -> None:
         pending: list[Event] = [event]
         while pending:
-            for instruction in self._machine.handle(pending.pop(0)):
+            with self._looking:
+                instructions = self._machine.handle(pending.pop(0))
+            for instruction in instructions:
                 answer = self._perform(instruction)
                 if answer is not None:
                     pending.append(answer)
@@ -391,7 +403,7 @@ class Runner:
         again = {*found, *descendants(upstream, found)} if found else set()
         for name in again:
             state.set_status(name, "waiting")
-        asks = {name: self._ask(active, name) for name in upstream if name in again}
+        asks = self._asks(active, [name for name in upstream if name in again])
         return {
             name: replace(ask, upstream=tuple(above for above in ask.upstream if above in again))
             for name, ask in asks.items()
@@ -438,6 +450,7 @@ class Runner:
                     decided = self._with_files(active, task, self._decide(active, task))
             if decided.plan.decision == "run" and task.closure.unshippable and not self._is_local(task):
                 raise unshippable_error(task)
+            near = {} if decided.record else self._holders.near(self._inputs(active, task).values())
         except Exception as error:
             if not isinstance(error, MLPipeError):
                 _log.exception("The key of step %r could not be derived", node.step)
@@ -446,7 +459,7 @@ class Runner:
             return KeyFailed(node, str(wrapped))
         active.decided[node.step] = decided
         _note(state, node.step, decided)
-        return KeyKnown(node, decided.plan.key or "", decided.record is not None, decided.marks)
+        return KeyKnown(node, decided.plan.key or "", decided.record is not None, near, decided.marks)
 
     def _may_wait(self, active: _Active, task: StepTask) -> bool:
         """Tell whether the record that another process makes will do. The main thread waits for nobody."""
@@ -505,12 +518,13 @@ class Runner:
             # The worker's own packages, not those that lie where the notebook has its.
             task = replace(task, sys_path=folders_of_user(task.sys_path))
         try:
+            inputs = self._inputs(active, task)
             records = {name: active.state.steps[name].record for name in task.step.upstream}
             spec = make_spec(
                 task,
                 decided.plan.key or "",
                 decided.ingredients,
-                take_inputs(task, records),
+                inputs,
                 why=briefly(decided.plan.reasons),
                 companions=find_companions(task, records),
                 above=active.tasks,
@@ -529,8 +543,13 @@ class Runner:
             self._hand_over(active, node, attempt, spec)
             return None
         step.worker = worker
+        # It reads them before it runs its code, and verifies them then.
+        self._holders.note(worker, inputs.values())
         sent = self._fleet.submit(node, attempt, worker, encoded, amounts, task.preload, decided.marks)
         return None if sent else StepLost(node, attempt)
+
+    def _inputs(self, active: _Active, task: StepTask) -> dict[str, Artifact]:
+        return take_inputs(task, {name: active.state.steps[name].record for name in task.step.upstream})
 
     def _is_local(self, task: StepTask) -> bool:
         return task.options.here and self._in_process is not None
@@ -613,6 +632,8 @@ class Runner:
         step.seconds = message["seconds"]
         if message["status"] == "succeeded":
             step.record = Record.from_json(message["record"])
+            if step.worker:
+                self._holders.note(step.worker, step.record.outputs.values())
             return StepSucceeded(node, attempt)
         failure = message["error"]
         if failure["ename"] in _DAMAGED:

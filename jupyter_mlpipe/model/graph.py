@@ -67,6 +67,16 @@ def descendants(upstream: Upstream, sources: Iterable[str]) -> list[str]:
     return [name for name in order if name in reached]
 
 
+def longest_paths(upstream: Upstream, lengths: Mapping[str, float]) -> dict[str, float]:
+    """Return the length of the longest path from each step down to the end, its own length included."""
+    order = topological_order(upstream)
+    below = dict.fromkeys(order, 0.0)
+    for name in reversed(order):
+        for above in upstream[name]:
+            below[above] = max(below[above], below[name] + lengths[name])
+    return {name: below[name] + lengths[name] for name in order}
+
+
 def _cycle_error(cycle: list[str]) -> CycleError:
     chain = " -> ".join(f"'{name}'" for name in reversed(cycle))
     return CycleError(

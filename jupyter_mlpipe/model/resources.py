@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+POOL_MARK = "pool."
+"""A Dask resource of this name and a pool's says that a worker is of that pool. It is never used up."""
+NAME = r"[A-Za-z_][\w.-]*"
+"""Pattern of the names of pools and custom resources."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:
@@ -34,6 +39,31 @@ class Resources:
             **dict(self.custom),
         }
         return {name: amount for name, amount in named.items() if amount}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a worker offers: amounts by name, and the pools that it is of."""
+
+    amounts: Mapping[str, float] = field(default_factory=dict)
+    pools: frozenset[str] = frozenset()
+
+    @staticmethod
+    def of(resources: Mapping[str, float]) -> Offer:
+        """Return the offer of a Dask worker that has these resources."""
+        marks = {name for name in resources if name.startswith(POOL_MARK)}
+        return Offer(
+            {name: amount for name, amount in resources.items() if name not in marks},
+            frozenset(mark.removeprefix(POOL_MARK) for mark in marks),
+        )
+
+    def resources(self) -> dict[str, float]:
+        """Return what a Dask worker needs in order to make this offer."""
+        return {**self.amounts, **{f"{POOL_MARK}{pool}": 1.0 for pool in sorted(self.pools)}}
+
+    def serves(self, amounts: Mapping[str, float], pool: str | None) -> bool:
+        """Tell whether it is enough, when the worker is idle."""
+        return (pool is None or pool in self.pools) and fits(amounts, self.amounts)
 
 
 def fits(asked: Mapping[str, float], free: Mapping[str, float]) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
-from jupyter_mlpipe.execution.executor import Workers
 from jupyter_mlpipe.execution.local import Work
+from jupyter_mlpipe.execution.offers import Account
+from jupyter_mlpipe.execution.pools import Pool
 from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.notebook.cluster import make_executor
 from jupyter_mlpipe.notebook.config import MLPipe
@@ -27,7 +28,9 @@ class Backend:
         self._config = config
         self._in_process = in_process
         self._config.observe(lambda change: self._reopen(), "store")
+        self._config.observe(lambda change: self._reshape(), "pools")
         self._cluster: Any = config.cluster
+        self._pools: Sequence[Pool] = ()
         self._store: Store | None = None
         self._runner: Runner | None = None
 
@@ -49,46 +52,56 @@ class Backend:
         store = self.store
         return Runner(
             store,
-            lambda: make_executor(cluster, store.address),
+            lambda: make_executor(cluster, store.address, self.pools),
             History(store.root / "history.db"),
             self._in_process,
             attaches=bool(cluster),
         )
 
     @property
-    def workers(self) -> Workers:
-        """What each worker offers; nothing before the cluster has started."""
-        return self._runner.workers if self._runner is not None else {}
+    def pools(self) -> Sequence[Pool]:
+        """The pools of a cluster of our own; none where steps run on another one."""
+        return () if self._cluster else self._pools or self._config.local_pools()
 
-    @property
-    def left_out(self) -> Mapping[str, str]:
-        """Why workers of the chosen cluster are given no steps, by name."""
-        return self._runner.left_out if self._runner is not None else {}
+    def account(self) -> Account:
+        """Return what each worker offers, what is in use and what waits; nothing before it starts."""
+        return self._runner.account() if self._runner is not None else Account()
 
-    def use_cluster(self, target: Any) -> None:
+    def use_cluster(self, target: Any, pools: Sequence[Pool] = ()) -> None:
         """Run the steps to come on another cluster: an address, a scheduler file, a Client, or "local".
+
+        Parameters
+        ----------
+        pools
+            The workers of a local one; those of the configuration by default.
 
         Raises
         ------
         ClusterError
             It cannot be reached, or none of its workers can run steps. The one in use stays.
         """
-        is_local = isinstance(target, str) and target == "local"
-        runner = self._make_runner("" if is_local else target)
-        try:
-            if not is_local:
+        cluster = "" if isinstance(target, str) and target == "local" else target
+        runner = None
+        if cluster:
+            runner = self._make_runner(cluster)
+            try:
                 runner.attach()
-        except BaseException:
-            runner.close()
-            raise
+            except BaseException:
+                runner.close()
+                raise
         self.close()
-        self._cluster, self._runner = "" if is_local else target, runner
+        self._cluster, self._pools, self._runner = cluster, pools, runner
 
     def close(self) -> None:
         """Cancel what runs and close the cluster; what is done is in the store."""
         if self._runner is not None:
             self._runner.close()
             self._runner = None
+
+    def _reshape(self) -> None:
+        """Have a cluster of our own start anew, with the pools of the configuration."""
+        if not self._cluster:
+            self.use_cluster("local")
 
     def _reopen(self) -> None:
         """Go on with another store: what runs is cancelled, what is in the old one stays there."""

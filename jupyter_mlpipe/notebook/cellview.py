@@ -258,15 +258,7 @@ def warnings_in(text: str) -> list[str]:
 def words_on(component: Component, namespace: Mapping[str, Any]) -> list[str]:
     """Return a word on what has no effect, or less than without our line: options, changes of libraries."""
     options = component.options
-    recorded = [
-        flag
-        for flag, given in (
-            (f"--pool {options.pool}", options.pool),
-            ("--no-auto", not options.auto),
-        )
-        if given
-    ]
-    recorded = [f"{flag} is recorded, and has no effect in this version" for flag in recorded]
+    recorded = [] if options.auto else ["--no-auto is recorded, and has no effect in this version"]
     if options.here:
         return recorded  # the kernel has all names, and keeps what is done to it
     partly = [

@@ -13,14 +13,16 @@ from jupyter_mlpipe.cells.adopt import advise
 from jupyter_mlpipe.cells.cache_words import add_cache_words, cache_arguments
 from jupyter_mlpipe.errors import UsageError, close_matches
 from jupyter_mlpipe.model import graph
-from jupyter_mlpipe.model.resources import describe_amounts
 from jupyter_mlpipe.notebook.accepting import accepted_facts, accepted_of, why
+from jupyter_mlpipe.notebook.cluster import check_pools
+from jupyter_mlpipe.notebook.clusterview import cluster_bundle, planned_bundle
 from jupyter_mlpipe.notebook.config import MODES
 from jupyter_mlpipe.notebook.drawing import pipeline_dot, pipeline_svg
 from jupyter_mlpipe.notebook.live import LiveGraph
 from jupyter_mlpipe.notebook.output import MIME, CellOutput
 from jupyter_mlpipe.notebook.parameters import check_known, parse_overrides
 from jupyter_mlpipe.notebook.planview import plan_bundle, why_bundle
+from jupyter_mlpipe.notebook.pools import parse_pools
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.views import (
     accepted_bundle,
@@ -44,7 +46,7 @@ HELP = {
     "mode": f"what running a component's cell does: {', '.join(MODES)}",
     "cache": "look after the store: ls, verify, prune, pin, unpin",
     "adopt": "say which of the cells that have run are worth a %%component line, and why",
-    "cluster": "show the cluster, or choose another: local, an address, a scheduler file",
+    "cluster": "show the cluster in use, or choose one: local [--pool], an address, a scheduler file",
 }
 
 
@@ -192,24 +194,36 @@ def _mode(session: Session, parser: _Parser, words: list[str]) -> str | None:
 
 
 def _cluster(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.add_argument("target", nargs="?")
-    asked = parser.parse_args(words).target
-    if asked is not None:
-        value = session.shell.user_ns.get(asked, asked) if asked.isidentifier() else asked
+    parser.add_argument("target", nargs="?", help="local, an address, a scheduler file or a Client")
+    parser.add_argument(
+        "--pool",
+        action="append",
+        metavar="NAME:AMOUNTS",
+        help="with local: workers of one kind, such as cpu:workers=2,cpus=1,memory=2GB; may be repeated",
+    )
+    asked = parser.parse_args(words)
+    output = CellOutput(session.shell)
+    if asked.pool is not None:
+        if asked.target != "local":
+            raise UsageError(
+                "--pool is for the cluster that we start: write %pipeline cluster local --pool "
+                f"{asked.pool[0]}. Workers of a cluster that is there say of which pool they are: "
+                'dask worker --resources "pool.gpu=1,GPU=1".'
+            )
+        pools = parse_pools(asked.pool)
+        shares, excess = check_pools(pools)
+        session.backend.use_cluster("local", pools)
+        output.display(planned_bundle(shares, excess))
+    elif asked.target is not None:
+        target = asked.target
+        value = session.shell.user_ns.get(target, target) if target.isidentifier() else target
         session.backend.use_cluster(value)
-        if asked == "local":
-            return
-    workers = session.backend.workers
-    rows = [(name, describe_amounts(amounts)) for name, amounts in workers.items()]
-    head = f"cluster: {len(rows)} workers" if rows else "no cluster yet: one starts when a step has to run"
-    left_out = session.backend.left_out
-    rows += [(name, f"nothing: {why}") for name, why in left_out.items()]
-    facts = {
-        "kind": "cluster",
-        "workers": {name: dict(amounts) for name, amounts in workers.items()},
-        "left_out": dict(left_out),
-    }
-    CellOutput(session.shell).display(table_bundle(head, ("worker", "offers"), rows, facts))
+        if target != "local":
+            output.display(cluster_bundle(session.backend.account()))
+    else:
+        account, given = session.backend.account(), session.backend.pools
+        excess = check_pools(given)[1] if account.workers and given else ""
+        output.display(cluster_bundle(account, excess))
 
 
 def _cache(session: Session, parser: _Parser, words: list[str]) -> None:

@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from traitlets import Enum, Unicode
+from traitlets import Enum, List, TraitError, Unicode, validate
 from traitlets.config import Configurable
 
+from jupyter_mlpipe.errors import UsageError
+from jupyter_mlpipe.execution.pools import Pool
+from jupyter_mlpipe.notebook.pools import parse_pools
 from jupyter_mlpipe.store.place import find_store
 
 MODES = ("register", "run", "background")
@@ -30,11 +33,28 @@ class MLPipe(Configurable):
         help="Dask cluster to run steps on: an address or a scheduler file. Empty: one is started on this "
         "machine when the first step has to run.",
     ).tag(config=True)
+    pools = List(
+        Unicode(),
+        help="Workers of the cluster that is started on this machine, by pool: "
+        '["cpu:workers=2,cpus=1,memory=2GB", "gpu:gpus=1"]. Empty: one worker that offers it all.',
+    ).tag(config=True)
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         # The notebook may change its folder later on: its store stays where it is.
         self._folder = Path.cwd()
+
+    @validate("pools")
+    def _check_pools(self, proposal: Any) -> list[str]:
+        try:
+            parse_pools(proposal["value"])
+        except UsageError as error:
+            raise TraitError(f"c.MLPipe.pools: {error}") from None
+        return list(proposal["value"])
+
+    def local_pools(self) -> list[Pool]:
+        """Return the pools of the cluster that is started on this machine."""
+        return parse_pools(self.pools)
 
     def store_address(self) -> str:
         """Return where the store is; the environment stands above the configuration."""

@@ -8,7 +8,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -127,6 +127,23 @@ class History:
             None,
         )
         return None if row is None else float(row[0])
+
+    def expected_seconds(self, pipeline: str, steps: Iterable[str]) -> dict[str, float]:
+        """Return what each step took the last time that it ended well; those that never did are left out."""
+
+        def find(db: sqlite3.Connection) -> dict[str, float]:
+            found = {}
+            for step in steps:
+                row = db.execute(
+                    "SELECT seconds FROM steps WHERE pipeline = ? AND step = ? AND status IN (?, ?) "
+                    "AND seconds > 0 ORDER BY at DESC LIMIT 1",
+                    (pipeline, step, *_HAS_RECORD),
+                ).fetchone()
+                if row is not None:
+                    found[step] = float(row[0])
+            return found
+
+        return self._try(find, {})
 
     def last_ran(self, pipeline: str, step: str) -> RunEntry | None:
         """Return the latest run in which the step ran, and was not reused."""

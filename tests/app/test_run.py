@@ -232,6 +232,27 @@ def test_a_failed_plain_cell_ends_the_run_but_not_the_steps_that_run(cli: Comman
     assert "raise LookupError('plain')" in done.err
 
 
+def configured(folder: Path, line: str) -> str:
+    """Return a folder with a configuration, for the variable ``IPYTHONDIR``."""
+    profile = folder / "ipython" / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_config.py").write_text(line)
+    return str(profile.parent)
+
+
+def test_pools_of_the_configuration_run_the_steps_that_name_them(cli: CommandLine) -> None:
+    notebook = cli.write("%%component low --pool small\nlowest = 1")
+    folder = configured(cli.folder, 'c.MLPipe.pools = ["small:workers=2,cpus=1"]')
+    assert cli("run", str(notebook), "--json", IPYTHONDIR=folder).statuses == {"low": "succeeded"}
+
+
+def test_a_configuration_that_cannot_be_understood_is_named(cli: CommandLine) -> None:
+    folder = configured(cli.folder, 'c.MLPipe.pools = ["small"]')
+    done = cli("run", str(cli.write(LOAD)), IPYTHONDIR=folder)
+    assert done.status == 1
+    assert "TraitError: c.MLPipe.pools: Pool 'small' does not say what its workers offer" in done.err
+
+
 def test_what_was_done_before_the_kernel_died_is_reused(cli: CommandLine) -> None:
     die = "import os, pathlib\nif not pathlib.Path('again').exists():\n    rows\n    os.kill(os.getpid(), 9)"
     notebook = cli.write(LOAD, die, HIGH)

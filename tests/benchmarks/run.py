@@ -23,6 +23,7 @@ BENCHMARKS = {
     "chain": "A chain of 100 tiny steps",
     "shared": "A chain of 100 tiny steps in a shared store",
     "chain_executor": "The executor alone",
+    "parallel": "Independent steps",
     "reuse": "Planning alone",
     "scale": "Thousands of steps",
     "passing": "A large table through the store",

@@ -170,6 +170,8 @@ def test_options_have_units_and_defaults(text: str, options: Options) -> None:
         ("f --resource A=0", "more than zero"),
         ("f --resource A=1 --resource A=2", "--resource A is given twice"),
         ("f --resource gpu=1", "write --gpus for 'gpu'"),
+        ("f --resource pool.gpu=1", "write --pool gpu"),
+        ("f --pool gpu:gpus=1", "expected the name of a pool"),
         ("f --salt 'x", "quotation mark is not closed"),
     ],
 )
@@ -218,4 +220,4 @@ def test_help_names_every_option() -> None:
     text = header_help()
     assert all(option.usage in text for option in OPTIONS)
     recorded = {option.flag for option in OPTIONS if option.recorded_only}
-    assert recorded == {"--pool", "--no-auto"}
+    assert recorded == {"--no-auto"}

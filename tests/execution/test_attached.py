@@ -60,6 +60,10 @@ while not (folder / "{name}.go").exists():
 """
 
 
+def offers(runner):
+    return {use.name: use.offer for use in runner.account().workers}
+
+
 def times_ran(folder, name):
     path = Path(folder) / f"{name}.ran"
     return len(path.read_text().split()) if path.exists() else 0
@@ -79,10 +83,10 @@ def test_workers_from_the_command_line_run_as_many_steps_as_they_have_cpus(clust
     cluster.worker("w", *options)
     runner = attach(str(cluster.file))
     runner.attach()
-    wait_for(lambda: runner.workers)
-    n_cpus = int(runner.workers["w"]["CPU"])
+    wait_for(lambda: offers(runner))
+    n_cpus = int(offers(runner)["w"].amounts["CPU"])
     assert n_cpus == (3 if "3" in " ".join(options) else 1)
-    assert runner.workers["w"]["MEMORY"] > 1e8
+    assert offers(runner)["w"].amounts["MEMORY"] > 1e8
     names = [f"s{i}" for i in range(n_cpus)]
     run = runner.start(tasks_of(*(make_task(n, meets(folder, n), n) for n in names)), pipeline="p")
     wait_for(lambda: all(times_ran(folder, n) for n in names))
@@ -180,7 +184,7 @@ def test_a_worker_killed_in_the_middle_has_its_step_run_elsewhere(cluster, attac
     workers = {name: cluster.worker(name, "--nthreads", "1", "--no-nanny") for name in ("v", "w")}
     runner = attach(cluster.address)
     runner.attach()
-    wait_for(lambda: len(runner.workers) == 2)
+    wait_for(lambda: len(offers(runner)) == 2)
     tasks = tasks_of(*(make_task(n, meets(folder, n), n) for n in ("a", "b")))
     run = runner.start(tasks, pipeline="p")
     wait_for(lambda: times_ran(folder, "a") and times_ran(folder, "b"))
@@ -236,7 +240,7 @@ def test_a_host_cut_off_in_the_middle_has_its_step_run_elsewhere(hosts, folder, 
             cluster.worker(f"w{i}", "--nthreads", "1", inside=inside[i])
         runner = attach(cluster.address)
         runner.attach()
-        wait_for(lambda: len(runner.workers) == 2)
+        wait_for(lambda: len(offers(runner)) == 2)
         done = make_task("done", meets(folder, "done"), "done")
         (folder / "done.go").touch()
         assert runner.start(tasks_of(done), pipeline="p").wait(60).status == "succeeded"
@@ -246,7 +250,7 @@ def test_a_host_cut_off_in_the_middle_has_its_step_run_elsewhere(hosts, folder, 
         lost, kept = run.steps["a"].worker, run.steps["b"].worker
         assert {lost, kept} == {"w0", "w1"}
         cut(int(lost[1]))
-        wait_for(lambda: lost not in runner.workers)
+        wait_for(lambda: lost not in offers(runner))
         for name in ("a", "b"):
             (folder / f"{name}.go").touch()
         assert run.wait(60).status == "succeeded"
@@ -277,8 +281,8 @@ def test_a_cluster_of_dask_jobqueue_is_used_as_it_is(folder, attach):
         cluster.scale(jobs=1)
         runner = attach(cluster)
         runner.attach()
-        [offer] = wait_for(lambda: list(runner.workers.values()))
-        assert (offer["CPU"], offer["licence"]) == (1, 2)
+        [offer] = wait_for(lambda: list(offers(runner).values()))
+        assert (offer.amounts["CPU"], offer.amounts["licence"]) == (1, 2)
         run = runner.start(tasks_of(make_task("s", "x = 1", "x")), pipeline="p").wait(60)
         assert run.status == "succeeded", run.steps["s"].error
         runner.close()

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from jupyter_mlpipe.execution.runner import Runner
+from jupyter_mlpipe.model.resources import Offer
 from jupyter_mlpipe.model.status import Reason
 from jupyter_mlpipe.store.store import open_store
 from tests.execution.test_runner import ForkExecutor, make_task, statuses, tasks_of, wait_for
@@ -28,7 +29,7 @@ class Place:
     """A runner with a worker of its own, as another kernel on the same store has."""
 
     def __init__(self, store):
-        self.executor = ForkExecutor({"w": {"CPU": 1.0}})
+        self.executor = ForkExecutor({"w": Offer({"CPU": 1.0})})
         self.runner = Runner(open_store(store), self.executor)
 
     def start(self, *tasks, **asked):

@@ -20,6 +20,8 @@ import pytest
 from jupyter_mlpipe.errors import ClusterError
 from jupyter_mlpipe.execution.dask import DaskExecutor
 from jupyter_mlpipe.execution.executor import Event, StepLost, StepMessage, WorkersChanged
+from jupyter_mlpipe.execution.pools import Pool
+from jupyter_mlpipe.model.resources import Offer
 from tests.support.steps import Ended, Steps
 
 _PATIENCE_S = 60
@@ -68,7 +70,9 @@ class Followed:
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
-    executor = DaskExecutor(amounts={"CPU": 4, "MEMORY": 1e9, "GPU": 0, "LICENCE": 1})
+    executor = DaskExecutor(
+        pools=[Pool("big", cpus=4, memory_bytes=10**9, custom=(("LICENCE", 1.0),)), Pool("small", cpus=1)]
+    )
     yield Followed(executor, tmp_path_factory.mktemp("local"))
     executor.close()
 
@@ -196,8 +200,16 @@ while len(os.listdir("meeting")) < 2:
         assert local.wait(token).ended["status"] == "succeeded"
 
 
-def test_local_worker_offers_what_was_asked(local: Followed) -> None:
-    assert local.workers == {"local": {"CPU": 4, "MEMORY": 1e9, "LICENCE": 1}}
+def test_local_workers_offer_what_was_asked(local: Followed) -> None:
+    assert local.workers["big-0"] == Offer({"CPU": 4, "MEMORY": 1e9, "LICENCE": 1}, frozenset({"big"}))
+    assert list(local.workers) == ["big-0", "small-0"]
+
+
+def test_each_local_worker_runs_steps(local: Followed) -> None:
+    for worker in local.workers:
+        local.submit(f"on-{worker}", "print(1)", worker=worker)
+    for worker in local.workers:
+        assert local.wait(f"on-{worker}").messages[0]["worker"] == worker
 
 
 def test_executor_does_not_become_the_default_client(local: Followed) -> None:
@@ -211,7 +223,7 @@ def test_unknown_worker_is_refused(local: Followed) -> None:
 
 
 def test_attached_workers_get_amounts(attached: Followed) -> None:
-    assert [dict(amounts) for amounts in attached.workers.values()] == [{"CPU": 1, "MEMORY": 2**30}] * 2
+    assert list(attached.workers.values()) == [Offer({"CPU": 1, "MEMORY": 2**30})] * 2
 
 
 def test_late_joiners_get_amounts_and_lost_workers_lose_their_steps(
@@ -222,7 +234,7 @@ def test_late_joiners_get_amounts_and_lost_workers_lose_their_steps(
     attached.follow(lambda: bool(attached.changes) and len(attached.changes[-1].workers) == 3)
     joined = attached.changes[-1].workers
     [late] = set(joined) - set(attached.workers)
-    assert dict(joined[late]) == {"CPU": 1, "MEMORY": 2**30}
+    assert joined[late] == Offer({"CPU": 1, "MEMORY": 2**30})
     attached.submit("lost", "import time\nprint(1)\ntime.sleep(1000)", worker=late)
     pid = attached.wait_for_text("lost").messages[0]["pid"]
     # The worker, whose child is the fork server, whose child is the step.

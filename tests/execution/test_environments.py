@@ -6,7 +6,7 @@ from jupyter_mlpipe.errors import ClusterError
 from jupyter_mlpipe.execution.environments import Environments, Reported
 from jupyter_mlpipe.keys.environment import absent, find_changed, look_up, mark_of
 from jupyter_mlpipe.keys.modules import LocalModules
-from jupyter_mlpipe.model.resources import Resources
+from jupyter_mlpipe.model.resources import Offer, Resources
 from jupyter_mlpipe.model.status import Ingredient
 
 ONE = Resources()
@@ -18,7 +18,7 @@ def version(name, number):
 
 def worker(number, offer=None, *others):
     parts = (version("demo", number), *others) if number else (absent("demo"),)
-    return Reported(offer or {"CPU": 1.0}, {"demo": parts, "helpers": (absent("helpers"),)})
+    return Reported(Offer(offer or {"CPU": 1.0}), {"demo": parts, "helpers": (absent("helpers"),)})
 
 
 def find(workers, resources=ONE, tops=("demo",), given=()):
@@ -75,7 +75,7 @@ def test_a_cluster_that_does_not_answer_is_said_in_the_plan():
 
 
 def test_loose_code_on_a_worker_is_a_problem_of_steps_that_reach_it():
-    loose = Reported({"CPU": 1.0}, {"demo": (Ingredient("unhashable", "demo", "", "is loose code"),)})
+    loose = Reported(Offer({"CPU": 1.0}), {"demo": (Ingredient("unhashable", "demo", "", "is loose code"),)})
     assert [reason.name for reason in find({"a": loose}).problems] == ["demo"]
     assert not find({"a": loose}, tops=(), given=("demo",)).problems
 

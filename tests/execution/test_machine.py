@@ -28,10 +28,12 @@ from jupyter_mlpipe.execution.events import (
     WorkersKnown,
 )
 from jupyter_mlpipe.execution.machine import RunMachine
+from jupyter_mlpipe.execution.offers import Account, Waiting, WorkerUse
 from jupyter_mlpipe.execution.placing import PATIENCE
+from jupyter_mlpipe.model.resources import Offer
 
 CPU = {"CPU": 1.0}
-ONE = {"w": {"CPU": 1.0}}
+ONE = {"w": Offer({"CPU": 1.0})}
 
 
 def node(step, run="r"):
@@ -250,12 +252,55 @@ def test_request_that_no_worker_can_serve_fails_the_run_before_anything_starts()
         "Step 'b' asks for GPU=2, which no worker can ever serve: v offers CPU=4, GPU=1; w offers CPU=1. "
         "Ask for less in its header, or add a worker."
     )
-    assert machine.handle(WorkersKnown({"w": {"CPU": 1.0}, "v": {"CPU": 4.0, "GPU": 1.0}})) == [
+    assert machine.handle(WorkersKnown({"w": Offer({"CPU": 1.0}), "v": Offer({"CPU": 4.0, "GPU": 1.0})})) == [
         Changed(node("b"), "failed", text, "resource"),
         Changed(node("c"), "skipped", "'b' failed"),
         Changed(node("a"), "skipped", "no worker can serve 'b'"),
         EndRun("r", "failed"),
     ]
+
+
+def test_all_steps_that_no_worker_can_serve_are_told_together():
+    # a (2 GPUs),  b (pool gpus),  c (like a),  d
+    asks = {
+        "a": Ask((), {"GPU": 2.0}),
+        "b": Ask((), CPU, pool="gpus"),
+        "c": Ask((), {"GPU": 2.0}),
+        "d": Ask((), CPU),
+    }
+    machine = machine_with(
+        {
+            "c-0": Offer({"CPU": 1.0}, frozenset({"cpu"})),
+            "c-1": Offer({"CPU": 1.0}, frozenset({"cpu"})),
+            "g-0": Offer({"GPU": 1.0}, frozenset({"gpu"})),
+        },
+        AddRun("r", asks),
+    )
+    there = "c-0 and c-1 (pool cpu) offer CPU=1; g-0 (pool gpu) offers GPU=1."
+    advice = "Ask for less in its header, or add a worker."
+    together = (
+        " In all, 3 steps cannot be served: 'a' and 'c' ask for GPU=2; 'b' asks for CPU=1 in pool 'gpus'."
+    )
+    said = machine.handle(KeyKnown(node("d"), "kd", found=False))
+    assert [(change.node.step, change.why) for change in said if isinstance(change, Changed)] == [
+        ("d", ""),
+        ("a", f"Step 'a' asks for GPU=2, which no worker can ever serve: {there} {advice}{together}"),
+        (
+            "b",
+            "Step 'b' asks for pool 'gpus', and there is no such pool. Did you mean 'gpu'? "
+            f"{there}{together}",
+        ),
+        ("c", f"Step 'c' asks for GPU=2, which no worker can ever serve: {there} {advice}{together}"),
+        ("d", "no worker can serve 'a', 'b' and 'c'"),
+    ]
+
+
+def test_pool_where_no_worker_is_of_any_says_how_to_get_one():
+    machine = machine_with(ONE, chain("a", pool="gpu"))
+    said = machine.handle(KeyKnown(node("a"), "k", found=False))
+    [failed] = [change for change in said if isinstance(change, Changed) and change.status == "failed"]
+    assert "%pipeline cluster local --pool gpu:workers=1" in failed.why
+    assert '--resources "pool.gpu=1"' in failed.why
 
 
 def test_request_that_a_reused_step_makes_is_not_looked_at():
@@ -284,12 +329,104 @@ def test_longest_path_goes_first():
 
 
 def test_step_without_gpu_leaves_the_gpu_worker_free():
-    machine = machine_with({"gpu": {"CPU": 4.0, "GPU": 1.0}, "plain": {"CPU": 8.0}}, independent(a=CPU))
+    machine = machine_with(
+        {"gpu": Offer({"CPU": 4.0, "GPU": 1.0}), "plain": Offer({"CPU": 8.0})}, independent(a=CPU)
+    )
     assert submitted(machine.handle(KeyKnown(node("a"), "k", found=False))) == [("a", "plain")]
 
 
+def test_step_goes_to_its_pool_and_waits_there_while_others_are_free():
+    two = {"a-0": Offer({"CPU": 1.0}, frozenset("a")), "b-0": Offer({"CPU": 1.0}, frozenset("ab"))}
+    machine = machine_with(
+        two, chain("x", run="r", pool="b"), chain("y", run="s", pool="b"), chain("z", run="t", pool="a")
+    )
+    assert submitted(machine.handle(KeyKnown(node("x", "r"), "kx", found=False))) == [("x", "b-0")]
+    assert submitted(machine.handle(KeyKnown(node("y", "s"), "ky", found=False))) == []
+    assert submitted(machine.handle(KeyKnown(node("z", "t"), "kz", found=False))) == [("z", "a-0")]
+    assert submitted(machine.handle(StepSucceeded(node("x", "r"), 1))) == [("y", "b-0")]
+
+
+def test_step_without_much_memory_leaves_big_memory_free():
+    machine = machine_with(
+        {"big": Offer({"CPU": 1.0, "MEMORY": 64e9}), "small": Offer({"CPU": 4.0, "MEMORY": 2e9})},
+        independent(a=CPU, b={"CPU": 1.0, "MEMORY": 16e9}),
+    )
+    assert submitted(machine.handle(KeyKnown(node("a"), "ka", found=False))) == [("a", "small")]
+    assert submitted(machine.handle(KeyKnown(node("b"), "kb", found=False))) == [("b", "big")]
+
+
+def test_step_goes_where_its_inputs_are_where_the_choice_is_free():
+    three = {name: Offer({"CPU": 1.0}) for name in "uvw"}
+    machine = machine_with(three, independent(a=CPU, b=CPU))
+    near = {"w": 5_000_000, "v": 2_000_000, "gone": 9_000_000}
+    assert submitted(machine.handle(KeyKnown(node("a"), "ka", found=False, near=near))) == [("a", "w")]
+    assert submitted(machine.handle(KeyKnown(node("b"), "kb", found=False, near=near))) == [("b", "v")]
+
+
+def test_expected_seconds_weigh_more_than_the_number_of_steps():
+    # a -> b -> c,  d (long),  e (nobody knows)
+    asks = {
+        "a": Ask((), CPU, seconds=1.0),
+        "b": Ask(("a",), CPU, seconds=1.0),
+        "c": Ask(("b",), CPU, seconds=1.0),
+        "d": Ask((), CPU, seconds=60.0),
+        "e": Ask((), CPU),
+    }
+    machine = RunMachine()
+    machine.handle(AddRun("r", asks))
+    for name in "aed":
+        machine.handle(KeyKnown(node(name), f"k{name}", found=False))
+    assert submitted(machine.handle(WorkersKnown(ONE))) == [("d", "w")]
+    assert submitted(machine.handle(StepSucceeded(node("d"), 1))) == [("a", "w")]
+    assert submitted(machine.handle(StepSucceeded(node("a"), 1))) == [("e", "w")]
+
+
+def test_worker_that_joins_gets_what_waits_at_once():
+    machine = machine_with(ONE, independent(a=CPU, b=CPU))
+    assert submitted(machine.handle(KeyKnown(node("a"), "ka", found=False))) == [("a", "w")]
+    assert submitted(machine.handle(KeyKnown(node("b"), "kb", found=False))) == []
+    assert submitted(machine.handle(WorkersKnown({**ONE, "v": Offer({"CPU": 1.0})}))) == [("b", "v")]
+
+
+def test_account_says_what_is_in_use_and_what_each_step_waits_for():
+    gpu = Offer({"CPU": 4.0, "GPU": 1.0}, frozenset({"gpu"}))
+    machine = RunMachine()
+    machine.handle(independent(fit={"GPU": 1.0, "CPU": 1.0}, tune={"GPU": 1.0}, test={"GPU": 1.0}))
+    for name in ("fit", "tune", "test"):
+        machine.handle(KeyKnown(node(name), f"k{name}", found=False))
+    assert {waiting.why for waiting in machine.account().waiting} == {
+        "waits for the cluster, which is starting"
+    }
+    machine.handle(WorkersKnown({}))
+    assert machine.account().waiting[0].why == "waits for a worker: the cluster has none yet"
+    machine.handle(WorkersKnown({"gpu-0": gpu}))
+    waits = "waits for 1 GPU: in use by fit on gpu-0"
+    assert machine.account() == Account(
+        (WorkerUse("gpu-0", gpu, {node("fit"): {"GPU": 1.0, "CPU": 1.0}}),),
+        (Waiting((node("tune"), node("test")), {"GPU": 1.0}, None, waits),),
+    )
+    machine.handle(WorkersKnown({}))
+    assert machine.account().waiting[0].why == "waits for gpu-0 to come back"
+
+
+def test_account_says_that_a_worker_is_kept_free_for_another_step():
+    machine = machine_with({"w": Offer({"CPU": 2.0})})
+    names = [f"s{index}" for index in range(PATIENCE + 2)]
+    machine.handle(independent(big={"CPU": 2.0}, **dict.fromkeys(names, CPU)))
+    machine.handle(KeyKnown(node("s0"), "k0", found=False))
+    machine.handle(KeyKnown(node("big"), "kb", found=False))
+    for index, name in enumerate(names[1:], 1):
+        machine.handle(KeyKnown(node(name), f"k{index}", found=False))
+        if index <= PATIENCE:
+            machine.handle(StepSucceeded(node(names[index - 1]), 1))
+    assert [(each.steps[0].step, each.why) for each in machine.account().waiting] == [
+        ("big", "waits for 2 CPUs: in use by s8 on w"),
+        ("s9", "waits for its turn: w is kept free for a step that needs more of it"),
+    ]
+
+
 def test_small_steps_pass_a_large_one_but_not_for_ever():
-    two = {"w": {"CPU": 2.0}}
+    two = {"w": Offer({"CPU": 2.0})}
     small = {f"s{index}": CPU for index in range(PATIENCE + 4)}
     machine = machine_with(two, independent(**small), independent("big", big={"CPU": 2.0}))
     machine.handle(KeyKnown(node("s0"), "k0", found=False))
@@ -313,7 +450,7 @@ def test_small_steps_pass_a_large_one_but_not_for_ever():
 def test_same_key_in_two_runs_is_computed_once():
     a, b = node("a", "r"), node("a", "s")
     machine = machine_with(
-        {"w": {"CPU": 4.0}}, chain("a", run="r"), chain("a", run="s"), KeyKnown(a, "k", found=False)
+        {"w": Offer({"CPU": 4.0})}, chain("a", run="r"), chain("a", run="s"), KeyKnown(a, "k", found=False)
     )
     assert machine.handle(KeyKnown(b, "k", found=False)) == [
         Changed(b, "queued", "an earlier run of it is on its way")
@@ -345,7 +482,7 @@ def test_step_that_waited_for_a_failed_or_cancelled_one_runs_itself(cancelled):
 def test_forced_step_runs_beside_one_with_the_same_key_and_others_wait_for_it():
     a, b, c = node("a", "r"), node("b", "s"), node("c", "t")
     machine = machine_with(
-        {"w": {"CPU": 4.0}},
+        {"w": Offer({"CPU": 4.0})},
         chain("a", run="r", reuse=False),
         chain("b", run="s", reuse=False),
         chain("c", run="t"),
@@ -425,7 +562,7 @@ def test_damage_that_is_mended_already_makes_the_step_run_again():
     run = AddRun("r", {"a": Ask((), CPU), "b": Ask(("a",), CPU), "c": Ask(("a",), CPU)})
     a, b, c = node("a"), node("b"), node("c")
     machine = machine_with(
-        {"w": {"CPU": 2.0}},
+        {"w": Offer({"CPU": 2.0})},
         run,
         KeyKnown(a, "ka", found=True),
         KeyKnown(b, "kb", found=False),
@@ -443,7 +580,7 @@ def test_lost_step_waits_for_a_producer_that_runs_again_meanwhile():
     # a -> b,  a -> c
     run = AddRun("r", {"a": Ask((), CPU), "b": Ask(("a",), CPU), "c": Ask(("a",), CPU)})
     machine = machine_with(
-        {"w": {"CPU": 2.0}},
+        {"w": Offer({"CPU": 2.0})},
         run,
         KeyKnown(node("a"), "ka", found=True),
         KeyKnown(node("b"), "kb", found=False),
@@ -498,13 +635,13 @@ def test_long_chain_below_a_failure_is_skipped_without_recursion():
 
 def test_steps_keep_to_workers_with_the_packages_of_their_key():
     machine = RunMachine()
-    two = {"v": {"CPU": 1.0}, "w": {"CPU": 1.0}}
+    two = {name: Offer({"CPU": 1.0}) for name in ("v", "w")}
     machine.handle(WorkersKnown(two, {"v": frozenset({"old"}), "w": frozenset({"new"})}))
     a, b = Node("r", "a"), Node("r", "b")
     machine.handle(AddRun("r", {"a": Ask(amounts=CPU), "b": Ask(amounts=CPU)}))
-    assert submitted(machine.handle(KeyKnown(a, "ka", False, frozenset({"new"})))) == [("a", "w")]
+    assert submitted(machine.handle(KeyKnown(a, "ka", False, marks=frozenset({"new"})))) == [("a", "w")]
     # The other worker has room, and other packages.
-    assert submitted(machine.handle(KeyKnown(b, "kb", False, frozenset({"new"})))) == []
+    assert submitted(machine.handle(KeyKnown(b, "kb", False, marks=frozenset({"new"})))) == []
     assert submitted(machine.handle(StepSucceeded(a, 1))) == [("b", "w")]
 
 
@@ -513,19 +650,19 @@ def test_a_step_whose_packages_no_worker_has_gets_another_key():
     machine.handle(WorkersKnown(ONE, {"w": frozenset({"old"})}))
     a = Node("r", "a")
     machine.handle(AddRun("r", {"a": Ask(amounts=CPU)}))
-    machine.handle(KeyKnown(a, "ka", False, frozenset({"old"})))
+    machine.handle(KeyKnown(a, "ka", False, marks=frozenset({"old"})))
     # Meanwhile its packages were replaced.
     renewed = machine.handle(WorkersKnown(ONE, {"w": frozenset({"new"})}))
     assert DeriveKey(a) not in renewed
     assert DeriveKey(a) in machine.handle(StepLost(a, 1))
-    assert submitted(machine.handle(KeyKnown(a, "kb", False, frozenset({"new"})))) == [("a", "w")]
+    assert submitted(machine.handle(KeyKnown(a, "kb", False, marks=frozenset({"new"})))) == [("a", "w")]
 
 
 def test_a_step_waits_for_workers_to_know_their_packages():
     machine = RunMachine()
     a = Node("r", "a")
     machine.handle(AddRun("r", {"a": Ask(amounts=CPU)}))
-    assert StartCluster() in machine.handle(KeyKnown(a, "unknown", False, frozenset({""})))
+    assert StartCluster() in machine.handle(KeyKnown(a, "unknown", False, marks=frozenset({""})))
     assert machine.handle(WorkersKnown({})) == []
     assert DeriveKey(a) in machine.handle(WorkersKnown(ONE, {"w": frozenset({"new"})}))
-    assert submitted(machine.handle(KeyKnown(a, "ka", False, frozenset({"new"})))) == [("a", "w")]
+    assert submitted(machine.handle(KeyKnown(a, "ka", False, marks=frozenset({"new"})))) == [("a", "w")]

@@ -1,4 +1,7 @@
-"""Whatever the graphs, workers and the order of events: no worker is overloaded, and every run ends."""
+"""Whatever the graphs, workers and the order of events: no worker is overloaded, and every run ends.
+
+Workers join and leave, steps fail, are lost and are cancelled, and what they made is damaged.
+"""
 
 from collections import defaultdict
 
@@ -32,13 +35,16 @@ from jupyter_mlpipe.execution.events import (
     WorkersKnown,
 )
 from jupyter_mlpipe.execution.machine import RunMachine
-from jupyter_mlpipe.model.resources import fits
+from jupyter_mlpipe.execution.placing import PATIENCE, Placing
+from jupyter_mlpipe.model.resources import Offer, fits
 from jupyter_mlpipe.model.status import ENDED
 
 AMOUNTS = st.fixed_dictionaries(
     {"CPU": st.sampled_from([0.1, 0.5, 1.0, 2.0, 4.0])}, optional={"GPU": st.sampled_from([1.0, 2.0])}
 )
-WORKERS = st.dictionaries(st.sampled_from("uvw"), AMOUNTS, min_size=1)
+POOLS = "pq"
+OFFERS = st.builds(Offer, AMOUNTS, st.frozensets(st.sampled_from(POOLS)))
+WORKERS = st.dictionaries(st.sampled_from("uvwx"), OFFERS, min_size=1)
 
 
 @st.composite
@@ -51,6 +57,8 @@ def runs(draw):
             steps[f"s{number}"] = Ask(
                 upstream=tuple(above),
                 amounts=draw(AMOUNTS),
+                pool=draw(st.sampled_from([None, None, *POOLS])),
+                seconds=draw(st.sampled_from([None, 0.5, 90.0])),
                 retries=draw(st.integers(0, 2)),
                 timeout_s=draw(st.sampled_from([None, 1.0])),
                 reuse=draw(st.booleans()),
@@ -64,7 +72,10 @@ class World:
 
     def __init__(self, draw, workers):
         self.draw = draw
-        self.workers = workers
+        self.offers = workers
+        # Those that are there; those of which the machine has last been told, and has ever been.
+        self.workers = set(draw(st.sets(st.sampled_from(sorted(workers)))))
+        self.told, self.seen = set(), set()
         self.machine = RunMachine()
         self.asks = {}
         self.status = {}
@@ -73,6 +84,7 @@ class World:
         self.pending = []
         self.running = {}
         self.keys = {}
+        self.is_up = False
 
     def tell(self, event):
         if isinstance(event, AddRun):
@@ -92,6 +104,9 @@ class World:
             case Submit(node, attempt, worker, amounts):
                 assert self.above_ended_well(node)
                 assert node not in self.running
+                assert worker in self.told
+                assert self.offers[worker].serves(self.asks[node].amounts, self.asks[node].pool)
+                assert amounts == self.asks[node].amounts
                 self.running[node] = (attempt, worker, amounts)
                 self.check_accounts()
                 self.pending.append(("step", node))
@@ -104,11 +119,7 @@ class World:
             case Changed(node, status, _, failure):
                 assert self.status[node] not in ENDED or status == "waiting"
                 if failure == "resource":
-                    assert any(
-                        not any(fits(ask.amounts, offer) for offer in self.workers.values())
-                        for other, ask in self.asks.items()
-                        if other.run == node.run
-                    )
+                    assert not self.was_satisfiable(node)
                 self.status[node] = status
             case EndRun(run, status):
                 assert run not in self.ended
@@ -119,13 +130,26 @@ class World:
         above = (self.status[Node(node.run, name)] for name in self.asks[node].upstream)
         return all(status in ("succeeded", "reused") for status in above)
 
+    def was_satisfiable(self, node):
+        ask = self.asks[node]
+        return any(self.offers[worker].serves(ask.amounts, ask.pool) for worker in self.seen)
+
     def check_accounts(self):
         used = defaultdict(lambda: defaultdict(float))
         for _, worker, amounts in self.running.values():
             for name, amount in amounts.items():
                 used[worker][name] += amount
         for worker, amounts in used.items():
-            assert fits(amounts, self.workers[worker])
+            assert fits(amounts, self.offers[worker].amounts)
+
+    def check_what_is_shown(self):
+        account = self.machine.account()
+        shown = {(node, use.name) for use in account.workers for node in use.in_use}
+        running = {(node, worker) for node, (_, worker, _) in self.running.items() if worker in self.told}
+        assert shown == running
+        for waiting in account.waiting:
+            assert waiting.why
+            assert all(self.status[node] == "queued" for node in waiting.steps)
 
     def advance(self):
         what, subject = self.pending.pop(self.draw(st.integers(0, len(self.pending) - 1)))
@@ -142,7 +166,8 @@ class World:
         elif what == "free":
             self.tell(KeyFree(subject))
         elif what == "cluster":
-            self.tell(WorkersKnown(self.workers))
+            self.is_up = True
+            self.tell_workers()
         elif what == "timer":
             self.tell(TimeUp(*subject))
         elif what == "retry":
@@ -150,8 +175,37 @@ class World:
         else:
             self.advance_step(subject)
 
+    def tell_workers(self):
+        if self.is_up:
+            self.told = set(self.workers)
+            self.seen |= self.told
+            self.tell(WorkersKnown({name: self.offers[name] for name in self.workers}))
+
+    def join_or_leave(self):
+        """A worker comes, or goes with what runs there; the machine hears of both in either order."""
+        worker = self.draw(st.sampled_from(sorted(self.offers)))
+        if worker not in self.workers:
+            self.workers.add(worker)
+            self.tell_workers()
+            return
+        self.workers.remove(worker)
+        lost = [(node, run[0]) for node, run in self.running.items() if run[1] == worker]
+        is_told_first = self.draw(st.booleans())
+        if is_told_first:
+            self.tell_workers()
+        for node, attempt in lost:
+            self.pending.remove(("step", node))
+            del self.running[node]
+            self.tell(StepLost(node, attempt))
+        if not is_told_first:
+            self.tell_workers()
+
     def advance_step(self, node):
         attempt = self.running[node][0]
+        if self.running[node][1] not in self.workers:
+            del self.running[node]
+            self.tell(StepLost(node, attempt))
+            return
         happens = self.draw(st.sampled_from(["start", "succeed", "succeed", "fail", "lose", "damage"]))
         if happens == "start":
             self.pending.append(("step", node))
@@ -177,16 +231,59 @@ def test_no_worker_is_overloaded_and_every_run_ends(data, runs, workers):
     world = World(data.draw, workers)
     for run in runs:
         world.tell(run)
-    cancelled = False
-    while world.pending:
-        if not cancelled and data.draw(st.integers(0, 30)) == 0:
+    cancelled, n_changes = False, 0
+    while world.pending or world.workers != set(workers):
+        happens = data.draw(st.integers(0, 30))
+        if happens == 0 and not cancelled:
             cancelled = True
             world.tell(CancelRun("r0"))
-        else:
+        elif happens in (1, 2) and n_changes < 8:
+            n_changes += 1
+            world.join_or_leave()
+        elif world.pending:
             world.advance()
+        else:
+            # Whoever waits for a worker that is away waits no longer than that.
+            world.workers = set(workers)
+            world.tell_workers()
+        world.check_what_is_shown()
     assert set(world.ended) == {run.run for run in runs}
     assert set(world.status.values()) <= ENDED
     for run, status in world.ended.items():
         found = {state for node, state in world.status.items() if node.run == run}
         expected = "failed" if "failed" in found else "cancelled" if "cancelled" in found else "succeeded"
         assert status == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    workers=WORKERS,
+    large=AMOUNTS,
+    small=st.lists(AMOUNTS, min_size=1, max_size=5),
+    ranks=st.lists(st.integers(0, 1), min_size=1, max_size=5),
+)
+def test_small_steps_that_keep_coming_do_not_starve_a_large_one(workers, large, small, ranks):
+    placing = Placing()
+    placing.set_workers(workers)
+    is_satisfiable = placing.can_ever_serve(large, None)
+    running, started = [], set()
+
+    def place():
+        for item, worker, _ in placing.place():
+            running.append((worker, item))
+            started.add(item)
+
+    def add(number):
+        placing.add(number, (ranks[number % len(ranks)],), small[number % len(small)])
+
+    for number in range(20):
+        add(number)
+    place()
+    placing.add("large", (0,), large)
+    for number in range(20, 20 + 20 * PATIENCE):
+        add(number)
+        place()
+        # The oldest ends: each step takes as long as the others.
+        if running:
+            placing.release(*running.pop(0))
+    assert ("large" in started) == is_satisfiable

@@ -22,6 +22,7 @@ from jupyter_mlpipe.errors import (
 )
 from jupyter_mlpipe.execution.accept import accept, is_accepted
 from jupyter_mlpipe.execution.executor import StepLost, StepMessage
+from jupyter_mlpipe.execution.offers import Account
 from jupyter_mlpipe.execution.plan import plan_steps
 from jupyter_mlpipe.execution.runner import Runner
 from jupyter_mlpipe.execution.spec import StepSpec
@@ -31,7 +32,7 @@ from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.model.component import Component, Options
 from jupyter_mlpipe.model.pipeline import FromStep, Step
-from jupyter_mlpipe.model.resources import Resources
+from jupyter_mlpipe.model.resources import Offer, Resources
 from jupyter_mlpipe.model.status import Ingredient, Reason
 from jupyter_mlpipe.store.accepted import all_accepted
 from jupyter_mlpipe.store.history import History
@@ -166,7 +167,7 @@ class ForkExecutor:
 
 @pytest.fixture
 def executor():
-    return ForkExecutor({"w": {"CPU": 2.0}})
+    return ForkExecutor({"w": Offer({"CPU": 2.0})})
 
 
 @pytest.fixture
@@ -227,7 +228,7 @@ def test_second_run_is_reused_at_once_without_a_cluster_or_a_thread(runner, exec
     assert run.steps["load"].log == "loaded 4\n"
     assert run["positive"] is True
     assert run.steps["sign"].saved_seconds == 0.25
-    assert again.workers == {}
+    assert again.account() == Account()
 
 
 def test_same_bytes_upstream_leave_what_is_below_reused(runner, executor):
@@ -552,7 +553,7 @@ def test_close_leaves_no_cluster_behind_that_was_still_starting(tmp_path):
             self.closed = True
             super().close()
 
-    executor = Slow({"w": {"CPU": 1.0}})
+    executor = Slow({"w": Offer({"CPU": 1.0})})
     runner = Runner(open_store(tmp_path), executor)
     run = runner.start(tasks_of(LOAD), pipeline="p")
     assert executor.asked.wait(20)
@@ -560,3 +561,37 @@ def test_close_leaves_no_cluster_behind_that_was_still_starting(tmp_path):
     runner.close()
     assert executor.closed
     assert run.status == "cancelled"
+
+
+def test_step_goes_to_the_worker_that_has_its_inputs_also_in_a_later_run(tmp_path):
+    executor = ForkExecutor(
+        {"u": Offer({"CPU": 1.0}, frozenset("p")), "v": Offer({"CPU": 1.0}, frozenset("q"))}
+    )
+    runner = Runner(open_store(tmp_path), executor)
+    try:
+        made = make_task("make", "big = bytes(2_000_000)", "big", pool="q")
+        reads = make_task("read", "size = len(big)", "size", reads=["make.big"])
+        other = make_task("other", "size = len(big) + 1", "size", reads=["make.big"])
+        run = runner.start(tasks_of(made, reads), pipeline="p").wait()
+        assert {name: step.worker for name, step in run.steps.items()} == {"make": "v", "read": "v"}
+        run = runner.start(tasks_of(made, other), pipeline="p").wait()
+        assert statuses(run) == {"make": "reused", "other": "succeeded"}
+        assert run.steps["other"].worker == "v"
+    finally:
+        runner.close()
+
+
+def test_steps_that_took_longer_go_first(tmp_path):
+    history = History(tmp_path / "history.db")
+    names = ("quick", "slow", "middle")
+    for name, seconds in zip(names, (0.1, 60.0, 5.0), strict=True):
+        history.remember("p", name, "earlier", "succeeded", seconds)
+    executor = ForkExecutor({"w": Offer({"CPU": 1.0})})
+    runner = Runner(open_store(tmp_path / "store"), executor, history)
+    try:
+        run = runner.start(tasks_of(*(make_task(name, f"{name} = 1") for name in names)), pipeline="p").wait()
+        assert run.status == "succeeded"
+        assert executor.submitted == ["slow", "middle", "quick"]
+    finally:
+        runner.close()
+        history.close()

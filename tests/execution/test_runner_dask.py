@@ -76,7 +76,7 @@ def test_chain_runs_and_is_reused(runner):
     assert statuses(run) == {"load": "succeeded", "total": "succeeded"}, run
     assert run["total"] == sum(range(5000))
     assert run.steps["load"].log == "loading\n"
-    assert run.steps["total"].worker in runner.workers
+    assert run.steps["total"].worker in [use.name for use in runner.account().workers]
     again = runner.start(tasks_of(LOAD, TOTAL), pipeline="p")
     assert statuses(again) == {"load": "reused", "total": "reused"}
     assert again.steps["total"].shown == run.steps["total"].shown

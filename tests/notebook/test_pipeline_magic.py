@@ -140,9 +140,10 @@ def test_cancel_stops_what_runs(notebook: Kernel) -> None:
 
 def test_cluster_shows_what_workers_offer(notebook: Kernel) -> None:
     facts = notebook.run("%pipeline cluster").check().facts
-    (offers,) = facts["workers"].values()
-    assert offers["CPU"] >= 1
-    assert offers["MEMORY"] > 1e8
+    (worker,) = facts["workers"].values()
+    assert worker["offers"]["CPU"] >= 1
+    assert worker["offers"]["MEMORY"] > 1e8
+    assert (worker["pools"], worker["in_use"], facts["waiting"]) == ([], [], [])
 
 
 def test_a_wholly_reused_pipeline_starts_no_cluster(start_kernel: Start) -> None:

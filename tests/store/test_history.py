@@ -43,6 +43,16 @@ def test_the_latest_keys_come_once_each_and_with_what_they_took(history: History
     assert (history.seconds_of("p", "fit", "k1"), history.seconds_of("p", "load", "k1")) == (1.5, None)
 
 
+def test_what_steps_are_expected_to_take_is_what_they_took_when_they_last_ended_well(
+    history: History,
+) -> None:
+    for step, seconds, status in (("fit", 1.5, "succeeded"), ("fit", 2.5, "reused"), ("fit", 9.0, "failed")):
+        history.remember("p", step, "k", status, seconds)
+    history.remember("p", "load", "k", "reused", None)
+    assert history.expected_seconds("p", ["fit", "load", "never"]) == {"fit": 2.5}
+    assert history.expected_seconds("q", ["fit"]) == {}
+
+
 def test_the_last_run_of_a_step_is_not_one_that_reused_it(history: History) -> None:
     ran = {"fit": {"status": "succeeded", "reasons": [{"text": "code changed"}]}}
     other = {"fit": {"status": "reused"}, "load": {"status": "failed", "reasons": []}}
