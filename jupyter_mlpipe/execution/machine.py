@@ -257,9 +257,12 @@ class RunMachine:
 
     # Keys
 
-    def _derive_if_ready(self, step: _Step) -> None:
+    def _is_ready(self, step: _Step) -> bool:
         steps = self._runs[step.node.run].steps
-        if step.phase == "waiting" and all(steps[above].ended_well for above in step.ask.upstream):
+        return all(steps[above].ended_well for above in step.ask.upstream)
+
+    def _derive_if_ready(self, step: _Step) -> None:
+        if step.phase == "waiting" and self._is_ready(step):
             self._derive(step)
 
     def _derive(self, step: _Step) -> None:
@@ -295,7 +298,11 @@ class RunMachine:
         del self._owners[step.key]
         for other in self._held.pop(step.key, []):
             if other.phase == "held":
-                self._derive(other)
+                if self._is_ready(other):
+                    self._derive(other)
+                else:
+                    # What both read from runs again.
+                    self._send_back(other)
 
     def _derive_again(self, step: _Step) -> None:
         """Have the key of a step derived for the workers that there are: none of them has its packages."""
@@ -404,10 +411,9 @@ class RunMachine:
             self._try_again(step)
 
     def _try_again(self, step: _Step) -> None:
-        steps = self._runs[step.node.run].steps
         if self._placing.is_stranded(step.ask.amounts, step.ask.pool, step.marks):
             self._derive_again(step)
-        elif all(steps[above].ended_well for above in step.ask.upstream):
+        elif self._is_ready(step):
             self._enqueue(step)
         else:
             # While it ran, another step found that what it reads from is damaged.

@@ -557,6 +557,27 @@ def test_steps_that_have_not_started_wait_for_a_producer_that_runs_again():
     ]
 
 
+def test_step_that_waits_for_one_that_does_the_same_waits_for_a_producer_that_runs_again():
+    # a -> b,  a -> c,  a -> d (as c)
+    run = AddRun("r", {"a": Ask((), CPU), **{name: Ask(("a",), CPU) for name in "bcd"}})
+    a, b, c, d = map(node, "abcd")
+    machine = machine_with(
+        ONE,
+        run,
+        KeyKnown(a, "ka", found=True),
+        KeyKnown(b, "kb", found=False),
+        KeyKnown(c, "kc", found=False),
+        KeyKnown(d, "kc", found=False),
+    )
+    assert machine.handle(InputDamaged(b, 1, ("a",))) == [
+        Changed(b, "waiting"),
+        Changed(a, "waiting", "what it made is damaged: 'b' could not read it"),
+        Changed(c, "waiting"),
+        Changed(d, "waiting"),
+        DeriveKey(a),
+    ]
+
+
 def test_damage_that_is_mended_already_makes_the_step_run_again():
     # a -> b,  a -> c
     run = AddRun("r", {"a": Ask((), CPU), "b": Ask(("a",), CPU), "c": Ask(("a",), CPU)})

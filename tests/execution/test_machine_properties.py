@@ -259,13 +259,14 @@ def test_no_worker_is_overloaded_and_every_run_ends(data, runs, workers):
 @given(
     workers=WORKERS,
     large=AMOUNTS,
+    pool=st.sampled_from([None, *POOLS]),
     small=st.lists(AMOUNTS, min_size=1, max_size=5),
     ranks=st.lists(st.integers(0, 1), min_size=1, max_size=5),
 )
-def test_small_steps_that_keep_coming_do_not_starve_a_large_one(workers, large, small, ranks):
+def test_small_steps_that_keep_coming_do_not_starve_a_large_one(workers, large, pool, small, ranks):
     placing = Placing()
     placing.set_workers(workers)
-    is_satisfiable = placing.can_ever_serve(large, None)
+    is_satisfiable = placing.can_ever_serve(large, pool)
     running, started = [], set()
 
     def place():
@@ -279,7 +280,7 @@ def test_small_steps_that_keep_coming_do_not_starve_a_large_one(workers, large, 
     for number in range(20):
         add(number)
     place()
-    placing.add("large", (0,), large)
+    placing.add("large", (0,), large, pool)
     for number in range(20, 20 + 20 * PATIENCE):
         add(number)
         place()
