@@ -47,6 +47,11 @@ def cluster(folder):
     started.close()
 
 
+def task_in(folder, name, code, *outputs, **options):
+    """A step of a notebook in this folder: what it writes there is known by its name."""
+    return replace(make_task(name, code, *outputs, **options), folder=str(folder))
+
+
 def meets(folder, name, n=1):
     """Code that says it has begun, and goes on when a file is there; each time that it runs leaves a line."""
     return f"""
@@ -88,7 +93,7 @@ def test_workers_from_the_command_line_run_as_many_steps_as_they_have_cpus(clust
     assert n_cpus == (3 if "3" in " ".join(options) else 1)
     assert offers(runner)["w"].amounts["MEMORY"] > 1e8
     names = [f"s{i}" for i in range(n_cpus)]
-    run = runner.start(tasks_of(*(make_task(n, meets(folder, n), n) for n in names)), pipeline="p")
+    run = runner.start(tasks_of(*(task_in(folder, n, meets(folder, n), n) for n in names)), pipeline="p")
     wait_for(lambda: all(times_ran(folder, n) for n in names))
     for n in names:
         (folder / f"{n}.go").touch()
@@ -161,7 +166,7 @@ def test_a_scheduler_that_dies_fails_the_run_and_the_next_one_goes_on(cluster, a
     runner = attach(cluster.address)
     tasks = tasks_of(
         make_task("first", "first = 1", "first"),
-        make_task("second", "y = first\n" + meets(folder, "second"), "second", reads=["first.first"]),
+        task_in(folder, "second", "y = first\n" + meets(folder, "second"), "second", reads=["first.first"]),
     )
     run = runner.start(tasks, pipeline="p")
     wait_for(lambda: times_ran(folder, "second"))
@@ -185,7 +190,7 @@ def test_a_worker_killed_in_the_middle_has_its_step_run_elsewhere(cluster, attac
     runner = attach(cluster.address)
     runner.attach()
     wait_for(lambda: len(offers(runner)) == 2)
-    tasks = tasks_of(*(make_task(n, meets(folder, n), n) for n in ("a", "b")))
+    tasks = tasks_of(*(task_in(folder, n, meets(folder, n), n) for n in ("a", "b")))
     run = runner.start(tasks, pipeline="p")
     wait_for(lambda: times_ran(folder, "a") and times_ran(folder, "b"))
     lost = run.steps["a"].worker
@@ -241,10 +246,10 @@ def test_a_host_cut_off_in_the_middle_has_its_step_run_elsewhere(hosts, folder, 
         runner = attach(cluster.address)
         runner.attach()
         wait_for(lambda: len(offers(runner)) == 2)
-        done = make_task("done", meets(folder, "done"), "done")
+        done = task_in(folder, "done", meets(folder, "done"), "done")
         (folder / "done.go").touch()
         assert runner.start(tasks_of(done), pipeline="p").wait(60).status == "succeeded"
-        tasks = tasks_of(done, *(make_task(n, meets(folder, n), n) for n in ("a", "b")))
+        tasks = tasks_of(done, *(task_in(folder, n, meets(folder, n), n) for n in ("a", "b")))
         run = runner.start(tasks, pipeline="p")
         wait_for(lambda: times_ran(folder, "a") and times_ran(folder, "b"))
         lost, kept = run.steps["a"].worker, run.steps["b"].worker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -53,14 +54,16 @@ class DaskCluster:
         self.file.unlink(missing_ok=True)
         where = ["--host", self._host, "--port", str(port), "--scheduler-file", str(self.file)]
         started = self._run("scheduler", *where, "--no-dashboard", *self._options, inside=self._inside)
-        wait_for(self.file.exists, "the scheduler has not started")
+        wait_for(lambda: self.address, "the scheduler has not started")
         return started
 
     @property
     def address(self) -> str:
-        import json
-
-        return str(json.loads(self.file.read_text())["address"])
+        """The scheduler's address; empty as long as its file is not written."""
+        try:
+            return str(json.loads(self.file.read_text())["address"])
+        except (FileNotFoundError, json.JSONDecodeError):
+            return ""
 
     def worker(
         self,
