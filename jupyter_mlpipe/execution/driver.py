@@ -72,7 +72,7 @@ def _drive(folder: RunFolder, ready: int) -> int:
     details: Mapping[str, Any] = {"steps": {}, "parameters": {}, "targets": work.targets, "detached": True}
     begun = RunEntry(work.run, work.pipeline, "running", time.time(), None, details)
     history.add_run(begun)
-    runner = Runner(store, make_executor, history)
+    runner = Runner(store, make_executor, history, attaches=work.attaches)
     is_cancelled = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: is_cancelled.set())

@@ -93,12 +93,15 @@ class KeyKnown:
         A record for it may be reused.
     near
         By worker, how many bytes of its inputs are at hand there.
+    marks
+        What a worker must have of packages, for the key to be true of what runs there.
     """
 
     node: Node
     key: str
     found: bool
     near: Mapping[str, int] = field(default_factory=dict)
+    marks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +129,10 @@ class KeyFailed:
 
 @dataclass(frozen=True, slots=True)
 class WorkersKnown:
-    """All workers that there are at this moment, with what each offers."""
+    """All workers that there are at this moment, with what each offers, and has of packages."""
 
     workers: Mapping[str, Offer]
+    marks: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
+from jupyter_mlpipe.execution.environments import Reported
 from jupyter_mlpipe.execution.events import ErrorKind
 from jupyter_mlpipe.model.resources import Offer
 
 Amounts = Mapping[str, float]
 Workers = Mapping[str, Offer]
+Marks = Mapping[str, frozenset[str]]
 
 
 class StepFailure(TypedDict):
@@ -99,12 +101,24 @@ class StepLost:
 
 @dataclass(frozen=True, slots=True)
 class WorkersChanged:
-    """Workers joined or left; `workers` is everything there is, with what each offers."""
+    """Workers joined or left; `workers` is everything there is, with what each offers.
+
+    `marks` is what each has of packages (`Executor.marks`).
+    """
 
     workers: Workers = field(default_factory=dict)
+    marks: Marks = field(default_factory=dict)
 
 
-Event = StepMessage | StepLost | WorkersChanged
+@dataclass(frozen=True, slots=True)
+class ClusterLost:
+    """There is no cluster any more; no further event will come."""
+
+    why: str
+
+
+Told = StepMessage | StepLost | WorkersChanged
+Event = Told | ClusterLost
 
 
 class Executor(Protocol):
@@ -131,8 +145,41 @@ class Executor(Protocol):
         """Have workers import modules ahead of the steps that need them. Returns at once."""
         ...
 
-    def submit(self, token: str, worker: str, spec: bytes, amounts: Amounts) -> None:
-        """Start a step on a worker that has room. Returns at once; a token is used only once."""
+    @property
+    def workers(self) -> Workers:
+        """What each worker offers; nothing before the start."""
+        ...
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Why other workers of the cluster cannot run steps, by name."""
+        ...
+
+    @property
+    def marks(self) -> Marks:
+        """What each worker has of the packages that were asked for.
+
+        Empty where workers have what this process has, as have all that are started by it.
+        """
+        ...
+
+    def look_up(self, tops: frozenset[str]) -> Mapping[str, Reported]:
+        """Return what each worker of an attached cluster has of top-level modules; waits for its answer.
+
+        Raises
+        ------
+        ClusterError
+            As in `start`.
+        """
+        ...
+
+    def submit(
+        self, token: str, worker: str, spec: bytes, amounts: Amounts, marks: frozenset[str] = frozenset()
+    ) -> None:
+        """Start a step on a worker that has room. Returns at once; a token is used only once.
+
+        Where the worker has no longer the packages of `marks`, the step is lost before it has begun.
+        """
         ...
 
     def kill(self, token: str) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
-from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.errors import ClusterError, MLPipeError
 from jupyter_mlpipe.execution import executor as executors
+from jupyter_mlpipe.execution.environments import Reported
 from jupyter_mlpipe.execution.events import ClusterFailed, Node, WorkersKnown
 
 MakeExecutor = Callable[[], executors.Executor]
-Tell = Callable[[executors.Event | WorkersKnown | ClusterFailed], None]
+Tell = Callable[[executors.Told | WorkersKnown | ClusterFailed], None]
 
 _CLOSE_S = 10.0
+_REFUSED_S = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -37,6 +41,77 @@ class Fleet:
         self._starting: threading.Thread | None = None
         self._stop_listening: Callable[[], None] | None = None
         self._closed = False
+        self._lock = threading.Lock()
+        self._refused: tuple[float, MLPipeError] | None = None
+
+    def ask(self, tops: frozenset[str]) -> Mapping[str, Reported]:
+        """Return what each worker has of top-level modules; attaches to the cluster, and waits for that.
+
+        Raises
+        ------
+        ClusterError
+            It cannot be reached. Said again at once for some seconds: one plan asks many times.
+        """
+        try:
+            return self._started().look_up(tops)
+        except MLPipeError as error:
+            raise ClusterError(str(error)) from None
+
+    def _started(self) -> executors.Executor:
+        """Return the executor when it has started; raises what stands in its way."""
+        if self._refused is not None and time.monotonic() - self._refused[0] < _REFUSED_S:
+            raise self._refused[1]
+        try:
+            executor = self._make()
+            executor.start()
+        except MLPipeError as error:
+            self._refused = time.monotonic(), error
+            self._drop()
+            raise
+        return executor
+
+    def _make(self) -> executors.Executor:
+        with self._lock:
+            if self._executor is None:
+                made = self._make_executor()
+                self._stop_listening = made.listen(partial(self._hear, made))
+                self._executor = made
+            return self._executor
+
+    def _hear(self, executor: executors.Executor, event: executors.Event) -> None:
+        if isinstance(event, executors.ClusterLost):
+            if self._executor is not executor:
+                return
+            self._drop()
+            self._tell(ClusterFailed(event.why))
+            return
+        self._tell(event)
+
+    def _drop(self) -> None:
+        """Let go of an executor whose cluster is gone; the next start makes another one."""
+        with self._lock:
+            gone, self._executor = self._executor, None
+            if self._stop_listening is not None:
+                self._stop_listening()
+                self._stop_listening = None
+        if gone is not None:
+            # It may wait a while for what does not answer.
+            threading.Thread(target=gone.close, name="mlpipe-leave", daemon=True).start()
+
+    @property
+    def workers(self) -> executors.Workers:
+        """What each worker offers, of an executor that has started."""
+        return self._executor.workers if self._executor is not None else {}
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Why other workers are given no steps."""
+        return self._executor.left_out if self._executor is not None else {}
+
+    @property
+    def marks(self) -> executors.Marks:
+        """What each worker has of packages."""
+        return self._executor.marks if self._executor is not None else {}
 
     def start(self, modules: Iterable[str]) -> None:
         """Start the executor in a thread; workers import `modules` ahead."""
@@ -55,6 +130,7 @@ class Fleet:
         spec: bytes,
         amounts: Mapping[str, float],
         modules: Iterable[str],
+        marks: frozenset[str] = frozenset(),
     ) -> bool:
         """Have a worker start an attempt; False where it could not be sent."""
         if self._executor is None:
@@ -64,7 +140,7 @@ class Fleet:
             if not self._preloaded.issuperset(modules):
                 self._preloaded.update(modules)
                 self._executor.preload(sorted(self._preloaded))
-            self._executor.submit(token, worker, spec, amounts)
+            self._executor.submit(token, worker, spec, amounts, marks)
         except Exception as error:
             _log.warning("Step %r could not be sent to %s: %s", node.step, worker, error)
             del self._attempts[token]
@@ -116,24 +192,19 @@ class Fleet:
 
     def _start(self, modules: list[str]) -> None:
         try:
-            if self._executor is None:
-                made = self._make_executor()
-                self._stop_listening = made.listen(self._tell)
-                self._executor = made
-            workers = self._executor.start()
+            executor = self._started()
+            workers = executor.workers
             if modules:
-                self._executor.preload(modules)
+                executor.preload(modules)
         except Exception as error:
-            failed, self._executor = self._executor, None
-            if failed is not None:
-                failed.close()
+            self._drop()
             if not isinstance(error, MLPipeError):
                 _log.exception("The cluster did not start")
             self._tell(ClusterFailed(str(error) or type(error).__name__))
         else:
             if self._closed:
-                self._executor.close()
-            self._tell(WorkersKnown(workers))
+                executor.close()
+            self._tell(WorkersKnown(workers, executor.marks))
 
 
 def _token(node: Node, attempt: int) -> str:

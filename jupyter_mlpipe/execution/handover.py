@@ -39,7 +39,7 @@ _N_KEPT = 50  # logs of runs that have ended, beside those of runs that go on
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What the process of a run is to do: arguments of `Runner.start`, and where the store is."""
+    """What the process of a run is to do: arguments of `Runner.start`, store and cluster."""
 
     run: str
     pipeline: str
@@ -48,6 +48,7 @@ class Work:
     force: frozenset[str]
     restore: bool
     store: str
+    attaches: bool = False
 
 
 def detach(
@@ -80,7 +81,13 @@ def detach(
     check_places(*chosen.values())
     forced = frozenset(force) & chosen.keys()
     plan = plan_steps(
-        chosen, runner.store, runner.history, pipeline=pipeline, force=forced, stop_at_first_run=True
+        chosen,
+        runner.store,
+        runner.history,
+        pipeline=pipeline,
+        force=forced,
+        stop_at_first_run=True,
+        environments=runner.environments,
     )
     if plan.wholly_reused:
         return runner.start(
@@ -94,6 +101,7 @@ def detach(
         force=forced,
         restore=restore,
         store=runner.store.address,
+        attaches=runner.environments is not None,
     )
     _forget_old(runner.store.root)
     folder = RunFolder(runner.store.root / "runs" / work.run)

@@ -76,6 +76,7 @@ class _Step:
         "key",
         "killed",
         "losses",
+        "marks",
         "near",
         "node",
         "phase",
@@ -96,6 +97,7 @@ class _Step:
         self.status: StepStatus = "waiting"
         self.why = ""
         self.key: str | None = None
+        self.marks: frozenset[str] = frozenset()
         self.near: Mapping[str, int] = {}
         self.worker = ""
         self.attempt = 0
@@ -165,7 +167,8 @@ class RunMachine:
                     self._fail(step, "key", event.error)
             case WorkersKnown():
                 self._cluster = "on"
-                self._placing.set_workers(event.workers)
+                self._placing.set_workers(event.workers, event.marks)
+                self._look_at_packages()
                 # Each run that has asked for a worker: what a worker offers may have changed.
                 self._unchecked.update((id_, None) for id_, run in self._runs.items() if run.asked)
             case StepStarted():
@@ -270,8 +273,7 @@ class RunMachine:
         step = self._step(event.node, "deriving")
         if step is None:
             return
-        step.key = event.key
-        step.near = event.near
+        step.key, step.marks, step.near = event.key, event.marks, event.near
         owner = self._owners.get(event.key)
         if event.found:
             self._end(step, "reused")
@@ -302,6 +304,19 @@ class RunMachine:
                     # What both read from runs again.
                     self._send_back(other)
 
+    def _derive_again(self, step: _Step) -> None:
+        """Have the key of a step derived for the workers that there are: none of them has its packages."""
+        self._send_back(step)
+        self._skip_or_derive(step)
+
+    def _look_at_packages(self) -> None:
+        for run in list(self._runs.values()):
+            for step in list(run.steps.values()):
+                if step.phase == "queued" and self._placing.is_stranded(
+                    step.ask.amounts, step.ask.pool, step.marks
+                ):
+                    self._derive_again(step)
+
     # The queue
 
     def _enqueue(self, step: _Step) -> None:
@@ -310,7 +325,7 @@ class RunMachine:
         if step.ask.here:
             self._submit(step, "", {})
             return
-        self._placing.add(step.node, step.rank, step.ask.amounts, step.ask.pool, step.near)
+        self._placing.add(step.node, step.rank, step.ask.amounts, step.ask.pool, step.near, step.marks)
         run = self._runs[step.node.run]
         if not run.asked:
             run.asked = True
@@ -396,7 +411,9 @@ class RunMachine:
             self._try_again(step)
 
     def _try_again(self, step: _Step) -> None:
-        if self._is_ready(step):
+        if self._placing.is_stranded(step.ask.amounts, step.ask.pool, step.marks):
+            self._derive_again(step)
+        elif self._is_ready(step):
             self._enqueue(step)
         else:
             # While it ran, another step found that what it reads from is damaged.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jupyter_mlpipe.errors import close_matches
 from jupyter_mlpipe.execution.events import Amounts, Node
@@ -34,10 +34,14 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Workers, and the steps that wait for one, at one moment."""
+    """Workers, and the steps that wait for one, at one moment.
+
+    `left_out`: by name, why further workers of a cluster cannot run steps.
+    """
 
     workers: tuple[WorkerUse, ...] = ()
     waiting: tuple[Waiting, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def take_account(placing: Placing[Node], *, is_starting: bool) -> Account:

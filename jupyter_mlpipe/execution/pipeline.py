@@ -69,6 +69,7 @@ class Pipeline:
             self._runner.history,
             pipeline=self.name,
             force=frozenset(force) & set(order),
+            environments=self._runner.environments,
         )
 
     def run(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Hashable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from jupyter_mlpipe.model.resources import Offer, fits
 
 Amounts = Mapping[str, float]
 Rank = tuple[float, ...]
+Marks = frozenset[str]
 T = TypeVar("T", bound=Hashable)
 
 PATIENCE = 8
@@ -26,12 +28,21 @@ class Request(Generic[T]):
     ----------
     near
         By worker, how many bytes of its inputs are at hand there.
+    marks
+        What a worker must have of packages.
     """
 
-    __slots__ = ("amounts", "item", "keeps", "near", "passed", "pool", "rank", "shape", "turn")
+    __slots__ = ("amounts", "item", "keeps", "marks", "near", "passed", "pool", "rank", "shape", "turn")
 
     def __init__(
-        self, item: T, rank: Rank, turn: int, amounts: Amounts, pool: str | None, near: Mapping[str, int]
+        self,
+        item: T,
+        rank: Rank,
+        turn: int,
+        amounts: Amounts,
+        pool: str | None,
+        near: Mapping[str, int],
+        marks: Marks,
     ) -> None:
         self.item = item
         self.rank = rank
@@ -39,7 +50,8 @@ class Request(Generic[T]):
         self.amounts = amounts
         self.pool = pool
         self.near = near
-        self.shape = (pool, *sorted(amounts.items()))
+        self.marks = marks
+        self.shape = (pool, marks, *sorted(amounts.items()))
         self.passed = 0
         self.keeps: str | None = None
 
@@ -63,24 +75,46 @@ class Placing(Generic[T]):
         self.workers: dict[str, Offer] = {}
         # What each worker offered when it was last seen: one that is away may come back.
         self.offers: dict[str, Offer] = {}
+        self._marks: dict[str, Marks] = {}
         self._in_use: dict[str, dict[T, Amounts]] = {}
         self._queued: dict[T, Request[T]] = {}
         self._heaps: dict[Hashable, list[Request[T]]] = {}
         self._aged: list[Request[T]] = []
         self._turn = 0
 
-    def set_workers(self, workers: Mapping[str, Offer]) -> None:
-        """Take note of all workers that there are; an empty mapping: none at the moment."""
+    def set_workers(
+        self, workers: Mapping[str, Offer], marks: Mapping[str, Marks] = MappingProxyType({})
+    ) -> None:
+        """Take note of all workers that there are; an empty mapping: none at the moment.
+
+        Parameters
+        ----------
+        marks
+            What each has of packages.
+        """
         self.workers = {name: workers[name] for name in sorted(workers)}
+        self._marks = dict(marks)
         self.offers.update(self.workers)
 
     def forget_workers(self) -> None:
         """The cluster is gone, and what ran on it."""
-        self.workers, self.offers, self._in_use = {}, {}, {}
+        self.workers, self.offers, self._marks, self._in_use = {}, {}, {}, {}
 
     def can_ever_serve(self, amounts: Amounts, pool: str | None) -> bool:
         """Tell whether a worker that was ever seen offers enough, when it is idle."""
         return any(offer.serves(amounts, pool) for offer in self.offers.values())
+
+    def is_stranded(self, amounts: Amounts, pool: str | None, marks: Marks) -> bool:
+        """Tell whether workers are there that could serve a request, none of them with its packages."""
+        able = [name for name, offer in self.workers.items() if marks and offer.serves(amounts, pool)]
+        return bool(able) and not any(self._has(worker, marks) for worker in able)
+
+    def _has(self, worker: str, marks: Marks) -> bool:
+        return not marks or marks <= self._marks.get(worker, frozenset())
+
+    def _suits(self, request: Request[T], worker: str) -> bool:
+        """Tell whether a worker could serve a request, were it idle."""
+        return self._has(worker, request.marks) and request.suits(self.workers[worker])
 
     def queued(self) -> list[Request[T]]:
         """Return what waits, in the order in which it would start if there were room."""
@@ -106,10 +140,11 @@ class Placing(Generic[T]):
         amounts: Amounts,
         pool: str | None = None,
         near: Mapping[str, int] = _NOWHERE,
+        marks: Marks = frozenset(),
     ) -> None:
         """Queue a request; see `Request`."""
         self._turn += 1
-        request = Request(item, rank, self._turn, amounts, pool, near)
+        request = Request(item, rank, self._turn, amounts, pool, near, marks)
         self._queued[item] = request
         heapq.heappush(self._heaps.setdefault(request.shape, []), request)
 
@@ -167,7 +202,7 @@ class Placing(Generic[T]):
         """Return the worker that has room and whose amounts are least missed by others."""
         best: tuple[tuple[float, ...], str] | None = None
         for worker, offer in self.workers.items():
-            if worker in kept or not request.suits(offer):
+            if worker in kept or not self._suits(request, worker):
                 continue
             free = self.free(worker)
             if fits(request.amounts, free):
@@ -184,7 +219,7 @@ class Placing(Generic[T]):
     def _keep(self, request: Request[T], kept: set[str]) -> set[str]:
         """Choose the worker that takes nothing else until `request` has room; stick to the choice."""
         candidates = [
-            worker for worker, offer in self.workers.items() if worker not in kept and request.suits(offer)
+            worker for worker in self.workers if worker not in kept and self._suits(request, worker)
         ]
         if request.keeps not in candidates:
             request.keeps = min(
@@ -196,7 +231,7 @@ class Placing(Generic[T]):
         """Count those that went first though they came later or rank lower."""
         for other, worker in started:
             passes = other.turn > request.turn or other.rank > request.rank
-            if passes and request.suits(self.workers[worker]):
+            if passes and self._suits(request, worker):
                 request.passed += 1
         if request.passed >= PATIENCE:
             self._aged.append(request)

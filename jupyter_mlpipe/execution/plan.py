@@ -16,6 +16,7 @@ from jupyter_mlpipe.errors import UnknownNameError, UnknownStepError, close_matc
 from jupyter_mlpipe.execution.accept import accepted_reasons
 from jupyter_mlpipe.execution.chain import reasons_open, runs_above, why_changed
 from jupyter_mlpipe.execution.collector import paused_collector
+from jupyter_mlpipe.execution.environments import Environments, Found
 from jupyter_mlpipe.execution.settings import coming_after, libraries_of, out_of_order, with_settings
 from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, joint_mark
 from jupyter_mlpipe.execution.task import StepTask
@@ -54,6 +55,8 @@ class Decided:
         The key of the work, also where it may not be reused and the step's own key is used once.
     folder
         Where it runs, which steps above may have changed.
+    marks
+        What a worker must have of packages; of a cluster of our own, nothing in particular.
     """
 
     plan: StepPlan
@@ -61,6 +64,7 @@ class Decided:
     record: Record | None = None
     work: str = ""
     folder: str | None = None
+    marks: frozenset[str] = frozenset()
 
 
 class Plan(Mapping[str, StepPlan]):
@@ -117,6 +121,7 @@ def plan_steps(
     now: float | None = None,
     force: Collection[str] = frozenset(),
     stop_at_first_run: bool = False,
+    environments: Environments | None = None,
 ) -> Plan:
     """Decide for each step, before anything runs.
 
@@ -131,6 +136,9 @@ def plan_steps(
         Seconds since 1970, for ``--max-age``; the clock's by default.
     stop_at_first_run
         Leave the plan unfinished where a step cannot be reused: enough to know that a run is needed.
+    environments
+        Of a cluster that the user has chosen: the packages of its workers count, not the notebook's. As long
+        as they are not known, the steps that reach packages are undecided.
 
     Raises
     ------
@@ -141,6 +149,8 @@ def plan_steps(
     """
     check_steps(force, tasks)
     store.refresh()
+    if environments is not None:
+        environments.prepare(top for task in tasks.values() for top in task.closure.tops)
     now = time.time() if now is None else now
     while True:
         plan = _plan_as_ordered(
@@ -151,6 +161,7 @@ def plan_steps(
             now=now,
             force=force,
             stop_at_first_run=stop_at_first_run,
+            environments=environments,
         )
         records = {name: step.record for name, step in plan.decided.items()}
         if not (found := out_of_order(tasks, records, store)):
@@ -168,6 +179,7 @@ def _plan_as_ordered(
     now: float,
     force: Collection[str],
     stop_at_first_run: bool,
+    environments: Environments | None,
 ) -> Plan:
     decided: dict[str, Decided] = {}
     ahead: dict[str, str] = {}
@@ -201,6 +213,7 @@ def _plan_as_ordered(
                     forced=name in force,
                     now=now,
                     ahead=ahead,
+                    environments=environments,
                 )
         record = decided[name].record
         if record is not None:
@@ -225,6 +238,7 @@ def decide(
     forced: bool = False,
     records: Mapping[str, Record | None] = MappingProxyType({}),
     ahead: Ahead = MappingProxyType({}),
+    environments: Environments | None = None,
 ) -> Decided:
     """Decide for one step whose inputs are known.
 
@@ -238,13 +252,21 @@ def decide(
         Of the steps that it reads from, for the reasons.
     ahead
         What will have become of files by then.
+    environments
+        As in `plan_steps`.
     """
     name, component, options = task.name, task.step.component, task.options
     where = (*((_HERE,) if options.here else ()), *((_SCRATCH,) if options.scratch else ()))
     absent = [n for n in task.inputs if n not in inputs]
     unbound = [n for n in absent if _is_unbound(task, n, records)]
+    found = _find_packages(task, inputs, environments)
+    if found.unknown:
+        unknown = (Reason("package", "", f"versions are not known: {found.unknown}"),)
+        once = digest("once", secrets.token_hex(16))
+        return Decided(StepPlan(name, "undecided", unknown, once, _seconds(last())), marks=found.marks)
+    own = (part for part in task.closure.ingredients if part.kind != "package")
     key, ingredients = derive_key(
-        (*task.closure.ingredients, *task.given.ingredients, *_input_packages(task, inputs), *where),
+        (*own, *found.ingredients, *task.given.ingredients, *where),
         task.parameters,
         _input_digests(task, inputs) | dict.fromkeys(unbound, _UNBOUND),
         component.outputs_of_key,
@@ -252,7 +274,7 @@ def decide(
     )
     work = key
     live = tuple(Reason("unhashable", n, "lives in the kernel only") for n in absent if n not in unbound)
-    reasons = must_run(task, forced=forced) + live
+    reasons = must_run(task, forced=forced) + found.problems + live
     if not forced and task.made is not None and task.made[0] == work:
         made = task.made[1]
         # What lives in the notebook's process is there since its cell was run.
@@ -260,7 +282,7 @@ def decide(
             store.get_record(made.key)  # which marks it as used: it is not pruned meanwhile
             plan = StepPlan(name, "reuse", _RAN, made.key, made.seconds)
             return Decided(plan, ingredients, made, work, task.folder)
-    if task.problems or live:
+    if task.problems or found.problems or live:
         # What cannot be digested must never match anything, not even its own record.
         key = digest("once", key, secrets.token_hex(16))
     if not reasons:
@@ -278,7 +300,8 @@ def decide(
     if not reasons and (refused := store.why_refused(key)):
         reasons = (Reason("missing", "", refused),)
     reasons = reasons or _what_changed(before, key, ingredients, task, records)
-    return Decided(StepPlan(name, "run", reasons, key, _seconds(before)), ingredients, work=work)
+    plan = StepPlan(name, "run", reasons, key, _seconds(before))
+    return Decided(plan, ingredients, work=work, marks=found.marks)
 
 
 def _seconds(before: Record | None) -> float | None:
@@ -303,17 +326,22 @@ def _input_digests(task: StepTask, inputs: Mapping[str, Artifact]) -> dict[str, 
     }
 
 
-def _input_packages(task: StepTask, inputs: Mapping[str, Artifact]) -> list[Ingredient]:
-    """Return the libraries whose objects a step is given, where its own code does not show them."""
-    tops = libraries_of(inputs)
-    shown = {i.name for i in task.closure.ingredients if i.kind == "package"}
-    return [i for i in _packages_of(frozenset(tops)) if i.name not in shown]
+def _find_packages(
+    task: StepTask, inputs: Mapping[str, Artifact], environments: Environments | None
+) -> Found:
+    """Return the packages that a step reaches, and those whose objects it is given."""
+    given = frozenset(top for top in libraries_of(inputs) if not is_standard(top))
+    if environments is not None and not task.options.here:
+        return environments.find(task.options.resources, task.closure.tops, given, task.options.pool)
+    own = [part for part in task.closure.ingredients if part.kind == "package"]
+    shown = {part.name for part in own}
+    return Found((*own, *(part for part in _packages_of(given) if part.name not in shown)))
 
 
 @functools.lru_cache(maxsize=256)
 def _packages_of(tops: frozenset[str]) -> tuple[Ingredient, ...]:
     # Installed packages do not change under a running process that has imported them.
-    return package_ingredients(sorted(top for top in tops if not is_standard(top)))
+    return package_ingredients(sorted(tops))
 
 
 def must_run(task: StepTask, *, forced: bool) -> tuple[Reason, ...]:

@@ -28,6 +28,7 @@ from jupyter_mlpipe.execution.chain import briefly
 from jupyter_mlpipe.execution.claiming import ClaimedKeys
 from jupyter_mlpipe.execution.collector import paused_collector
 from jupyter_mlpipe.execution.declared import check_places
+from jupyter_mlpipe.execution.environments import Environments
 from jupyter_mlpipe.execution.events import (
     AddRun,
     Ask,
@@ -61,7 +62,7 @@ from jupyter_mlpipe.execution.fleet import Fleet, MakeExecutor
 from jupyter_mlpipe.execution.holders import Holders
 from jupyter_mlpipe.execution.local import LocalJob, Work
 from jupyter_mlpipe.execution.machine import RunMachine
-from jupyter_mlpipe.execution.offers import Account
+from jupyter_mlpipe.execution.offers import Account, WorkerUse
 from jupyter_mlpipe.execution.plan import (
     Decided,
     Plan,
@@ -81,6 +82,7 @@ from jupyter_mlpipe.execution.state import Listener, RunState
 from jupyter_mlpipe.execution.task import StepTask, make_spec
 from jupyter_mlpipe.execution.written import file_order
 from jupyter_mlpipe.execution.written import restore as restore_files
+from jupyter_mlpipe.keys.environment import folders_of_user
 from jupyter_mlpipe.model.graph import ancestors, descendants
 from jupyter_mlpipe.model.metrics import numbers_from_json, numbers_to_json
 from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, reasons_json
@@ -141,6 +143,8 @@ class Runner:
     in_process
         Runs a step with ``--here`` in this process, on the main thread. Without it such a step gets a
         process of its own, as any other.
+    attaches
+        The executor's workers are not of this process: what they have of packages counts.
     """
 
     def __init__(
@@ -149,6 +153,8 @@ class Runner:
         make_executor: MakeExecutor,
         history: History | None = None,
         in_process: Work | None = None,
+        *,
+        attaches: bool = False,
     ) -> None:
         self.store = store
         self.make_executor = make_executor
@@ -159,11 +165,12 @@ class Runner:
         # The machine is the runner's thread's; others look at it between two events.
         self._looking = threading.Lock()
         self._holders = Holders()
-        self._queue: queue.SimpleQueue[Event | executors.Event | _Close] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Event | executors.Told | _Close] = queue.SimpleQueue()
         self._timers: list[tuple[float, int, Event | _LookAgain]] = []
         self._count = itertools.count()
         self._runs: dict[str, _Active] = {}
         self._fleet = Fleet(make_executor, self._queue.put)
+        self.environments = Environments(self._fleet.ask) if attaches else None
         self._claimed = ClaimedKeys(store.claims)
         self._remembered: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
@@ -223,6 +230,7 @@ class Runner:
                 pipeline=pipeline,
                 force=forced,
                 stop_at_first_run=True,
+                environments=self.environments,
             )
             is_done = plan.wholly_reused and self._restore_all(plan, restore=restore)
             ordered = dict(plan.tasks)
@@ -267,7 +275,14 @@ class Runner:
     def account(self) -> Account:
         """What each worker offers, what is in use and what waits; nothing before a step has had to run."""
         with self._looking:
-            return self._machine.account()
+            account = self._machine.account()
+        # A cluster that was there is known before a step has to run.
+        attached = tuple(WorkerUse(name, offer, {}) for name, offer in self._fleet.workers.items())
+        return replace(account, workers=account.workers or attached, left_out=self._fleet.left_out)
+
+    def attach(self) -> None:
+        """Connect to a cluster that was there; raises ClusterError where that cannot be."""
+        self._fleet.ask(frozenset())
 
     def _restore_all(self, plan: Plan, *, restore: bool) -> bool:
         """Make the files of a wholly reused run; False where one of its steps has to say why that fails."""
@@ -327,7 +342,7 @@ class Runner:
                 _log.exception("The runner failed on %r", item)
                 self._give_up(error)
 
-    def _next(self) -> Event | executors.Event | _LookAgain | _Close:
+    def _next(self) -> Event | executors.Told | _LookAgain | _Close:
         while True:
             now = time.monotonic()
             if self._timers and self._timers[0][0] <= now:
@@ -421,7 +436,7 @@ class Runner:
         workers = self._machine.workers
         self._machine = RunMachine()
         if workers:
-            self._machine.handle(WorkersKnown(workers))
+            self._machine.handle(WorkersKnown(workers, self._fleet.marks))
 
     # Instructions
 
@@ -449,7 +464,7 @@ class Runner:
             return KeyFailed(node, str(wrapped))
         active.decided[node.step] = decided
         _note(state, node.step, decided)
-        return KeyKnown(node, decided.plan.key or "", decided.record is not None, near)
+        return KeyKnown(node, decided.plan.key or "", decided.record is not None, near, decided.marks)
 
     def _may_wait(self, active: _Active, task: StepTask) -> bool:
         """Tell whether the record that another process makes will do. The main thread waits for nobody."""
@@ -487,6 +502,7 @@ class Runner:
             now=time.time(),
             forced=task.name in active.force,
             records=records,
+            environments=self.environments,
         )
         if task.name not in active.corrupt:
             return decided
@@ -503,6 +519,9 @@ class Runner:
         active = self._runs[node.run]
         task, decided = active.tasks[node.step], active.decided[node.step]
         step = active.state.steps[node.step]
+        if self.environments is not None and not self._is_local(task):
+            # The worker's own packages, not those that lie where the notebook has its.
+            task = replace(task, sys_path=folders_of_user(task.sys_path))
         try:
             inputs = self._inputs(active, task)
             records = {name: active.state.steps[name].record for name in task.step.upstream}
@@ -531,7 +550,7 @@ class Runner:
         step.worker = worker
         # It reads them before it runs its code, and verifies them then.
         self._holders.note(worker, inputs.values())
-        sent = self._fleet.submit(node, attempt, worker, encoded, amounts, task.preload)
+        sent = self._fleet.submit(node, attempt, worker, encoded, amounts, task.preload, decided.marks)
         return None if sent else StepLost(node, attempt)
 
     def _inputs(self, active: _Active, task: StepTask) -> dict[str, Artifact]:
@@ -579,7 +598,7 @@ class Runner:
 
     # What the executor tells
 
-    def _translate(self, item: Event | executors.Event | _LookAgain) -> Event | None:
+    def _translate(self, item: Event | executors.Told | _LookAgain) -> Event | None:
         """Turn what an executor tells into an event of the machine; None where there is nothing to decide."""
         match item:
             case _LookAgain(node, key, claimant, seconds):
@@ -590,8 +609,8 @@ class Runner:
                 longer = min(2 * seconds, _LOOK_LAST_S)
                 self._set_timer(longer, replace(item, seconds=longer))
                 return None
-            case executors.WorkersChanged(workers):
-                return WorkersKnown(workers)
+            case executors.WorkersChanged(workers, marks):
+                return WorkersKnown(workers, marks)
             case executors.StepLost(token, why):
                 found = self._fleet.attempt(token)
                 self._fleet.forget(token)

@@ -22,6 +22,7 @@ from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.codes import CodeReads, code_reads, evaluates, find_source, words_in
 from jupyter_mlpipe.keys.derive import place_ingredients
 from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
+from jupyter_mlpipe.keys.environment import absent
 from jupyter_mlpipe.keys.formatters import FORMATTERS
 from jupyter_mlpipe.keys.given import OF_ALL_LIBRARIES, STATES, UNAFFECTED, Affected
 from jupyter_mlpipe.keys.homes import find_home
@@ -78,6 +79,8 @@ class Closure:
         Local modules by full name.
     packages
         Distribution -> version.
+    tops
+        The top-level modules of packages that it reaches, also of those that are not installed here.
     places
         Files and folders that were declared among captured values.
     preload
@@ -103,6 +106,7 @@ class Closure:
     sources: Mapping[str, str] = field(default_factory=dict)
     modules: Mapping[str, ModuleSource] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
+    tops: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
     preload: tuple[str, ...] = ()
     ingredients: tuple[Ingredient, ...] = ()
@@ -182,6 +186,7 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
             if module.source is not None
         },
         packages={package.name: package.version for package in reached.distributions.values()},
+        tops=(*reached.tops, *(top for top in reached.unknown if top not in sys.modules)),
         places=places,
         preload=_modules_ahead(walk.witness.wanted, reached.tops),
         ingredients=tuple(sorted(walk.ingredients, key=lambda i: (i.kind, i.name, i.digest))),
@@ -369,7 +374,7 @@ class _Walk:
                     top, f"module '{top}' has no file to compare; put it into a .py file beside the notebook"
                 )
             else:
-                self.add("package", top, digest("absent package", top), "not installed")
+                self.ingredients.append(absent(top))
         return reached
 
     def _import_submodules(self, attributes: set[str]) -> None:

@@ -237,5 +237,5 @@ def _shared_runner() -> Runner:
         return session.backend.runner
     if _runner is None:
         store = open_store(MLPipe().store_address())
-        _runner = Runner(store, MakeExecutor(""), History(store.root / "history.db"))
+        _runner = Runner(store, MakeExecutor("", store.address), History(store.root / "history.db"))
     return _runner

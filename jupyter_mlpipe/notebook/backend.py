@@ -31,7 +31,7 @@ class Backend:
         self._in_process = in_process
         self._config.observe(lambda change: self._reopen(), "store")
         self._config.observe(lambda change: self._reshape(), "pools")
-        self._cluster: str = config.cluster
+        self._cluster: Any = config.cluster
         self._pools: Sequence[Pool] = ()
         self._store: Store | None = None
         self._runner: Runner | None = None
@@ -52,13 +52,18 @@ class Backend:
     def runner(self) -> Runner:
         """The runner; its cluster starts when the first step has to run."""
         if self._runner is None:
-            self._runner = Runner(
-                self.store,
-                MakeExecutor(self._cluster, lambda: self.pools),
-                History(self.store.root / "history.db"),
-                self._in_process,
-            )
+            self._runner = self._make_runner(self._cluster)
         return self._runner
+
+    def _make_runner(self, cluster: Any) -> Runner:
+        store = self.store
+        return Runner(
+            store,
+            MakeExecutor(cluster, store.address, lambda: self.pools),
+            History(store.root / "history.db"),
+            self._in_process,
+            attaches=bool(cluster),
+        )
 
     @property
     def pools(self) -> Sequence[Pool]:
@@ -76,9 +81,23 @@ class Backend:
         ----------
         pools
             The workers of a local one; those of the configuration by default.
+
+        Raises
+        ------
+        ClusterError
+            It cannot be reached, or none of its workers can run steps. The one in use stays.
         """
+        cluster = "" if isinstance(target, str) and target == "local" else target
+        runner = None
+        if cluster:
+            runner = self._make_runner(cluster)
+            try:
+                runner.attach()
+            except BaseException:
+                runner.close()
+                raise
         self.close()
-        self._cluster, self._pools = "" if target == "local" else target, pools
+        self._cluster, self._pools, self._runner = cluster, pools, runner
 
     def close(self) -> None:
         """Cancel what runs and close the cluster; what is done is in the store."""
@@ -88,7 +107,7 @@ class Backend:
 
     def _reshape(self) -> None:
         """Have a cluster of our own start anew, with the pools of the configuration."""
-        if self._cluster == "":
+        if not self._cluster:
             self.use_cluster("local")
 
     def _reopen(self) -> None:

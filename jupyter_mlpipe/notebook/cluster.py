@@ -11,20 +11,22 @@ from jupyter_mlpipe.execution.executor import Executor
 from jupyter_mlpipe.execution.pools import Pool, Share, describe_excess, share_out
 
 
-def make_executor(target: Any, pools: Sequence[Pool] = ()) -> Executor:
+def make_executor(target: Any, store: str, pools: Sequence[Pool] = ()) -> Executor:
     """Return an executor on `target`: an address, a scheduler file, a Client, or "" for this machine.
 
     Nothing is started before the executor's `start`.
 
     Parameters
     ----------
+    store
+        Its address: workers that cannot reach it are left out.
     pools
         The workers that are started on this machine; by default one that offers all of it.
     """
     # Only a notebook in which a step has to run pays for importing Dask.
     from jupyter_mlpipe.execution.dask import DaskExecutor
 
-    return DaskExecutor(target or None, pools=pools)
+    return DaskExecutor(target or None, store=store, pools=pools)
 
 
 def check_pools(pools: Sequence[Pool]) -> tuple[dict[str, Share], str]:
@@ -50,28 +52,29 @@ class MakeExecutor:
     """
 
     target: Any
+    store: str
     pools: Callable[[], Sequence[Pool]] = tuple
 
     def __call__(self) -> Executor:
         """Return an executor."""
-        return make_executor(self.target, self.pools())
+        return make_executor(self.target, self.store, self.pools())
 
     def __reduce__(self) -> tuple[Any, ...]:
         if getattr(self.target, "scheduler", None) is None:
-            return _with_pools, (self.target, tuple(self.pools()))
+            return _with_pools, (self.target, self.store, tuple(self.pools()))
         if getattr(self.target, "cluster", None) is not None:
             raise UsageError(
                 "The cluster belongs to this kernel and ends with it, so that a detached run cannot use it. "
                 "Choose one that stays, or let the run start its own: %pipeline cluster local."
             )
-        return _reach, (self.target.scheduler.address, self.target.security)
+        return _reach, (self.target.scheduler.address, self.target.security, self.store)
 
 
-def _with_pools(target: Any, pools: tuple[Pool, ...]) -> MakeExecutor:
-    return MakeExecutor(target, lambda: pools)
+def _with_pools(target: Any, store: str, pools: tuple[Pool, ...]) -> MakeExecutor:
+    return MakeExecutor(target, store, lambda: pools)
 
 
-def _reach(address: str, security: Any) -> MakeExecutor:
+def _reach(address: str, security: Any, store: str) -> MakeExecutor:
     from jupyter_mlpipe.execution.dask import reach
 
-    return MakeExecutor(reach(address, security))
+    return MakeExecutor(reach(address, security), store)

@@ -46,6 +46,7 @@ def _bundle(head: str, account: Account, excess: str) -> Bundle:
         (join_names(node.step for node in each.steps), each.pool or "", _asks(each), each.why)
         for each in account.waiting
     ]
+    rows += [(name, "", "nothing", why) for name, why in account.left_out.items()]
     facts = {
         "kind": "cluster",
         "workers": {use.name: _worker_facts(use) for use in account.workers},
@@ -58,6 +59,7 @@ def _bundle(head: str, account: Account, excess: str) -> Bundle:
             }
             for each in account.waiting
         ],
+        "left_out": dict(account.left_out),
         "excess": excess,
     }
     return table_bundle(f"{head}. {excess}" if excess else head, _COLUMNS, rows, facts)

@@ -251,6 +251,8 @@ def _cluster(session: Session, parser: _Parser, words: list[str]) -> None:
         target = asked.target
         value = session.shell.user_ns.get(target, target) if target.isidentifier() else target
         session.backend.use_cluster(value)
+        if target != "local":
+            output.display(cluster_bundle(session.backend.account()))
     else:
         account, given = session.backend.account(), session.backend.pools
         excess = check_pools(given)[1] if account.workers and given else ""

@@ -212,6 +212,7 @@ class Session:
             now=time.time(),
             pipeline=self.name,
             force=frozenset(force),
+            environments=self.backend.runner.environments,
         )
 
     def start(

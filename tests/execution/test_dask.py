@@ -333,9 +333,7 @@ def test_worker_without_our_package_is_named(tmp_path: Path, monkeypatch: pytest
     cluster = ForeignCluster(tmp_path)
     try:
         executor = DaskExecutor(cluster.address)
-        with pytest.raises(
-            ClusterError, match=r"Worker tcp://.* cannot run steps[\s\S]*Install jupyter-mlpipe"
-        ):
+        with pytest.raises(ClusterError, match=r"\(tcp://.*\) cannot run steps[\s\S]*Install jupyter-mlpipe"):
             executor.start()
         executor.close()
     finally:

@@ -665,3 +665,38 @@ def test_long_chain_below_a_failure_is_skipped_without_recursion():
     said = machine.handle(KeyFailed(node("s0"), "why"))
     assert said[-1] == EndRun("r", "failed")
     assert len(said) == 5001
+
+
+def test_steps_keep_to_workers_with_the_packages_of_their_key():
+    machine = RunMachine()
+    two = {name: Offer({"CPU": 1.0}) for name in ("v", "w")}
+    machine.handle(WorkersKnown(two, {"v": frozenset({"old"}), "w": frozenset({"new"})}))
+    a, b = Node("r", "a"), Node("r", "b")
+    machine.handle(AddRun("r", {"a": Ask(amounts=CPU), "b": Ask(amounts=CPU)}))
+    assert submitted(machine.handle(KeyKnown(a, "ka", False, marks=frozenset({"new"})))) == [("a", "w")]
+    # The other worker has room, and other packages.
+    assert submitted(machine.handle(KeyKnown(b, "kb", False, marks=frozenset({"new"})))) == []
+    assert submitted(machine.handle(StepSucceeded(a, 1))) == [("b", "w")]
+
+
+def test_a_step_whose_packages_no_worker_has_gets_another_key():
+    machine = RunMachine()
+    machine.handle(WorkersKnown(ONE, {"w": frozenset({"old"})}))
+    a = Node("r", "a")
+    machine.handle(AddRun("r", {"a": Ask(amounts=CPU)}))
+    machine.handle(KeyKnown(a, "ka", False, marks=frozenset({"old"})))
+    # Meanwhile its packages were replaced.
+    renewed = machine.handle(WorkersKnown(ONE, {"w": frozenset({"new"})}))
+    assert DeriveKey(a) not in renewed
+    assert DeriveKey(a) in machine.handle(StepLost(a, 1))
+    assert submitted(machine.handle(KeyKnown(a, "kb", False, marks=frozenset({"new"})))) == [("a", "w")]
+
+
+def test_a_step_waits_for_workers_to_know_their_packages():
+    machine = RunMachine()
+    a = Node("r", "a")
+    machine.handle(AddRun("r", {"a": Ask(amounts=CPU)}))
+    assert StartCluster() in machine.handle(KeyKnown(a, "unknown", False, marks=frozenset({""})))
+    assert machine.handle(WorkersKnown({})) == []
+    assert DeriveKey(a) in machine.handle(WorkersKnown(ONE, {"w": frozenset({"new"})}))
+    assert submitted(machine.handle(KeyKnown(a, "ka", False, marks=frozenset({"new"})))) == [("a", "w")]

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from types import MappingProxyType
 
 import pytest
 
@@ -99,6 +100,8 @@ class ForkExecutor:
         self._processes = {}
         self._threads = []
 
+    marks = left_out = MappingProxyType({})
+
     def __call__(self):
         return self
 
@@ -113,7 +116,7 @@ class ForkExecutor:
     def preload(self, modules):
         pass
 
-    def submit(self, token, worker, spec, amounts):
+    def submit(self, token, worker, spec, amounts, marks=frozenset()):
         self.submitted.append(token.split("/")[1])
         ours, theirs = FORK.Pipe()
         process = FORK.Process(target=run_spec, args=(spec, theirs))
