@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jupyter_mlpipe.execution.pipeline import Pipeline
-    from jupyter_mlpipe.execution.run import Run
+    from jupyter_mlpipe.execution.runs.pipeline import Pipeline
+    from jupyter_mlpipe.execution.runs.run import Run
     from jupyter_mlpipe.model.files import File, Folder
 
 __version__ = "0.1.0"
@@ -30,11 +30,11 @@ _LAZY = {
     "File": ("jupyter_mlpipe.model.files", "File"),
     "Folder": ("jupyter_mlpipe.model.files", "Folder"),
     "Pipeline": ("jupyter_mlpipe.notebook.api", "Pipeline"),
-    "Run": ("jupyter_mlpipe.execution.run", "Run"),
+    "Run": ("jupyter_mlpipe.execution.runs.run", "Run"),
     "component": ("jupyter_mlpipe.cells.decorator", "component"),
-    "log_metric": ("jupyter_mlpipe.execution.telling", "log_metric"),
-    "log_metrics": ("jupyter_mlpipe.execution.telling", "log_metrics"),
-    "progress": ("jupyter_mlpipe.execution.telling", "progress"),
+    "log_metric": ("jupyter_mlpipe.execution.process.telling", "log_metric"),
+    "log_metrics": ("jupyter_mlpipe.execution.process.telling", "log_metrics"),
+    "progress": ("jupyter_mlpipe.execution.process.telling", "progress"),
     "register_codec": ("jupyter_mlpipe.store.registered", "register_codec"),
     "current": ("jupyter_mlpipe.notebook.api", "current"),
 }

@@ -20,11 +20,12 @@ BELOW = {
     "notebook": {"errors", "model", "cells", "keys", "store", "execution"},
     "app": {"errors", "model", "cells", "keys", "store", "execution"},
 }
+WITHIN_EXECUTION = {"process": set(), "cluster": {"process"}, "runs": {"process", "cluster"}}
 FLEET = {"dask", "distributed"}
 NOTEBOOK_LIBRARIES = {"IPython", "ipywidgets", "anywidget", "comm", "ipykernel"}
 
 # A step process gives IPython to the cell that uses it, and only then: it is imported inside functions.
-STEP_PROCESS = {"execution/shell.py", "execution/shown.py", "execution/step.py"}
+STEP_PROCESS = {"execution/process/shell.py", "execution/process/shown.py", "execution/process/step.py"}
 
 
 class Import(NamedTuple):
@@ -93,6 +94,17 @@ def test_imports_go_down_only():
     assert upward == []
 
 
+def test_imports_within_the_execution_layer_go_down_only():
+    upward = []
+    for each in IMPORTS:
+        own, reached = (path.split(".") for path in (each.file.replace("/", "."), each.target))
+        if own[0] == "execution" and reached[:2] == ["jupyter_mlpipe", "execution"] and len(own) > 3:
+            assert len(reached) > 2, each
+            if reached[2] not in {own[1]} | WITHIN_EXECUTION[own[1]]:
+                upward.append(str(each))
+    assert upward == []
+
+
 def test_no_module_imports_the_whole_package():
     """`import jupyter_mlpipe` from below would be an upward import, whatever is then read from it."""
     whole = [
@@ -106,7 +118,7 @@ def test_no_module_imports_the_whole_package():
 
 
 def test_only_one_file_imports_the_fleet():
-    found = [str(each) for each in IMPORTS if each.top in FLEET and each.file != "execution/dask.py"]
+    found = [str(each) for each in IMPORTS if each.top in FLEET and each.file != "execution/cluster/dask.py"]
     assert found == []
 
 

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from jupyter_mlpipe.execution.why import describe_last, describe_now
+from jupyter_mlpipe.execution.runs.why import describe_last, describe_now
 from jupyter_mlpipe.model.diffs import shorten_diff
 from jupyter_mlpipe.model.planned import describe_expected
 from jupyter_mlpipe.model.status import readable, shorten

@@ -12,8 +12,8 @@ from rich.console import Console
 from jupyter_mlpipe.app.report import print_answer, print_json
 from jupyter_mlpipe.app.stores import add_store, open_asked
 from jupyter_mlpipe.errors import UsageError
-from jupyter_mlpipe.execution.detached import find_run
-from jupyter_mlpipe.execution.past import find_entry, list_runs, tell_diff, tell_runs
+from jupyter_mlpipe.execution.runs.detached import find_run
+from jupyter_mlpipe.execution.runs.past import find_entry, list_runs, tell_diff, tell_runs
 
 
 def add_options(commands: argparse._SubParsersAction[Any]) -> None:

@@ -2,7 +2,7 @@
 
 IPython turns ``%time y = f(x)`` into a call with a text. Here the statement stays Python beside its
 magic, so that names, definitions and changes of inputs are found as anywhere; the step process makes
-the call of it again (`jupyter_mlpipe.execution.magic_calls`). Magics that set up the kernel are taken
+the call of it again (`jupyter_mlpipe.execution.process.magic_calls`). Magics that set up the kernel are taken
 out: they are the notebook's, not the step's.
 """
 

@@ -1,1 +1,4 @@
-"""Plan, run machine, runner, the executor on Dask and the step process."""
+"""Running steps: `runs` decides and keeps account, `cluster` has the workers, `process` runs the code.
+
+Imports go down in this order only.
+"""

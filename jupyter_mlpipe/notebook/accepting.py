@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.errors import MLPipeError
-from jupyter_mlpipe.execution.accept import accept, revoke
-from jupyter_mlpipe.execution.step import user_name
-from jupyter_mlpipe.execution.why import Why, last_run
+from jupyter_mlpipe.execution.process.step import user_name
+from jupyter_mlpipe.execution.runs.accept import accept, revoke
+from jupyter_mlpipe.execution.runs.why import Why, last_run
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import shorten
 from jupyter_mlpipe.store.accepted import Accepted, all_accepted
@@ -28,7 +28,7 @@ def why(session: Session, step: str) -> Why:
 
 
 def accept_step(session: Session, step: str) -> Accepted:
-    """Let an earlier result of a step count for its code as it stands; see `execution.accept.accept`."""
+    """Let an earlier result of a step count for its code as it stands; see `execution.runs.accept.accept`."""
     session.registry.check(step)
     runner = session.backend.runner
     return accept(
@@ -42,7 +42,7 @@ def accept_step(session: Session, step: str) -> Accepted:
 
 
 def revoke_step(session: Session, step: str) -> list[Accepted]:
-    """Take back what was accepted for a step; see `execution.accept.revoke`."""
+    """Take back what was accepted for a step; see `execution.runs.accept.revoke`."""
     session.registry.check(step)
     try:
         key = session.plan([step])[step].key

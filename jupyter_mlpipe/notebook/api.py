@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.cells.decorator import component_of
 from jupyter_mlpipe.errors import PipelineError
-from jupyter_mlpipe.execution.past import StepDiff, diff_runs, find_entry, list_runs
-from jupyter_mlpipe.execution.pipeline import Pipeline as PlannedPipeline
-from jupyter_mlpipe.execution.plan import Plan
-from jupyter_mlpipe.execution.resolve import place
-from jupyter_mlpipe.execution.run import Run
-from jupyter_mlpipe.execution.runner import Runner
-from jupyter_mlpipe.execution.task import StepTask
-from jupyter_mlpipe.execution.why import Why
+from jupyter_mlpipe.execution.runs.past import StepDiff, diff_runs, find_entry, list_runs
+from jupyter_mlpipe.execution.runs.pipeline import Pipeline as PlannedPipeline
+from jupyter_mlpipe.execution.runs.plan import Plan
+from jupyter_mlpipe.execution.runs.resolve import place
+from jupyter_mlpipe.execution.runs.run import Run
+from jupyter_mlpipe.execution.runs.runner import Runner
+from jupyter_mlpipe.execution.runs.task import StepTask
+from jupyter_mlpipe.execution.runs.why import Why
 from jupyter_mlpipe.keys.closure import Closures
 from jupyter_mlpipe.keys.modules import LocalModules
 from jupyter_mlpipe.model import graph

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jupyter_mlpipe.execution.resolve import Choose
+from jupyter_mlpipe.execution.runs.resolve import Choose
 from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.model.pipeline import FromNotebook, Step
 from jupyter_mlpipe.notebook.names import Names

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jupyter_mlpipe.execution.local import Work
-from jupyter_mlpipe.execution.offers import Account
-from jupyter_mlpipe.execution.pools import Pool
-from jupyter_mlpipe.execution.runner import Runner
+from jupyter_mlpipe.execution.cluster.pools import Pool
+from jupyter_mlpipe.execution.runs.local import Work
+from jupyter_mlpipe.execution.runs.offers import Account
+from jupyter_mlpipe.execution.runs.runner import Runner
 from jupyter_mlpipe.notebook.cluster import MakeExecutor
 from jupyter_mlpipe.notebook.config import MLPipe
 from jupyter_mlpipe.store.history import History

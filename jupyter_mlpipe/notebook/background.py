@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
-from jupyter_mlpipe.execution.run import Run
+from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.notebook.cellview import CellView
 from jupyter_mlpipe.notebook.registry import Registry

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jupyter_mlpipe.execution.shell import plain
-from jupyter_mlpipe.execution.shown import Output, Shown, error_output, stream_output
+from jupyter_mlpipe.execution.process.shell import plain
+from jupyter_mlpipe.execution.process.shown import Output, Shown, error_output, stream_output
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 _STREAMS = ("stdout", "stderr")

@@ -13,9 +13,9 @@ from typing import Any
 
 from jupyter_mlpipe.cells.patches import find_patches
 from jupyter_mlpipe.errors import describe_error
-from jupyter_mlpipe.execution.accept import is_accepted
-from jupyter_mlpipe.execution.run import Run, RunStep
-from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND
+from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND
+from jupyter_mlpipe.execution.runs.accept import is_accepted
+from jupyter_mlpipe.execution.runs.run import Run, RunStep
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.metrics import describe_metrics, describe_progress, numbers_to_json
 from jupyter_mlpipe.model.resources import describe_bytes, describe_seconds

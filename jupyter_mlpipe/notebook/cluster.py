@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_mlpipe.errors import UsageError
-from jupyter_mlpipe.execution.executor import Executor
-from jupyter_mlpipe.execution.pools import Pool, Share, describe_excess, share_out
+from jupyter_mlpipe.execution.cluster.executor import Executor
+from jupyter_mlpipe.execution.cluster.pools import Pool, Share, describe_excess, share_out
 
 
 def make_executor(target: Any, store: str, pools: Sequence[Pool] = ()) -> Executor:
@@ -24,7 +24,7 @@ def make_executor(target: Any, store: str, pools: Sequence[Pool] = ()) -> Execut
         The workers that are started on this machine; by default one that offers all of it.
     """
     # Only a notebook in which a step has to run pays for importing Dask.
-    from jupyter_mlpipe.execution.dask import DaskExecutor
+    from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
 
     return DaskExecutor(target or None, store=store, pools=pools)
 
@@ -37,7 +37,7 @@ def check_pools(pools: Sequence[Pool]) -> tuple[dict[str, Share], str]:
     UsageError
         The machine does not have the GPUs.
     """
-    from jupyter_mlpipe.execution.dask import this_machine
+    from jupyter_mlpipe.execution.cluster.dask import this_machine
 
     machine = this_machine()
     shares = share_out(pools, machine)
@@ -75,6 +75,6 @@ def _with_pools(target: Any, store: str, pools: tuple[Pool, ...]) -> MakeExecuto
 
 
 def _reach(address: str, security: Any, store: str) -> MakeExecutor:
-    from jupyter_mlpipe.execution.dask import reach
+    from jupyter_mlpipe.execution.cluster.dask import reach
 
     return MakeExecutor(reach(address, security), store)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jupyter_mlpipe.execution.offers import Account, Waiting, WorkerUse, join_names
-from jupyter_mlpipe.execution.pools import Share
+from jupyter_mlpipe.execution.cluster.pools import Share
+from jupyter_mlpipe.execution.runs.offers import Account, Waiting, WorkerUse, join_names
 from jupyter_mlpipe.model.resources import describe_amounts
 from jupyter_mlpipe.notebook.views import Bundle, table_bundle
 

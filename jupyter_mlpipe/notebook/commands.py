@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from jupyter_mlpipe.cells.adopt import advise
 from jupyter_mlpipe.cells.cache_words import add_cache_words, cache_arguments
 from jupyter_mlpipe.errors import UsageError, close_matches
-from jupyter_mlpipe.execution.past import find_entry, list_runs, tell_diff, tell_runs
+from jupyter_mlpipe.execution.runs.past import find_entry, list_runs, tell_diff, tell_runs
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.notebook.accepting import accepted_facts, accepted_of, why
 from jupyter_mlpipe.notebook.cluster import check_pools

@@ -10,7 +10,7 @@ from traitlets import Enum, List, TraitError, Unicode, validate
 from traitlets.config import Configurable
 
 from jupyter_mlpipe.errors import UsageError
-from jupyter_mlpipe.execution.pools import Pool
+from jupyter_mlpipe.execution.cluster.pools import Pool
 from jupyter_mlpipe.notebook.pools import parse_pools
 from jupyter_mlpipe.store.place import find_store
 

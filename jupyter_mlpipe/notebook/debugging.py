@@ -19,13 +19,13 @@ from typing import Any
 from IPython.display import display
 
 from jupyter_mlpipe.errors import UsageError
-from jupyter_mlpipe.execution.body import Body, call_function
-from jupyter_mlpipe.execution.plan import find_companions, take_inputs
-from jupyter_mlpipe.execution.scene import Scene
-from jupyter_mlpipe.execution.settings import with_settings
-from jupyter_mlpipe.execution.spec import StepSpec
-from jupyter_mlpipe.execution.step import fill
-from jupyter_mlpipe.execution.task import StepTask, make_spec
+from jupyter_mlpipe.execution.process.body import Body, call_function
+from jupyter_mlpipe.execution.process.scene import Scene
+from jupyter_mlpipe.execution.process.spec import StepSpec
+from jupyter_mlpipe.execution.process.step import fill
+from jupyter_mlpipe.execution.runs.plan import find_companions, take_inputs
+from jupyter_mlpipe.execution.runs.settings import with_settings
+from jupyter_mlpipe.execution.runs.task import StepTask, make_spec
 from jupyter_mlpipe.keys.held import alter
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.notebook.output import CellOutput

@@ -13,7 +13,7 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
-from jupyter_mlpipe.execution.unseen import settle_classes
+from jupyter_mlpipe.execution.process.unseen import settle_classes
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.held import DefinitionPickle, alter, is_holder
 from jupyter_mlpipe.keys.pickles import load_artifact

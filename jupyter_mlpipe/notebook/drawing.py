@@ -14,7 +14,7 @@ import sysconfig
 from pathlib import Path
 
 from jupyter_mlpipe.errors import MLPipeError
-from jupyter_mlpipe.execution.accept import is_accepted
+from jupyter_mlpipe.execution.runs.accept import is_accepted
 from jupyter_mlpipe.model.metrics import describe_progress
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reason, shorten

@@ -13,9 +13,9 @@ from IPython.core.error import InputRejected
 from jupyter_mlpipe.cells.header import comment_header
 from jupyter_mlpipe.cells.magics import component_first
 from jupyter_mlpipe.errors import MLPipeError
-from jupyter_mlpipe.execution.figures import make_figures_showable
-from jupyter_mlpipe.execution.plan import Plan
-from jupyter_mlpipe.execution.why import Why
+from jupyter_mlpipe.execution.process.figures import make_figures_showable
+from jupyter_mlpipe.execution.runs.plan import Plan
+from jupyter_mlpipe.execution.runs.why import Why
 from jupyter_mlpipe.notebook.automagic import KnownNameChecker
 from jupyter_mlpipe.notebook.completion import make_matcher
 from jupyter_mlpipe.notebook.magics import PipelineMagics

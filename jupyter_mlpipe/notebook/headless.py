@@ -11,7 +11,7 @@ from jupyter_mlpipe.model.headless import COMM_TARGET, VARIABLE
 from jupyter_mlpipe.notebook.parameters import Text
 
 if TYPE_CHECKING:
-    from jupyter_mlpipe.execution.run import Run
+    from jupyter_mlpipe.execution.runs.run import Run
 
 
 @dataclass(slots=True)

@@ -21,20 +21,20 @@ from typing import Any
 
 from jupyter_mlpipe.cells.names import parse_cell
 from jupyter_mlpipe.errors import MLPipeError, StepOutputError, UsageError
-from jupyter_mlpipe.execution.body import Body, ReturnedWrongly, call_function, unpack_result
-from jupyter_mlpipe.execution.declared import Declared
-from jupyter_mlpipe.execution.executor import StepFailure
-from jupyter_mlpipe.execution.local import LocalFailure, LocalJob
-from jupyter_mlpipe.execution.mentions import Mentions
-from jupyter_mlpipe.execution.outcome import GivenValues, Outcome
-from jupyter_mlpipe.execution.own_state import OwnState, OwnStates
-from jupyter_mlpipe.execution.scene import Scene
-from jupyter_mlpipe.execution.spec import CLOSED_FILE, NOT_BOUND, StepSpec
-from jupyter_mlpipe.execution.step import store_result, user_name
-from jupyter_mlpipe.execution.task import StepTask
-from jupyter_mlpipe.execution.telling import Told
-from jupyter_mlpipe.execution.unseen import names_bound_unseen, settle_classes
-from jupyter_mlpipe.execution.watch import AuditHook, FileWatch
+from jupyter_mlpipe.execution.process.body import Body, ReturnedWrongly, call_function, unpack_result
+from jupyter_mlpipe.execution.process.declared import Declared
+from jupyter_mlpipe.execution.process.mentions import Mentions
+from jupyter_mlpipe.execution.process.messages import StepFailure
+from jupyter_mlpipe.execution.process.outcome import GivenValues, Outcome
+from jupyter_mlpipe.execution.process.own_state import OwnState, OwnStates
+from jupyter_mlpipe.execution.process.scene import Scene
+from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND, StepSpec
+from jupyter_mlpipe.execution.process.step import store_result, user_name
+from jupyter_mlpipe.execution.process.telling import Told
+from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes
+from jupyter_mlpipe.execution.process.watch import AuditHook, FileWatch
+from jupyter_mlpipe.execution.runs.local import LocalFailure, LocalJob
+from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.keys.given import Snapshot, give
 from jupyter_mlpipe.keys.randomness import state_digest
 from jupyter_mlpipe.model.component import Component

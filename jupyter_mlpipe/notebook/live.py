@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from jupyter_mlpipe.execution.run import Run
+from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.model.status import RunSnapshot
 from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.views import graph_bundle

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jupyter_mlpipe.execution.run import Run
+from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.notebook.definitions import Definitions
 from jupyter_mlpipe.notebook.names import Names
 from jupyter_mlpipe.store.comparing import holds

@@ -16,8 +16,8 @@ from typing import Any
 
 from jupyter_mlpipe.cells.deeds import changed_through, makes_widgets
 from jupyter_mlpipe.errors import MLPipeError, UnknownNameError, describe_error
-from jupyter_mlpipe.execution.spec import NOT_BOUND
-from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.execution.process.spec import NOT_BOUND
+from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.notebook.here import HereCell, StepsHere, read_here

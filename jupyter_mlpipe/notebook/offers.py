@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from jupyter_mlpipe.errors import StepError
-from jupyter_mlpipe.execution.run import Run, RunStep
-from jupyter_mlpipe.execution.spec import CLOSED_FILE
-from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.execution.process.spec import CLOSED_FILE
+from jupyter_mlpipe.execution.runs.run import Run, RunStep
+from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model.headless import NOT_RUN
 from jupyter_mlpipe.model.pipeline import FromStep
 from jupyter_mlpipe.notebook.definitions import Definitions

@@ -9,7 +9,7 @@ from typing import Any
 from IPython.core.page import page
 
 from jupyter_mlpipe.errors import MLPipeError, StepError
-from jupyter_mlpipe.execution.shown import OURS
+from jupyter_mlpipe.execution.process.shown import OURS
 from jupyter_mlpipe.notebook.tracebacks import render
 
 MIME = OURS

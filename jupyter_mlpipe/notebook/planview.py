@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from jupyter_mlpipe.execution.why import Why, describe_last, describe_now
+from jupyter_mlpipe.execution.runs.why import Why, describe_last, describe_now
 from jupyter_mlpipe.model.planned import describe_expected, plan_json
 from jupyter_mlpipe.model.status import StepPlan, readable, shorten
 from jupyter_mlpipe.notebook.look import FAINT_STYLE, LOOKS, look_of

@@ -9,7 +9,7 @@ from typing import Any
 
 from jupyter_mlpipe.cells.units import parse_count, parse_number, parse_size
 from jupyter_mlpipe.errors import UsageError
-from jupyter_mlpipe.execution.pools import Pool
+from jupyter_mlpipe.execution.cluster.pools import Pool
 from jupyter_mlpipe.model.resources import NAME
 
 FORM = "NAME:workers=N,cpus=N,memory=SIZE,gpus=N, such as cpu:workers=2,cpus=1,memory=2GB"

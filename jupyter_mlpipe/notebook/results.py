@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from jupyter_mlpipe.errors import MLPipeError
-from jupyter_mlpipe.execution.run import Run
+from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.notebook.names import reads_any_name
 from jupyter_mlpipe.notebook.output import Shown
 

@@ -9,13 +9,13 @@ from functools import partial
 from typing import TypeVar
 
 from jupyter_mlpipe.errors import UsageError
-from jupyter_mlpipe.execution.detached import RunFolder, find_run, runs_of
-from jupyter_mlpipe.execution.following import attach as attach_run
-from jupyter_mlpipe.execution.handover import detach as start_detached
-from jupyter_mlpipe.execution.run import Run
-from jupyter_mlpipe.execution.spec import USUAL_MODE
-from jupyter_mlpipe.execution.state import Listener
-from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.execution.process.spec import USUAL_MODE
+from jupyter_mlpipe.execution.runs.detached import RunFolder, find_run, runs_of
+from jupyter_mlpipe.execution.runs.following import attach as attach_run
+from jupyter_mlpipe.execution.runs.handover import detach as start_detached
+from jupyter_mlpipe.execution.runs.run import Run
+from jupyter_mlpipe.execution.runs.state import Listener
+from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.notebook.backend import Backend

@@ -22,12 +22,12 @@ from jupyter_mlpipe.errors import (
     UsageError,
     close_matches,
 )
-from jupyter_mlpipe.execution.collector import paused_collector
-from jupyter_mlpipe.execution.file_words import may_read, may_write
-from jupyter_mlpipe.execution.plan import Plan, plan_steps
-from jupyter_mlpipe.execution.run import Run, RunStep
-from jupyter_mlpipe.execution.spec import NOT_BOUND
-from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.execution.process.spec import NOT_BOUND
+from jupyter_mlpipe.execution.runs.collector import paused_collector
+from jupyter_mlpipe.execution.runs.file_words import may_read, may_write
+from jupyter_mlpipe.execution.runs.plan import Plan, plan_steps
+from jupyter_mlpipe.execution.runs.run import Run, RunStep
+from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromStep, Step

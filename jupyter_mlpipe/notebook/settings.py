@@ -9,8 +9,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from jupyter_mlpipe.execution.run import Run
-from jupyter_mlpipe.execution.settings import effects_of
+from jupyter_mlpipe.execution.runs.run import Run
+from jupyter_mlpipe.execution.runs.settings import effects_of
 from jupyter_mlpipe.keys.given import PROVIDERS, STATES, Effects, apply
 from jupyter_mlpipe.keys.providers import Changes
 from jupyter_mlpipe.model.status import ENDED

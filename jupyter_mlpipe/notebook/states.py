@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from jupyter_mlpipe.errors import MLPipeError
-from jupyter_mlpipe.execution.plan import Plan
-from jupyter_mlpipe.execution.run import Run, RunStep
-from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.execution.runs.plan import Plan
+from jupyter_mlpipe.execution.runs.run import Run, RunStep
+from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model.status import StepSnapshot
 from jupyter_mlpipe.store.records import Record
 

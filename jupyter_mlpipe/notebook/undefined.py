@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jupyter_mlpipe.cells.names import analyse
 from jupyter_mlpipe.errors import close_matches, describe_error
-from jupyter_mlpipe.execution.spec import NOT_BOUND
+from jupyter_mlpipe.execution.process.spec import NOT_BOUND
 from jupyter_mlpipe.notebook.registry import Registry
 from jupyter_mlpipe.notebook.states import States
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import distributed
 from support import print_table
 
-from jupyter_mlpipe.execution.dask import DaskExecutor
-from jupyter_mlpipe.execution.executor import Event, StepMessage
-from jupyter_mlpipe.execution.spec import StepSpec
+from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
+from jupyter_mlpipe.execution.cluster.executor import Event, StepMessage
+from jupyter_mlpipe.execution.process.spec import StepSpec
 from jupyter_mlpipe.store.store import open_store
 
 N_STEPS = 100

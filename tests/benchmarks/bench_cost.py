@@ -52,13 +52,13 @@ KERNEL_PARTS = {
     "settings": [
         "notebook.registry:Registry._given",
         "notebook.settings:SettingsOfSteps.take",
-        "execution.runner:with_settings",
+        "execution.runs.runner:with_settings",
     ],
-    "plan": ["execution.runner:plan_steps", "execution.runner:decide"],
+    "plan": ["execution.runs.runner:plan_steps", "execution.runs.runner:decide"],
     "submission": [
-        "execution.runner:make_spec",
-        "execution.runner:Runner.start",
-        "execution.fleet:Fleet.submit",
+        "execution.runs.runner:make_spec",
+        "execution.runs.runner:Runner.start",
+        "execution.runs.fleet:Fleet.submit",
     ],
     "displays": [
         "notebook.cellview:CellView.begin",
@@ -73,28 +73,31 @@ KERNEL_PARTS = {
     ],
     "learning": [
         "notebook.offers:Offers._learn",
-        "execution.client:StepServer._preload_like",
+        "execution.process.client:StepServer._preload_like",
     ],
     "waiting": ["notebook.cellview:CellView.wait"],
 }
 STEP_PARTS = {
-    "in the step: set up": ["execution.step:StepProcess.run"],
-    "in the step: inputs and captured values": ["execution.step:_fill"],
+    "in the step: set up": ["execution.process.step:StepProcess.run"],
+    "in the step: inputs and captured values": ["execution.process.step:fill"],
     "in the step: settings": [
-        "execution.step:make_scene",
-        "execution.scene:Scene.begin",
-        "execution.scene:Scene.end",
+        "execution.process.step:make_scene",
+        "execution.process.scene:Scene.begin",
+        "execution.process.scene:Scene.end",
     ],
-    "in the step: body": ["execution.step:StepProcess._run_body"],
-    "in the step: displays": ["execution.shell:LazyShell.show_result", "execution.shell:LazyShell.end_cell"],
+    "in the step: body": ["execution.process.step:StepProcess._run_body"],
+    "in the step: displays": [
+        "execution.process.shell:LazyShell.show_result",
+        "execution.process.shell:LazyShell.end_cell",
+    ],
     "in the step: finding changes": [
-        "execution.outcome:GivenValues.__init__",
-        "execution.outcome:GivenValues.store_outcome",
+        "execution.process.outcome:GivenValues.__init__",
+        "execution.process.outcome:GivenValues.store_outcome",
     ],
     "in the step: encoding and writing outputs": [
         "store.store:Store.put_value",
         "store.store:Store.put_values",
-        "execution.step:store_result",
+        "execution.process.step:store_result",
     ],
     "in the step: writing the record": ["store.store:Store.put_shown", "store.store:Store.put_record"],
 }

@@ -14,9 +14,9 @@ from typing import NoReturn
 
 from support import ms, print_table
 
-from jupyter_mlpipe.execution.plan import plan_steps
-from jupyter_mlpipe.execution.runner import Runner
-from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.execution.runs.plan import plan_steps
+from jupyter_mlpipe.execution.runs.runner import Runner
+from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.model.component import Component

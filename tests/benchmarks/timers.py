@@ -53,18 +53,18 @@ def _timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def time_steps(parts: Mapping[str, list[str]], file: str) -> None:
     """In the kernel, before a cluster starts: have steps time themselves, and write that to `file`."""
-    from jupyter_mlpipe.execution import client
+    from jupyter_mlpipe.execution.process import client
 
     here = __file__.rpartition("/")[0]
     call = f"sys.path.append({here!r}); import timers; timers.install_in_step({parts!r}, {file!r})"
-    main = "from jupyter_mlpipe.execution.server import main; main()"
+    main = "from jupyter_mlpipe.execution.process.server import main; main()"
     assert main in client._BOOT
     client._BOOT = client._BOOT.replace(main, f"{call.replace('{', '{{').replace('}', '}}')}; {main}")
 
 
 def install_in_step(parts: Mapping[str, list[str]], file: str) -> None:
     """In the fork server: what a child does before it is given a step does not count."""
-    from jupyter_mlpipe.execution import server, step
+    from jupyter_mlpipe.execution.process import server, step
 
     install(parts)
     run, leave = step.StepProcess.run, step._leave

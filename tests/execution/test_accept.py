@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from jupyter_mlpipe.errors import UsageError
-from jupyter_mlpipe.execution.accept import accept, is_accepted, revoke
+from jupyter_mlpipe.execution.runs.accept import accept, is_accepted, revoke
 from jupyter_mlpipe.store.accepted import all_accepted
 from jupyter_mlpipe.store.records import Record
 from tests.execution.test_plan import NOW, chain, decisions, make_task, world

@@ -10,9 +10,9 @@ import distributed
 import pytest
 
 from jupyter_mlpipe.errors import ClusterError
-from jupyter_mlpipe.execution.dask import DaskExecutor
-from jupyter_mlpipe.execution.plan import plan_steps
-from jupyter_mlpipe.execution.runner import Runner
+from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
+from jupyter_mlpipe.execution.runs.plan import plan_steps
+from jupyter_mlpipe.execution.runs.runner import Runner
 from jupyter_mlpipe.store.store import open_store
 from tests.execution.test_runner_dask import make_task, statuses, tasks_of
 from tests.support.dask_cluster import DaskCluster, end, wait_for

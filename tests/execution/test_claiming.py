@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from jupyter_mlpipe.execution.runner import Runner
+from jupyter_mlpipe.execution.runs.runner import Runner
 from jupyter_mlpipe.model.resources import Offer
 from jupyter_mlpipe.model.status import Reason
 from jupyter_mlpipe.store.store import open_store

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jupyter_mlpipe.execution.collector import paused_collector
+from jupyter_mlpipe.execution.runs.collector import paused_collector
 
 
 @pytest.fixture(autouse=True)

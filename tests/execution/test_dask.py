@@ -18,9 +18,9 @@ import psutil
 import pytest
 
 from jupyter_mlpipe.errors import ClusterError
-from jupyter_mlpipe.execution.dask import DaskExecutor
-from jupyter_mlpipe.execution.executor import Event, StepLost, StepMessage, WorkersChanged
-from jupyter_mlpipe.execution.pools import Pool
+from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
+from jupyter_mlpipe.execution.cluster.executor import Event, StepLost, StepMessage, WorkersChanged
+from jupyter_mlpipe.execution.cluster.pools import Pool
 from jupyter_mlpipe.model.resources import Offer
 from tests.support.steps import Ended, Steps
 
@@ -287,7 +287,7 @@ def test_end_of_the_kernel_ends_everything(tmp_path: Path, how: str) -> None:
 import sys
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
-from jupyter_mlpipe.execution.dask import DaskExecutor
+from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
 from tests.support.steps import Steps
 def show(event):
     message = getattr(event, "message", {})

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from jupyter_mlpipe.errors import ResourceError
-from jupyter_mlpipe.execution.dask import DaskExecutor
-from jupyter_mlpipe.execution.pools import Pool
-from jupyter_mlpipe.execution.runner import Runner
-from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
+from jupyter_mlpipe.execution.cluster.pools import Pool
+from jupyter_mlpipe.execution.runs.runner import Runner
+from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model.resources import Resources
 from jupyter_mlpipe.store.store import open_store
 from tests.execution.test_runner_dask import make_task, statuses, tasks_of

@@ -3,7 +3,7 @@
 import pytest
 
 from jupyter_mlpipe.errors import ClusterError
-from jupyter_mlpipe.execution.environments import Environments, Reported
+from jupyter_mlpipe.execution.cluster.environments import Environments, Reported
 from jupyter_mlpipe.keys.environment import absent, find_changed, look_up, mark_of
 from jupyter_mlpipe.keys.modules import LocalModules
 from jupyter_mlpipe.model.resources import Offer, Resources

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_mlpipe.errors import MLPipeError, StepError
-from jupyter_mlpipe.execution.eventlog import (
+from jupyter_mlpipe.execution.runs.eventlog import (
     RESERVE,
     RESERVE_BYTES,
     EventReader,
@@ -23,9 +23,9 @@ from jupyter_mlpipe.execution.eventlog import (
     status_line,
     unpack,
 )
-from jupyter_mlpipe.execution.run import Run
-from jupyter_mlpipe.execution.state import RunState
-from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.execution.runs.run import Run
+from jupyter_mlpipe.execution.runs.state import RunState
+from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import Step

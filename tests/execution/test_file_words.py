@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_mlpipe.execution.file_words import may_read, may_write
+from jupyter_mlpipe.execution.runs.file_words import may_read, may_write
 
 
 @pytest.mark.parametrize(

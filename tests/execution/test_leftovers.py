@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from jupyter_mlpipe.execution.files import ABSENT, CHANGED, MISSING, THERE
+from jupyter_mlpipe.execution.process.files import ABSENT, CHANGED, MISSING, THERE
 from jupyter_mlpipe.store.files import Limits
 from jupyter_mlpipe.store.records import Record
 from tests.support.steps import Steps

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from jupyter_mlpipe.execution.local_modules import Beyond, install_modules
+from jupyter_mlpipe.execution.process.local_modules import Beyond, install_modules
 from jupyter_mlpipe.keys.sources import ModuleSource
 
 TEXT = "import dataclasses\nK = 1\ndef f(): return g()\ndef g(): return K\nclass A: pass\n"

@@ -1,6 +1,6 @@
 import pytest
 
-from jupyter_mlpipe.execution.events import (
+from jupyter_mlpipe.execution.runs.events import (
     AddRun,
     Ask,
     CancelRun,
@@ -27,9 +27,9 @@ from jupyter_mlpipe.execution.events import (
     TimeUp,
     WorkersKnown,
 )
-from jupyter_mlpipe.execution.machine import MAX_BACKOFF_S, RunMachine
-from jupyter_mlpipe.execution.offers import Account, Waiting, WorkerUse
-from jupyter_mlpipe.execution.placing import PATIENCE
+from jupyter_mlpipe.execution.runs.machine import MAX_BACKOFF_S, RunMachine
+from jupyter_mlpipe.execution.runs.offers import Account, Waiting, WorkerUse
+from jupyter_mlpipe.execution.runs.placing import PATIENCE
 from jupyter_mlpipe.model.resources import Offer
 
 CPU = {"CPU": 1.0}

@@ -8,7 +8,7 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_mlpipe.execution.events import (
+from jupyter_mlpipe.execution.runs.events import (
     AddRun,
     Ask,
     CancelRun,
@@ -34,8 +34,8 @@ from jupyter_mlpipe.execution.events import (
     TimeUp,
     WorkersKnown,
 )
-from jupyter_mlpipe.execution.machine import RunMachine
-from jupyter_mlpipe.execution.placing import PATIENCE, Placing
+from jupyter_mlpipe.execution.runs.machine import RunMachine
+from jupyter_mlpipe.execution.runs.placing import PATIENCE, Placing
 from jupyter_mlpipe.model.resources import Offer, fits
 from jupyter_mlpipe.model.status import ENDED
 

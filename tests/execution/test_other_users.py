@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jupyter_mlpipe.execution.dask import DaskExecutor
-from jupyter_mlpipe.execution.runner import Runner
+from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
+from jupyter_mlpipe.execution.runs.runner import Runner
 from jupyter_mlpipe.store.store import open_store
 from tests.execution.test_runner_dask import make_task, tasks_of
 

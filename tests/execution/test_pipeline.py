@@ -1,9 +1,9 @@
 import pytest
 
 from jupyter_mlpipe.errors import ParameterError, UnknownStepError, UsageError
-from jupyter_mlpipe.execution.pipeline import Pipeline
-from jupyter_mlpipe.execution.runner import Runner
-from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.execution.runs.pipeline import Pipeline
+from jupyter_mlpipe.execution.runs.runner import Runner
+from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.model.component import Component

@@ -5,9 +5,9 @@ import os
 import pytest
 
 from jupyter_mlpipe.errors import UnknownStepError
-from jupyter_mlpipe.execution.files import file_digest
-from jupyter_mlpipe.execution.plan import plan_steps
-from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.execution.process.files import file_digest
+from jupyter_mlpipe.execution.runs.plan import plan_steps
+from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.model.component import Component, Options

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jupyter_mlpipe.errors import UsageError
-from jupyter_mlpipe.execution.pools import Machine, Pool, Share, describe_excess, share_out
+from jupyter_mlpipe.execution.cluster.pools import Machine, Pool, Share, describe_excess, share_out
 from jupyter_mlpipe.model.resources import Offer
 
 GB = 10**9

@@ -20,14 +20,14 @@ from jupyter_mlpipe.errors import (
     UnknownNameError,
     UnknownStepError,
 )
-from jupyter_mlpipe.execution.accept import accept, is_accepted
-from jupyter_mlpipe.execution.executor import StepLost, StepMessage
-from jupyter_mlpipe.execution.offers import Account
-from jupyter_mlpipe.execution.plan import plan_steps
-from jupyter_mlpipe.execution.runner import Runner
-from jupyter_mlpipe.execution.spec import StepSpec
-from jupyter_mlpipe.execution.task import StepTask
-from jupyter_mlpipe.execution.why import last_run
+from jupyter_mlpipe.execution.cluster.executor import StepLost, StepMessage
+from jupyter_mlpipe.execution.process.spec import StepSpec
+from jupyter_mlpipe.execution.runs.accept import accept, is_accepted
+from jupyter_mlpipe.execution.runs.offers import Account
+from jupyter_mlpipe.execution.runs.plan import plan_steps
+from jupyter_mlpipe.execution.runs.runner import Runner
+from jupyter_mlpipe.execution.runs.task import StepTask
+from jupyter_mlpipe.execution.runs.why import last_run
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.model.component import Component, Options

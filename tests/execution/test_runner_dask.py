@@ -6,9 +6,9 @@ import time
 import pytest
 
 from jupyter_mlpipe.errors import ResourceError, StepDiedError, StepError, StepTimeoutError
-from jupyter_mlpipe.execution.dask import DaskExecutor
-from jupyter_mlpipe.execution.runner import Runner
-from jupyter_mlpipe.execution.task import StepTask
+from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
+from jupyter_mlpipe.execution.runs.runner import Runner
+from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.model.component import Component, Definition, Options

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_mlpipe.execution.declared import DeclaredPlace
+from jupyter_mlpipe.execution.process.declared import DeclaredPlace
 from jupyter_mlpipe.keys.derive import place_ingredients
 from jupyter_mlpipe.keys.places import place_digest
 from jupyter_mlpipe.model.files import File, Folder, Place

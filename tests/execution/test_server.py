@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from jupyter_mlpipe.errors import ClusterError
-from jupyter_mlpipe.execution.client import StepServer
-from jupyter_mlpipe.execution.spec import Prelude
+from jupyter_mlpipe.execution.process.client import StepServer
+from jupyter_mlpipe.execution.process.spec import Prelude
 from tests.support.steps import Ended, Steps
 
 _PATIENCE_S = 20
@@ -201,7 +201,9 @@ def test_server_that_was_killed_is_started_again(own: Steps) -> None:
 
 
 def _kill_server() -> None:
-    [server] = [p for p in psutil.Process().children() if "execution.server" in " ".join(p.cmdline())][-1:]
+    [server] = [
+        p for p in psutil.Process().children() if "execution.process.server" in " ".join(p.cmdline())
+    ][-1:]
     children = server.children()
     server.send_signal(signal.SIGKILL)
     _eventually(lambda: all(_gone(process.pid) for process in children))

@@ -1,7 +1,7 @@
 import pickle
 
-from jupyter_mlpipe.execution.spec import Prelude
-from jupyter_mlpipe.execution.task import StepTask, make_spec
+from jupyter_mlpipe.execution.process.spec import Prelude
+from jupyter_mlpipe.execution.runs.task import StepTask, make_spec
 from jupyter_mlpipe.keys.closure import Closure, ModuleSource
 from jupyter_mlpipe.model.component import Component, Definition, Options
 from jupyter_mlpipe.model.pipeline import FromParameter, FromStep, Step

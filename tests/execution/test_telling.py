@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jupyter_mlpipe as mlpipe
-from jupyter_mlpipe.execution.telling import CURVE_POINTS, Told
+from jupyter_mlpipe.execution.process.telling import CURVE_POINTS, Told
 from jupyter_mlpipe.model.metrics import describe_progress, numbers_from_json
 from tests.support.steps import Ended, Steps
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from jupyter_mlpipe.execution.files import MISSING, digest_as_before, file_digest
+from jupyter_mlpipe.execution.process.files import MISSING, digest_as_before, file_digest
 from tests.support.steps import Steps
 
 

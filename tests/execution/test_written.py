@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from jupyter_mlpipe.errors import ArtifactMissingError
-from jupyter_mlpipe.execution.files import MISSING, file_digest
-from jupyter_mlpipe.execution.task import StepTask
-from jupyter_mlpipe.execution.written import file_order, file_reasons, note_ahead, restore
+from jupyter_mlpipe.execution.process.files import MISSING, file_digest
+from jupyter_mlpipe.execution.runs.task import StepTask
+from jupyter_mlpipe.execution.runs.written import file_order, file_reasons, note_ahead, restore
 from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromStep, Step

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jupyter_mlpipe.execution.detached import runs_of
+from jupyter_mlpipe.execution.runs.detached import runs_of
 from tests.execution.test_dask import ForeignCluster
 from tests.notebook.test_robustness import (
     Marked,

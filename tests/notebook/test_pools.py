@@ -13,7 +13,7 @@ import pytest
 from traitlets import TraitError
 
 from jupyter_mlpipe.errors import UsageError
-from jupyter_mlpipe.execution.pools import Pool
+from jupyter_mlpipe.execution.cluster.pools import Pool
 from jupyter_mlpipe.notebook.config import MLPipe
 from jupyter_mlpipe.notebook.pools import parse_pools
 from tests.support.kernel import MIME, Kernel, Result

@@ -48,7 +48,7 @@ class Marked:
         wait_until(lambda: not self.alive(), f"processes left: {self.alive()}")
 
     def fork_server(self) -> psutil.Process:
-        servers = [p for p in self.alive() if any("execution.server" in word for word in p.cmdline())]
+        servers = [p for p in self.alive() if any("execution.process.server" in word for word in p.cmdline())]
         # Its children have its command line too.
         (server,) = [p for p in servers if p.ppid() not in [other.pid for other in servers]]
         return server

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jupyter_mlpipe.execution.client import StepServer
-from jupyter_mlpipe.execution.shown import Shown
-from jupyter_mlpipe.execution.spec import StepSpec
+from jupyter_mlpipe.execution.process.client import StepServer
+from jupyter_mlpipe.execution.process.shown import Shown
+from jupyter_mlpipe.execution.process.spec import StepSpec
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.store import Store, open_store
 

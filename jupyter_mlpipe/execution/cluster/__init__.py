@@ -1,0 +1,1 @@
+"""Workers: pools of our own on Dask, clusters that exist, and which packages they have."""

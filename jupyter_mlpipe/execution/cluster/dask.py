@@ -1,0 +1,524 @@
+"""The executor on Dask: a cluster of our own, or one that is there. Only this file imports distributed.
+
+Dask places nothing here: the run machine says which worker runs what. Futures are used only to
+notice that a worker or the cluster is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import json
+import logging
+import os
+import threading
+import uuid
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dask
+import distributed
+from dask.system import CPU_COUNT
+from distributed.system import MEMORY_LIMIT
+from distributed.utils import silence_logging_cmgr
+
+from jupyter_mlpipe.errors import ClusterError, MLPipeError
+from jupyter_mlpipe.execution.cluster import dask_worker
+from jupyter_mlpipe.execution.cluster.attached import AttachedWorkers, Present
+from jupyter_mlpipe.execution.cluster.dask_random import leave_random_numbers_alone
+from jupyter_mlpipe.execution.cluster.dask_worker import join
+from jupyter_mlpipe.execution.cluster.devices import Devices, find_devices
+from jupyter_mlpipe.execution.cluster.environments import Reported
+from jupyter_mlpipe.execution.cluster.executor import (
+    Amounts,
+    ClusterLost,
+    Event,
+    StepLost,
+    StepMessage,
+    Workers,
+    WorkersChanged,
+)
+from jupyter_mlpipe.execution.cluster.pools import Machine, Pool, share_out
+from jupyter_mlpipe.execution.process.messages import Message
+
+_log = logging.getLogger(__name__)
+# Each thread only relays a step, and amounts limit how many there are: so many where all ask for little.
+# Not more, since Dask starts a thread for each step up to this number, and idle ones wake up every second.
+_THREADS_PER_CPU, _MIN_THREADS = 8, 16
+_CLOSE_S = 10
+_ANSWER_S = 20
+_SCATTER_BYTES = 1_000_000
+_CONFIG = {
+    # Retries are the run machine's.
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.work-stealing": False,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.low-level-log-length": 100,
+    # They tell whoever asks about tasks, calls and logs, also without a dashboard.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    # Nobody looks at what these measure, all the time, in the notebook's own process.
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
+}
+
+
+leave_random_numbers_alone()
+
+
+class DaskExecutor:
+    """Runs steps on the workers of a Dask cluster.
+
+    Parameters
+    ----------
+    target
+        None for a cluster of our own in this process; else a scheduler's address, the path of a
+        scheduler file, a `distributed.Client`, or one of Dask's clusters. These are not closed by us.
+    pools
+        The workers of our own cluster; by default one that offers all of this machine.
+    connect_s
+        How long to wait for a scheduler to answer.
+    store
+        Address of the store: workers of a cluster that was there must reach it.
+    """
+
+    def __init__(
+        self,
+        target: Any = None,
+        *,
+        pools: Sequence[Pool] = (),
+        connect_s: float = 10.0,
+        store: str = "",
+    ) -> None:
+        self._target = target
+        self._store = store
+        self._attached: AttachedWorkers | None = None
+        self._pools = tuple(pools)
+        self._connect_s = connect_s
+        self._topic = f"mlpipe-{uuid.uuid4().hex}"
+        self._pid = os.getpid()
+        # Held while the cluster is started or let go: never taken by the client's event loop.
+        self._starting = threading.Lock()
+        # Held for moments only, by the event loop too: never while waiting for the cluster.
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[Event], None]] = []
+        self._client: Any = None
+        self._local: dask_worker.LocalWorkers | None = None
+        self._stack = contextlib.ExitStack()
+        self._present = Present()
+        self._running: dict[str, str] = {}
+        self._futures: dict[str, Any] = {}
+        self._closed = False
+
+    def listen(self, on_event: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `on_event` with each event, from any thread; returns what ends it."""
+        self._listeners.append(on_event)
+
+        def stop() -> None:
+            with contextlib.suppress(ValueError):
+                self._listeners.remove(on_event)
+
+        return stop
+
+    def start(self) -> Workers:
+        """Start or attach, once; return what each worker offers."""
+        with self._starting:
+            if self._closed:
+                raise ClusterError("This executor is closed. Make another one.")
+            if self._client is None:
+                atexit.register(self.close)
+                try:
+                    if self._target is None:
+                        self._start_local()
+                    else:
+                        self._attach()
+                except BaseException:
+                    self._release()
+                    raise
+            return self.workers
+
+    def _start_local(self) -> None:
+        machine = this_machine()
+        shares = share_out(self._pools, machine)
+        hides = bool(machine.devices)
+        lenders = {name: Devices(share.devices, hides=hides) for name, share in shares.items()}
+        self._local = dask_worker.LocalWorkers(self._on_message, lenders)
+        dask_worker.local_workers[self._topic] = self._local
+        # Its start goes on beside that of the cluster.
+        self._local.server.ensure()
+        try:
+            with dask.config.set(_CONFIG), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                security = distributed.Security.temporary()
+                served = {
+                    "host": "127.0.0.1",
+                    "protocol": "tls://",
+                    "security": security,
+                    "dashboard_address": None,
+                    "dashboard": False,
+                }
+                ours = {**served, "memory_limit": 0, "silence_logs": logging.CRITICAL}
+                cluster = distributed.SpecCluster(
+                    scheduler={"cls": distributed.Scheduler, "options": {**served, "port": 0}},
+                    workers={
+                        name: {
+                            "cls": distributed.Worker,
+                            "options": {
+                                **ours,
+                                "nthreads": max(_MIN_THREADS, int(_THREADS_PER_CPU * share.cpus)),
+                                "resources": share.offer.resources(),
+                            },
+                        }
+                        for name, share in shares.items()
+                    },
+                    security=security,
+                    silence_logs=logging.CRITICAL,
+                )
+                self._stack.callback(cluster.close, timeout=_CLOSE_S)
+                cluster.sync(_close_pages, cluster)
+                # Never the default client: what users do with Dask themselves stays theirs.
+                self._client = distributed.Client(cluster, security=security, set_as_default=False)
+                self._stack.callback(self._client.close, timeout=_CLOSE_S)
+        except Exception as error:
+            raise ClusterError(f"A Dask cluster cannot be started on this machine: {error}") from error
+        self._present = Present(
+            {name: share.offer for name, share in shares.items()},
+            {name: cluster.workers[name].address for name in shares},
+        )
+
+    def _attach(self) -> None:
+        self._stack.enter_context(silence_logging_cmgr(level=logging.CRITICAL))
+        self._place, where = _find_scheduler(self._target)
+        try:
+            self._client = _Client(self._lose_cluster, **where, timeout=self._connect_s, set_as_default=False)
+        except Exception as error:
+            hint = " Certificates are those of a Client, or of distributed.comm.tls in Dask's configuration."
+            raise ClusterError(
+                f"No Dask scheduler answers at '{self._place}' ({type(error).__name__}: {error}). "
+                f"Check the address, or start a cluster there.{hint if 'tls' in self._place else ''}"
+            ) from error
+        self._stack.callback(self._client.close, timeout=_CLOSE_S)
+        self._stack.callback(self._unsubscribe)
+        self._client.subscribe_topic(self._topic, self._on_topic)
+        self._client.subscribe_topic("all", self._on_topic)
+        self._attached = AttachedWorkers(_Workers(self._client), self._store, self._take_workers)
+        self._wait_for(self._attached.look)
+        self._attached.check(self._place)
+        self.preload(())
+
+    def _unsubscribe(self) -> None:
+        # We are leaving: a scheduler that does not answer has forgotten us, or will.
+        for topic in (self._topic, "all"):
+            with contextlib.suppress(Exception):
+                self._client.unsubscribe_topic(topic)
+
+    @property
+    def workers(self) -> Workers:
+        """What each worker offers."""
+        with self._lock:
+            return dict(self._present.offers)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Why workers of an attached cluster are given no step, by name."""
+        return self._attached.left_out if self._attached is not None else {}
+
+    @property
+    def marks(self) -> Mapping[str, frozenset[str]]:
+        """What each worker of an attached cluster has of the packages that were asked for."""
+        with self._lock:
+            return self._present.marks
+
+    def look_up(self, tops: frozenset[str]) -> dict[str, Reported]:
+        """Return what each worker of an attached cluster has of top-level modules."""
+        if self._attached is None or self._client is None:
+            raise ClusterError(f"There is no connection to a cluster at '{self._target}'.")
+        if self._attached.want(tops):
+            self._wait_for(self._attached.ask_for_packages)
+        return self._attached.reported(tops)
+
+    def _wait_for(self, asking: Callable[[], Any]) -> None:
+        try:
+            self._client.sync(asking, callback_timeout=2 * _ANSWER_S)
+        except MLPipeError:
+            raise
+        except Exception as error:  # of any kind: the scheduler is on its way out
+            why = f"{type(error).__name__}: {error}"
+            raise ClusterError(f"The cluster at '{self._place}' does not answer ({why}).") from error
+
+    def _lose_cluster(self, why: str) -> None:
+        if not self._closed:
+            lost = f"The Dask scheduler at '{self._place}' is gone ({why})."
+            self._emit(ClusterLost(f"{lost} What has ended is kept: start the cluster, and run again."))
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """Have workers import modules ahead of the steps that need them. Returns at once."""
+        if self._local is not None:
+            self._local.server.ensure(modules)
+        elif self._client is not None:
+            self._run_aside(dask_worker.preload_modules, tuple(modules))
+
+    def submit(
+        self, token: str, worker: str, spec: bytes, amounts: Amounts, marks: frozenset[str] = frozenset()
+    ) -> None:
+        """Start a step on a worker that has room. Returns at once; a token is used only once."""
+        with self._lock:
+            address = self._present.addresses.get(worker)
+            if self._closed or self._client is None or address is None:
+                there = sorted(self._present.addresses)
+                raise ClusterError(f"There is no worker '{worker}'; there are {there}.")
+            known = self._present.offers[worker].amounts
+            self._running[token] = worker
+        n_gpus = int(amounts.get("GPU", 0))
+        options = {
+            "key": f"{self._topic}-{token}",
+            "workers": [address],
+            "allow_other_workers": False,
+            "resources": {name: amount for name, amount in amounts.items() if name in known},
+            "pure": False,
+            "retries": 0,
+        }
+        if self._local is not None:
+            self._local.specs[token] = spec
+            future = self._client.submit(
+                dask_worker.run_local_step, self._topic, worker, token, n_gpus, **options
+            )
+        else:
+            sent = spec
+            if len(spec) > _SCATTER_BYTES:
+                sent = self._client.scatter(spec, workers=[address], hash=False)
+            future = self._client.submit(_run_step, self._topic, token, sent, n_gpus, marks, **options)
+        with self._lock:
+            self._futures[token] = future
+        future.add_done_callback(lambda done: self._on_done(token, done))
+
+    def kill(self, token: str) -> None:
+        """End a step's process at once. Its "ended" message still comes, of kind "killed"."""
+        if self._local is not None:
+            self._local.server.kill(token)
+            return
+        with self._lock:
+            address = self._present.addresses.get(self._running.get(token, ""))
+        if address is not None:
+            self._run_aside(dask_worker.kill_step, token, workers=[address])
+
+    def _run_aside(
+        self, function: Callable[..., None], *args: object, workers: list[str] | None = None
+    ) -> None:
+        """Run something on workers without waiting for it."""
+
+        def run() -> None:
+            # A worker that is gone meanwhile is told of elsewhere.
+            with contextlib.suppress(Exception):
+                self._client.run(function, *args, workers=workers, on_error="ignore")
+
+        threading.Thread(target=run, name="mlpipe-aside", daemon=True).start()
+
+    # What comes back
+
+    def _emit(self, event: Event) -> None:
+        if self._closed:
+            return
+        for listener in list(self._listeners):
+            try:
+                listener(event)
+            except Exception:
+                _log.exception("A listener failed")
+
+    def _on_message(self, token: str, message: Message) -> None:
+        with self._lock:
+            worker = self._running.get(token)
+            if worker is None:
+                return
+            if message["type"] == "ended":
+                del self._running[token]
+        if message["type"] == "started":
+            message = {**message, "worker": worker}
+        self._emit(StepMessage(token, message))
+
+    def _on_done(self, token: str, future: Any) -> None:
+        """The Dask task is over: if its last message has not come by then, it never will."""
+        with self._lock:
+            self._futures.pop(token, None)
+        if future.status == "error":
+            try:
+                error = future.exception(timeout=_CLOSE_S)
+            except Exception as asking:  # the scheduler is gone, or the error cannot be unpickled here
+                error = asking
+            if isinstance(error, dask_worker.PackagesChangedError):
+                self._ask_again(token)
+            self._lose(token, f"{type(error).__name__}: {error}")
+        self._lose(token, f"its task was {future.status} before the step said how it ended")
+
+    def _lose(self, token: str, why: str) -> None:
+        with self._lock:
+            if self._running.pop(token, None) is None:
+                return
+            future = self._futures.pop(token, None)
+        if future is not None:
+            # Else a worker that comes back at the same address would be given it.
+            future.release()
+        self._emit(StepLost(token, why))
+
+    async def _on_topic(self, event: tuple[float, Mapping[str, Any]]) -> None:
+        _, content = event
+        if "token" in content:
+            self._on_message(content["token"], json.loads(content["message"]))
+        elif content.get("action") in ("add-worker", "remove-worker") and self._attached is not None:
+            if content["action"] == "remove-worker":
+                self._attached.forget(content["worker"])
+            try:
+                await self._attached.look()
+            except Exception as error:  # whatever the scheduler answers with, or that it does not
+                self._lose_cluster(f"{type(error).__name__}: {error}")
+
+    def _take_workers(self) -> None:
+        assert self._attached is not None
+        with self._lock:
+            before, now = self._present, self._attached.present
+            gone = {name for name, address in before.addresses.items() if now.addresses.get(name) != address}
+            self._present = now
+            lost = [token for token, worker in self._running.items() if worker in gone]
+        # In this order: what is lost must not be sent to a worker that is gone.
+        if now != before:
+            self._emit(WorkersChanged(now.offers, now.marks))
+        for token in lost:
+            self._lose(token, f"worker '{self._worker_of(token, gone)}' left the cluster")
+
+    def _ask_again(self, token: str) -> None:
+        """Have a worker whose packages are not what it said they were say it anew."""
+        assert self._attached is not None
+        with self._lock:
+            worker = self._running.get(token, "")
+        self._attached.distrust(worker)
+        with contextlib.suppress(Exception):  # it does not answer: then it has no packages
+            self.look_up(frozenset())
+
+    def _worker_of(self, token: str, gone: set[str]) -> str:
+        return self._running.get(token) or ", ".join(sorted(gone))
+
+    def close(self) -> None:
+        """Kill what runs and leave nothing behind; events end. May be called twice."""
+        # A process forked from this one runs its exit handlers too, but has none of its threads.
+        if os.getpid() != self._pid:
+            return
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            running = list(self._running)
+        with self._starting:
+            if self._local is None:
+                for token in running:
+                    self._kill_for_good(token)
+            self._release()
+
+    def _kill_for_good(self, token: str) -> None:
+        address = self._present.addresses.get(self._running.get(token, ""))
+        if address is not None:
+            # It is the last attempt, while we leave; a worker that does not answer cannot be told.
+            with contextlib.suppress(Exception):
+                self._client.run(dask_worker.kill_step, token, workers=[address], on_error="ignore")
+
+    def _release(self) -> None:
+        atexit.unregister(self.close)
+        if self._local is not None:
+            self._local.server.close()
+        with self._lock:
+            futures, self._futures = self._futures, {}
+        futures.clear()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._stack.close()
+        dask_worker.local_workers.pop(self._topic, None)
+        self._client = None
+
+
+def this_machine() -> Machine:
+    """Return what this machine has, as far as this process may use it."""
+    return Machine(CPU_COUNT, int(MEMORY_LIMIT), find_devices())
+
+
+def reach(address: str, security: Any) -> Any:
+    """Return a `distributed.Client` of a scheduler that another process uses too."""
+    return distributed.Client(address, security=security, set_as_default=False)
+
+
+async def _close_pages(cluster: Any) -> None:
+    for server in (cluster.scheduler, *cluster.workers.values()):
+        server.http_server.stop()
+
+
+class _Client(distributed.Client):  # type: ignore[misc]
+    """Tells that its scheduler is gone, rather than look for one in its place, which would not know us."""
+
+    def __init__(self, on_lost: Callable[[str], None], **options: Any) -> None:
+        self._on_lost = on_lost
+        try:
+            super().__init__(**options)
+        except BaseException:
+            # Else it closes when it is collected, which may be when its loop has ended, and waits for that.
+            with contextlib.suppress(Exception):
+                self.close(timeout=_CLOSE_S)
+            raise
+
+    async def _reconnect(self) -> None:
+        self._on_lost("the connection was closed")
+        await self._close()
+
+
+def _find_scheduler(target: Any) -> tuple[str, dict[str, Any]]:
+    """Return what a scheduler is called, and what a client finds it by."""
+    if isinstance(target, distributed.Client):
+        # A client has one handler a topic: ours must not take the place of the user's.
+        place = target.scheduler.address
+    elif (place := getattr(target, "scheduler_address", None)) is None:
+        place = str(target)
+        if place.endswith(".json") or os.path.exists(place):
+            if not os.path.isfile(place):
+                raise ClusterError(
+                    f"There is no scheduler file '{place}'. Start a cluster that writes it: "
+                    f"dask scheduler --scheduler-file {place}"
+                )
+            return place, {"scheduler_file": place}
+        return place, {"address": place}
+    return place, {"address": place, "security": getattr(target, "security", None)}
+
+
+class _Workers:
+    """Reaches the workers through a client, in its loop."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    async def names(self) -> dict[str, str]:
+        found = await self._client.scheduler.identity(n_workers=-1)
+        return {address: str(described["name"]) for address, described in found["workers"].items()}
+
+    async def join(self, address: str, asked: dask_worker.Asked) -> dask_worker.Answer | Exception:
+        answer: dask_worker.Answer | Exception = await self.call(address, _join_worker, asked)
+        return answer
+
+    async def call(self, address: str, function: Callable[..., Any], *args: object) -> Any:
+        try:
+            asking = self._client._run(function, *args, workers=[address], on_error="return")
+            return (await asyncio.wait_for(asking, _ANSWER_S))[address]
+        except Exception as error:  # of any kind: it says why the worker is of no use
+            return error
+
+
+async def _join_worker(asked: dask_worker.Asked, dask_worker: Any) -> dask_worker.Answer:
+    return await join(dask_worker, asked, MEMORY_LIMIT)
+
+
+def _run_step(topic: str, token: str, spec: bytes, n_gpus: int, marks: frozenset[str]) -> None:
+    worker = distributed.get_worker()
+    # Its process is another: the worker's thread only relays, and how many may run the amounts say.
+    distributed.secede()
+    dask_worker.run_step(worker.log_event, topic, token, spec, n_gpus, marks)

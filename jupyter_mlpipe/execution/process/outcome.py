@@ -1,0 +1,239 @@
+"""What a step's body left behind: which names to store, beyond those that its code shows.
+
+A helper, another name of the same object, or a library may change an input in place. Its content is
+compared after the body has run; what was changed is an output, and so is what shares objects with one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jupyter_mlpipe.errors import EncodingError, StepOutputError, close_matches
+from jupyter_mlpipe.execution.process.frames import is_same_frame, keep_frame
+from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND, StepSpec, joint_mark, stored_with
+from jupyter_mlpipe.execution.process.unseen import is_closed_file
+from jupyter_mlpipe.keys.pickles import load_closure
+from jupyter_mlpipe.keys.values import is_closure, is_definition
+from jupyter_mlpipe.model.files import Place
+from jupyter_mlpipe.store.comparing import can_store, content_of, is_same
+from jupyter_mlpipe.store.records import Artifact
+from jupyter_mlpipe.store.sharing import find_groups, is_atom
+from jupyter_mlpipe.store.store import Store
+
+_GONE = object()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a step is to record; the fields are those of a `Record`."""
+
+    outputs: dict[str, Artifact] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    joint: dict[str, str] = field(default_factory=dict)
+
+
+class GivenValues:
+    """The values that a step was given, as they were before its body ran.
+
+    Parameters
+    ----------
+    values
+        Inputs, parameters and captured values by the name that the code reads.
+    companions
+        Values that share objects with inputs, by the name that they have in the notebook. The code reads
+        none of them.
+    """
+
+    def __init__(
+        self, spec: StepSpec, store: Store, values: Mapping[str, object], companions: Mapping[str, object]
+    ) -> None:
+        self._spec = spec
+        self._store = store
+        # A contract says what a step may change, and a function's result is all that it gives.
+        self._is_bound = spec.outputs_declared or spec.function is not None
+        self._companions = dict(companions)
+        self._values = {
+            name: value
+            for name, value in values.items()
+            if is_closure(value)
+            # A declared file is the project's own: what becomes of it is told by what is on disk.
+            or (
+                (not isinstance(value, Place) or name in spec.inputs)
+                and (not is_definition(value, _main()) and not isinstance(value, types.FunctionType | type))
+            )
+        }
+        kept = ((name, keep_frame(value)) for name, value in {**self._companions, **self._values}.items())
+        self._frames = {name: frame for name, frame in kept if frame is not None}
+        self._parameters = {
+            name: content_of(value, _main())
+            for name, value in spec.parameters.items()
+            if name in self._values and not is_atom(value)
+        }
+        self._captured: dict[str, Any] | None = None
+
+    def store_outcome(
+        self,
+        results: Mapping[str, object],
+        namespace: Mapping[str, object],
+        unseen: Iterable[str] = (),
+    ) -> Outcome:
+        """Store what the body bound and changed.
+
+        Parameters
+        ----------
+        results
+            What is bound: the namespace itself, or what a function returned.
+        unseen
+            Names that were bound without the code saying so.
+
+        Raises
+        ------
+        StepOutputError
+            A declared output is not bound or cannot be stored, or the code changes an input although the
+            header says otherwise.
+        """
+        spec = self._spec
+        stored = {name: results[name] for name in spec.outputs if name in results}
+        found = Outcome()
+        for name in spec.outputs:
+            if name not in stored:
+                if spec.outputs_declared:
+                    raise StepOutputError(_unbound(name, spec, results))
+                found.left_out[name] = NOT_BOUND
+        changed = self._find_changed(stored, namespace)
+        for name in changed:
+            if self._is_bound or name in spec.contested:
+                raise StepOutputError(_changed(name, spec))
+        stored |= changed
+        stored |= {name: namespace[name] for name in unseen if can_store(namespace[name], namespace)}
+        self._store_all(stored, found, namespace)
+        if not self._is_bound:
+            for name in spec.inputs:
+                if {name, *stored_with(name, spec.inputs, spec.companions)} & stored.keys():
+                    found.joint[name] = joint_mark(name, spec.inputs, spec.companions)
+        return found
+
+    def rescue(self, namespace: Mapping[str, object]) -> Outcome:
+        """Store what the body had bound and changed when it failed, as far as that can be done."""
+        stored = {name: namespace[name] for name in self._spec.outputs if name in namespace}
+        found = Outcome()
+        # The error of the code is what counts: what cannot be stored is not there.
+        with contextlib.suppress(Exception):
+            if not self._is_bound:
+                stored |= self._find_changed(stored, namespace)
+            self._store_all(stored, found, namespace)
+        return found
+
+    def _find_changed(
+        self, stored: Mapping[str, object], namespace: Mapping[str, object]
+    ) -> dict[str, object]:
+        """Return the names whose values are not what they were, and that are no output by the code."""
+        changed: dict[str, object] = {}
+        for name, value in self._values.items():
+            if name in stored:
+                continue
+            present = value if self._is_bound else namespace.get(name, _GONE)
+            if present is not value:
+                # Rebound by a helper. What the cell itself binds privately is nobody's business.
+                if present is not _GONE and not name.startswith("_"):
+                    changed[name] = present
+            elif self._is_changed(name, value):
+                changed[name] = value
+        for name, value in self._companions.items():
+            if name not in stored and self._is_changed(name, value):
+                changed[name] = value
+        return changed
+
+    def _is_changed(self, name: str, value: object) -> bool:
+        if _is_atom(value) or (name in self._frames and is_same_frame(self._frames[name], value)):
+            return False
+        content = content_of(value, _main())
+        artifact = self._spec.inputs.get(name)
+        if artifact is not None and content == (artifact.codec, artifact.blob.object):
+            return False
+        if name in self._parameters:
+            return content != self._parameters[name]
+        before = self._before(name)
+        return before is not _GONE and not is_same(before, value, content, _main())
+
+    def _before(self, name: str) -> object:
+        """Return another copy of what the step was given under a name."""
+        if name in self._companions:
+            inputs, companions = self._spec.inputs, self._spec.companions
+            holder = next(read for read in inputs if name in stored_with(read, inputs, companions))
+            return self._store.get_all(inputs[holder])[name]
+        if name in self._spec.inputs:
+            return self._store.get_value(self._spec.inputs[name])
+        if self._captured is None:
+            self._captured = load_closure(self._spec.payload, dict(_main())) if self._spec.payload else {}
+        return self._captured.get(name, _GONE)
+
+    def _find_groups(
+        self, stored: dict[str, object], namespace: Mapping[str, object]
+    ) -> list[tuple[str, ...]]:
+        """Return which outputs share objects; an input that shares some with an output becomes one."""
+        if all(map(is_atom, stored.values())):
+            return []
+        others = {
+            name: value
+            for name, value in {**self._companions, **self._values}.items()
+            if name not in stored
+            and not is_atom(value)
+            and not self._is_bound
+            and (name in self._companions or namespace.get(name, _GONE) is value)
+        }
+        if len(stored) + len(others) < 2:
+            return []
+        groups = [group for group in find_groups({**stored, **others}, _main()) if stored.keys() & set(group)]
+        for group in groups:
+            stored.update({name: others[name] for name in group if name in others})
+        return groups
+
+    def _store_all(self, stored: dict[str, object], found: Outcome, namespace: Mapping[str, object]) -> None:
+        together: set[str] = set()
+        for group in self._find_groups(stored, namespace):
+            made = self._store.put_values({name: stored[name] for name in group}, namespace)
+            found.outputs |= made
+            together |= made.keys()
+        for name, value in stored.items():
+            if name in together:
+                continue
+            try:
+                found.outputs[name] = self._store.put_value(value, namespace)
+            except EncodingError as error:
+                if self._spec.outputs_declared:
+                    raise StepOutputError(f"Declared output '{name}' cannot be stored: {error}") from None
+                found.left_out[name] = CLOSED_FILE if is_closed_file(value) else str(error)
+
+
+def _main() -> dict[str, Any]:
+    return vars(sys.modules["__main__"])
+
+
+def _is_atom(value: object) -> bool:
+    return is_atom(value) and not is_closure(value)
+
+
+def _changed(name: str, spec: StepSpec) -> str:
+    who = f" '{spec.contested[name]}' reads it, too." if name in spec.contested else ""
+    add = ", ".join((*spec.outputs, name))
+    return (
+        f"The code changes its input '{name}' in place.{who} "
+        f"Say so in the header with '-> {add}', or work on a copy of '{name}'."
+    )
+
+
+def _unbound(name: str, spec: StepSpec, results: Mapping[str, object]) -> str:
+    given = {*spec.imports, *spec.inputs, *spec.parameters}
+    bound = sorted(
+        other
+        for other, value in results.items()
+        if not other.startswith("_") and other not in given and not isinstance(value, types.ModuleType)
+    )
+    listed = ", ".join(bound) or "nothing"
+    return f"Declared output '{name}' was never bound; bound: {listed}.{close_matches(name, bound)}"

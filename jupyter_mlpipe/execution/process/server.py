@@ -1,0 +1,263 @@
+"""The fork server: imports once, keeps children waiting, tells how each one ended.
+
+Started by `jupyter_mlpipe.execution.process.client` as a process of its own, with two sockets:
+*control* carries JSON lines both ways, *work* hands out steps. Each message on *work* brings one
+descriptor, the connection to the worker; whichever child receives it serves that step. Neither has
+a name in the file system, so nobody else can connect and nothing is left behind.
+
+The process has one thread, and it ends with its worker: when *control* closes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+import warnings
+from typing import Any, NoReturn
+
+from jupyter_mlpipe.execution.process.frontend import as_in_a_kernel
+from jupyter_mlpipe.execution.process.processes import adopt_orphans, children_of
+from jupyter_mlpipe.execution.process.step import rehearse, serve, warm_up
+
+N_WAITING = 3
+_GRACE_S = 0.5
+_MAX_EARLY_DEATHS = 20
+_PID = struct.Struct("!i")
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Serve until the worker is gone."""
+    control, work = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
+    ForkServer(control, work).serve()
+
+
+class ForkServer:
+    """Forks children from a warmed process.
+
+    Parameters
+    ----------
+    control, work
+        Sockets to the worker.
+    """
+
+    def __init__(self, control: socket.socket, work: socket.socket) -> None:
+        self._control = control
+        self._work = work
+        self._pid = os.getpid()
+        self._parent = os.getppid()
+        self._alive: set[int] = set()
+        self._waiting: set[int] = set()
+        self._linger: dict[int, float] = {}
+        # What steps that are gone have left running, and when its time is up.
+        self._orphans: dict[int, float] = {}
+        self._early_deaths = 0
+        self._received = b""
+        # A child says here that it has taken a step.
+        self._taken, self._take = os.pipe()
+        # Closing its other end lets the children of a generation leave, unless they have taken a step.
+        self._generation, self._hold_generation = os.pipe()
+        self._wake, self._waker = os.pipe()
+        os.set_blocking(self._waker, False)
+        os.set_blocking(self._wake, False)
+
+    def serve(self) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        adopt_orphans()
+        warm_up()
+        gc.collect()
+        gc.freeze()
+        while True:
+            short = not self._fill()
+            if due := [*self._linger.values(), *self._orphans.values()]:
+                timeout = max(0.0, min(due) - time.monotonic())
+            else:
+                timeout = 0.1 if short else 1.0
+            sources: tuple[Any, ...] = (self._control, self._taken, self._wake)
+            ready = select.select(sources, (), (), timeout)[0]
+            if self._taken in ready:
+                content = os.read(self._taken, 4096)
+                self._waiting.difference_update(pid for (pid,) in _PID.iter_unpack(content))
+                self._early_deaths = 0
+            if self._wake in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake, 4096)
+            self._reap()
+            self._end_orphans()
+            # Where the worker was forked, a copy of its socket may stay open after its death.
+            if (self._control in ready and not self._obey()) or os.getppid() != self._parent:
+                self._end()
+
+    def _fill(self) -> bool:
+        """Keep children waiting; False where the system gives no more processes."""
+        while len(self._waiting) < N_WAITING:
+            try:
+                # Threads of BLAS are no threads of Python; those libraries expect forks.
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", DeprecationWarning)
+                    pid = os.fork()
+            except OSError:
+                return False
+            if pid == 0:
+                self._wait_and_serve()
+            self._alive.add(pid)
+            self._waiting.add(pid)
+        return True
+
+    def _obey(self) -> bool:
+        try:
+            content = self._control.recv(1 << 16)
+        except ConnectionError:
+            return False
+        if not content:
+            return False
+        *lines, self._received = (self._received + content).split(b"\n")
+        for line in lines:
+            self._preload(json.loads(line)["preload"])
+        return True
+
+    def _preload(self, modules: list[str]) -> None:
+        before = len(sys.modules)
+        for module in modules:
+            # The step that needs it tells what is wrong with it.
+            with contextlib.suppress(Exception), as_in_a_kernel():
+                importlib.import_module(module)
+        if len(sys.modules) == before:
+            return
+        warm_up()
+        gc.collect()
+        gc.freeze()
+        os.close(self._hold_generation)
+        os.close(self._generation)
+        self._generation, self._hold_generation = os.pipe()
+        self._waiting.clear()
+
+    def _reap(self) -> None:
+        now = time.monotonic()
+        for pid in list(self._alive):
+            due = self._linger.get(pid)
+            if due is None:
+                # Not reaped yet: as long as it is a zombie, its pid, and so its group, is nobody else's.
+                found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if found is None:
+                    continue
+                if found.si_code == os.CLD_EXITED and found.si_status == 0 and pid not in self._waiting:
+                    # What the step started may need a moment to clean up, such as shared memory.
+                    self._linger[pid] = now + _GRACE_S
+                    continue
+            elif now < due:
+                continue
+            self._bury(pid)
+
+    def _bury(self, pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        _, status, usage = os.wait4(pid, 0)
+        self._alive.discard(pid)
+        self._linger.pop(pid, None)
+        self._find_orphans()
+        if pid in self._waiting:
+            self._waiting.discard(pid)
+            self._early_deaths += 1
+            if self._early_deaths > _MAX_EARLY_DEATHS:
+                self._end(1)
+        report = {"pid": pid, "status": status, "peak": usage.ru_maxrss * 1024}
+        with contextlib.suppress(OSError):
+            self._control.sendall(json.dumps(report).encode() + b"\n")
+
+    def _find_orphans(self) -> None:
+        # A step adopts what descends from it, so whatever comes here as an orphan is of a step that is gone:
+        # of the one just buried, or of one that has ended well and whose children may need their moment.
+        due = time.monotonic() + (_GRACE_S if self._linger else 0.0)
+        for pid in children_of(self._pid):
+            if pid not in self._alive:
+                self._orphans.setdefault(pid, due)
+
+    def _end_orphans(self) -> None:
+        now = time.monotonic()
+        while overdue := [pid for pid, due in self._orphans.items() if due <= now]:
+            for pid in overdue:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, 0)
+                del self._orphans[pid]
+            # Their own children have come here in the meantime.
+            self._find_orphans()
+
+    def _end(self, status: int = 0) -> NoReturn:
+        for pid in self._alive:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+            # A child that has just been forked has no group of its own yet.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        self._alive.clear()
+        self._linger.clear()
+        self._find_orphans()
+        self._orphans = dict.fromkeys(self._orphans, 0.0)
+        self._end_orphans()
+        os._exit(status)
+
+    # In the child
+
+    def _wait_and_serve(self) -> NoReturn:
+        try:
+            connection = self._wait_for_work()
+            if connection is not None:
+                serve(connection)
+        finally:
+            os._exit(1)
+
+    def _wait_for_work(self) -> socket.socket | None:
+        os.setsid()
+        _die_with_parent(self._pid)
+        adopt_orphans()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._control.close()
+        for descriptor in (self._hold_generation, self._taken, self._wake, self._waker):
+            os.close(descriptor)
+        rehearse()
+        while True:
+            ready = select.select([self._work.fileno(), self._generation], (), ())[0]
+            if self._work.fileno() not in ready:
+                os._exit(0)
+            try:
+                content, descriptors, _flags, _address = socket.recv_fds(
+                    self._work, 16, 1, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+                )
+            except BlockingIOError:
+                continue  # another child was faster
+            if not content or not descriptors:
+                os._exit(0)
+            break
+        os.write(self._take, _PID.pack(os.getpid()))
+        self._work.close()
+        for descriptor in (self._take, self._generation):
+            os.close(descriptor)
+        return socket.socket(fileno=descriptors[0])
+
+
+def _die_with_parent(parent: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)  # it died before the call
+
+
+if __name__ == "__main__":
+    main()

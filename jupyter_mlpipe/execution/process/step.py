@@ -1,0 +1,491 @@
+"""The step process: sets the scene, runs the code of a cell, stores what it gave. Serves once."""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import contextlib
+import faulthandler
+import functools
+import getpass
+import importlib
+import io
+import os
+import platform
+import signal
+import socket
+import sys
+import time
+import traceback
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from jupyter_mlpipe.errors import (
+    ArtifactCorruptError,
+    ClusterError,
+    EncodingError,
+    MLPipeError,
+    StepOutputError,
+    close_matches,
+)
+from jupyter_mlpipe.execution.process import watch
+from jupyter_mlpipe.execution.process.bars import follow_bars
+from jupyter_mlpipe.execution.process.body import Body, ReturnedWrongly, call_function, unpack_result
+from jupyter_mlpipe.execution.process.channel import Channel
+from jupyter_mlpipe.execution.process.declared import Declared
+from jupyter_mlpipe.execution.process.leftovers import flush_files
+from jupyter_mlpipe.execution.process.local_modules import install_modules, quote
+from jupyter_mlpipe.execution.process.mentions import Mentions
+from jupyter_mlpipe.execution.process.messages import ErrorKind, StepFailure
+from jupyter_mlpipe.execution.process.outcome import GivenValues
+from jupyter_mlpipe.execution.process.own_state import OwnState, OwnStates
+from jupyter_mlpipe.execution.process.processes import peak_memory, used_so_far
+from jupyter_mlpipe.execution.process.rescued import Rescued
+from jupyter_mlpipe.execution.process.scene import Scene, make_scene
+from jupyter_mlpipe.execution.process.scratch import Scratch
+from jupyter_mlpipe.execution.process.shell import LazyShell, make_shell_ahead
+from jupyter_mlpipe.execution.process.shown import Capture, Output
+from jupyter_mlpipe.execution.process.spawn import sent_before, start_anew
+from jupyter_mlpipe.execution.process.spec import USUAL_MODE, VERIFIED_BYTES, StepSpec
+from jupyter_mlpipe.execution.process.telling import Told
+from jupyter_mlpipe.execution.process.tracebacks import describe_error
+from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes
+from jupyter_mlpipe.keys.given import Effects
+from jupyter_mlpipe.keys.held import alter
+from jupyter_mlpipe.keys.pickles import load_closure
+from jupyter_mlpipe.keys.process import THREAD_VARIABLES
+from jupyter_mlpipe.model.files import stand_in
+from jupyter_mlpipe.model.metrics import curves_to_json, numbers_to_json
+from jupyter_mlpipe.store.codecs import choose
+from jupyter_mlpipe.store.comparing import content_of
+from jupyter_mlpipe.store.files import FileKeeper
+from jupyter_mlpipe.store.locks import Leases
+from jupyter_mlpipe.store.objects import Mark
+from jupyter_mlpipe.store.place import local_folder
+from jupyter_mlpipe.store.records import Artifact, Record
+from jupyter_mlpipe.store.records import to_bytes as record_to_bytes
+from jupyter_mlpipe.store.registered import load_entry_points, receive, settle
+from jupyter_mlpipe.store.store import Store, open_store
+from jupyter_mlpipe.store.texts import pack_texts
+
+_EXIT_S = 5
+_thread_pools: Any = None
+
+
+def serve(connection: socket.socket) -> None:
+    """Run the one step that the worker sends, then end this process."""
+    channel = Channel(connection)
+    capture = _make_capture(channel)
+    channel.send_hello(os.getpid(), capture.start())
+    given, encoded = channel.receive(), channel.receive_bytes()
+    if given is None or encoded is None:
+        os._exit(0)
+    _serve(channel, capture, given, encoded, may_spawn=True)
+
+
+def _make_capture(channel: Channel) -> Capture:
+    def send(output: Output) -> None:
+        channel.send({"type": "output", "output": output, "upto": capture.sent_upto})
+
+    capture = Capture(send)
+    return capture
+
+
+def _serve(channel: Channel, capture: Capture, given: Any, encoded: bytes, *, may_spawn: bool) -> None:
+    faulthandler.enable(2, all_threads=False)
+    started = time.perf_counter()
+    told = Told(channel.send)
+    ended: dict[str, Any] = {"type": "ended"}
+    known = frozenset(sys.modules)
+    process = StepProcess(capture, told, channel.send)
+    with contextlib.ExitStack() as lease:
+        try:
+            spec = StepSpec.from_bytes(encoded)
+            if spec.spawn and may_spawn:
+                start_anew(channel.descriptor, capture.descriptors, (given, encoded))
+            capture.follow()
+            if spec.memory_bytes:
+                channel.send({"type": "limit", "memory_bytes": spec.memory_bytes})
+            # Its notebook may be killed while it writes what has no record yet.
+            lease.enter_context(Leases(local_folder(spec.store)).taken())
+            record = process.run(spec, given, started)
+            ended |= {"status": "succeeded", "record": record.to_json(), "verified": process.verified}
+            # In the order in which they were loaded.
+            ended["imported"] = [name for name in sys.modules if name not in known]
+        except BaseException as error:  # whatever user code raises, SystemExit too, is told and not lost
+            ended |= {"status": "failed", "error": process.describe(error)}
+            if (rescued := process.rescue()) is not None:
+                ended["rescued"] = rescued.to_json()
+            capture.stop()
+    told.stop()
+    channel.send(ended | {"seconds": time.perf_counter() - started})
+    _leave(channel)
+
+
+def resume() -> None:
+    """Run the step that a process was about to run which has then become this new interpreter."""
+    connection, tails, (given, encoded) = sent_before()
+    channel = Channel(socket.socket(fileno=connection))
+    capture = _make_capture(channel)
+    capture.resume(tails)
+    _serve(channel, capture, given, encoded, may_spawn=False)
+
+
+def _leave(channel: Channel) -> None:
+    # Temporary folders and pools of the step go as at the end of any process, but within a time.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(_EXIT_S)
+    channel.close()
+    atexit._run_exitfuncs()
+    os._exit(0)
+
+
+def _came_from_user_code(error: BaseException) -> bool:
+    main = vars(sys.modules["__main__"])
+    return any(frame.f_globals is main for frame, _line in traceback.walk_tb(error.__traceback__))
+
+
+class StepProcess:
+    """The state of one step while it runs.
+
+    Parameters
+    ----------
+    send
+        Takes what the worker is to know: where the step's own folder is, and that all is ready: from then
+        on, to run the step once more would be to run its code twice.
+    """
+
+    def __init__(self, capture: Capture, told: Told, send: Callable[[Any], None]) -> None:
+        self._capture = capture
+        self._told = told
+        self._send = send
+        self._scratch: Scratch | None = None
+        self._shell: LazyShell | None = None
+        self._traceback_mode = USUAL_MODE
+        self._running: tuple[GivenValues, OwnStates, Scene, dict[str, Any], dict[str, Any]] | None = None
+        self.verified: list[Mark] = []
+
+    def describe(self, error: BaseException) -> StepFailure:
+        kind: ErrorKind = "output" if isinstance(error, StepOutputError) else "error"
+        if isinstance(error, MLPipeError) and not _came_from_user_code(error):
+            # The message says it all: the frames, and the error below it, are ours.
+            error = error.with_traceback(None)
+            error.__cause__, error.__suppress_context__ = None, True
+        if self._scratch is not None and (word := self._scratch.word_on(error)):
+            error.add_note(word)
+        return describe_error(error, kind, self._shell, self._traceback_mode)
+
+    def rescue(self) -> Rescued | None:
+        """Store what the code had done when it failed; None where it is not the code that failed."""
+        if self._running is None:
+            return None
+        given, definitions, scene, namespace, before = self._running
+        bound = sorted(n for n, value in namespace.items() if n not in before or before[n] is not value)
+        effects, _ = scene.end(namespace)
+        outputs = given.rescue(namespace).outputs
+        with contextlib.suppress(Exception):  # the error of the code is what counts
+            effects = _with_definitions(effects, definitions.end(namespace, outputs))
+        return Rescued(outputs, bound, effects)
+
+    def run(self, spec: StepSpec, sent: Mapping[str, Any], started: float) -> Record:
+        module = types.ModuleType("__main__")
+        namespace = module.__dict__
+        namespace["__builtins__"] = builtins
+        sys.modules["__main__"] = module
+        _set_environment(spec, sent["environment"])
+        self._enter_folder(spec)
+        for file_name, text in spec.sources.items():
+            quote(file_name, text)
+        quote(spec.title, spec.cell or spec.code)
+        self._traceback_mode = spec.traceback_mode
+        titles = {spec.title: spec.title, **spec.titles}
+        shell = self._shell = LazyShell(self._capture, module, titles)
+        shell.install()
+        beyond = install_modules(spec.modules)
+        store = open_store(spec.store, signer=spec.signer)
+        store.copies.keep_own()
+        atexit.register(store.copies.remove_own)
+        store.objects.trust(tuple(mark) for mark in sent["verified"])
+        stand_in({str(p.place): str(p.local) for p in spec.places if p.place.is_remote})
+        declared = Declared(spec.places)
+        ignored = [str(store.root), *([self._scratch.root] if self._scratch is not None else [])]
+        file_watch = watch.FileWatch(spec.folder or os.getcwd(), ignored, declared)
+        store.bring(spec.inputs.values())  # which may read files that are no business of the step
+        # Before the code's own imports: what a local module that is not in the snapshot reads counts too.
+        file_watch.start()
+        body = Body(spec.code, spec.title)
+        scene = make_scene(spec, namespace)
+        receive(spec.codecs, {part.name: part.digest for part in spec.ingredients}, namespace)
+        values, companions = fill(namespace, spec, store)
+        settle()
+        _limit_threads(spec)
+        known = frozenset(namespace)
+        given = GivenValues(spec, store, values, companions)
+        for altered in spec.altered:
+            alter(altered, namespace)
+        definitions = OwnStates(spec.code, namespace)
+        if spec.modules:
+            # They may have set something when they were imported, as they did in the notebook long ago.
+            scene.set()
+        scene.begin()
+        if spec.function is None:
+            self._running = given, definitions, scene, namespace, dict(namespace)
+        file_watch.look_around()
+        self._send({"type": "begun"})
+        follow_bars()
+        try:
+            with self._told.listening():
+                results = self._run_body(spec, body, namespace, values, definitions)
+        finally:
+            shell.end_cell()
+            if self._scratch is not None:
+                self._scratch.come_back()
+        effects, states = scene.end(namespace)
+        self._running = None  # what fails from here on is not the code
+        flush_files(namespace)
+        file_watch.stop()
+        mentions = _mentions(spec, values, namespace)
+        file_watch.mention(mentions)
+        written = file_watch.written(mentions, FileKeeper(store.objects, spec.file_limits))
+        files = file_watch.files()
+        files |= file_watch.sources(beyond.stop())
+        settle_classes(namespace)
+        unseen: list[str] = []
+        if not spec.outputs_declared:
+            unseen = names_bound_unseen(spec.code, known, values, spec.outputs, namespace)
+        outcome = given.store_outcome(results, namespace, unseen)
+        own_state = definitions.end(namespace, outcome.outputs)
+        effects = _with_definitions(effects, own_state)
+        result = store_result(shell.result, outcome.outputs, results, store)
+        ingredients, texts = pack_texts(spec.ingredients)
+        record = Record(
+            key=spec.key,
+            outputs=outcome.outputs,
+            left_out=outcome.left_out,
+            joint=outcome.joint,
+            altered=own_state.untold,
+            result=result,
+            ingredients=ingredients,
+            texts=texts,
+            shown=store.put_shown(self._capture.stop()),
+            seconds=time.perf_counter() - started,
+            peak_memory_bytes=peak_memory(),
+            used=used_so_far(),
+            metrics=numbers_to_json(self._told.metrics),
+            curves=curves_to_json(self._told.curves),
+            files=files,
+            written=written,
+            settings=store.objects.put(effects.to_bytes()) if effects is not None else None,
+            states=states,
+            step=spec.step,
+            why=spec.why,
+            created_at=time.time(),
+            host=socket.gethostname(),
+            user=spec.user or user_name(),
+            python=platform.python_version(),
+        )
+        store.put_record(record)
+        self.verified = [mark for mark in store.objects.verified() if mark[3] >= VERIFIED_BYTES]
+        return record
+
+    def _enter_folder(self, spec: StepSpec) -> None:
+        if spec.scratch:
+            self._scratch = Scratch(spec.folder or os.getcwd())
+            # Whatever becomes of this process, somebody must remove it.
+            self._send({"type": "scratch", "folder": self._scratch.root})
+            atexit.register(self._scratch.remove)
+            # What is imported as seen from the folder is imported from that of the notebook.
+            sys.path[:] = [os.path.join(spec.folder, path) for path in sys.path]
+            self._scratch.enter(spec.places)
+        elif spec.folder:
+            try:
+                os.chdir(spec.folder)
+            except OSError as error:
+                raise ClusterError(
+                    f"The notebook's folder {spec.folder} cannot be entered on {socket.gethostname()} "
+                    f"({error}). Workers on other machines need the folder at the same place."
+                ) from None
+
+    def _run_body(
+        self,
+        spec: StepSpec,
+        body: Body,
+        namespace: dict[str, Any],
+        values: Mapping[str, object],
+        definitions: OwnStates,
+    ) -> Mapping[str, object]:
+        assert self._shell is not None
+        body.run(
+            namespace,
+            self._shell.show_result,
+            interactivity=self._shell.interactivity,
+            note_defined=definitions.note,
+        )
+        if spec.function is None:
+            return namespace
+        result = call_function(namespace[spec.function], values)
+        try:
+            return unpack_result(result, spec.outputs)
+        except ReturnedWrongly as error:
+            raise StepOutputError(f"Function '{spec.function}' {error}.") from None
+
+
+def _with_definitions(effects: Effects | None, found: OwnState) -> Effects | None:
+    if found.altered is None and found.made is None:
+        return effects
+    return replace(effects or Effects(), altered=found.altered, made=found.made)
+
+
+def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(_n_threads(spec))))
+    for name, value in spec.environment.items():
+        if value is not None:
+            os.environ[name] = value
+        else:
+            os.environ.pop(name, None)
+    own = [path for path in sys.path if path not in spec.sys_path]
+    sys.path[:] = [*spec.sys_path, *own]
+    sys.argv[:] = [""]
+
+
+def fill(
+    namespace: dict[str, Any], spec: StepSpec, store: Store
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Bind all that the code may read; return inputs, parameters and captured values by name.
+
+    Beside them, by name, what is stored together with inputs because it shares objects with them.
+    """
+    for name, (module_name, attribute) in spec.imports.items():
+        namespace[name] = import_named(module_name, attribute)
+    values: dict[str, object] = {}
+    if spec.payload:
+        values.update(load_closure(spec.payload, namespace))
+        namespace.update(values)
+    if spec.preludes:
+        # They rest on the names of the code itself where both have them, and never replace these.
+        own = dict(namespace)
+        for prelude in spec.preludes:
+            if prelude.payload:
+                namespace.update(load_closure(prelude.payload, namespace) | own)
+            if prelude.source:
+                quote(prelude.title, prelude.source)
+                # What they print was printed when their own cell ran.
+                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                    exec(compile(prelude.source, prelude.title, "exec", dont_inherit=True), namespace)
+                namespace.update(own)
+    together: dict[str, dict[str, Any]] = {}
+    for name, artifact in spec.inputs.items():
+        try:
+            if not artifact.part:
+                values[name] = store.get_value(artifact, namespace)
+                continue
+            if artifact.blob.object not in together:
+                together[artifact.blob.object] = store.get_all(artifact, namespace)
+            values[name] = together[artifact.blob.object][artifact.part]
+        except ArtifactCorruptError:
+            store.quarantine(artifact)
+            raise
+    values.update(spec.parameters)
+    namespace.update(values)
+    companions = {name: together[stored][name] for stored, names in spec.companions.items() for name in names}
+    return values, companions
+
+
+def import_named(module_name: str, attribute: str | None) -> object:
+    module = importlib.import_module(module_name)
+    if attribute is None:
+        return module
+    with contextlib.suppress(AttributeError):
+        return getattr(module, attribute)
+    try:
+        return importlib.import_module(f"{module_name}.{attribute}")
+    except ModuleNotFoundError:
+        hint = close_matches(attribute, dir(module))
+        raise ImportError(f"cannot import name '{attribute}' from '{module_name}'.{hint}") from None
+
+
+def _mentions(spec: StepSpec, values: Mapping[str, object], namespace: Mapping[str, object]) -> Mentions:
+    mentions = Mentions()
+    for code in (spec.code, *(m.source for name, m in spec.modules.items() if name in sys.modules)):
+        mentions.add_code(code)
+    mentions.add_values((*values.values(), *namespace.values()))
+    mentions.add_variables(namespace)
+    return mentions
+
+
+def _n_threads(spec: StepSpec) -> int:
+    return max(1, int(spec.cpus))
+
+
+def warm_up() -> None:
+    """Do in the fork server, once, what every step would do again for the libraries loaded there."""
+    global _thread_pools
+    watch.excluded_folders()
+    user_name()
+    load_entry_points()
+    samples: list[object] = [1, {1}]
+    if "numpy" in sys.modules:
+        import threadpoolctl
+
+        _thread_pools = threadpoolctl.ThreadpoolController()
+        samples.append(sys.modules["numpy"].zeros(1))
+    if "pandas" in sys.modules:
+        samples.append(sys.modules["pandas"].DataFrame({"a": [1], "b": ["x"]}))
+    for sample in samples:
+        # Codecs are imported at first use. What is wrong with one is told by the step that needs it.
+        with contextlib.suppress(Exception):
+            choose(sample, {})
+    with contextlib.suppress(Exception):  # the step that needs one makes it, and tells what is wrong
+        make_shell_ahead()
+
+
+def rehearse() -> None:
+    """Go through the motions of a step in a child that waits for one.
+
+    After a fork each page of memory costs a fault when it is first written: better now than in the step.
+    """
+    spec = StepSpec.from_bytes(StepSpec(step="", key="", code="x = 1\nx", outputs=("x",)).to_bytes())
+    namespace: dict[str, Any] = {"__builtins__": builtins}
+    Body(spec.code, "<rehearsal>").run(namespace, lambda _value: None)
+    content_of(namespace["x"], namespace)
+    record_to_bytes(Record(key="", shown=None, host=socket.gethostname(), user=user_name()))
+
+
+def _limit_threads(spec: StepSpec) -> None:
+    # Libraries that are loaded later read the environment; those of the fork server have one thread. To set
+    # one again would start those of OpenBLAS, which spin for a while.
+    n_threads = _n_threads(spec)
+    if n_threads == 1:
+        return
+    if _thread_pools is not None:
+        _thread_pools.limit(limits=n_threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(n_threads)
+    if "pyarrow" in sys.modules:
+        sys.modules["pyarrow"].set_cpu_count(n_threads)
+
+
+def store_result(
+    value: object, outputs: Mapping[str, Artifact], results: Mapping[str, object], store: Store
+) -> Artifact | None:
+    """Store the value of the last expression, for `Out[n]`; None where that cannot be done."""
+    if value is None:
+        return None
+    for name, artifact in outputs.items():
+        if results.get(name) is value:
+            return artifact
+    try:
+        return store.put_value(value, vars(sys.modules["__main__"]))
+    except EncodingError:
+        return None  # what was shown is kept, which is what people look for
+
+
+@functools.cache
+def user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

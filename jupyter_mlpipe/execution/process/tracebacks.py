@@ -1,0 +1,87 @@
+"""The traceback of a step's error, as a kernel shows it, without our own frames."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from types import TracebackType
+
+from jupyter_mlpipe.execution.process.messages import ErrorKind, StepFailure
+from jupyter_mlpipe.execution.process.shell import LazyShell
+from jupyter_mlpipe.execution.process.spec import USUAL_MODE
+
+_OURS = (os.path.dirname(os.path.abspath(__file__)), os.path.join(os.path.dirname(os.__file__), "asyncio"))
+
+
+def describe_error(
+    error: BaseException, kind: ErrorKind, shell: LazyShell | None, mode: str = USUAL_MODE
+) -> StepFailure:
+    """Return an error as the runner gets it, rendered by IPython, or by `traceback` where that fails.
+
+    Parameters
+    ----------
+    mode
+        How much is shown, in the words of ``%xmode``.
+    """
+    trace = _cut(error.__traceback__)
+    try:
+        lines = _render(error, trace, shell, mode)
+    except Exception:
+        lines = "".join(traceback.format_exception(type(error), error, trace)).splitlines()
+    return {
+        "kind": kind,
+        "ename": type(error).__name__,
+        "evalue": _text(error),
+        "traceback": lines,
+    }
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return f"<{type(error).__name__} without a readable message>"
+
+
+def _cut(trace: TracebackType | None) -> TracebackType | None:
+    while trace is not None:
+        file_name = trace.tb_frame.f_code.co_filename
+        # Between our frames and the user's stand those of an import, or of asyncio for a top-level await.
+        if os.path.dirname(file_name) not in _OURS and not file_name.startswith("<frozen importlib"):
+            return _without_end(trace)
+        trace = trace.tb_next
+    return None
+
+
+def _without_end(trace: TracebackType) -> TracebackType:
+    """Drop the frames of ours in which an error of ours was raised, such as that of `input()`."""
+    kept, n_kept = [trace], 1
+    while (following := kept[-1].tb_next) is not None:
+        kept.append(following)
+        if os.path.dirname(following.tb_frame.f_code.co_filename) != _OURS[0]:
+            n_kept = len(kept)
+    if n_kept == len(kept):
+        return trace
+    shorter: TracebackType | None = None
+    for part in reversed(kept[:n_kept]):
+        shorter = TracebackType(shorter, part.tb_frame, part.tb_lasti, part.tb_lineno)
+    assert shorter is not None
+    return shorter
+
+
+def _render(
+    error: BaseException, trace: TracebackType | None, shell: LazyShell | None, mode: str
+) -> list[str]:
+    if shell is None:
+        raise RuntimeError("there is no shell yet")
+    if isinstance(error, BaseExceptionGroup):
+        # As IPython does: with the exceptions inside, which its own tracebacks leave out.
+        return "".join(traceback.format_exception(type(error), error, trace)).splitlines()
+    ipython = shell.get()
+    ipython.InteractiveTB.set_mode(mode)
+    if isinstance(error, SyntaxError) and trace is None:
+        rendered = ipython.SyntaxTB.structured_traceback(type(error), error, [])
+    else:
+        rendered = ipython.InteractiveTB.structured_traceback(type(error), error, trace)
+    lines: list[str] = [str(line) for line in rendered]
+    return lines

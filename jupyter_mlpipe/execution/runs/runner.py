@@ -1,0 +1,722 @@
+"""The runner: performs what the run machine says, in a thread of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import heapq
+import itertools
+import logging
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from jupyter_mlpipe.errors import (
+    ArtifactCorruptError,
+    ArtifactMissingError,
+    MLPipeError,
+    RestoreError,
+    StepError,
+    StoreError,
+)
+from jupyter_mlpipe.execution.cluster import executor as executors
+from jupyter_mlpipe.execution.cluster.environments import Environments
+from jupyter_mlpipe.execution.cluster.holders import Holders
+from jupyter_mlpipe.execution.process.messages import Message
+from jupyter_mlpipe.execution.process.rescued import Rescued
+from jupyter_mlpipe.execution.process.spec import StepSpec
+from jupyter_mlpipe.execution.runs.chain import briefly
+from jupyter_mlpipe.execution.runs.claiming import ClaimedKeys
+from jupyter_mlpipe.execution.runs.collector import paused_collector
+from jupyter_mlpipe.execution.runs.events import (
+    AddRun,
+    Ask,
+    CancelRun,
+    Changed,
+    DeriveKey,
+    EndRun,
+    Event,
+    InputDamaged,
+    Instruction,
+    KeyBusy,
+    KeyFailed,
+    KeyFree,
+    KeyKnown,
+    Kill,
+    Node,
+    RetryDue,
+    SetRetryTimer,
+    SetTimer,
+    StartCluster,
+    StepFailed,
+    StepLost,
+    StepStarted,
+    StepSucceeded,
+    Submit,
+    TimeUp,
+    WorkersKnown,
+)
+from jupyter_mlpipe.execution.runs.failures import decided_error, reported_error, unshippable_error
+from jupyter_mlpipe.execution.runs.fleet import Fleet, MakeExecutor
+from jupyter_mlpipe.execution.runs.local import LocalJob, Work
+from jupyter_mlpipe.execution.runs.machine import RunMachine
+from jupyter_mlpipe.execution.runs.offers import Account, WorkerUse
+from jupyter_mlpipe.execution.runs.plan import (
+    Decided,
+    Plan,
+    check_steps,
+    decide,
+    find_companions,
+    last_record,
+    must_run,
+    plan_steps,
+    take_inputs,
+)
+from jupyter_mlpipe.execution.runs.run import Run
+from jupyter_mlpipe.execution.runs.settings import coming_after, out_of_order, with_settings
+from jupyter_mlpipe.execution.runs.state import Listener, RunState
+from jupyter_mlpipe.execution.runs.task import StepTask, check_places, make_spec
+from jupyter_mlpipe.execution.runs.written import file_order
+from jupyter_mlpipe.execution.runs.written import restore as restore_files
+from jupyter_mlpipe.keys.environment import folders_of_user
+from jupyter_mlpipe.model.graph import ancestors, descendants
+from jupyter_mlpipe.model.metrics import numbers_from_json, numbers_to_json
+from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, reasons_json
+from jupyter_mlpipe.store.accepted import remove_accepted
+from jupyter_mlpipe.store.history import HAS_RUN, History, RunEntry
+from jupyter_mlpipe.store.records import Artifact, Record
+from jupyter_mlpipe.store.store import Store
+
+_CLOSE_S = 10.0
+_KEPT_LINES = 100  # of each diff in the history
+_LOOK_FIRST_S, _LOOK_LAST_S = 0.02, 0.25
+_DAMAGED = frozenset({"ArtifactMissingError", "ArtifactCorruptError"})
+_log = logging.getLogger(__name__)
+
+
+class _Close:
+    """The last thing in the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class _LookAgain:
+    """Time to see whether another process still computes a key; `claimant` did the last time."""
+
+    node: Node
+    key: str
+    claimant: str
+    seconds: float
+
+
+class _Active:
+    """A run that has not ended, with what only the runner needs to know."""
+
+    def __init__(
+        self, state: RunState, force: Collection[str], decided: Mapping[str, Decided], *, restores: bool
+    ) -> None:
+        self.state = state
+        self.force = frozenset(force)
+        # What was found when the run was started; each is used once.
+        self.found = dict(decided)
+        self.decided: dict[str, Decided] = {}
+        # Steps of which a reader found that the bytes are not those that were written.
+        self.corrupt: set[str] = set()
+        self.tasks = {name: step.task for name, step in state.steps.items()}
+        self.restores = restores
+        self.lease = contextlib.ExitStack()
+
+
+class Runner:
+    """Runs pipelines; one for a notebook or a command.
+
+    Its thread starts with the first run that it is needed for, and the executor with the first step
+    that has to run.
+
+    Parameters
+    ----------
+    make_executor
+        Called when the first step has to run, never before.
+    in_process
+        Runs a step with ``--here`` in this process, on the main thread. Without it such a step gets a
+        process of its own, as any other.
+    attaches
+        The executor's workers are not of this process: what they have of packages counts.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        make_executor: MakeExecutor,
+        history: History | None = None,
+        in_process: Work | None = None,
+        *,
+        attaches: bool = False,
+    ) -> None:
+        self.store = store
+        self.make_executor = make_executor
+        self._in_process = in_process
+        self._local: dict[tuple[Node, int], LocalJob] = {}
+        self.history = history
+        self._machine = RunMachine()
+        # The machine is the runner's thread's; others look at it between two events.
+        self._looking = threading.Lock()
+        self._holders = Holders()
+        self._queue: queue.SimpleQueue[Event | executors.Told | _Close] = queue.SimpleQueue()
+        self._timers: list[tuple[float, int, Event | _LookAgain]] = []
+        self._count = itertools.count()
+        self._runs: dict[str, _Active] = {}
+        self._fleet = Fleet(make_executor, self._queue.put)
+        self.environments = Environments(self._fleet.ask) if attaches else None
+        self._claimed = ClaimedKeys(store.claims)
+        self._remembered: dict[tuple[str, str], str] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @paused_collector()
+    def start(
+        self,
+        tasks: Mapping[str, StepTask],
+        *,
+        targets: Iterable[str] | None = None,
+        force: Collection[str] = frozenset(),
+        pipeline: str,
+        listener: Listener | None = None,
+        restore: bool = True,
+        run_id: str = "",
+    ) -> Run:
+        """Start a run of `targets` (all by default) and of what is stale above them; returns at once.
+
+        Where every step can be reused, the run has ended when this returns: no thread, no cluster.
+
+        Parameters
+        ----------
+        tasks
+            With all that is above each of them, in any order.
+        force
+            Steps that run whatever records there are.
+        listener
+            Told of each change, in the runner's thread or, for what is reused at once, in this one.
+        restore
+            Whether the files that reused steps wrote are made again; values alone need none. Those of steps
+            whose cells were run before are as the notebook has them.
+        run_id
+            What the run is called; chosen at random by default.
+
+        Raises
+        ------
+        UnknownStepError
+            A name in `targets` or `force` is not a step.
+        PlaceError
+            A declared file is not there, or cannot be read.
+        """
+        wanted = tuple(targets) if targets is not None else tuple(tasks)
+        check_steps(wanted, tasks)
+        check_steps(force, tasks)
+        order = ancestors({name: task.step.upstream for name, task in tasks.items()}, wanted)
+        chosen = {name: tasks[name] for name in order}
+        forced = frozenset(force) & chosen.keys()
+        with contextlib.ExitStack() as lease:
+            # Nothing that the run finds in the store is pruned until it has ended.
+            lease.enter_context(self.store.in_use())
+            plan = plan_steps(
+                chosen,
+                self.store,
+                self.history,
+                pipeline=pipeline,
+                force=forced,
+                stop_at_first_run=True,
+                environments=self.environments,
+            )
+            is_done = plan.wholly_reused and self._restore_all(plan, restore=restore)
+            ordered = dict(plan.tasks)
+            if not is_done:
+                check_places(*ordered.values())
+                last = functools.partial(last_record, self.store, self.history, pipeline)
+                behind = file_order(ordered, last)
+                ordered = {n: replace(task, behind=tuple(behind.get(n, ()))) for n, task in ordered.items()}
+            state = RunState(run_id or secrets.token_hex(8), pipeline, ordered, wanted, listener)
+            if is_done:
+                for name, decided in plan.decided.items():
+                    _note(state, name, decided)
+                    state.set_status(name, "reused")
+                self._remember(state, state.steps)
+                self._end_run(state, "succeeded")
+            else:
+                reused = {name: step for name, step in plan.decided.items() if step.plan.decision == "reuse"}
+                self._start_in_thread(_Active(state, forced, reused, restores=restore), lease)
+
+        def redo(step: str) -> Run:
+            return self.start(tasks, targets=[step], pipeline=pipeline, restore=False)
+
+        return Run(state, self.store, cancel=lambda: self._queue.put(CancelRun(state.id)), redo=redo)
+
+    def close(self) -> None:
+        """Cancel what runs, wait until it is gone, close the executor. May be called twice."""
+        with self._lock:
+            self._closed = True
+            thread = self._thread
+        if thread is None:
+            return
+        for run_id in list(self._runs):
+            self._queue.put(CancelRun(run_id))
+        deadline = time.monotonic() + _CLOSE_S
+        for active in list(self._runs.values()):
+            active.state.wait_until_ended(deadline)
+        self._queue.put(_Close())
+        thread.join(_CLOSE_S)
+        self._claimed.release_all()
+        self._fleet.close()
+
+    def account(self) -> Account:
+        """What each worker offers, what is in use and what waits; nothing before a step has had to run."""
+        with self._looking:
+            account = self._machine.account()
+        # A cluster that was there is known before a step has to run.
+        attached = tuple(WorkerUse(name, offer, {}) for name, offer in self._fleet.workers.items())
+        return replace(account, workers=account.workers or attached, left_out=self._fleet.left_out)
+
+    def attach(self) -> None:
+        """Connect to a cluster that was there; raises ClusterError where that cannot be."""
+        self._fleet.ask(frozenset())
+
+    def _restore_all(self, plan: Plan, *, restore: bool) -> bool:
+        """Make the files of a wholly reused run; False where one of its steps has to say why that fails."""
+        if restore:
+            found = ((plan.tasks[name], decided) for name, decided in plan.decided.items())
+            steps = [(d.record, d.folder) for task, d in found if d.record is not None and task.made is None]
+            try:
+                restore_files(steps, self.store)
+            except (RestoreError, ArtifactMissingError, ArtifactCorruptError):
+                return False
+        return True
+
+    # The thread
+
+    def _start_in_thread(self, active: _Active, lease: contextlib.ExitStack) -> None:
+        with self._lock:
+            if self._closed:
+                raise MLPipeError("This runner is closed. Load the extension again to get another one.")
+            active.lease = lease.pop_all()
+            self._runs[active.state.id] = active
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, name="mlpipe-runner", daemon=True)
+                self._thread.start()
+            # Within the lock: whoever closes the runner cancels what is in the queue by then.
+            self._queue.put(AddRun(active.state.id, self._asks(active, active.tasks)))
+
+    def _asks(self, active: _Active, names: Iterable[str]) -> dict[str, Ask]:
+        names = tuple(names)
+        expected = self.history.expected_seconds(active.state.pipeline, names) if self.history else {}
+        return {name: self._ask(active, name, expected.get(name)) for name in names}
+
+    def _ask(self, active: _Active, name: str, seconds: float | None) -> Ask:
+        task = active.tasks[name]
+        here = self._is_local(task)
+        return Ask(
+            upstream=task.above,
+            amounts={} if here else task.options.resources.amounts(),
+            pool=task.options.pool,
+            seconds=seconds,
+            retries=task.options.retries,
+            timeout_s=task.options.timeout_s,
+            reuse=not must_run(task, forced=name in active.force),
+            here=here,
+        )
+
+    def _loop(self) -> None:
+        while True:
+            item = self._next()
+            if isinstance(item, _Close):
+                return
+            try:
+                event = self._translate(item)
+                if event is not None:
+                    self._handle(event)
+            except Exception as error:
+                # Whoever waits for a run must not wait for ever because of a fault of ours.
+                _log.exception("The runner failed on %r", item)
+                self._give_up(error)
+
+    def _next(self) -> Event | executors.Told | _LookAgain | _Close:
+        while True:
+            now = time.monotonic()
+            if self._timers and self._timers[0][0] <= now:
+                return heapq.heappop(self._timers)[2]
+            try:
+                return self._queue.get(timeout=self._timers[0][0] - now if self._timers else None)
+            except queue.Empty:
+                continue
+
+    def _handle(self, event: Event) -> None:
+        pending: list[Event] = [event]
+        while pending:
+            with self._looking:
+                instructions = self._machine.handle(pending.pop(0))
+            for instruction in instructions:
+                answer = self._perform(instruction)
+                if answer is not None:
+                    pending.append(answer)
+
+    def _perform(self, instruction: Instruction) -> Event | None:
+        match instruction:
+            case DeriveKey(node):
+                return self._derive(node)
+            case StartCluster():
+                tasks = [task for active in list(self._runs.values()) for task in active.tasks.values()]
+                self._fleet.start(module for task in tasks for module in task.preload)
+            case Submit(node, attempt, worker, amounts):
+                return self._submit(node, attempt, worker, amounts)
+            case Kill(node, attempt):
+                if (job := self._local.get((node, attempt))) is not None:
+                    job.kill()
+                else:
+                    self._fleet.kill(node, attempt)
+            case SetTimer(node, attempt, seconds):
+                self._set_timer(seconds, TimeUp(node, attempt))
+            case SetRetryTimer(node, seconds):
+                self._set_timer(seconds, RetryDue(node))
+            case Changed():
+                self._change(instruction)
+            case EndRun(run_id, status):
+                active = self._runs.pop(run_id)
+                if status == "succeeded" and (again := self._in_order(active)):
+                    self._runs[run_id] = active
+                    return AddRun(run_id, again)
+                self._fleet.forget_run(run_id)
+                active.lease.close()
+                self._end_run(active.state, status)
+            case _:
+                assert_never(instruction)
+        return None
+
+    def _in_order(self, active: _Active) -> dict[str, Ask]:
+        """Return the steps that are to run once more, after others that set something for them.
+
+        Which these are only running them has shown: no word says that a library draws random numbers.
+        """
+        state = active.state
+        records = {name: step.record for name, step in state.steps.items()}
+        found = out_of_order(active.tasks, records, self.store)
+        for name, after in found.items():
+            active.tasks[name] = state.steps[name].task = coming_after(active.tasks[name], after)
+        upstream = {name: task.step.upstream for name, task in active.tasks.items()}
+        again = {*found, *descendants(upstream, found)} if found else set()
+        for name in again:
+            state.set_status(name, "waiting")
+        asks = self._asks(active, [name for name in upstream if name in again])
+        return {
+            name: replace(ask, upstream=tuple(above for above in ask.upstream if above in again))
+            for name, ask in asks.items()
+        }
+
+    def _set_timer(self, seconds: float, event: Event | _LookAgain) -> None:
+        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._count), event))
+
+    def _give_up(self, error: Exception) -> None:
+        reason = MLPipeError(f"The runner failed: {type(error).__name__}: {error}. Please report this.")
+        for active in list(self._runs.values()):
+            for name, step in active.state.steps.items():
+                if step.status not in ENDED:
+                    step.error = reason
+                    active.state.set_status(name, "failed", str(reason))
+            active.lease.close()
+            active.state.end("failed")
+        self._claimed.release_all()
+        for job in list(self._local.values()):
+            job.kill()
+        self._local.clear()
+        self._fleet.kill_all()
+        self._runs.clear()
+        # The next run starts from nothing but what workers there are.
+        workers = self._machine.workers
+        self._machine = RunMachine()
+        if workers:
+            self._machine.handle(WorkersKnown(workers, self._fleet.marks))
+
+    # Instructions
+
+    def _derive(self, node: Node) -> Event:
+        active = self._runs[node.run]
+        state, task = active.state, active.tasks[node.step]
+        try:
+            decided = active.found.pop(node.step, None) or self._decide(active, task)
+            decided = self._with_files(active, task, decided)
+            if decided.record is None and self._may_wait(active, task):
+                key = decided.plan.key or ""
+                if not self._claimed.take(node, key):
+                    return self._wait_for_another(active, node, key, decided)
+                if self.store.get_record(key) is not None:
+                    # Whoever had claimed it may have come to the end just before.
+                    decided = self._with_files(active, task, self._decide(active, task))
+            if decided.plan.decision == "run" and task.closure.unshippable and not self._is_local(task):
+                raise unshippable_error(task)
+            near = {} if decided.record else self._holders.near(self._inputs(active, task).values())
+        except Exception as error:
+            if not isinstance(error, MLPipeError):
+                _log.exception("The key of step %r could not be derived", node.step)
+            wrapped = error if isinstance(error, MLPipeError) else StepError(str(error), step=node.step)
+            state.steps[node.step].error = wrapped
+            return KeyFailed(node, str(wrapped))
+        active.decided[node.step] = decided
+        _note(state, node.step, decided)
+        return KeyKnown(node, decided.plan.key or "", decided.record is not None, near, decided.marks)
+
+    def _may_wait(self, active: _Active, task: StepTask) -> bool:
+        """Tell whether the record that another process makes will do. The main thread waits for nobody."""
+        return not self._is_local(task) and not must_run(task, forced=task.name in active.force)
+
+    def _wait_for_another(self, active: _Active, node: Node, key: str, decided: Decided) -> KeyBusy:
+        claimant = self._claimed.claimant(key) or ""
+        why = f"computed by another process ({claimant or 'which has just ended'})"
+        waiting = replace(decided.plan, reasons=(Reason("reuse", "", why),))
+        _note(active.state, node.step, replace(decided, plan=waiting))
+        self._set_timer(_LOOK_FIRST_S, _LookAgain(node, key, claimant, _LOOK_FIRST_S))
+        return KeyBusy(node, why)
+
+    def _with_files(self, active: _Active, task: StepTask, decided: Decided) -> Decided:
+        """Make the files of a step that is reused; where the store has lost one, the step runs."""
+        if decided.record is None or task.made is not None or not active.restores:
+            return decided
+        try:
+            restore_files([(decided.record, decided.folder)], self.store)
+        except (ArtifactMissingError, ArtifactCorruptError):
+            return self._decide(active, task)
+        return decided
+
+    def _decide(self, active: _Active, task: StepTask) -> Decided:
+        state = active.state
+        records = {name: state.steps[name].record for name in task.step.upstream}
+        inputs = take_inputs(task, records)
+        task = active.tasks[task.name] = with_settings(task, records, inputs, self.store)
+        decided = decide(
+            task,
+            inputs,
+            self.store,
+            companions=find_companions(task, records),
+            last=lambda: last_record(self.store, self.history, state.pipeline, task.name),
+            now=time.time(),
+            forced=task.name in active.force,
+            records=records,
+            environments=self.environments,
+        )
+        if task.name not in active.corrupt:
+            return decided
+        # To the store what was moved aside is only missing; people want to know that a disk is bad.
+        reasons = tuple(
+            Reason("corrupt", reason.name, "its bytes are not those that were written")
+            if reason.kind == "missing"
+            else reason
+            for reason in decided.plan.reasons
+        )
+        return replace(decided, plan=replace(decided.plan, reasons=reasons))
+
+    def _submit(self, node: Node, attempt: int, worker: str, amounts: Mapping[str, float]) -> Event | None:
+        active = self._runs[node.run]
+        task, decided = active.tasks[node.step], active.decided[node.step]
+        step = active.state.steps[node.step]
+        if self.environments is not None and not self._is_local(task):
+            # The worker's own packages, not those that lie where the notebook has its.
+            task = replace(task, sys_path=folders_of_user(task.sys_path))
+        try:
+            inputs = self._inputs(active, task)
+            records = {name: active.state.steps[name].record for name in task.step.upstream}
+            spec = make_spec(
+                task,
+                decided.plan.key or "",
+                decided.ingredients,
+                inputs,
+                why=briefly(decided.plan.reasons),
+                companions=find_companions(task, records),
+                above=active.tasks,
+                store=self.store.address,
+                signer=self.store.signer(decided.plan.key or ""),
+                notebook=active.state.pipeline,
+            )
+            encoded = spec.to_bytes() if not self._is_local(task) else b""
+        except Exception as error:
+            if not isinstance(error, MLPipeError):
+                _log.exception("What step %r is to be sent could not be made", node.step)
+            why = str(error) or type(error).__name__
+            step.error = MLPipeError(f"Step '{node.step}' cannot be sent to a worker: {why}")
+            return StepFailed(node, attempt, "key", str(step.error))
+        if self._is_local(task):
+            self._hand_over(active, node, attempt, spec)
+            return None
+        step.worker = worker
+        # It reads them before it runs its code, and verifies them then.
+        self._holders.note(worker, inputs.values())
+        sent = self._fleet.submit(node, attempt, worker, encoded, amounts, task.preload, decided.marks)
+        return None if sent else StepLost(node, attempt)
+
+    def _inputs(self, active: _Active, task: StepTask) -> dict[str, Artifact]:
+        return take_inputs(task, {name: active.state.steps[name].record for name in task.step.upstream})
+
+    def _is_local(self, task: StepTask) -> bool:
+        return task.options.here and self._in_process is not None
+
+    def _hand_over(self, active: _Active, node: Node, attempt: int, spec: StepSpec) -> None:
+        """Leave a step to the main thread."""
+        assert self._in_process is not None
+        token = self._fleet.note(node, attempt)
+
+        def tell(message: Message) -> None:
+            self._queue.put(executors.StepMessage(token, message))
+
+        job = self._local[node, attempt] = LocalJob(
+            node.run,
+            active.tasks[node.step],
+            spec,
+            work=self._in_process,
+            tell=tell,
+            cancel=lambda: self._queue.put(CancelRun(node.run)),
+        )
+        active.state.add_job(node.step, job)
+
+    def _change(self, changed: Changed) -> None:
+        active = self._runs[changed.node.run]
+        step = active.state.steps[changed.node.step]
+        if changed.status == "failed" and changed.failure is not None:
+            step.error = decided_error(step.task, changed.failure, changed.why, step.error)
+        elif changed.status in ("succeeded", "reused"):
+            step.error = None
+            if changed.status == "succeeded" and step.record is not None:
+                # What it gave stands in place of what somebody accepted for it.
+                with contextlib.suppress(StoreError):
+                    remove_accepted(self.store, step.record.key)
+            self._remember(active.state, [changed.node.step])
+        else:
+            # Also of a step that succeeded too late, after the run was cancelled.
+            step.record = None
+        if changed.status in ENDED or changed.status == "waiting":
+            self._claimed.release(changed.node)
+        active.state.set_status(changed.node.step, changed.status, changed.why)
+
+    # What the executor tells
+
+    def _translate(self, item: Event | executors.Told | _LookAgain) -> Event | None:
+        """Turn what an executor tells into an event of the machine; None where there is nothing to decide."""
+        match item:
+            case _LookAgain(node, key, claimant, seconds):
+                if node.run not in self._runs:
+                    return None
+                if self._claimed.claimant(key) != claimant:
+                    return KeyFree(node)
+                longer = min(2 * seconds, _LOOK_LAST_S)
+                self._set_timer(longer, replace(item, seconds=longer))
+                return None
+            case executors.WorkersChanged(workers, marks):
+                return WorkersKnown(workers, marks)
+            case executors.StepLost(token, why):
+                found = self._fleet.attempt(token)
+                self._fleet.forget(token)
+                if found is None:
+                    return None
+                _log.info("Step %r lost its worker: %s", found[0].step, why)
+                return StepLost(*found)
+            case executors.StepMessage(token, message):
+                if (found := self._fleet.attempt(token)) is None:
+                    return None
+                return self._on_message(token, *found, message)
+        return item
+
+    def _on_message(self, token: str, node: Node, attempt: int, message: Message) -> Event | None:
+        state = self._runs[node.run].state
+        step = state.steps[node.step]
+        if message["type"] == "started":
+            return StepStarted(node, attempt)
+        if message["type"] == "output":
+            state.add_output(node.step, message["output"])
+            return None
+        if message["type"] == "progress":
+            state.set_progress(node.step, message["fraction"], message["text"])
+            return None
+        if message["type"] == "metrics":
+            step.metrics.update(numbers_from_json(message["values"]))
+            return None
+        self._fleet.forget(token)
+        self._local.pop((node, attempt), None)
+        step.seconds = message["seconds"]
+        if message["status"] == "succeeded":
+            step.record = Record.from_json(message["record"])
+            if step.worker:
+                self._holders.note(step.worker, step.record.outputs.values())
+            return StepSucceeded(node, attempt)
+        failure = message["error"]
+        if failure["ename"] in _DAMAGED:
+            producers = self._producers_of_missing(node)
+            if failure["ename"] == "ArtifactCorruptError":
+                self._runs[node.run].corrupt.update(producers)
+            return InputDamaged(node, attempt, producers)
+        step.error = reported_error(step.task, failure)
+        if "rescued" in message:
+            step.rescued = Rescued.from_json(message["rescued"])
+        return StepFailed(node, attempt, failure["kind"], failure["evalue"])
+
+    def _producers_of_missing(self, node: Node) -> tuple[str, ...]:
+        """Return the steps above whose artifacts the store does not have.
+
+        None, where another reader has told first and they have been made again by now.
+        """
+        active = self._runs[node.run]
+        producers: dict[str, None] = {}
+        with contextlib.suppress(StoreError):
+            self.store.refresh(anew=True)
+        for source in active.tasks[node.step].inputs.values():
+            record = active.state.steps[source.step].record
+            made = record.outputs.get(source.output) if record is not None else None
+            if record is None or (made is not None and not self.store.has(made)):
+                producers[source.step] = None
+        return tuple(producers)
+
+    # The history
+
+    def _remember(self, state: RunState, steps: Iterable[str]) -> None:
+        if self.history is None:
+            return
+        ended = []
+        for step in steps:
+            record, place = state.steps[step].record, (state.pipeline, step)
+            # A notebook reuses the same steps over and over; only a change is worth a write.
+            if record is not None and self._remembered.get(place) != record.key:
+                self._remembered[place] = record.key
+                ended.append((step, record.key, record.seconds))
+        self.history.remember_all(state.pipeline, ended, "succeeded")
+
+    def _end_run(self, state: RunState, status: RunStatus) -> None:
+        if self.history is not None:
+            seconds = time.perf_counter() - state.started
+            steps = {
+                name: {
+                    "status": step.status,
+                    "key": step.key,
+                    "seconds": step.seconds,
+                    **({"metrics": numbers_to_json(found)} if (found := step.all_metrics()) else {}),
+                    # Of the others it says nothing that a plan does not say again.
+                    **(
+                        {"reasons": reasons_json(step.reasons, diff_lines=_KEPT_LINES)}
+                        if step.status in HAS_RUN
+                        else {}
+                    ),
+                }
+                for name, step in state.steps.items()
+            }
+            parameters: dict[str, object] = {}
+            for step in state.steps.values():
+                parameters.update(step.task.parameters)
+            details = {"steps": steps, "parameters": parameters, "targets": state.targets}
+            entry = RunEntry(state.id, state.pipeline, status, time.time() - seconds, seconds, details)
+            self.history.add_run(entry)
+        state.end(status)
+
+
+def _note(state: RunState, name: str, decided: Decided) -> None:
+    step = state.steps[name]
+    step.key = decided.plan.key
+    step.work = decided.work
+    step.reasons = decided.plan.reasons
+    step.record = decided.record
