@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,6 +32,17 @@ _SHOWN: dict[type, Callable[[Any], dict[str, Any]]] = {Plan: plan_bundle, Why: w
 _WORD = re.compile(r"[^\W\d]\w*")
 
 _extension: Extension | None = None
+
+
+def _as_in_a_cell(hook: Callable[..., None]) -> Callable[..., None]:
+    """Let a hook import as a cell does: libraries call `get_ipython` to see where they are."""
+
+    @functools.wraps(hook)
+    def run(self: Extension, *arguments: Any) -> None:
+        with self.shell.builtin_trap:
+            hook(self, *arguments)
+
+    return run
 
 
 class Extension:
@@ -84,6 +96,7 @@ class Extension:
             shell.display_formatter.mimebundle_formatter.pop(shown, None)
         self.session.backend.close()
 
+    @_as_in_a_cell
     def before_request(self) -> None:
         """Make ready what a silent request names: front ends send them, and no other hook sees them."""
         self.session.cell_id = _request(self.shell, "metadata").get("cellId")
@@ -91,6 +104,7 @@ class Extension:
         if content.get("silent"):
             self._make_ready(str(content.get("code", "")))
 
+    @_as_in_a_cell
     def after_request(self) -> None:
         """Make ready what the request's expressions name; note what a silent one did."""
         content = _request(self.shell, "content")
@@ -116,6 +130,7 @@ class Extension:
                 with suppress(MLPipeError):
                     session.names.load([name])
 
+    @_as_in_a_cell
     def before_cell(self, info: Any) -> None:
         """Load what the cell reads; a failed step makes the cell fail, see `visit`."""
         session = self.session
@@ -147,6 +162,7 @@ class Extension:
             raise rejection
         return tree
 
+    @_as_in_a_cell
     def after_cell(self, result: Any) -> None:
         """Note what a plain cell bound or changed."""
         self.session.cells_run.end(has_failed=not result.success)

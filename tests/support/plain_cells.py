@@ -444,6 +444,16 @@ math.pi, np.arange(2), C("aab"), os.path.join("a", "b")
 # %% plain
 sqrt(4), defaultdict(int)["x"]
 """,
+    "imports that ask where they are": r"""
+# %%
+import pandas as pd
+frame = pd.DataFrame({f"column {i}": [i] * 3 for i in range(9)})
+# %% plain
+print(pd.options.display.max_columns)
+print(frame)
+# %%
+print(frame, pd.options.display.max_columns)
+""",
     "imports of what may not be there": r"""
 # %%
 try:
