@@ -62,7 +62,7 @@ def run_of(state: RunState, store: Store) -> Run:
 
 def seen(state: RunState) -> list[object]:
     return [
-        (name, s.status, s.why, s.key, s.reasons, s.record, str(s.error), s.outputs, s.worker)
+        (name, s.status, s.why, s.key, s.reasons, s.record, str(s.error), s.outputs.to_list(), s.worker)
         for name, s in state.steps.items()
     ]
 

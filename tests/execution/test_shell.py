@@ -71,7 +71,7 @@ def test_nothing_finds_the_shell_before_a_step_takes_it(
     """What is loaded in the fork server must not tie itself to it, nor take a step's place there."""
     (tmp_path / "asks.py").write_text(
         f"import builtins, sys, {_MODULE} as module\n"
-        "from jupyter_mlpipe.execution import shell\n"
+        "from jupyter_mlpipe.execution.process import shell\n"
         "is_made = bool(shell._made_ahead)\n"
         "found = [module.InteractiveShell.initialized(), '__IPYTHON__' in vars(builtins),\n"
         "         'display' in vars(builtins), 'In' in vars(sys.modules['__main__'])]\n"
