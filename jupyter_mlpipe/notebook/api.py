@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from jupyter_mlpipe.execution.runs.runner import Runner
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.execution.runs.why import Why
 from jupyter_mlpipe.keys.closure import Closures
+from jupyter_mlpipe.keys.given import Snapshot, give
 from jupyter_mlpipe.keys.modules import LocalModules
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
@@ -218,7 +220,17 @@ class Pipeline(PlannedPipeline):
             else d.value
             for n, d in declared.items()
         }
-        return StepTask(step=step, closure=closure, parameters=values, title=component.title)
+        snapshot = Snapshot()
+        return StepTask(
+            step=step,
+            closure=closure,
+            parameters=values,
+            title=component.title,
+            folder=snapshot.folder,
+            sys_path=tuple(sys.path),
+            given=give(snapshot, closure.affected, namespace),
+            snapshot=snapshot,
+        )
 
     def _producer_of(self, producer: tuple[str, str] | None) -> bool:
         return producer is not None and producer[0] in self._placements
@@ -236,6 +248,9 @@ def _shared_runner() -> Runner:
     if session is not None:
         return session.backend.runner
     if _runner is None:
-        store = open_store(MLPipe().store_address())
-        _runner = Runner(store, MakeExecutor("", store.address), History(store.root / "history.db"))
+        config = MLPipe()
+        store = open_store(config.store_address())
+        made = MakeExecutor(config.cluster, store.address, config.local_pools)
+        history = History(store.root / "history.db")
+        _runner = Runner(store, made, history, attaches=bool(config.cluster))
     return _runner

@@ -99,6 +99,11 @@ def test_nobody_else_connects_or_reads_the_store(open_folder):
         # So that what fails does not fail for another reason.
         assert found.pop("anything beside the store") == "b'f'"
         assert len(found) == 2 * len(ports) + 3
-        assert set(found.values()) <= {"SSLError", "SSLEOFError", "ConnectionResetError", "PermissionError"}, found
+        assert set(found.values()) <= {
+            "SSLError",
+            "SSLEOFError",
+            "ConnectionResetError",
+            "PermissionError",
+        }, found
     finally:
         runner.close()

@@ -180,6 +180,20 @@ def test_a_pipeline_built_by_hand(kernel: Kernel) -> None:
     assert kernel.run("steps.add([1, 1])").result == "20"
 
 
+def test_a_pipeline_built_by_hand_runs_where_and_as_it_is_called(kernel: Kernel) -> None:
+    (kernel.folder / "steps.py").write_text(
+        "import os\nfrom pathlib import Path\nfrom jupyter_mlpipe import component\n\n"
+        "@component(outputs='mode')\ndef look():\n"
+        "    Path('seen.txt').write_text('here')\n    return os.environ.get('MODE', 'none')\n"
+    )
+    kernel.run("import os, steps, jupyter_mlpipe as mlpipe\np = mlpipe.Pipeline([steps.look])").check()
+    assert kernel.run("p.run().wait()['mode']").check().result == "'none'"
+    assert (kernel.folder / "seen.txt").read_text() == "here"
+    kernel.run("os.environ['MODE'] = 'fast'").check()
+    assert kernel.run("p.run().wait()['mode']").check().result == "'fast'"
+    assert kernel.run("p.plan()['look'].decision").result == "'reuse'"
+
+
 def test_two_producers_in_a_pipeline_built_by_hand_are_an_error(kernel: Kernel) -> None:
     kernel.run(
         "import jupyter_mlpipe as mlpipe\nfrom jupyter_mlpipe import component\n"
