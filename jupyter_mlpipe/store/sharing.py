@@ -50,6 +50,11 @@ def find_groups(values: Mapping[str, object], namespace: Mapping[str, Any]) -> l
         return name
 
     for name, value in values.items():
+        around = owner.get(id(value))
+        if around is not None and _library(value) == _library(values[around]):
+            # A part of another value, such as the axes of a figure: all that it shares was found there.
+            leader[lead(name)] = lead(around)
+            continue
         for identity in identities(value, namespace, held):
             leader[lead(name)] = lead(owner.setdefault(identity, name))
     groups: dict[str, list[str]] = {}
@@ -92,7 +97,7 @@ def identities(value: object, namespace: Mapping[str, Any], held: list[object]) 
     else:
         parts = parts_of(value, namespace)
         held.append(parts)
-        library = str(kind.__module__).partition(".")[0]
+        library = _library(value)
         immutable: dict[type, bool] = {}  # a figure has thousands of parts of few types
         for part in (value, *parts):
             if (known := immutable.get(type(part))) is None:
@@ -109,6 +114,10 @@ def identities(value: object, namespace: Mapping[str, Any], held: list[object]) 
             elif library in _OPEN or type(part) not in _CONTAINERS:
                 # The lists inside a library's objects are its own; some are its defaults, in every object.
                 yield id(part)
+
+
+def _library(value: object) -> str:
+    return str(type(value).__module__).partition(".")[0]
 
 
 def is_atom(value: object) -> bool:
@@ -144,8 +153,7 @@ def _of_memory(value: Any) -> tuple[int, ...] | None:
 
 
 def _is_immutable_of_library(value: object) -> bool:
-    kind = type(value)
-    library = str(kind.__module__).partition(".")[0]
+    kind, library = type(value), _library(value)
     if library == "numpy":
         return kind.__name__ == "dtype" or "DType" in kind.__name__ or hasattr(kind, "itemsize")
     if library == "pandas":

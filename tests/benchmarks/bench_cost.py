@@ -30,6 +30,7 @@ KINDS = {
     "numpy": "y{i} = np.sqrt(arr) + {i}\nmean{i} = y{i}.mean()",
     "pandas": "g{i} = df.assign(c=df.a * {i}).groupby('b').c.mean()",
     "plot, not shown": "fig, ax = plt.subplots()\nax.plot(arr[:20] * {i})\nplt.close(fig)",
+    "plot, shown": "fig, ax = plt.subplots()\nax.hist(arr[:100] % (2 + {i}), bins=25)\nax.set_title('{i}');",
     "print": "for word in words:\n    print(word, {i})",
     "table as result": "df.head({i} % 5 + 1)",
     "number as result": "len(words) + {i}",
