@@ -22,6 +22,7 @@ from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.libraries import LIBRARIES
 from jupyter_mlpipe.keys.parts import Description, Item, describe_as
 from jupyter_mlpipe.keys.pickles import find_in
+from jupyter_mlpipe.keys.quiet import leaving_no_trace
 from jupyter_mlpipe.keys.uses import is_open_to
 from jupyter_mlpipe.model.files import Place
 
@@ -218,7 +219,11 @@ def _describe_reduced(value: Any, digester: Digester) -> Description:
         if (custom := reduce_custom(value)) is not None:
             name, version, content = custom[1]
             return describe_as("custom", name, version, bytes(content))
-        reduced = reducer(value) if reducer is not None else value.__reduce_ex__(4)
+        if type(value).__module__ == "__main__":
+            with leaving_no_trace():
+                reduced = reducer(value) if reducer is not None else value.__reduce_ex__(4)
+        else:
+            reduced = reducer(value) if reducer is not None else value.__reduce_ex__(4)
     except RecursionError:
         raise
     except Exception as error:  # whatever a user's __reduce__ raises

@@ -31,7 +31,7 @@ from jupyter_mlpipe.keys.codes import code_reads
 from jupyter_mlpipe.keys.custom import BY_TYPE, reduce_custom
 from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.libraries import frame_attributes, is_global_state
-from jupyter_mlpipe.keys.quiet import fill_class, make_class
+from jupyter_mlpipe.keys.quiet import fill_class, leaving_no_trace, make_class
 from jupyter_mlpipe.keys.views import reduce_views
 from jupyter_mlpipe.model.files import Place
 
@@ -239,7 +239,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def dump_or_explain(self, value: object) -> None:
         try:
-            self.dump(value)
+            with leaving_no_trace():
+                self.dump(value)
         except Exception as error:  # whatever a user's __reduce__ raises
             culprit = type(self._last if self._last is not None else value)
             raise EncodingError(

@@ -1,4 +1,4 @@
-"""Making a class of the notebook again from its pickle, without telling anyone that there is one more.
+"""Pickling instances of the notebook's classes, and making these again, such that nobody notices.
 
 To the notebook it is the same class: a metaclass that keeps a list, or a base class that registers those
 derived from it, has seen it once, when its statement ran. Named in pickles: renaming makes them unreadable.
@@ -7,11 +7,14 @@ derived from it, has seen it once, when its statement ran. Named in pickles: ren
 from __future__ import annotations
 
 import contextlib
+import copyreg
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cloudpickle import cloudpickle as cloudpickle_internals
 
+_own = threading.local()
 _OF_METACLASS = ("__prepare__", "__new__", "__init__", "__setattr__")
 
 
@@ -31,6 +34,29 @@ def fill_class(cls: type, state: Any) -> Any:
     """Give a class of `make_class` its attributes, as cloudpickle does."""
     with _suspended(type(cls), ()):
         return cloudpickle_internals._class_setstate(cls, state)
+
+
+@contextlib.contextmanager
+def leaving_no_trace() -> Iterator[None]:
+    """Let Python not keep ``__slotnames__`` in the notebook's classes when an instance is reduced."""
+    before = getattr(_own, "is_quiet", False)
+    _own.is_quiet = True
+    try:
+        yield
+    finally:
+        _own.is_quiet = before
+
+
+def _find_slot_names(cls: type) -> Any:
+    names = _keep_slot_names(cls)
+    if getattr(_own, "is_quiet", False) and cls.__module__ == "__main__" and "__slotnames__" in vars(cls):
+        type.__delattr__(cls, "__slotnames__")
+    return names
+
+
+# `object.__reduce_ex__` asks for it by this name, each time that a class has none yet.
+_keep_slot_names = getattr(copyreg, "_slotnames")  # noqa: B009
+setattr(copyreg, "_slotnames", _find_slot_names)  # noqa: B010
 
 
 def _hooks(metaclass: type, owners: Iterable[type]) -> Iterator[tuple[type, str]]:

@@ -368,6 +368,26 @@ print(p, c, n, c is Color.RED, isinstance(child, Base))
 # %% plain
 p
 """,
+    "what a class holds itself": r"""
+# %%
+class Account:
+    def __init__(self, n):
+        self.n = n
+    def add(self, n):
+        self.n += n
+# %% plain
+account = Account(1)
+class Other(Account):
+    kind = "other"
+other = Other(2)
+# %%
+account.add(2)
+other.add(3)
+# %%
+print([*vars(Account)], [*vars(Other)], account.n, other.n)
+# %% plain
+print([*vars(Account)], [*vars(Other)], account.n, other.n)
+""",
     "classes that calls make": r"""
 # %%
 from collections import namedtuple
