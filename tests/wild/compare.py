@@ -107,26 +107,26 @@ def compare(
     choice: str,
     cells: Sequence[Cell],
     with_line: set[int],
-    plain: tuple[NotebookRun, NotebookRun],
+    plain: Sequence[NotebookRun],
     runs: dict[str, NotebookRun],
 ) -> Comparison:
-    """Compare runs with our line against two plain ones.
+    """Compare runs with our line against two plain ones, or more.
 
-    What differs between the two plain runs is not comparable.
+    What differs between plain runs is not comparable.
     """
-    first, second = plain
+    first, *others = plain
     seconds = {
-        "plain": min(first.seconds, second.seconds),
+        "plain": min(run.seconds for run in plain),
         **{name: run.seconds for name, run in runs.items()},
     }
     found = Comparison(notebook, choice, len(first.cells), len(with_line), len(first.names), seconds)
     found.plain_errors = [f"cell{c.number}: {c.error[0]}" for c in first.cells if c.error]
-    masked = {(number, facet) for number, facet, _ in _cells(first, second)}
+    masked = {(number, facet) for other in others for number, facet, _ in _cells(first, other)}
     # A figure that is a bit different each time may be a bit more so the next time.
-    masked |= {(one.number, "figures") for one in first.cells if one.number in _redrawn(first, second)}
-    masked_names = {name for name, _ in _names(first, second)}
+    masked |= {(number, "figures") for other in others for number in _redrawn(first, other)}
+    masked_names = {name for other in others for name, _ in _names(first, other)}
     found.not_comparable = sorted(masked) + [(0, name) for name in sorted(masked_names)]
-    for name, run in (("plain", first), ("plain", second), *runs.items()):
+    for name, run in (*(("plain", run) for run in plain), *runs.items()):
         if run.broken:
             found.broken[name] = run.broken
     for name, run in runs.items():
