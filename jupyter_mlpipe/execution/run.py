@@ -18,6 +18,7 @@ from jupyter_mlpipe.errors import (
 )
 from jupyter_mlpipe.execution.rescued import Rescued
 from jupyter_mlpipe.execution.state import Listener, RunState, StepState
+from jupyter_mlpipe.execution.task import StepTask
 from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import ENDED, Reason, RunSnapshot, RunStatus, StepSnapshot, StepStatus
@@ -39,6 +40,11 @@ class RunStep:
     @property
     def name(self) -> str:
         return self._state.task.name
+
+    @property
+    def task(self) -> StepTask:
+        """What it is to do, as it was when the run was started."""
+        return self._state.task
 
     @property
     def declares_outputs(self) -> bool:
@@ -136,6 +142,7 @@ class RunStep:
             cell_id=component.cell_id,
             error=describe_error(state.error) if state.error is not None else None,
             previews={name: artifact.preview for name, artifact in made.items()},
+            sizes={name: artifact.size for name, artifact in made.items()},
         )
 
     def __repr__(self) -> str:

@@ -200,6 +200,8 @@ class StepSnapshot:
     cell_id: str | None = None
     error: str | None = None
     previews: Mapping[str, str] = field(default_factory=dict)  # output -> "336,776 x 19"
+    sizes: Mapping[str, int] = field(default_factory=dict)  # output -> bytes as stored
+    progress: float | None = None  # of a running step that tells, from 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,4 +235,6 @@ def _step_json(step: StepSnapshot) -> dict[str, Any]:
         "cell_id": step.cell_id,
         "error": step.error,
         "previews": dict(step.previews),
+        "sizes": dict(step.sizes),
+        "progress": step.progress,
     }
