@@ -93,7 +93,7 @@ def _show(session: Session, parser: _Parser, words: list[str]) -> None:
         raise UsageError("There is no pipeline yet: put %%component NAME on top of a cell and run it.")
     snapshot = session.snapshot()
     if not asked.output:
-        live = LiveGraph(CellOutput(session.shell), saved=session.headless.active)
+        live = _live_graph(session, follows_all=True)
         for run in session.runs.live:
             run.subscribe(live.listen)
         session.background.add(live.begin(session.runs.live, snapshot))
@@ -126,7 +126,7 @@ def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
     params = _overrides(session, asked.param)
     if asked.only:
         _check_only(session, asked.only, params)
-    live = LiveGraph(CellOutput(session.shell), saved=session.headless.active)
+    live = _live_graph(session)
     with session.here.aside():
         return session.start(
             targets,
@@ -135,6 +135,18 @@ def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
             listener=live.listen,
             begin=lambda run: session.background.add(live.begin([run])),
         )
+
+
+def _live_graph(session: Session, *, follows_all: bool = False) -> LiveGraph:
+    # Programs that run notebooks name no cell; a front end does, and only it can show what is live.
+    cell_id = session.cell_id
+    return LiveGraph(
+        CellOutput(session.shell),
+        session.link if cell_id is not None else None,
+        cell_id=cell_id,
+        follows_all=follows_all,
+        saved=session.headless.active,
+    )
 
 
 def _status(session: Session, parser: _Parser, words: list[str]) -> None:

@@ -73,6 +73,7 @@ class Extension:
         shell.prefilter_manager.unregister_checker(self._checker)
         for shown in _SHOWN:
             shell.display_formatter.mimebundle_formatter.pop(shown, None)
+        self.session.link.close()
         self.session.backend.close()
 
     def before_request(self) -> None:
