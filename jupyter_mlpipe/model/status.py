@@ -202,6 +202,12 @@ class StepSnapshot:
     previews: Mapping[str, str] = field(default_factory=dict)  # output -> "336,776 x 19"
     sizes: Mapping[str, int] = field(default_factory=dict)  # output -> bytes as stored
     progress: float | None = None  # of a running step that tells, from 0 to 1
+    expected_seconds: float | None = None  # of one that a plan has run: what it took the last time
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it was made, and a plan says that its code or what it reads has changed since."""
+        return self.status in ("succeeded", "reused") and self.plan in ("run", "undecided")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,4 +243,5 @@ def _step_json(step: StepSnapshot) -> dict[str, Any]:
         "previews": dict(step.previews),
         "sizes": dict(step.sizes),
         "progress": step.progress,
+        "expected_seconds": step.expected_seconds,
     }

@@ -16,7 +16,7 @@ from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.resources import describe_amounts
 from jupyter_mlpipe.notebook.accepting import accepted_facts, accepted_of, why
 from jupyter_mlpipe.notebook.config import MODES
-from jupyter_mlpipe.notebook.drawing import pipeline_dot, pipeline_svg
+from jupyter_mlpipe.notebook.graphfile import write_graph
 from jupyter_mlpipe.notebook.live import LiveGraph
 from jupyter_mlpipe.notebook.output import MIME, CellOutput
 from jupyter_mlpipe.notebook.parameters import check_known, parse_overrides
@@ -87,7 +87,7 @@ def help_text() -> str:
 
 
 def _show(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.add_argument("--output", metavar="FILE", help="write a .svg or .dot file instead")
+    parser.add_argument("--output", metavar="FILE", help="write a .svg, .png, .dot or .html file instead")
     asked = parser.parse_args(words)
     if not session.registry.placed:
         raise UsageError("There is no pipeline yet: put %%component NAME on top of a cell and run it.")
@@ -98,15 +98,7 @@ def _show(session: Session, parser: _Parser, words: list[str]) -> None:
             run.subscribe(live.listen)
         session.background.add(live.begin(session.runs.live, snapshot))
         return
-    target = Path(asked.output)
-    kind = target.suffix.lstrip(".")
-    if kind == "dot":
-        text = pipeline_dot(snapshot)
-    elif kind == "svg":
-        text = pipeline_svg(snapshot)
-    else:
-        raise UsageError(f"%pipeline show --output writes .svg or .dot, but found '{asked.output}'.")
-    target.write_text(text, encoding="utf-8")
+    write_graph(snapshot, Path(asked.output))
 
 
 def _plan(session: Session, parser: _Parser, words: list[str]) -> Any:

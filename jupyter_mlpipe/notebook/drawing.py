@@ -24,7 +24,7 @@ from jupyter_mlpipe.notebook.words import plain, size_words, state_words
 
 _STATE_SLOT = "_______%06d_______"
 _SIZE_SLOT = "............%06d............"
-_SLOT = re.compile(r"[_.]{7,12}\d{6}[_.]{7,12}")
+SLOT = re.compile(r"[_.]{7,12}(\d{6})[_.]{7,12}")
 _GROUP = re.compile(r'<g id="(step|flow)(?:-|&#45;)(\d+)" class="(?:node|edge)">(.*?)</g>', re.DOTALL)
 _FONT = "Helvetica"  # its metrics are known to all layout programs
 _FONTS = "Helvetica,Arial,sans-serif"
@@ -132,18 +132,24 @@ def pipeline_svg(snapshot: RunSnapshot) -> str:
 
 
 @lru_cache(maxsize=8)
-def layout(dot: str, kind: str = "svg") -> str:
-    """Lay DOT out by Graphviz' ``dot`` where it is installed, else by the package graphviz-pure.
+def layout(dot: str) -> str:
+    """Lay DOT out as SVG without an XML header; see `render`."""
+    picture = render(dot, "svg").decode()
+    return picture[max(picture.find("<svg"), 0) :]
+
+
+def render(dot: str, kind: str) -> bytes:
+    """Have DOT drawn by Graphviz' ``dot`` where it is installed, else by the package graphviz-pure.
 
     Raises
     ------
     MLPipeError
-        Neither is there, or it refused the source.
+        Neither is there, or it refused the source, or it took too long.
     """
     program = shutil.which("dot") or str(Path(sysconfig.get_path("scripts")) / "graphviz-pure")
     try:
         done = subprocess.run(
-            [program, f"-T{kind}"], input=dot, capture_output=True, text=True, check=True, timeout=_LAYOUT_S
+            [program, f"-T{kind}"], input=dot.encode(), capture_output=True, check=True, timeout=_LAYOUT_S
         )
     except FileNotFoundError:
         raise MLPipeError(
@@ -156,10 +162,9 @@ def layout(dot: str, kind: str = "svg") -> str:
             "'%pipeline status' lists the steps."
         ) from None
     except subprocess.CalledProcessError as error:
-        raise MLPipeError(f"The graph cannot be drawn: {program} said: {error.stderr.strip()}") from None
-    picture = done.stdout
-    start = picture.find("<svg") if kind == "svg" else 0
-    return picture[max(start, 0) :]
+        said = error.stderr.decode(errors="replace").strip()
+        raise MLPipeError(f"The graph cannot be drawn: {program} said: {said}") from None
+    return done.stdout
 
 
 def paint(snapshot: RunSnapshot, svg: str) -> str:
@@ -215,6 +220,7 @@ def describe_in_a_sentence(steps: Sequence[StepSnapshot], limit: int = 20) -> st
 
 def _paint_node(step: StepSnapshot, body: str) -> str:
     look = look_of(step.status, step.plan)
+    look = look.hollow if step.is_stale else look
     attributes = f'data-mlpipe-step="{html.escape(plain(step.name))}"'
     if step.status:
         attributes += f' data-mlpipe-status="{step.status}"'
@@ -233,7 +239,7 @@ def _paint_node(step: StepSnapshot, body: str) -> str:
     body = re.sub(r"(<text(?:(?! fill=)[^>])*)>", rf'\1 fill="#212121" style="fill:{TEXT_STYLE}">', body)
     state = html.escape(f"{look.sign} {state_words(step)}")
     body = re.sub(
-        rf"<text([^>]*)>{_SLOT.pattern}", lambda m: f'<text class="mlpipe-state"{m[1]}>{state}', body, count=1
+        rf"<text([^>]*)>{SLOT.pattern}", lambda m: f'<text class="mlpipe-state"{m[1]}>{state}', body, count=1
     )
     title = html.escape("; ".join([plain(step.name), *(describe_reason(r) for r in step.reasons)]))
     body = re.sub(r"<title>.*?</title>", lambda _: f"<title>{title}</title>", body, count=1)
@@ -243,7 +249,7 @@ def _paint_node(step: StepSnapshot, body: str) -> str:
 def _paint_flow(number: int, flow: Flow, source: StepSnapshot, body: str) -> str:
     size = html.escape(size_words(flow.names, source))
     body = re.sub(
-        rf"<text([^>]*)>\s*{_SLOT.pattern}",
+        rf"<text([^>]*)>\s*{SLOT.pattern}",
         lambda m: f'<text class="mlpipe-size"{m[1].replace("10.00", "8.5")}> {size}',
         body,
         count=1,

@@ -48,7 +48,7 @@ def _step_facts(step: StepSnapshot) -> State:
         "plan": step.plan,
         "sign": look.sign,
         "colour": look.stroke,
-        "filled": look.is_filled,
+        "filled": look.is_filled and not step.is_stale,
         "text": state_words(step),
         "why": plain(step.error or describe_reasons(step.reasons), _MAX_CHARS),
         "worker": step.worker,

@@ -38,6 +38,11 @@ class Look(NamedTuple):
         return self.fill != "#ffffff"
 
     @property
+    def hollow(self) -> Look:
+        """The same without its tint: of what holds no more."""
+        return self._replace(fill="#ffffff")
+
+    @property
     def node_style(self) -> str:
         """The colours of its node, on the theme's background."""
         share = 14 if self.is_filled else 0

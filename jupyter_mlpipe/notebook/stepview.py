@@ -43,7 +43,10 @@ def step_detail(session: Session, graph: LiveGraph, name: str) -> Detail:
     makes: list[Detail] = []
     if record is not None:
         artifacts = list(record.outputs.items())[:_MAX_ITEMS]
-        makes += [{"name": plain(out), **_artifact(session, artifact)} for out, artifact in artifacts]
+        makes += [
+            {"name": plain(out), **_artifact(artifact), "note": _first_rows(session, artifact)}
+            for out, artifact in artifacts
+        ]
         makes += [{"name": plain(out), "note": plain(why)} for out, why in record.left_out.items()]
     else:
         makes += [{"name": plain(out)} for out in task.step.component.outputs[:_MAX_ITEMS]]
@@ -91,7 +94,7 @@ def _read(
         source = _find(session, graph, binding.step)
         record = source.record if source is not None else None
         artifact = record.outputs.get(binding.output) if record is not None else None
-        about = _artifact(session, artifact) if artifact is not None else {}
+        about = _artifact(artifact) if artifact is not None else {}
         return {"name": plain(name), "from": f"from {plain(binding.step)}", **about}
     if isinstance(binding, FromParameter):
         value = plain(repr(parameters.get(name)), 100)
@@ -99,17 +102,19 @@ def _read(
     return {"name": plain(name), "from": "notebook"}
 
 
-def _artifact(session: Session, artifact: Artifact) -> Detail:
-    try:
-        rows = first_rows(session.backend.store, artifact)
-    except (MLPipeError, OSError):
-        rows = ""  # its bytes are gone: the step runs again when they are asked for
+def _artifact(artifact: Artifact) -> Detail:
     return {
         "shape": plain(artifact.preview, 100),
         "size": describe_bytes(artifact.size),
         "type": artifact.type.removeprefix("builtins."),
-        "note": without_colours(rows),
     }
+
+
+def _first_rows(session: Session, artifact: Artifact) -> str:
+    try:
+        return without_colours(first_rows(session.backend.store, artifact))
+    except (MLPipeError, OSError):
+        return ""  # its bytes are gone: the step runs again when they are asked for
 
 
 def _log(step: RunStep) -> str:

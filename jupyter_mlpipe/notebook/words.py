@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 
 from jupyter_mlpipe.execution.accept import is_accepted
+from jupyter_mlpipe.model.planned import describe_totals, total
 from jupyter_mlpipe.model.resources import describe_bytes, describe_seconds
-from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, shorten
+from jupyter_mlpipe.model.status import RunSnapshot, StepPlan, StepSnapshot, shorten
 from jupyter_mlpipe.notebook.look import look_of
 
 # Control sequences (colours among them), and control characters but tab and new line.
@@ -28,6 +29,10 @@ def without_colours(text: str) -> str:
 def state_words(step: StepSnapshot) -> str:
     """Return a step's state in words: ``ran 2.2 s``."""
     word = look_of(step.status, step.plan).word
+    if step.is_stale:
+        return f"{word}, now stale"
+    if step.status is None and step.expected_seconds:
+        return f"{word}, {describe_seconds(step.expected_seconds)}"
     if step.status == "reused" and is_accepted(step.reasons):
         return f"{word}, accepted"
     if step.status == "reused":
@@ -62,14 +67,17 @@ def size_words(names: Sequence[str], source: StepSnapshot) -> str:
 
 
 def run_words(snapshot: RunSnapshot) -> str:
-    """Return ``running, 3 of 12 done, 7 s``."""
+    """Return what is to be said of it all: ``running, 3 of 12 steps done, 7 s``."""
     done = sum(step.status in ("succeeded", "reused") for step in snapshot.steps)
     n_steps = f"{len(snapshot.steps)} step{'s' * (len(snapshot.steps) != 1)}"
-    if snapshot.status is None:
-        return n_steps
     if snapshot.status == "running":
         took = describe_whole(snapshot.seconds or 0.0)
         return f"running, {done} of {n_steps} done, {took}"
+    plans = [StepPlan(s.name, s.plan, seconds=s.expected_seconds) for s in snapshot.steps if s.plan]
+    if any(plan.decision != "reuse" for plan in plans):
+        return f"{n_steps}: {describe_totals(total(plans))}"
+    if snapshot.status is None:
+        return n_steps
     took = f", {describe_seconds(snapshot.seconds)}" if snapshot.seconds is not None else ""
     failed = shorten([plain(step.name, 40) for step in snapshot.steps if step.status == "failed"])
     return f"{snapshot.status}{f': {failed}' if failed else ''}, {n_steps}{took}"

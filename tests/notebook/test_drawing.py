@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
+import pytest
+
+from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.model.status import Reason, RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.drawing import Flow, flows_of, pipeline_dot, pipeline_svg
+from jupyter_mlpipe.notebook.graphfile import write_graph
 from jupyter_mlpipe.notebook.views import graph_bundle
+from jupyter_mlpipe.notebook.words import run_words
 
 EVIL = "<img src=x onerror=alert(1)>\"'\x00\x1b]]></script>&<b>"
 
@@ -49,6 +55,19 @@ def test_a_running_step_says_how_long_or_how_far() -> None:
     )
     far = pipeline_svg(two_steps(status="running", seconds=7.0, progress=0.4))
     assert texts(far, "state")[0] == "▶ running 40%"
+
+
+def test_before_a_run_the_graph_says_what_is_expected() -> None:
+    load = StepSnapshot(name="load", plan="run", expected_seconds=43.0)
+    fit = StepSnapshot(name="fit", reads={"df": "load"}, plan="undecided")
+    done = StepSnapshot(name="done", status="succeeded", seconds=2.0, plan="reuse")
+    stale = StepSnapshot(name="stale", status="reused", saved_seconds=2.0, plan="run")
+    snapshot = RunSnapshot((load, fit, done, stale), "succeeded", 9.0)
+    drawn = pipeline_svg(snapshot)
+    said = ["▷ would run, 43.0 s", "? undecided", "✓ ran 2.0 s", "↻ reused, now stale"]
+    assert texts(drawn, "state") == said
+    assert 'data-mlpipe-step="stale" data-mlpipe-status="reused" data-mlpipe-plan="run"' in drawn
+    assert run_words(snapshot) == ("4 steps: 2 run, at least 43.0 s and 1 unknown; 1 undecided; 1 reused")
 
 
 def test_what_flows_is_one_edge_for_each_pair_of_steps() -> None:
@@ -105,3 +124,17 @@ def test_edges_that_pass_many_ranks_bear_no_labels() -> None:
     ]
     assert "o1" in pipeline_dot(RunSnapshot(tuple(steps[:10])))
     assert "o1" not in pipeline_dot(RunSnapshot(tuple(steps)))
+
+
+def test_a_graph_is_written_as_a_file(tmp_path: Path) -> None:
+    snapshot = two_steps(status="succeeded", seconds=2.2, sizes={"df": 41_000_000})
+    for kind in ("svg", "png", "dot", "html"):
+        write_graph(snapshot, tmp_path / f"graph.{kind}")
+    assert (tmp_path / "graph.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "graph.dot").read_text().startswith("digraph pipeline {")
+    assert (tmp_path / "graph.svg").read_text().startswith("<svg ")
+    page = (tmp_path / "graph.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert 'data-mlpipe-step="load" data-mlpipe-status="succeeded"' in page
+    with pytest.raises(UsageError, match=r"\.svg, \.png, \.dot, \.html, but found .*graph\.gif"):
+        write_graph(snapshot, tmp_path / "graph.gif")
