@@ -26,6 +26,9 @@ _STATE_SLOT = "_______%06d_______"
 _SIZE_SLOT = "............%06d............"
 SLOT = re.compile(r"[_.]{7,12}(\d{6})[_.]{7,12}")
 _GROUP = re.compile(r'<g id="(step|flow)(?:-|&#45;)(\d+)" class="(?:node|edge)">(.*?)</g>', re.DOTALL)
+_OUTLINE = re.compile(r'<(?:path|polygon)[^>]* (?:d|points)="([^"]*)"')
+_POINT = re.compile(r"(-?[\d.]+),(-?[\d.]+)")
+_TEXT = re.compile(r'<text[^>]* x="(-?[\d.]+)" y="(-?[\d.]+)"[^>]*>(.*?)</text>', re.DOTALL)
 _FONT = "Helvetica"  # its metrics are known to all layout programs
 _FONTS = "Helvetica,Arial,sans-serif"
 _STROKE = "#757575"
@@ -178,10 +181,8 @@ def paint(snapshot: RunSnapshot, svg: str) -> str:
             return _paint_node(snapshot.steps[number], found[3])
         return _paint_flow(number, flows[number], steps[flows[number].source], found[3])
 
-    svg = _GROUP.sub(fill, svg)
-    svg = re.sub(r' font-family="[^"]*"', "", svg)
     # Styles follow the front end's theme; where they are taken out, the attributes hold.
-    svg = svg.replace(f' fill="{FAINT}"', f' fill="{FAINT}" style="fill:{FAINT_STYLE}"')
+    svg = _GROUP.sub(fill, svg)
     svg = re.sub(r"<!--.*?-->\n?|<title>pipeline</title>\n?", "", svg, flags=re.DOTALL)
     size = ""
     found = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
@@ -218,7 +219,7 @@ def describe_in_a_sentence(steps: Sequence[StepSnapshot], limit: int = 20) -> st
     return f"pipeline of {len(steps)} steps. {', '.join([*states, *more])}"
 
 
-def _paint_node(step: StepSnapshot, body: str) -> str:
+def _paint_node(step: StepSnapshot, laid_out: str) -> str:
     look = look_of(step.status, step.plan)
     look = look.hollow if step.is_stale else look
     attributes = f'data-mlpipe-step="{html.escape(plain(step.name))}"'
@@ -226,35 +227,41 @@ def _paint_node(step: StepSnapshot, body: str) -> str:
         attributes += f' data-mlpipe-status="{step.status}"'
     if step.plan:
         attributes += f' data-mlpipe-plan="{step.plan}"'
-    body = body.replace('fill="white"', f'fill="{look.fill}" style="{look.node_style}"', 1)
-    body = body.replace(f'stroke="{_STROKE}"', f'stroke="{look.stroke}"', 1)
-    # Lines of a label are laid out from their left; centred they stay so in a font of other widths.
-    path = re.search(r' d="([^"]*)"', body)
-    xs = [float(x) for x in re.findall(r"(-?[\d.]+),-?[\d.]+", path[1])] if path else []
-    if xs:
-        middle = f'text-anchor="middle" x="{(min(xs) + max(xs)) / 2:.2f}"'
-        body = re.sub(r'text-anchor="start" x="[^"]*"', middle, body)
-    # Shown smaller than laid out: lines of a label stand too close otherwise.
-    body = body.replace('font-size="11.00"', 'font-size="10"').replace('font-size="10.50"', 'font-size="9"')
-    body = re.sub(r"(<text(?:(?! fill=)[^>])*)>", rf'\1 fill="#212121" style="fill:{TEXT_STYLE}">', body)
+    outline = _OUTLINE.search(laid_out)
+    corners = _POINT.findall(outline[1]) if outline else []
+    xs, ys = [float(x) for x, _ in corners] or [0.0], [float(y) for _, y in corners] or [0.0]
+    box = f'x="{min(xs):.6g}" y="{min(ys):.6g}" width="{max(xs) - min(xs):.6g}" height="{max(ys) - min(ys):.6g}"'
+    # Lines are laid out from their left; centred they stay so in a font of other widths.
+    middle = f"{(min(xs) + max(xs)) / 2:.6g}"
+    lines = [(y, text) for _, y, text in _TEXT.findall(laid_out)]
     state = html.escape(f"{look.sign} {state_words(step)}")
-    body = re.sub(
-        rf"<text([^>]*)>{SLOT.pattern}", lambda m: f'<text class="mlpipe-state"{m[1]}>{state}', body, count=1
-    )
+    # Smaller than laid out: lines of a label stand too close otherwise.
+    kinds = ('class="mlpipe-name" font-size="12" font-weight="bold"', 'class="mlpipe-state" font-size="10"')
+    faint = f'class="mlpipe-others" font-size="9" fill="{FAINT}" style="fill:{FAINT_STYLE}"'
+    texts = [
+        f'<text {kind} x="{middle}" y="{y}">{state if SLOT.fullmatch(text) else text}</text>'
+        for kind, (y, text) in zip((*kinds, faint), lines, strict=False)
+    ]
     title = html.escape("; ".join([plain(step.name), *(describe_reason(r) for r in step.reasons)]))
-    body = re.sub(r"<title>.*?</title>", lambda _: f"<title>{title}</title>", body, count=1)
-    return f'<g class="node" {attributes}>{body}</g>'
-
-
-def _paint_flow(number: int, flow: Flow, source: StepSnapshot, body: str) -> str:
-    size = html.escape(size_words(flow.names, source))
-    body = re.sub(
-        rf"<text([^>]*)>\s*{SLOT.pattern}",
-        lambda m: f'<text class="mlpipe-size"{m[1].replace("10.00", "8.5")}> {size}',
-        body,
-        count=1,
+    return (
+        f'<g class="node" {attributes} text-anchor="middle" fill="#212121" style="fill:{TEXT_STYLE}">'
+        f"<title>{title}</title>"
+        f'<rect class="mlpipe-box" {box} rx="8" fill="{look.fill}" stroke="{look.stroke}" '
+        f'style="{look.node_style}"/>{"".join(texts)}</g>'
     )
-    body = re.sub(r"<title>.*?</title>\n?", "", body, count=1, flags=re.DOTALL)
+
+
+def _paint_flow(number: int, flow: Flow, source: StepSnapshot, laid_out: str) -> str:
     source_name, target = (html.escape(plain(name)) for name in (flow.source, flow.target))
     ends = f'data-mlpipe-flow="{number}" data-mlpipe-from="{source_name}" data-mlpipe-to="{target}"'
-    return f'<g class="edge" {ends}>{body}</g>'
+    size = html.escape(size_words(flow.names, source))
+    drawn = "".join(re.findall(r"<(?:path|polygon)[^>]*/>", laid_out))
+    texts = [
+        f'<text class="mlpipe-size" font-size="8.5" x="{x}" y="{y}"> {size}</text>'
+        if SLOT.fullmatch(text.strip())
+        else f'<text font-size="10" x="{x}" y="{y}">{text}</text>'
+        for x, y, text in _TEXT.findall(laid_out)
+    ]
+    # Its spaces keep a label off its edge.
+    style = f'fill="{FAINT}" style="fill:{FAINT_STYLE};white-space:pre"'
+    return f'<g class="edge" {ends} xml:space="preserve" {style}>{drawn}{"".join(texts)}</g>'

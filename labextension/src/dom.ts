@@ -24,7 +24,11 @@ export function shape(tag: string, attributes: Attributes): SVGElement {
 }
 
 export function button(label: string, title: string, press: () => void): HTMLButtonElement {
-  const made = element('button', { type: 'button', class: 'mlp-button', title, 'aria-label': title }, label);
+  const made = element('button', { type: 'button', class: 'mlp-button', title }, label);
+  // A word is its own name; a sign has none.
+  if (!/\w/.test(label)) {
+    made.setAttribute('aria-label', title);
+  }
   made.addEventListener('click', press);
   return made;
 }

@@ -13,13 +13,18 @@ export function prepare(node: Node): void {
   group.setAttribute('aria-expanded', 'false');
   // A title would cover the tip with the browser's own.
   group.querySelector('title')?.remove();
-  for (const drawn of group.querySelectorAll<SVGElement>('path, polygon, text')) {
+  plainly(group);
+  for (const label of group.querySelectorAll('text')) {
+    label.setAttribute('aria-hidden', 'true');
+  }
+}
+
+/** Takes its own colours from a part of the drawing: those of the style sheet follow its state. */
+export function plainly(group: SVGGElement): void {
+  for (const drawn of [group, ...group.querySelectorAll<SVGElement>('*')]) {
     drawn.removeAttribute('style');
     drawn.removeAttribute('fill');
     drawn.removeAttribute('stroke');
-  }
-  for (const label of group.querySelectorAll('text')) {
-    label.setAttribute('aria-hidden', 'true');
   }
 }
 
@@ -66,14 +71,12 @@ function paintProgress(node: Node, progress: number | null): void {
     bar?.remove();
     return;
   }
-  const path = node.group.querySelector('path');
-  const found = (path?.getAttribute('d')?.match(/-?\d+(\.\d+)?/g) ?? []).map(Number);
-  const xs = found.filter((_, at) => at % 2 === 0);
-  const ys = found.filter((_, at) => at % 2 === 1);
   if (!bar) {
+    const box = node.group.querySelector('.mlpipe-box');
+    const value = (name: string): number => Number(box?.getAttribute(name) ?? 0);
     bar = shape('rect', { class: 'mlp-progress', height: '3', rx: '1.5' });
-    bar.setAttribute('x', String(Math.min(...xs) + 8));
-    bar.setAttribute('y', String(Math.max(...ys) - 5));
+    bar.setAttribute('x', String(value('x') + 8));
+    bar.setAttribute('y', String(value('y') + value('height') - 5));
     node.group.append(bar);
   }
   bar.setAttribute('width', String(Math.max(0, (node.box.width - 16) * Math.min(1, Math.max(0, progress)))));

@@ -49,13 +49,9 @@ function origin(svg: Element): [number, number] {
 }
 
 function boxOf(group: Element, [left, top]: [number, number]): Box {
-  const path = group.querySelector('path');
-  const found = numbers(path?.getAttribute('d') ?? group.querySelector('polygon')?.getAttribute('points') ?? '');
-  const xs = found.filter((_, at) => at % 2 === 0);
-  const ys = found.filter((_, at) => at % 2 === 1);
-  const x = Math.min(...xs);
-  const y = Math.min(...ys);
-  return { x: x + left, y: y + top, width: Math.max(...xs) - x, height: Math.max(...ys) - y };
+  const drawn = group.querySelector('.mlpipe-box');
+  const value = (name: string): number => Number(drawn?.getAttribute(name) ?? 0);
+  return { x: value('x') + left, y: value('y') + top, width: value('width'), height: value('height') };
 }
 
 export function readPicture(svg: SVGSVGElement): Picture {

@@ -3,10 +3,11 @@
 import { button, element } from './dom';
 import { Minimap } from './minimap';
 import { News } from './news';
-import { paintFlow, paintStep, prepare } from './paint';
+import { paintFlow, paintStep, plainly, prepare } from './paint';
 import { Panel } from './panel';
 import { isArrow, neighbour, readPicture, search, type Node, type Picture } from './picture';
 import { apply, type Ask, type GraphState, type Message, type RunHow } from './protocol';
+import { Tip } from './tip';
 import { Viewport } from './viewport';
 
 const MOST_HIGH = 520;
@@ -21,7 +22,7 @@ export class View {
   private readonly news = new News();
   private readonly panel: Panel;
   private readonly stage: HTMLElement;
-  private readonly tip = element('div', { class: 'mlp-tip', role: 'tooltip' });
+  private readonly tip = new Tip();
   private readonly runText = element('span', { class: 'mlp-run' });
   private readonly said = element('span', { class: 'mlp-said' });
   private readonly search = element('input', {
@@ -37,6 +38,7 @@ export class View {
   private n = -1;
   private current: string;
   private found: string[] = [];
+  private pointed: Node | null = null;
   private pending = new Set<string>();
   private frame = 0;
   private waits: ReturnType<typeof setTimeout> | null = null;
@@ -60,11 +62,10 @@ export class View {
     this.stage = element('div', { class: 'mlp-stage' });
     this.stage.style.height = `${Math.min(MOST_HIGH, Math.max(96, height))}px`;
     this.minimap = new Minimap(this.picture, PIXELS, () => this.viewport);
-    this.tip.hidden = true;
-    this.stage.append(sheet, this.minimap.node, this.tip);
+    this.stage.append(sheet, this.minimap.node, this.tip.node);
     this.viewport = new Viewport(this.stage, sheet, width, height, () => {
       this.minimap.place();
-      this.tip.hidden = true;
+      this.tip.hide();
     });
 
     this.runButton = button('Run', 'Run all that is not done', () => this.run('all'));
@@ -178,11 +179,7 @@ export class View {
     }
     for (const { group } of this.picture.edges) {
       group.setAttribute('aria-hidden', 'true');
-      for (const drawn of group.querySelectorAll('path, polygon, text')) {
-        drawn.removeAttribute('style');
-        drawn.removeAttribute('stroke');
-        drawn.removeAttribute('fill');
-      }
+      plainly(group);
     }
     this.picture.nodes.get(this.current)?.group.setAttribute('tabindex', '0');
   }
@@ -223,6 +220,9 @@ export class View {
         paintStep(node, state);
         this.minimap.paint(name, state);
       }
+    }
+    if (this.pointed && this.pending.has(this.pointed.name)) {
+      this.point(this.pointed);
     }
     this.pending.clear();
     for (const edge of this.picture.edges) {
@@ -306,45 +306,15 @@ export class View {
 
   /** Shows the tip of a node, and the edges that meet it. */
   private point(node: Node | null): void {
-    this.tip.hidden = true;
+    this.pointed = node;
+    this.tip.hide();
     for (const { from, to, group } of this.picture.edges) {
       group.classList.toggle('mlp-met', node !== null && (from === node.name || to === node.name));
     }
     const state = node && this.state.steps[node.name];
-    if (!node || !state) {
-      return;
+    if (node && state) {
+      this.tip.show(node.name, state, scaled(node), this.viewport);
     }
-    const head = element('div', { class: 'mlp-state' }, element('b', {}, node.name), ` ${state.sign} ${state.text}`);
-    head.style.setProperty('--mlp-c', state.colour);
-    this.tip.replaceChildren(head);
-    if (state.why) {
-      this.tip.append(element('div', {}, state.why));
-    }
-    if (state.worker) {
-      this.tip.append(element('div', { class: 'mlp-faint' }, `on ${state.worker}`));
-    }
-    for (const [name, shape, size] of state.makes.slice(0, 6)) {
-      const about = [shape, size].filter(Boolean).join(', ');
-      this.tip.append(element('div', { class: 'mlp-faint' }, about ? `${name}: ${about}` : name));
-    }
-    this.tip.hidden = false;
-    this.placeTip(node);
-  }
-
-  /** Beside the node where there is room: above and below are those that it is linked with. */
-  private placeTip(node: Node): void {
-    const { x, y, width, height } = scaled(node);
-    const { scale, size } = this.viewport;
-    const [left, right] = [x * scale + this.viewport.x, (x + width) * scale + this.viewport.x];
-    const [top, bottom] = [y * scale + this.viewport.y, (y + height) * scale + this.viewport.y];
-    const { offsetWidth, offsetHeight } = this.tip;
-    const isRight = right + 8 + offsetWidth <= size.width;
-    const isLeft = left - 8 - offsetWidth >= 0;
-    const beside = isRight ? right + 8 : left - 8 - offsetWidth;
-    const under = Math.max(8, Math.min(size.width - offsetWidth - 8, left));
-    this.tip.style.left = `${isRight || isLeft ? beside : under}px`;
-    const most = Math.max(4, size.height - offsetHeight - 4);
-    this.tip.style.top = `${isRight || isLeft ? Math.max(4, Math.min(most, top)) : bottom + 8}px`;
   }
 
   // -- keyboard ---------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ export function draw(places: Record<string, [number, number]>, edges: [string, s
     const group = svgElement('g', { class: 'node', 'data-mlpipe-step': name });
     group.append(
       svgElement('title', {}, name),
-      svgElement('path', { fill: '#fff', d: `M${x + 60},${y}C${x},${y} ${x},${y + 30} ${x + 60},${y + 30}` }),
+      svgElement('rect', { class: 'mlpipe-box', fill: '#fff', x: `${x}`, y: `${y}`, width: '60', height: '30' }),
       svgElement('text', {}, name),
       svgElement('text', { class: 'mlpipe-state' }, '· registered')
     );

@@ -32,7 +32,7 @@ def texts(svg: str, kind: str) -> list[str]:
 
 def shape_of(svg: str) -> list[str | None]:
     """All places and sizes in the drawing."""
-    names = ("d", "points", "x", "y", "viewBox")
+    names = ("d", "points", "x", "y", "width", "height", "viewBox")
     return [node.get(name) for node in ET.fromstring(svg).iter() for name in names]
 
 
