@@ -230,7 +230,8 @@ def _paint_node(step: StepSnapshot, laid_out: str) -> str:
     outline = _OUTLINE.search(laid_out)
     corners = _POINT.findall(outline[1]) if outline else []
     xs, ys = [float(x) for x, _ in corners] or [0.0], [float(y) for _, y in corners] or [0.0]
-    box = f'x="{min(xs):.6g}" y="{min(ys):.6g}" width="{max(xs) - min(xs):.6g}" height="{max(ys) - min(ys):.6g}"'
+    size = f'width="{max(xs) - min(xs):.6g}" height="{max(ys) - min(ys):.6g}"'
+    box = f'x="{min(xs):.6g}" y="{min(ys):.6g}" {size}'
     # Lines are laid out from their left; centred they stay so in a font of other widths.
     middle = f"{(min(xs) + max(xs)) / 2:.6g}"
     lines = [(y, text) for _, y, text in _TEXT.findall(laid_out)]

@@ -20,7 +20,9 @@ from jupyter_mlpipe.notebook.words import without_colours
 _PAUSE_S = 0.1  # between messages
 _REDRAW_S = 0.25  # between pictures
 MAX_LOG = 40_000  # characters of what a step printed that are sent, the last ones
-_KEEP_S = 10.0  # between pictures where the browser is told of each change: they are for the saved notebook
+# Between pictures where the browser is told of each change: they are for the saved notebook.
+_KEEP_S = 10.0
+_SETTLE_S = 1.0  # when nothing runs: the next cell may soon
 
 
 class LiveGraph:
@@ -61,6 +63,7 @@ class LiveGraph:
         self._thread: threading.Thread | None = None
         self._told: State = {}
         self._n_told = 0
+        self._is_due = False  # a run may have ended before it is looked at: reuse takes no time
         self._is_heard = False
         self._watched: str | None = None
         self._n_sent = 0
@@ -84,11 +87,12 @@ class LiveGraph:
             The pipeline that the runs are part of; by default, what they ran.
         """
         self.runs, self._base = list(runs), base
+        self._is_due = bool(runs)
         snapshot = self._snapshot()
         self._names = frozenset(step.name for step in snapshot.steps)
         self._output.display(self._draw(snapshot), display_id=self._display_id)
+        self._told = graph_facts(snapshot)
         if self._link is not None:
-            self._told = graph_facts(snapshot)
             self._link.add(self)
         return self._start()
 
@@ -99,17 +103,16 @@ class LiveGraph:
         with self._lock:
             self._base = self._snapshot()
             self.runs = [*(run for run in self.runs if run.status == "running"), run]
+            self._is_due = True
         run.subscribe(self.listen)
         self._changed.set()
-        # It may have ended: reuse takes no time. That is to be shown all the same.
-        return self._start(is_due=True)
+        return self._start()
 
     def tell_all(self) -> None:
         """Tell the browser all that it was told so far: it has just begun to listen, or missed something."""
         self._is_heard = True
-        if self._link is not None:
-            with self._lock:
-                self._link.send({"graph": self.id, "n": self._n_told, "all": self._told})
+        with self._lock:
+            self.send({"n": self._n_told, "all": self._told})
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a message to where the graph is shown."""
@@ -139,51 +142,51 @@ class LiveGraph:
         """Return a step as it is shown."""
         return next((step for step in self._snapshot().steps if step.name == name), None)
 
-    def _start(self, *, is_due: bool = False) -> list[threading.Thread]:
+    def _start(self) -> list[threading.Thread]:
         with self._lock:
-            is_live = is_due or any(run.status == "running" for run in self.runs)
-            if not (self._output.is_kernel and is_live) or self._thread is not None:
+            if not (self._output.is_kernel and (self._is_due or self._is_live)) or self._thread is not None:
                 return []
             self._thread = threading.Thread(target=self._follow, name="mlpipe-graph", daemon=True)
             self._thread.start()
             return [self._thread]
 
+    @property
+    def _is_live(self) -> bool:
+        return any(run.status == "running" for run in self.runs)
+
     def _follow(self) -> None:
-        drawn = time.monotonic()
-        while self._goes_on():
-            self._changed.wait(1.0)
-            self._changed.clear()
+        drawn, drawn_at = self._told, time.monotonic()
+        while True:
+            with self._lock:
+                self._is_due = False
+                is_live = self._is_live
             snapshot = self._snapshot()
             self._tell(snapshot)
             self._tell_log()
-            if time.monotonic() - drawn >= (_KEEP_S if self._is_heard else _REDRAW_S):
+            pause = _KEEP_S if is_live else _SETTLE_S
+            if not self._is_heard:
+                pause = _REDRAW_S if is_live else 0.0
+            if self._told is not drawn and time.monotonic() - drawn_at >= pause:
                 self._output.update(self._draw(snapshot), display_id=self._display_id)
-                drawn = time.monotonic()
+                drawn, drawn_at = self._told, time.monotonic()
+            with self._lock:
+                if not is_live and self._told is drawn and not self._is_due:
+                    self._thread = None
+                    return
             self._ended.wait(_PAUSE_S)
             self._ended.clear()
-        snapshot = self._snapshot()
-        self._tell(snapshot)
-        self._tell_log()
-        self._output.update(self._draw(snapshot), display_id=self._display_id)
-
-    def _goes_on(self) -> bool:
-        with self._lock:
-            if any(run.status == "running" for run in self.runs):
-                return True
-            self._thread = None
-            return False
+            self._changed.wait(1.0 if is_live else _PAUSE_S)
+            self._changed.clear()
 
     def _tell(self, snapshot: RunSnapshot) -> None:
         """Tell the browser what has changed."""
-        if self._link is None:
-            return
         facts = graph_facts(snapshot)
         with self._lock:
             changed = changes(self._told, facts)
             if changed:
                 self._told = facts
                 self._n_told += 1
-                self._link.send({"graph": self.id, "n": self._n_told, "changed": changed})
+                self.send({"n": self._n_told, "changed": changed})
 
     def _tell_log(self) -> None:
         """Send what the step that is looked at has printed since."""
