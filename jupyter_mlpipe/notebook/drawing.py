@@ -184,6 +184,7 @@ def paint(snapshot: RunSnapshot, svg: str) -> str:
     # Styles follow the front end's theme; where they are taken out, the attributes hold.
     svg = _GROUP.sub(fill, svg)
     svg = re.sub(r"<!--.*?-->\n?|<title>pipeline</title>\n?", "", svg, flags=re.DOTALL)
+    svg = svg.replace(' id="graph0"', "", 1)  # a page may hold several
     size = ""
     found = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
     if found is not None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbconvert import HTMLExporter
 
 from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.model.status import Reason, RunSnapshot, StepSnapshot
@@ -105,6 +107,15 @@ def test_a_table_says_it_where_drawings_are_taken_out() -> None:
         ["load", "succeeded", "2.2 s", ""],
         ["fit", "registered", "", ""],
     ]
+
+
+def test_a_notebook_as_a_page_shows_the_picture() -> None:
+    bundle = graph_bundle(two_steps(status="succeeded", seconds=2.2), graph="g1")
+    cell = nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", data=bundle)])
+    page, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    assert page.count('data-mlpipe-step="load"') == 1
+    assert "✓ ran 2.2 s" in page
+    assert "jupyter.widget-view" not in page
 
 
 def test_a_large_drawing_is_kept_once() -> None:
