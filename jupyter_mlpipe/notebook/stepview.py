@@ -26,6 +26,9 @@ Detail = dict[str, Any]
 _MAX_CODE = 40_000
 _MAX_DIFF = 60  # lines of one diff
 _MAX_ITEMS = 40
+_MAX_FIGURE = 1_000_000  # characters
+_MAX_TEXT = 4000
+_MAX_SHOWN = 8
 
 
 def step_detail(session: Session, graph: LiveGraph, name: str) -> Detail:
@@ -59,6 +62,7 @@ def step_detail(session: Session, graph: LiveGraph, name: str) -> Detail:
         "makes": makes,
         "facts": _facts(step),
         "log": without_colours(_log(step)),
+        "shown": _shown(step),
         "traceback": without_colours("\n".join(render(step.error))) if step.error is not None else "",
     }
 
@@ -120,6 +124,21 @@ def _first_rows(session: Session, artifact: Artifact) -> str:
 def _log(step: RunStep) -> str:
     text = step.log
     return f"…{text[-MAX_LOG:]}" if len(text) > MAX_LOG else text
+
+
+def _shown(step: RunStep) -> list[Detail]:
+    """Return what it showed beside text that it printed: figures, and what stands for a value."""
+    shown: list[Detail] = []
+    for output in step.shown:
+        content = output.get("data") or {}
+        figure = content.get("image/png")
+        if isinstance(figure, str) and len(figure) <= _MAX_FIGURE:
+            shown.append(
+                {"png": "".join(figure.split()), "text": without_colours(content.get("text/plain", ""))}
+            )
+        elif "text/plain" in content:
+            shown.append({"text": without_colours(content["text/plain"][:_MAX_TEXT])})
+    return shown[-_MAX_SHOWN:]
 
 
 def _facts(step: RunStep) -> list[tuple[str, str]]:

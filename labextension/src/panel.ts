@@ -1,7 +1,7 @@
 /** All that there is to know of one step, beside the graph. */
 
 import { button, element } from './dom';
-import type { Detail, Item, Reason, RunHow, StepState } from './protocol';
+import type { Detail, Item, Reason, RunHow, Shown, StepState } from './protocol';
 
 export interface PanelActions {
   close(): void;
@@ -66,6 +66,7 @@ export class Panel {
       detail.reads.length > 0 ? section('Reads', table(detail.reads)) : null,
       detail.makes.length > 0 ? section('Makes', table(detail.makes)) : null,
       section('Log', this.logOf(detail.log)),
+      detail.shown.length > 0 ? section('Shown', ...detail.shown.map(figure)) : null,
       detail.code ? section('Code', pre(detail.code)) : null,
       detail.facts.length > 0 ? section('Run', facts(detail.facts)) : null
     ];
@@ -128,6 +129,13 @@ function reason({ text, diff }: Reason): HTMLElement {
     made.append(lines);
   }
   return made;
+}
+
+function figure({ png, text }: Shown): HTMLElement {
+  if (!png) {
+    return pre(text);
+  }
+  return element('img', { class: 'mlp-figure', src: `data:image/png;base64,${png}`, alt: text || 'figure' });
 }
 
 function table(items: Item[]): HTMLTableElement {

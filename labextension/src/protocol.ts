@@ -37,6 +37,12 @@ export interface Item {
   note: string;
 }
 
+/** What a step showed: a figure, or text where it is none. */
+export interface Shown {
+  png: string;
+  text: string;
+}
+
 export interface Detail {
   interface: string;
   code: string;
@@ -45,6 +51,7 @@ export interface Detail {
   makes: Item[];
   facts: [string, string][];
   log: string;
+  shown: Shown[];
   traceback: string;
 }
 
@@ -118,6 +125,12 @@ function toItem(value: unknown): Item {
   };
 }
 
+function toShown(value: unknown): Shown {
+  const part = isPart(value) ? value : {};
+  const png = text(part.png);
+  return { png: /^[A-Za-z0-9+/=]*$/.test(png) ? png : '', text: text(part.text) };
+}
+
 function toDetail(part: Part): Detail {
   return {
     interface: text(part.interface),
@@ -129,6 +142,7 @@ function toDetail(part: Part): Detail {
     makes: list(part.makes).map(toItem),
     facts: list(part.facts).map(fact => [text(list(fact)[0]), text(list(fact)[1])]),
     log: text(part.log),
+    shown: list(part.shown).map(toShown),
     traceback: text(part.traceback)
   };
 }

@@ -22,9 +22,10 @@ test('what is nothing of ours, or of another version, does no harm', () => {
       steps: { a: { text: '' }, b: { makes: [['', '', ''], ['x', '', '']], progress: null } }
     }
   });
-  const detail = { reasons: [1, { text: 'new' }], facts: [['key']], makes: ['?'] };
+  const shown = [7, { png: 'x" onerror="y', text: 'z' }];
+  const detail = { reasons: [1, { text: 'new' }], facts: [['key']], makes: ['?'], shown };
   expect(parse({ graph: 'g', step: 'a', detail })).toMatchObject({
-    detail: { reasons: [{ text: '' }, { text: 'new', diff: '' }], facts: [['key', '']], makes: [{ name: '' }], log: '' }
+    detail: { reasons: [{ text: '' }, { text: 'new', diff: '' }], facts: [['key', '']], makes: [{ name: '' }], log: '', shown: [{ png: '' }, { png: '', text: 'z' }] }
   });
 });
 

@@ -121,6 +121,10 @@ test('an open step shows its details, its log as it comes, and is asked for agai
     makes: [],
     facts: [['took', '2 s']] as [string, string][],
     log: '',
+    shown: [
+      { png: 'aGk=', text: '<Figure size 1x1>' },
+      { png: '', text: '0.93' }
+    ],
     traceback: ''
   };
   view.take({ kind: 'detail', graph: 'g1', step: 'right', detail: { ...detail, code: 'not asked for' } });
@@ -128,6 +132,8 @@ test('an open step shows its details, its log as it comes, and is asked for agai
   view.take({ kind: 'detail', graph: 'g1', step: 'left', detail });
   const shown = ['df → x', 'code changed', '-x = 0', '10 × 2 · pandas.DataFrame', '2 kB', 'nothing printed'];
   expect(shown.filter(text => !panel().textContent?.includes(text))).toEqual([]);
+  expect(panel().querySelector('img')?.getAttribute('src')).toBe('data:image/png;base64,aGk=');
+  expect(panel().textContent).toContain('0.93');
   view.take({ kind: 'log', graph: 'g1', step: 'left', text: 'epoch 1\n' });
   view.take({ kind: 'log', graph: 'g1', step: 'left', text: 'epoch 2\n' });
   expect(panel().querySelector('.mlp-log')?.textContent).toBe('epoch 1\nepoch 2\n');
@@ -207,6 +213,7 @@ test('whatever a step is called, prints or fails with is text', async () => {
     makes: [item],
     facts: [[evil, evil]] as [string, string][],
     log: evil,
+    shown: [{ png: '', text: evil }],
     traceback: evil
   };
   view.take({ kind: 'detail', graph: 'g1', step: evil, detail });
