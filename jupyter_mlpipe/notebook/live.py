@@ -90,10 +90,11 @@ class LiveGraph:
         self._is_due = bool(runs)
         snapshot = self._snapshot()
         self._names = frozenset(step.name for step in snapshot.steps)
-        self._output.display(self._draw(snapshot), display_id=self._display_id)
         self._told = graph_facts(snapshot)
         if self._link is not None:
+            # First: the page asks for it as soon as it is shown.
             self._link.add(self)
+        self._output.display(self._draw(snapshot), display_id=self._display_id)
         return self._start()
 
     def follow(self, run: Run) -> list[threading.Thread]:
