@@ -61,7 +61,6 @@ class Asks:
                 session.start(
                     targets,
                     force=force,
-                    listener=graph.listen,
                     begin=lambda run: session.background.add(graph.follow(run)),
                 )
             graph.say("")

@@ -36,7 +36,9 @@ export class View {
   private readonly resized: ResizeObserver;
   private state: GraphState = { run: { status: null, text: '' }, steps: {}, flows: {} };
   private n = -1;
+  private isBehind = false;
   private current: string;
+  private isPressed = false;
   private found: string[] = [];
   private pointed: Node | null = null;
   private pending = new Set<string>();
@@ -60,7 +62,6 @@ export class View {
     sheet.append(svg);
     this.prepareSvg(svg);
     this.stage = element('div', { class: 'mlp-stage' });
-    this.stage.style.height = `${Math.min(MOST_HIGH, Math.max(96, height))}px`;
     this.minimap = new Minimap(this.picture, PIXELS, () => this.viewport);
     this.stage.append(sheet, this.minimap.node, this.tip.node);
     this.viewport = new Viewport(this.stage, sheet, width, height, () => {
@@ -95,7 +96,14 @@ export class View {
     });
     this.node.addEventListener('keydown', event => this.key(event));
     this.search.addEventListener('input', () => this.find());
+    this.stage.style.height = `${Math.min(MOST_HIGH, height)}px`;
+    let isSized = false;
     this.resized = new ResizeObserver(() => {
+      if (!isSized && this.stage.clientWidth > 0) {
+        // Once: then it is the user's to drag.
+        isSized = true;
+        this.stage.style.height = `${Math.min(MOST_HIGH, this.viewport.startHeight)}px`;
+      }
       if (!this.viewport.isMoved) {
         this.viewport.start();
         this.reveal(this.panel.step ?? '');
@@ -110,6 +118,7 @@ export class View {
     switch (message.kind) {
       case 'all':
         this.n = message.n;
+        this.isBehind = false;
         this.update(message.state, Object.keys(message.state.steps));
         break;
       case 'changed':
@@ -117,7 +126,10 @@ export class View {
           break;
         }
         if (message.n > this.n + 1) {
-          this.ask({ graph: this.graph, do: 'hello' });
+          if (!this.isBehind) {
+            this.isBehind = true;
+            this.ask({ graph: this.graph, do: 'hello' });
+          }
           break;
         }
         this.n = message.n;
@@ -173,6 +185,11 @@ export class View {
         }
       });
       node.group.addEventListener('focus', () => this.setCurrent(node.name));
+      node.group.addEventListener('pointerdown', () => {
+        // It stays under the pointer: a click ends where it began.
+        this.isPressed = true;
+        window.addEventListener('pointerup', () => (this.isPressed = false), { once: true });
+      });
       node.group.addEventListener('blur', () => this.point(null));
       node.group.addEventListener('pointerenter', () => this.point(node));
       node.group.addEventListener('pointerleave', () => this.point(null));
@@ -299,7 +316,9 @@ export class View {
     const node = this.picture.nodes.get(name);
     node?.group.setAttribute('tabindex', '0');
     if (node) {
-      this.reveal(name);
+      if (!this.isPressed) {
+        this.reveal(name);
+      }
       this.point(node);
     }
   }

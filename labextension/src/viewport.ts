@@ -2,7 +2,7 @@
 
 import type { Box } from './picture';
 
-const LEAST = 0.05;
+const LEAST = 0.01;
 const MOST = 4;
 const READABLE = 0.55;
 
@@ -28,11 +28,20 @@ export class Viewport {
     return { width: this.stage.clientWidth, height: this.stage.clientHeight };
   }
 
+  /** How high the stage has to be for what it shows at first. */
+  get startHeight(): number {
+    return Math.ceil(this.height * this.acrossScale);
+  }
+
+  private get acrossScale(): number {
+    return Math.min(1, Math.max(READABLE, this.size.width / this.width));
+  }
+
   /** Shows all of it, or its top where all of it could not be read. */
   start(): void {
     const { width, height } = this.size;
     const whole = Math.min(1, width / this.width, height / this.height);
-    this.scale = whole >= READABLE ? whole : Math.min(1, Math.max(READABLE, width / this.width));
+    this.scale = whole >= READABLE ? whole : this.acrossScale;
     this.x = (width - this.width * this.scale) / 2;
     this.y = Math.max(0, (height - this.height * this.scale) / 2);
     this.isMoved = false;
