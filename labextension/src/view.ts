@@ -1,11 +1,12 @@
 /** One graph in the page: the drawing on a stage, with a bar above it and a step's panel beside it. */
 
 import { button, element } from './dom';
+import { Finder } from './finder';
 import { Minimap } from './minimap';
 import { News } from './news';
 import { paintFlow, paintStep, plainly, prepare } from './paint';
 import { Panel } from './panel';
-import { isArrow, neighbour, readPicture, search, type Node, type Picture } from './picture';
+import { isArrow, neighbour, readPicture, type Node, type Picture } from './picture';
 import { apply, type Ask, type GraphState, type Message, type RunHow } from './protocol';
 import { Tip } from './tip';
 import { Viewport } from './viewport';
@@ -25,12 +26,7 @@ export class View {
   private readonly tip = new Tip();
   private readonly runText = element('span', { class: 'mlp-run' });
   private readonly said = element('span', { class: 'mlp-said' });
-  private readonly search = element('input', {
-    class: 'mlp-search',
-    type: 'search',
-    placeholder: 'Find a step',
-    'aria-label': 'Find a step by its name or an output'
-  });
+  private readonly finder: Finder;
   private readonly runButton: HTMLButtonElement;
   private readonly stopButton: HTMLButtonElement;
   private readonly resized: ResizeObserver;
@@ -39,7 +35,6 @@ export class View {
   private isBehind = false;
   private current: string;
   private isPressed = false;
-  private found: string[] = [];
   private pointed: Node | null = null;
   private pending = new Set<string>();
   private frame = 0;
@@ -69,6 +64,15 @@ export class View {
       this.tip.hide();
     });
 
+    this.finder = new Finder(this.picture, {
+      makes: name => this.state.steps[name]?.makes.map(([output]) => output) ?? [],
+      found: names => {
+        this.news.add('found', `${names.length} found`);
+        this.reveal(names[0] ?? '');
+      },
+      go: name => this.go(name),
+      leave: () => this.go(this.current)
+    });
     this.runButton = button('Run', 'Run all that is not done', () => this.run('all'));
     this.stopButton = button('Stop', 'Stop what runs', () => {
       this.say('Stopping …');
@@ -82,7 +86,7 @@ export class View {
       button('Fit', 'Show all (0)', () => this.viewport.fit())
     );
     const acts = element('div', { class: 'mlp-group' }, this.runButton, this.stopButton);
-    const bar = element('div', { class: 'mlp-bar' }, this.runText, this.said, this.search, zoom, acts);
+    const bar = element('div', { class: 'mlp-bar' }, this.runText, this.said, this.finder.node, zoom, acts);
     const main = element('div', { class: 'mlp-main' }, this.stage, this.panel.node);
     this.node = element('div', { class: 'mlp' }, bar, main, this.news.node);
     this.node.addEventListener('focusin', event => {
@@ -95,7 +99,6 @@ export class View {
       }
     });
     this.node.addEventListener('keydown', event => this.key(event));
-    this.search.addEventListener('input', () => this.find());
     this.stage.style.height = `${Math.min(MOST_HIGH, height)}px`;
     let isSized = false;
     this.resized = new ResizeObserver(() => {
@@ -344,8 +347,7 @@ export class View {
     }
     // JupyterLab takes plain keys for the notebook, wherever the focus is in it.
     event.stopPropagation();
-    if (event.target === this.search) {
-      this.searchKey(event);
+    if (event.target === this.finder.node) {
       return;
     }
     const isNode = event.target instanceof Element && event.target.closest('g.node') !== null;
@@ -368,7 +370,7 @@ export class View {
     } else if (event.key === '0') {
       this.viewport.fit();
     } else if (event.key === '/') {
-      this.search.focus();
+      this.finder.node.focus();
     } else {
       return;
     }
@@ -378,35 +380,6 @@ export class View {
   private go(name: string | null): void {
     if (name !== null) {
       this.picture.nodes.get(name)?.group.focus({ preventScroll: true });
-    }
-  }
-
-  private searchKey(event: KeyboardEvent): void {
-    if (event.key === 'Enter' && this.found.length > 0) {
-      const next = this.found[(this.found.indexOf(this.current) + 1) % this.found.length];
-      this.go(next ?? null);
-    } else if (event.key === 'Escape') {
-      this.search.value = '';
-      this.find();
-      this.go(this.current);
-    } else {
-      return;
-    }
-    event.preventDefault();
-  }
-
-  private find(): void {
-    const words = this.search.value;
-    const makes = (name: string) => this.state.steps[name]?.makes.map(([output]) => output) ?? [];
-    this.found = search(this.picture, makes, words);
-    const found = new Set(this.found);
-    const isAsked = words.trim() !== '';
-    for (const [name, { group }] of this.picture.nodes) {
-      group.classList.toggle('mlp-other', isAsked && !found.has(name));
-    }
-    if (isAsked) {
-      this.news.add('found', `${found.size} found`);
-      this.reveal(this.found[0] ?? '');
     }
   }
 }
