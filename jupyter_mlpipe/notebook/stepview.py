@@ -17,7 +17,7 @@ from jupyter_mlpipe.notebook.receipt import describe_interface
 from jupyter_mlpipe.notebook.tracebacks import render
 from jupyter_mlpipe.notebook.words import plain, without_colours
 from jupyter_mlpipe.store.preview import first_rows
-from jupyter_mlpipe.store.records import Artifact
+from jupyter_mlpipe.store.records import Artifact, Record
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.notebook.session import Session
@@ -45,11 +45,11 @@ def step_detail(session: Session, graph: LiveGraph, name: str) -> Detail:
     ]
     makes: list[Detail] = []
     if record is not None:
-        artifacts = list(record.outputs.items())[:_MAX_ITEMS]
-        makes += [
-            {"name": plain(out), **_artifact(artifact), "note": _first_rows(session, artifact)}
-            for out, artifact in artifacts
-        ]
+        before = _outputs_before(session, name, record)
+        for out, artifact in list(record.outputs.items())[:_MAX_ITEMS]:
+            rows = _first_rows(session, artifact)
+            was = _was(before.get(out), artifact)
+            makes.append({"name": plain(out), **_artifact(artifact), "was": was, "note": rows})
         makes += [{"name": plain(out), "note": plain(why)} for out, why in record.left_out.items()]
     else:
         makes += [{"name": plain(out)} for out in task.step.component.outputs[:_MAX_ITEMS]]
@@ -61,6 +61,7 @@ def step_detail(session: Session, graph: LiveGraph, name: str) -> Detail:
         "reads": reads,
         "makes": makes,
         "facts": _facts(step),
+        "ends": _ends(session, name),
         "log": without_colours(_log(step)),
         "shown": _shown(step),
         "traceback": without_colours("\n".join(render(step.error))) if step.error is not None else "",
@@ -114,6 +115,37 @@ def _artifact(artifact: Artifact) -> Detail:
     }
 
 
+def _outputs_before(session: Session, step: str, record: Record) -> Mapping[str, Artifact]:
+    """Return what the step gave the time before, where it gave something else."""
+    history, store = session.backend.runner.history, session.backend.store
+    keys = history.latest_keys(session.name, step, limit=5) if history is not None else []
+    for key in keys:
+        if key != record.key and (before := store.get_record(key)) is not None:
+            return before.outputs
+    return {}
+
+
+def _was(before: Artifact | None, now: Artifact) -> str:
+    """Say how large an output was the time before; nothing where that was the same."""
+    if before is None or (before.preview, before.size) == (now.preview, now.size):
+        return ""
+    return f"before: {plain(before.preview, 60)}, {describe_bytes(before.size)}"
+
+
+def _ends(session: Session, name: str) -> list[tuple[str, str, str]]:
+    """Return how the step ended the last times: when, its status, what it took."""
+    history = session.backend.runner.history
+    found = history.ends(session.name, name) if history is not None else []
+    return [
+        (_at(at), status, describe_seconds(seconds) if seconds and status != "reused" else "")
+        for at, status, seconds in found
+    ]
+
+
+def _at(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
 def _first_rows(session: Session, artifact: Artifact) -> str:
     try:
         return without_colours(first_rows(session.backend.store, artifact))
@@ -156,7 +188,7 @@ def _facts(step: RunStep) -> list[tuple[str, str]]:
         if record.peak_memory_bytes:
             facts.append(("memory at most", describe_bytes(record.peak_memory_bytes)))
         facts += [(name, plain(str(value), 100)) for name, value in record.metrics.items()]
-        made_at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created_at))
-        facts.append(("made", " ".join(part for part in (made_at, record.user, record.host) if part)))
+        by = (_at(record.created_at), record.user, record.host)
+        facts.append(("made", " ".join(part for part in by if part)))
         facts.append(("key", record.key[:16]))
     return facts

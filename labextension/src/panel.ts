@@ -68,7 +68,8 @@ export class Panel {
       section('Log', this.logOf(detail.log)),
       detail.shown.length > 0 ? section('Shown', ...detail.shown.map(figure)) : null,
       detail.code ? section('Code', pre(detail.code)) : null,
-      detail.facts.length > 0 ? section('Run', facts(detail.facts)) : null
+      detail.facts.length > 0 ? section('Run', rows(detail.facts)) : null,
+      detail.ends.length > 0 ? section('Before', rows(detail.ends)) : null
     ];
     const interfaceLine = element('p', { class: 'mlp-interface' }, detail.interface);
     this.body.replaceChildren(interfaceLine, ...parts.filter(part => part !== null));
@@ -144,8 +145,9 @@ function table(items: Item[]): HTMLTableElement {
     const from = item.from ? element('span', { class: 'mlp-faint' }, ` ${item.from}`) : '';
     const name = element('th', { scope: 'row' }, item.name, from);
     const about = [item.shape, item.type].filter(Boolean).join(' · ');
-    const row = element('tr', {}, name, element('td', {}, about), element('td', { class: 'mlp-number' }, item.size));
-    made.append(row);
+    const was = item.was ? element('div', { class: 'mlp-faint' }, item.was) : '';
+    const size = element('td', { class: 'mlp-number' }, item.size);
+    made.append(element('tr', {}, name, element('td', {}, about, was), size));
     if (item.note) {
       const note = element('pre', { class: 'mlp-pre', tabindex: '0', 'aria-label': `${item.name} begins` }, item.note);
       made.append(element('tr', {}, element('td', { colspan: '3' }, note)));
@@ -154,10 +156,11 @@ function table(items: Item[]): HTMLTableElement {
   return made;
 }
 
-function facts(pairs: [string, string][]): HTMLTableElement {
+function rows(lines: string[][]): HTMLTableElement {
   const made = element('table', { class: 'mlp-table' });
-  for (const [name, value] of pairs) {
-    made.append(element('tr', {}, element('th', { scope: 'row' }, name), element('td', {}, value)));
+  for (const [first = '', ...others] of lines) {
+    const cells = others.map(text => element('td', {}, text));
+    made.append(element('tr', {}, element('th', { scope: 'row' }, first), ...cells));
   }
   return made;
 }

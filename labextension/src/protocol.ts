@@ -33,6 +33,8 @@ export interface Item {
   shape: string;
   size: string;
   type: string;
+  /** What it was the time before, where that differs. */
+  was: string;
   /** Why it is not kept, or what its first rows are. */
   note: string;
 }
@@ -50,6 +52,8 @@ export interface Detail {
   reads: Item[];
   makes: Item[];
   facts: [string, string][];
+  /** How it ended the last times: when, its status, what it took. */
+  ends: string[][];
   log: string;
   shown: Shown[];
   traceback: string;
@@ -121,6 +125,7 @@ function toItem(value: unknown): Item {
     shape: text(part.shape),
     size: text(part.size),
     type: text(part.type),
+    was: text(part.was),
     note: text(part.note)
   };
 }
@@ -141,6 +146,7 @@ function toDetail(part: Part): Detail {
     reads: list(part.reads).map(toItem),
     makes: list(part.makes).map(toItem),
     facts: list(part.facts).map(fact => [text(list(fact)[0]), text(list(fact)[1])]),
+    ends: list(part.ends).map(end => list(end).map(text)),
     log: text(part.log),
     shown: list(part.shown).map(toShown),
     traceback: text(part.traceback)

@@ -23,9 +23,9 @@ test('what is nothing of ours, or of another version, does no harm', () => {
     }
   });
   const shown = [7, { png: 'x" onerror="y', text: 'z' }];
-  const detail = { reasons: [1, { text: 'new' }], facts: [['key']], makes: ['?'], shown };
+  const detail = { reasons: [1, { text: 'new' }], facts: [['key']], makes: ['?'], ends: [1, ['x', 2]], shown };
   expect(parse({ graph: 'g', step: 'a', detail })).toMatchObject({
-    detail: { reasons: [{ text: '' }, { text: 'new', diff: '' }], facts: [['key', '']], makes: [{ name: '' }], log: '', shown: [{ png: '' }, { png: '', text: 'z' }] }
+    detail: { reasons: [{ text: '' }, { text: 'new', diff: '' }], facts: [['key', '']], makes: [{ name: '' }], log: '', ends: [[], ['x', '']], shown: [{ png: '' }, { png: '', text: 'z' }] }
   });
 });
 

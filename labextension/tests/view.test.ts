@@ -112,7 +112,8 @@ test('Enter opens a step and Escape closes it, and the focus comes back', () => 
 
 test('an open step shows its details, its log as it comes, and is asked for again when its state changes', () => {
   click(group('left'));
-  const df = { name: 'df', from: 'from load', shape: '10 × 2', size: '2 kB', type: 'pandas.DataFrame', note: 'a b' };
+  const size = { shape: '10 × 2', size: '2 kB', was: 'before: 9 × 2, 1 kB' };
+  const df = { name: 'df', from: 'from load', type: 'pandas.DataFrame', note: 'a b', ...size };
   const detail = {
     interface: 'df → x',
     code: 'x = 1',
@@ -120,6 +121,7 @@ test('an open step shows its details, its log as it comes, and is asked for agai
     reads: [df],
     makes: [],
     facts: [['took', '2 s']] as [string, string][],
+    ends: [['2026-03-01 10:12:00', 'failed', '1 s']],
     log: '',
     shown: [
       { png: 'aGk=', text: '<Figure size 1x1>' },
@@ -130,7 +132,7 @@ test('an open step shows its details, its log as it comes, and is asked for agai
   view.take({ kind: 'detail', graph: 'g1', step: 'right', detail: { ...detail, code: 'not asked for' } });
   expect(panel().textContent).not.toContain('not asked for');
   view.take({ kind: 'detail', graph: 'g1', step: 'left', detail });
-  const shown = ['df → x', 'code changed', '-x = 0', '10 × 2 · pandas.DataFrame', '2 kB', 'nothing printed'];
+  const shown = ['df → x', 'code changed', '-x = 0', '10 × 2 · pandas.DataFrame', '2 kB', 'before: 9', '10:12:00', 'nothing printed'];
   expect(shown.filter(text => !panel().textContent?.includes(text))).toEqual([]);
   expect(panel().querySelector('img')?.getAttribute('src')).toBe('data:image/png;base64,aGk=');
   expect(panel().textContent).toContain('0.93');
@@ -204,7 +206,7 @@ test('whatever a step is called, prints or fails with is text', async () => {
   await frame();
   group(evil).focus();
   click(group(evil));
-  const item = { name: evil, from: evil, shape: evil, size: evil, type: evil, note: evil };
+  const item = { name: evil, from: evil, shape: evil, size: evil, type: evil, was: evil, note: evil };
   const detail = {
     interface: evil,
     code: evil,
@@ -212,6 +214,7 @@ test('whatever a step is called, prints or fails with is text', async () => {
     reads: [item],
     makes: [item],
     facts: [[evil, evil]] as [string, string][],
+    ends: [[evil, evil, evil]],
     log: evil,
     shown: [{ png: '', text: evil }],
     traceback: evil
