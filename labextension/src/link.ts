@@ -3,6 +3,7 @@
 import { parse, type Ask, type Message } from './protocol';
 
 const TARGET = 'jupyter-mlpipe';
+const SUBSHELL_MS = 3000;
 
 interface Comm {
   open(content: object): { done: Promise<unknown> };
@@ -45,8 +46,8 @@ export class Link {
     try {
       const comm = this.model.widget_manager?.kernel?.createComm?.(TARGET);
       if (comm) {
-        // First its subshell: what opens it waits for a busy kernel otherwise.
-        await comm.subshellStarted;
+        // First its subshell: what opens it waits for a busy kernel otherwise. There may never be one.
+        await Promise.race([comm.subshellStarted, new Promise(done => setTimeout(done, SUBSHELL_MS))]);
         await comm.open({}).done;
         if (this.isClosed) {
           comm.close();

@@ -1,14 +1,18 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Link, type Model } from '../src/link';
 
 class Kernel {
   readonly calls: string[] = [];
   readonly sent: object[] = [];
 
+  constructor(private readonly hasSubshells = true) {}
+
   createComm(target: string) {
     this.calls.push(`create ${target}`);
     return {
-      subshellStarted: Promise.resolve().then(() => this.calls.push('subshell')),
+      subshellStarted: this.hasSubshells
+        ? Promise.resolve().then(() => this.calls.push('subshell'))
+        : new Promise(() => {}),
       open: () => {
         this.calls.push('open');
         return { done: Promise.resolve() };
@@ -41,6 +45,18 @@ test('a subshell is there before the comm is opened, and all is asked by it', as
   expect([kernel.sent, sent]).toEqual([[{ graph: 'g', do: 'stop' }], []]);
   link.close();
   expect(kernel.calls.at(-1)).toBe('close');
+});
+
+test('a kernel without subshells is asked by the comm all the same', async () => {
+  vi.useFakeTimers();
+  const kernel = new Kernel(false);
+  const link = new Link(model(kernel).made, () => {});
+  const opened = link.open();
+  await vi.advanceTimersByTimeAsync(3000);
+  await opened;
+  vi.useRealTimers();
+  link.ask({ graph: 'g', do: 'hello' });
+  expect(kernel.sent).toEqual([{ graph: 'g', do: 'hello' }]);
 });
 
 test('without a kernel to reach, the widget is asked', async () => {
