@@ -20,6 +20,18 @@ say "Checking with ruff and mypy."
 ruff check
 ruff format --check
 mypy
+if command -v node >/dev/null && command -v npm >/dev/null; then
+    say "Checking the front end."
+    (
+        cd labextension
+        [ node_modules/.package-lock.json -nt package-lock.json ] || quietly npm ci
+        npm run --silent check
+        quietly npm test
+    )
+    rm -f "$log"
+else
+    say "Node is missing: the front end is not checked, what is shipped of it is built already."
+fi
 say "Running the tests."
 # Much of the time one test waits for processes of its own. A file stays together: its tests share kernels.
 exec python -m pytest -n 2 --dist loadfile "$@"

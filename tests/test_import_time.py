@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"IPython", "dask", "distributed", "fsspec", "ipykernel", "matplotlib", "numpy", "pandas", "pyarrow"}
+HEAVY = {
+    "IPython",
+    "anywidget",
+    "dask",
+    "distributed",
+    "fsspec",
+    "ipykernel",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "pyarrow",
+}
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -202,6 +202,13 @@ class StepSnapshot:
     cell_id: str | None = None
     error: str | None = None
     previews: Mapping[str, str] = field(default_factory=dict)  # output -> "336,776 x 19"
+    sizes: Mapping[str, int] = field(default_factory=dict)  # output -> bytes as stored
+    expected_seconds: float | None = None  # of one that a plan has run: what it took the last time
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it was made, and a plan says that its code or what it reads has changed since."""
+        return self.status in ("succeeded", "reused") and self.plan in ("run", "undecided")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,4 +244,6 @@ def _step_json(step: StepSnapshot) -> dict[str, Any]:
         "cell_id": step.cell_id,
         "error": step.error,
         "previews": dict(step.previews),
+        "sizes": dict(step.sizes),
+        "expected_seconds": step.expected_seconds,
     }

@@ -19,7 +19,7 @@ from jupyter_mlpipe.notebook.cluster import check_pools
 from jupyter_mlpipe.notebook.clusterview import cluster_bundle, planned_bundle
 from jupyter_mlpipe.notebook.config import MODES
 from jupyter_mlpipe.notebook.debugging import NAME, Debugged, debug_step
-from jupyter_mlpipe.notebook.drawing import pipeline_dot, pipeline_svg
+from jupyter_mlpipe.notebook.graphfile import write_graph
 from jupyter_mlpipe.notebook.live import LiveGraph
 from jupyter_mlpipe.notebook.output import MIME, CellOutput
 from jupyter_mlpipe.notebook.parameters import check_known, parse_overrides
@@ -95,26 +95,18 @@ def help_text() -> str:
 
 
 def _show(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.add_argument("--output", metavar="FILE", help="write a .svg or .dot file instead")
+    parser.add_argument("--output", metavar="FILE", help="write a .svg, .png, .dot or .html file instead")
     asked = parser.parse_args(words)
     if not session.registry.placed:
         raise UsageError("There is no pipeline yet: put %%component NAME on top of a cell and run it.")
     snapshot = session.snapshot()
     if not asked.output:
-        live = LiveGraph(CellOutput(session.shell), saved=session.headless.active)
+        live = _live_graph(session, follows_all=True)
         for run in session.runs.live:
             run.subscribe(live.listen)
         session.background.add(live.begin(session.runs.live, snapshot))
         return
-    target = Path(asked.output)
-    kind = target.suffix.lstrip(".")
-    if kind == "dot":
-        text = pipeline_dot(snapshot)
-    elif kind == "svg":
-        text = pipeline_svg(snapshot)
-    else:
-        raise UsageError(f"%pipeline show --output writes .svg or .dot, but found '{asked.output}'.")
-    target.write_text(text, encoding="utf-8")
+    write_graph(snapshot, Path(asked.output))
 
 
 def _plan(session: Session, parser: _Parser, words: list[str]) -> Any:
@@ -135,7 +127,7 @@ def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
     params = _overrides(session, asked.param)
     if asked.only:
         _check_only(session, asked.only, params)
-    live = LiveGraph(CellOutput(session.shell), saved=session.headless.active)
+    live = _live_graph(session)
     with session.here.aside():
         return session.start(
             targets,
@@ -150,10 +142,22 @@ def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
 def _attach(session: Session, parser: _Parser, words: list[str]) -> Any:
     parser.add_argument("run", nargs="?", default="", metavar="RUN", help="its id, or how that begins")
     asked = parser.parse_args(words)
-    live = LiveGraph(CellOutput(session.shell), saved=session.headless.active)
+    live = _live_graph(session)
     run = session.runs.attach(asked.run, live.listen)
     session.background.add(live.begin([run]))
     return run
+
+
+def _live_graph(session: Session, *, follows_all: bool = False) -> LiveGraph:
+    # Programs that run notebooks name no cell; a front end does, and only it can show what is live.
+    cell_id = session.cell_id
+    return LiveGraph(
+        CellOutput(session.shell),
+        session.link if cell_id is not None else None,
+        cell_id=cell_id,
+        follows_all=follows_all,
+        saved=session.headless.active,
+    )
 
 
 def _status(session: Session, parser: _Parser, words: list[str]) -> None:

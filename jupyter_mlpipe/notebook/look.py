@@ -33,9 +33,19 @@ class Look(NamedTuple):
         return f"color:color-mix(in srgb,{self.stroke} 65%,{TEXT_STYLE})"
 
     @property
+    def is_filled(self) -> bool:
+        """Whether its node is tinted: what a plan says is not, for it has not happened."""
+        return self.fill != "#ffffff"
+
+    @property
+    def hollow(self) -> Look:
+        """The same without its tint: of what holds no more."""
+        return self._replace(fill="#ffffff")
+
+    @property
     def node_style(self) -> str:
         """The colours of its node, on the theme's background."""
-        share = 0 if self.fill == "#ffffff" else 14
+        share = 14 if self.is_filled else 0
         return f"fill:color-mix(in srgb,{self.stroke} {share}%,var(--jp-layout-color0,#fff))"
 
 

@@ -33,6 +33,7 @@ from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.status import RunSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
+from jupyter_mlpipe.notebook.asks import Asks
 from jupyter_mlpipe.notebook.backend import Backend
 from jupyter_mlpipe.notebook.background import Background
 from jupyter_mlpipe.notebook.cellview import (
@@ -49,6 +50,8 @@ from jupyter_mlpipe.notebook.definitions import Definitions
 from jupyter_mlpipe.notebook.headless import Headless
 from jupyter_mlpipe.notebook.here import HereCell, StepsHere
 from jupyter_mlpipe.notebook.herenames import HereNames
+from jupyter_mlpipe.notebook.link import Link
+from jupyter_mlpipe.notebook.live import LiveGraph
 from jupyter_mlpipe.notebook.loading import Loaded, Loading
 from jupyter_mlpipe.notebook.moving import Moving
 from jupyter_mlpipe.notebook.names import PARAMETERS, Names, lists_names
@@ -105,6 +108,7 @@ class Session:
 
         self.runs = Runs(self.backend, self.headless, self.name, lambda: str(shell.InteractiveTB.mode))
         self.states = States()
+        self.link: Link[LiveGraph] = Link(shell, Asks(self).answer)
         self.background = Background(self.registry, partial(self._begin, claim=False))
         self.here = StepsHere(
             shell,
@@ -252,6 +256,7 @@ class Session:
             # Results for other parameters belong to their run, not to the notebook's variables.
             self.runs.take_up(run)
             self.collect()
+            self._show(run)
         if begin is not None:
             begin(run)
         try:
@@ -412,8 +417,15 @@ class Session:
         run = self.runs.launch(tasks, [name], (), view.listen)
         self.runs.take_up(run)
         view.begin(run)
+        self._show(run)
         self.offers.offer(run, name, claim=claim)
         return run
+
+    def _show(self, run: Run) -> None:
+        """Let graphs of the pipeline that are live show a run as well."""
+        for shown in self.link.graphs:
+            if shown.follows_all:
+                self.background.add(shown.follow(run))
 
     def _run_again_here(self, name: str) -> MLPipeError | None:
         """Run a step that moves into the kernel; return its error, after which all is as before."""

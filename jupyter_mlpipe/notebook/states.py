@@ -77,7 +77,12 @@ class States:
             planned = plan[name] if plan is not None and name in plan else None
             if planned is not None and state.status is None:
                 state = replace(state, reasons=planned.reasons)
-            steps.append(replace(state, reads=reads, plan=planned.decision if planned is not None else None))
+            if planned is not None:
+                expected = None if planned.decision == "reuse" else planned.seconds
+                state = replace(state, plan=planned.decision, expected_seconds=expected)
+            else:
+                state = replace(state, plan=None)
+            steps.append(replace(state, reads=reads))
         return tuple(steps)
 
 

@@ -15,12 +15,13 @@ from jupyter_mlpipe.notebook.adopt import CellRun
 from jupyter_mlpipe.notebook.drawing import describe_pipeline, pipeline_svg
 from jupyter_mlpipe.notebook.look import FAINT_STYLE, look_of
 from jupyter_mlpipe.notebook.output import MIME
+from jupyter_mlpipe.notebook.words import plain, run_words
 from jupyter_mlpipe.store.accepted import Accepted
 
 Bundle = dict[str, Any]
 
 
-def graph_bundle(snapshot: RunSnapshot, *, saved: bool = False) -> Bundle:
+def graph_bundle(snapshot: RunSnapshot, *, saved: bool = False, graph: str = "") -> Bundle:
     """Return the picture of a pipeline with the state of each step.
 
     Parameters
@@ -29,12 +30,38 @@ def graph_bundle(snapshot: RunSnapshot, *, saved: bool = False) -> Bundle:
         For a notebook that no front end shows: as an image alone. GitHub prefers HTML where both
         are there, and takes drawings out of it; JupyterLab prefers HTML too, and there the nodes
         can be reached by style and by tests, which an image hides.
+    graph
+        By which the browser finds it, to make it live.
     """
     svg = pipeline_svg(snapshot)
     bundle: Bundle = {"text/plain": describe_pipeline(snapshot), "image/svg+xml": svg}
     if not saved:
-        bundle["text/html"] = f'<div class="mlpipe" style="overflow-x:auto">{svg}</div>'
+        # Where drawings are taken out of HTML, the table below is left.
+        bundle["text/html"] = (
+            f'<div class="mlpipe mlpipe-root" data-mlpipe-graph="{graph}">'
+            f'<div class="mlpipe-picture" style="overflow-x:auto">{svg}</div>'
+            f'<details class="mlpipe-steps"><summary style="cursor:pointer;color:{FAINT_STYLE}">'
+            f"{html.escape(run_words(snapshot))}</summary>{_steps_table(snapshot)}</details></div>"
+        )
+        if len(svg) > _MAX_TWICE:
+            del bundle["image/svg+xml"]
     return {**bundle, MIME: {"kind": "graph", **snapshot.to_json()}}
+
+
+_MAX_TWICE = 50_000  # characters of a drawing that is kept twice in a notebook, for HTML and without
+
+
+def _steps_table(snapshot: RunSnapshot) -> str:
+    rows = [
+        (
+            plain(step.name, 40),
+            step.status or step.plan or "registered",
+            _took(step),
+            plain(describe_reasons(step.reasons)),
+        )
+        for step in snapshot.steps
+    ]
+    return _table(("step", "status", "took", "why"), rows, None)
 
 
 def status_bundle(snapshot: RunSnapshot) -> Bundle:
@@ -126,14 +153,18 @@ def table_bundle(
     lines = [head]
     for row in [columns, *rows] if columns else []:
         lines.append("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-    heads = "".join(f'<th style="{_CELL}">{html.escape(column)}</th>' for column in columns)
-    body = "".join(_table_row(row, attribute) for row in rows)
-    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
+    table = _table(columns, rows, attribute) if rows else ""
     return {
         "text/plain": "\n".join(lines),
         "text/html": f'<div class="mlpipe"><div>{html.escape(head)}</div>{table}</div>',
         MIME: dict(facts),
     }
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], attribute: str | None) -> str:
+    heads = "".join(f'<th style="{_CELL}">{html.escape(column)}</th>' for column in columns)
+    body = "".join(_table_row(row, attribute) for row in rows)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def accepted_bundle(edits: Sequence[Accepted]) -> Bundle:

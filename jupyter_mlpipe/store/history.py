@@ -105,6 +105,18 @@ class History:
         )
         return [str(key) for (key,) in rows]
 
+    def ends(self, pipeline: str, step: str, limit: int = 5) -> list[tuple[float, str, float | None]]:
+        """Return how a step ended the last times, the latest first: when, its status, its seconds."""
+        rows: list[Any] = self._try(
+            lambda db: db.execute(
+                "SELECT at, status, seconds FROM steps WHERE pipeline = ? AND step = ? "
+                "ORDER BY at DESC, rowid DESC LIMIT ?",
+                (pipeline, step, limit),
+            ).fetchall(),
+            [],
+        )
+        return [(float(at), str(status), seconds) for at, status, seconds in rows]
+
     def last_keys(self, pipeline: str) -> dict[str, str]:
         """Return `last_key` of every step of a pipeline."""
         rows: list[Any] = self._try(

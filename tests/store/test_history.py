@@ -142,3 +142,12 @@ def test_two_processes_write_at_once(history: History) -> None:
     writers = [subprocess.Popen([*command, name], stderr=subprocess.PIPE, text=True) for name in "ab"]
     assert [writer.communicate()[1] for writer in writers] == ["", ""]
     assert history.last_keys("p") == {"a": "199", "b": "199"}
+
+
+def test_how_a_step_ended_the_last_times(history: History) -> None:
+    history.remember("p", "fit", "k1", "failed", 1.0)
+    history.remember("p", "fit", "k1", "succeeded", 2.0)
+    history.remember("p", "other", "k2", "succeeded", 3.0)
+    assert [end[1:] for end in history.ends("p", "fit")] == [("succeeded", 2.0), ("failed", 1.0)]
+    assert [end[1:] for end in history.ends("p", "fit", limit=1)] == [("succeeded", 2.0)]
+    assert history.ends("p", "never") == []

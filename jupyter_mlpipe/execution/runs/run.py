@@ -170,6 +170,7 @@ class RunStep:
             cell_id=component.cell_id,
             error=describe_error(state.error) if state.error is not None else None,
             previews={name: artifact.preview for name, artifact in made.items()},
+            sizes={name: artifact.size for name, artifact in made.items()},
         )
 
     def __repr__(self) -> str:

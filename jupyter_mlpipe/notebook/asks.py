@@ -1,0 +1,68 @@
+"""What the browser asks of a graph: the state, a step's details, to stop, to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.model import graph as pipeline
+from jupyter_mlpipe.notebook.live import LiveGraph
+from jupyter_mlpipe.notebook.stepview import step_detail
+
+if TYPE_CHECKING:
+    from jupyter_mlpipe.notebook.session import Session
+
+_HOWS = ("all", "to", "from", "force")
+
+
+class Asks:
+    """Answers from whatever thread hears it: the kernel may be busy."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def answer(self, graph: LiveGraph, asked: Mapping[str, Any]) -> None:
+        """Do what is asked; what is not known is left alone, for the page may be of another version."""
+        what = asked.get("do")
+        if what == "hello":
+            graph.tell_all()
+        elif what == "stop":
+            if not self._session.runs.cancel():
+                graph.say("Nothing is running")
+        elif what == "step":
+            name = str(asked.get("step"))
+            try:
+                graph.send({"step": name, "detail": step_detail(self._session, graph, name)})
+            except MLPipeError as error:
+                graph.say(str(error))
+        elif what == "close":
+            graph.watch(None)
+        elif what == "run" and asked.get("how") in _HOWS:
+            # Heard in whatever thread, it starts in the main one, between cells.
+            loop = self._session.shell.kernel.io_loop
+            loop.add_callback(self._run, graph, str(asked.get("how")), asked.get("step"))
+
+    def _run(self, graph: LiveGraph, how: str, step: object) -> None:
+        """Start a run, and show it in the graph that it was asked for in."""
+        session = self._session
+        targets: list[str] | None = None
+        force: list[str] = []
+        try:
+            if how != "all":
+                name = str(step)
+                session.registry.check(name)
+                targets = [name]
+                if how == "from":
+                    targets = pipeline.descendants(session.registry.upstream(), targets)
+                elif how == "force":
+                    force = targets
+            with session.here.aside():
+                session.start(
+                    targets,
+                    force=force,
+                    begin=lambda run: session.background.add(graph.follow(run)),
+                )
+            graph.say("")
+        except MLPipeError as error:
+            graph.say(str(error))

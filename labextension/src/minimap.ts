@@ -1,0 +1,77 @@
+/** The whole graph in a corner, where only a part of it is seen. */
+
+import { element, shape } from './dom';
+import type { Picture } from './picture';
+import type { StepState } from './protocol';
+import type { Viewport } from './viewport';
+
+const WIDTH = 160;
+const HEIGHT = 112;
+const NEARLY = 0.8; // seen of it, each way, that is enough to find one's way
+
+export class Minimap {
+  readonly node: HTMLElement;
+  private readonly drawing: SVGElement;
+  private readonly frame: SVGElement;
+  private readonly marks = new Map<string, SVGElement>();
+
+  constructor(
+    picture: Picture,
+    private readonly unit: number,
+    private readonly viewport: () => Viewport
+  ) {
+    const { width, height } = picture;
+    const scale = Math.min(WIDTH / width, HEIGHT / height);
+    this.drawing = shape('svg', {
+      viewBox: `0 0 ${width} ${height}`,
+      width: String(Math.max(8, width * scale)),
+      height: String(Math.max(8, height * scale))
+    });
+    for (const { name, box } of picture.nodes.values()) {
+      const mark = shape('rect', {
+        class: 'mlp-mark',
+        x: String(box.x),
+        y: String(box.y),
+        width: String(box.width),
+        height: String(box.height)
+      });
+      this.marks.set(name, mark);
+      this.drawing.append(mark);
+    }
+    this.frame = shape('rect', { class: 'mlp-part', 'vector-effect': 'non-scaling-stroke' });
+    this.drawing.append(this.frame);
+    this.node = element('div', { class: 'mlp-minimap', 'aria-hidden': 'true' });
+    this.node.append(this.drawing);
+    this.node.addEventListener('pointerdown', event => this.follow(event));
+    this.node.addEventListener('pointermove', event => event.buttons === 1 && this.follow(event));
+  }
+
+  paint(name: string, state: StepState): void {
+    this.marks.get(name)?.style.setProperty('fill', state.colour);
+  }
+
+  /** Shows which part is seen; hides where that is all. */
+  place(): void {
+    const { x, y, scale, size, width, height } = this.viewport();
+    const [left, top] = [-x / scale, -y / scale];
+    const [right, bottom] = [left + size.width / scale, top + size.height / scale];
+    const across = Math.min(right, width) - Math.max(left, 0);
+    const down = Math.min(bottom, height) - Math.max(top, 0);
+    this.node.hidden = across >= width * NEARLY && down >= height * NEARLY;
+    const values = { x: left, y: top, width: right - left, height: bottom - top };
+    for (const [name, value] of Object.entries(values)) {
+      this.frame.setAttribute(name, String(value / this.unit));
+    }
+  }
+
+  private follow(event: PointerEvent): void {
+    event.preventDefault();
+    event.stopPropagation();
+    const { left, top, width, height } = this.drawing.getBoundingClientRect();
+    const viewport = this.viewport();
+    viewport.centreOn(
+      ((event.clientX - left) / width) * viewport.width,
+      ((event.clientY - top) / height) * viewport.height
+    );
+  }
+}

@@ -1,0 +1,83 @@
+/** The state of a step, put on its node. Nothing moves. */
+
+import { shape } from './dom';
+import type { Edge, Node } from './picture';
+import type { StepState } from './protocol';
+
+/** Makes a node of the kernel's drawing one that can be reached, and whose colours follow its state. */
+export function prepare(node: Node): void {
+  const { group, name } = node;
+  group.setAttribute('tabindex', '-1');
+  group.setAttribute('role', 'button');
+  group.setAttribute('aria-label', name);
+  group.setAttribute('aria-expanded', 'false');
+  // A title would cover the tip with the browser's own.
+  group.querySelector('title')?.remove();
+  plainly(group);
+  for (const label of group.querySelectorAll('text')) {
+    label.setAttribute('aria-hidden', 'true');
+  }
+}
+
+/** Takes its own colours from a part of the drawing: those of the style sheet follow its state. */
+export function plainly(group: SVGGElement): void {
+  for (const drawn of [group, ...group.querySelectorAll<SVGElement>('*')]) {
+    drawn.removeAttribute('style');
+    drawn.removeAttribute('fill');
+    drawn.removeAttribute('stroke');
+  }
+}
+
+export function paintStep(node: Node, state: StepState): void {
+  const { group, name } = node;
+  setData(group, 'mlpipeStatus', state.status);
+  setData(group, 'mlpipePlan', state.plan);
+  group.style.setProperty('--mlp-c', state.colour);
+  group.style.setProperty('--mlp-share', state.filled ? '16%' : '0%');
+  const label = group.querySelector('.mlpipe-state');
+  if (label) {
+    label.textContent = `${state.sign} ${state.text}`;
+  }
+  group.setAttribute('aria-label', describe(name, state));
+  paintProgress(node, state.progress);
+}
+
+/** What is read out of a step. */
+export function describe(name: string, state: StepState): string {
+  const worker = state.worker ? `on ${state.worker}` : '';
+  return [`${name}: ${state.text}`, state.why, worker].filter(Boolean).join('. ');
+}
+
+export function paintFlow(edge: Edge, size: string): void {
+  const label = edge.group.querySelector('.mlpipe-size');
+  // Its space keeps it off the edge, as the name above it is.
+  const text = ` ${size}`;
+  if (label && label.textContent !== text) {
+    label.textContent = text;
+  }
+}
+
+function setData(group: SVGGElement, name: string, value: string | null): void {
+  if (value) {
+    group.dataset[name] = value;
+  } else {
+    delete group.dataset[name];
+  }
+}
+
+function paintProgress(node: Node, progress: number | null): void {
+  let bar = node.group.querySelector('.mlp-progress');
+  if (progress === null) {
+    bar?.remove();
+    return;
+  }
+  if (!bar) {
+    const box = node.group.querySelector('.mlpipe-box');
+    const value = (name: string): number => Number(box?.getAttribute(name) ?? 0);
+    bar = shape('rect', { class: 'mlp-progress', height: '3', rx: '1.5' });
+    bar.setAttribute('x', String(value('x') + 8));
+    bar.setAttribute('y', String(value('y') + value('height') - 5));
+    node.group.append(bar);
+  }
+  bar.setAttribute('width', String(Math.max(0, (node.box.width - 16) * Math.min(1, Math.max(0, progress)))));
+}

@@ -1,0 +1,148 @@
+/** Zoom and pan: the drawing lies on a sheet that is moved and scaled behind the stage. */
+
+import type { Box } from './picture';
+
+const LEAST = 0.01;
+const MOST = 4;
+const READABLE = 0.55;
+
+export class Viewport {
+  scale = 1;
+  x = 0;
+  y = 0;
+  /** Whether the user has moved it: it is not fitted again by itself then. */
+  isMoved = false;
+
+  constructor(
+    private readonly stage: HTMLElement,
+    private readonly sheet: HTMLElement,
+    readonly width: number,
+    readonly height: number,
+    private readonly changed: () => void
+  ) {
+    stage.addEventListener('wheel', event => this.wheel(event), { passive: false });
+    stage.addEventListener('pointerdown', event => this.drag(event));
+  }
+
+  get size(): { width: number; height: number } {
+    return { width: this.stage.clientWidth, height: this.stage.clientHeight };
+  }
+
+  /** How high the stage has to be for what it shows at first. */
+  get startHeight(): number {
+    return Math.ceil(this.height * this.acrossScale);
+  }
+
+  private get acrossScale(): number {
+    return Math.min(1, Math.max(READABLE, this.size.width / this.width));
+  }
+
+  /** Shows all of it, or its top where all of it could not be read. */
+  start(): void {
+    const { width, height } = this.size;
+    const whole = Math.min(1, width / this.width, height / this.height);
+    this.scale = whole >= READABLE ? whole : this.acrossScale;
+    this.x = (width - this.width * this.scale) / 2;
+    this.y = Math.max(0, (height - this.height * this.scale) / 2);
+    this.isMoved = false;
+    this.place();
+  }
+
+  fit(): void {
+    const { width, height } = this.size;
+    this.scale = Math.max(LEAST, Math.min(1, width / this.width, height / this.height));
+    this.x = (width - this.width * this.scale) / 2;
+    this.y = (height - this.height * this.scale) / 2;
+    this.isMoved = false;
+    this.place();
+  }
+
+  /** Zooms by a factor and keeps a point of the stage where it is; by default its middle. */
+  zoom(factor: number, x = this.size.width / 2, y = this.size.height / 2): void {
+    const scale = Math.min(MOST, Math.max(LEAST, this.scale * factor));
+    this.x = x - ((x - this.x) * scale) / this.scale;
+    this.y = y - ((y - this.y) * scale) / this.scale;
+    this.scale = scale;
+    this.isMoved = true;
+    this.place();
+  }
+
+  pan(dx: number, dy: number): void {
+    this.isMoved = true;
+    this.move(dx, dy);
+  }
+
+  private move(dx: number, dy: number): void {
+    this.x += dx;
+    this.y += dy;
+    this.place();
+  }
+
+  /** Moves as little as brings a box of the sheet into the stage. */
+  reveal(box: Box, margin = 8): void {
+    const { width, height } = this.size;
+    const by = (from: number, length: number, room: number) => {
+      const to = from + length;
+      if (length + 2 * margin > room || from < margin) {
+        return margin - from;
+      }
+      return to > room - margin ? room - margin - to : 0;
+    };
+    const dx = by(box.x * this.scale + this.x, box.width * this.scale, width);
+    const dy = by(box.y * this.scale + this.y, box.height * this.scale, height);
+    if (dx || dy) {
+      this.move(dx, dy);
+    }
+  }
+
+  centreOn(x: number, y: number): void {
+    const { width, height } = this.size;
+    this.pan(width / 2 - x * this.scale - this.x, height / 2 - y * this.scale - this.y);
+  }
+
+  private place(): void {
+    this.sheet.style.transform = `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
+    this.changed();
+  }
+
+  private wheel(event: WheelEvent): void {
+    // The wheel alone scrolls the notebook.
+    if (!event.ctrlKey && !event.metaKey) {
+      return;
+    }
+    event.preventDefault();
+    const { left, top } = this.stage.getBoundingClientRect();
+    this.zoom(Math.exp(-event.deltaY / 300), event.clientX - left, event.clientY - top);
+  }
+
+  private drag(start: PointerEvent): void {
+    if (start.button !== 0) {
+      return;
+    }
+    let [x, y] = [start.clientX, start.clientY];
+    let isDragged = false;
+    const move = (event: PointerEvent): void => {
+      // A click with an unsteady hand is a click.
+      if (!isDragged && Math.hypot(event.clientX - x, event.clientY - y) < 4) {
+        return;
+      }
+      if (!isDragged) {
+        isDragged = true;
+        this.stage.setPointerCapture(start.pointerId);
+        this.stage.classList.add('mlp-dragged');
+      }
+      this.pan(event.clientX - x, event.clientY - y);
+      [x, y] = [event.clientX, event.clientY];
+    };
+    const end = (): void => {
+      this.stage.removeEventListener('pointermove', move);
+      this.stage.removeEventListener('pointerup', end);
+      this.stage.removeEventListener('pointercancel', end);
+      // After the click that follows, which it is not.
+      setTimeout(() => this.stage.classList.remove('mlp-dragged'));
+    };
+    this.stage.addEventListener('pointermove', move);
+    this.stage.addEventListener('pointerup', end);
+    this.stage.addEventListener('pointercancel', end);
+  }
+}

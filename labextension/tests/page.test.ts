@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Page } from '../src/page';
+import type { Ask, Message } from '../src/protocol';
+import { diamond, draw, frame, put, state } from './drawn';
+
+const all: Message = { kind: 'all', graph: 'g1', n: 0, state: state(['load', 'left', 'right', 'join']) };
+let asked: Ask[];
+let page: Page;
+
+beforeEach(() => {
+  document.body.replaceChildren();
+  asked = [];
+  page = new Page(ask => asked.push(ask));
+});
+afterEach(() => page.dispose());
+
+test('a graph that the kernel knows is taken over, one of another kernel stays as it is', () => {
+  const root = put(diamond());
+  const other = put(diamond(), 'of-another-kernel');
+  page.scan();
+  page.scan();
+  expect(asked).toEqual([
+    { graph: 'g1', do: 'hello' },
+    { graph: 'of-another-kernel', do: 'hello' }
+  ]);
+  page.take(all);
+  expect(root.querySelector('.mlp')).not.toBeNull();
+  expect(other.querySelector('.mlp')).toBeNull();
+  expect(other.querySelector('.mlpipe-picture > svg')).not.toBeNull();
+});
+
+test('one that is put into the page later is found', async () => {
+  put(diamond());
+  await frame();
+  expect(asked).toEqual([{ graph: 'g1', do: 'hello' }]);
+});
+
+test('a picture that the kernel draws anew is replaced by the view as it stands', async () => {
+  const root = put(diamond());
+  page.scan();
+  page.take(all);
+  const view = root.querySelector<HTMLElement>('.mlp')!;
+  view.querySelector('g.node')!.dispatchEvent(new MouseEvent('click', { bubbles: true }));
+  root.remove();
+  const again = put(diamond());
+  await frame();
+  expect(again.querySelector('.mlp')).toBe(view);
+  expect(view.querySelector<HTMLElement>('.mlp-panel')!.hidden).toBe(false);
+  expect(again.children).toHaveLength(1);
+});
+
+test('a picture of other steps gets a view of its own', async () => {
+  const root = put(diamond());
+  page.scan();
+  page.take(all);
+  root.remove();
+  const again = put(draw({ load: [0, -280] }));
+  await frame();
+  expect(again.querySelectorAll('g.node')).toHaveLength(1);
+});
+
+test('two outputs of one graph are two views', () => {
+  const roots = [put(diamond()), put(diamond())];
+  page.scan();
+  page.take(all);
+  expect(roots.map(root => root.querySelectorAll('.mlp').length)).toEqual([1, 1]);
+});
+
+test('when the kernel is gone the last picture stays', () => {
+  const root = put(diamond());
+  page.scan();
+  page.take(all);
+  page.dispose();
+  expect(root.querySelector('.mlp-ended svg g.node')).not.toBeNull();
+});

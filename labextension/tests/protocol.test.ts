@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { apply, parse } from '../src/protocol';
+import { state, step } from './drawn';
+
+test('what the kernel sends is told apart', () => {
+  const all = { run: { status: null, text: '1 step' }, steps: { a: step() }, flows: { 0: '2 kB' } };
+  expect(parse({ graph: 'g', n: 3, all })).toEqual({ kind: 'all', graph: 'g', n: 3, state: all });
+  expect(parse({ graph: 'g', n: 4, changed: {} })?.kind).toBe('changed');
+  expect(parse({ graph: 'g', step: 'a', log: 'x' })).toEqual({ kind: 'log', graph: 'g', step: 'a', text: 'x' });
+  expect(parse({ graph: 'g', said: 'no' })).toEqual({ kind: 'said', graph: 'g', text: 'no' });
+});
+
+test('what is nothing of ours, or of another version, does no harm', () => {
+  const nothing = [null, 1, 'x', [], {}, { graph: 1 }, { graph: 'g' }, { graph: 'g', n: 1 }, { graph: 'g', step: 'a' }];
+  for (const value of nothing) {
+    expect(parse(value)).toBeNull();
+  }
+  const steps = { a: 7, b: { makes: [3, ['x']], progress: 'half' } };
+  expect(parse({ graph: 'g', n: 1, all: { steps } })).toMatchObject({
+    state: {
+      run: { status: null, text: '' },
+      steps: { a: { text: '' }, b: { makes: [['', '', ''], ['x', '', '']], progress: null } }
+    }
+  });
+  const shown = [7, { png: 'x" onerror="y', text: 'z' }];
+  const detail = { reasons: [1, { text: 'new' }], facts: [['key']], makes: ['?'], ends: [1, ['x', 2]], shown };
+  expect(parse({ graph: 'g', step: 'a', detail })).toMatchObject({
+    detail: { reasons: [{ text: '' }, { text: 'new', diff: '' }], facts: [['key', '']], makes: [{ name: '' }], log: '', ends: [[], ['x', '']], shown: [{ png: '' }, { png: '', text: 'z' }] }
+  });
+});
+
+test('a change leaves all else as it is, and the state before untouched', () => {
+  const before = state(['a', 'b'], { flows: { 0: '', 1: '' } });
+  const steps = { a: { text: 'ran 2 s', worker: 'w1' } };
+  const after = apply(before, { steps, flows: { 1: '2 kB' }, run: { text: 'x' } });
+  expect(after.steps.a).toEqual({ ...before.steps.a, text: 'ran 2 s', worker: 'w1' });
+  expect(after.steps.b).toBe(before.steps.b);
+  expect(after.flows).toEqual({ 0: '', 1: '2 kB' });
+  expect(after.run).toEqual({ status: 'running', text: 'x' });
+  expect(before.steps.a?.text).toBe('waiting');
+  expect(apply(after, { steps: { a: { worker: null } } }).steps.a?.worker).toBeNull();
+});
+
+test('names that mean something to JavaScript are names', () => {
+  const all: unknown = JSON.parse('{"steps": {"__proto__": {"text": "ran"}, "constructor": {"text": "ran"}}}');
+  const parsed = parse({ graph: 'g', n: 0, all });
+  expect(({} as Record<string, unknown>).text).toBeUndefined();
+  expect(parsed?.kind === 'all' && parsed.state.steps.constructor).toMatchObject({ text: 'ran' });
+});

@@ -1,0 +1,246 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Ask } from '../src/protocol';
+import { View } from '../src/view';
+import { diamond, draw, frame, state, step } from './drawn';
+
+const NAMES = ['load', 'left', 'right', 'join'];
+let asked: Ask[];
+let view: View;
+
+function begin(svg = diamond(), names = NAMES): void {
+  asked = [];
+  view = new View('g1', svg, ask => asked.push(ask));
+  document.body.replaceChildren(view.node);
+  view.take({ kind: 'all', graph: 'g1', n: 0, state: state(names) });
+}
+
+function group(name: string): SVGGElement {
+  const found = [...view.node.querySelectorAll<SVGGElement>('[data-mlpipe-step]')];
+  return found.find(node => node.getAttribute('data-mlpipe-step') === name)!;
+}
+
+function press(key: string, options: KeyboardEventInit = {}): KeyboardEvent {
+  const event = new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true, ...options });
+  (document.activeElement ?? document.body).dispatchEvent(event);
+  return event;
+}
+
+function click(target: Element): void {
+  target.dispatchEvent(new MouseEvent('click', { bubbles: true }));
+}
+
+function change(n: number, changed: Record<string, unknown>): void {
+  view.take({ kind: 'changed', graph: 'g1', n, changed });
+}
+
+const panel = () => view.node.querySelector<HTMLElement>('.mlp-panel')!;
+const button = (label: string) =>
+  [...view.node.querySelectorAll('button')].find(({ textContent }) => textContent === label)!;
+
+beforeEach(() => begin());
+afterEach(() => {
+  vi.useRealTimers();
+  view.dispose();
+});
+
+test('a state is a mark, a word, a sign and what is read out', async () => {
+  const left = { status: 'failed', sign: '✗', text: 'failed 2 s', why: 'ValueError: no', worker: 'w1' };
+  change(1, { steps: { left } });
+  await frame();
+  expect(group('left').getAttribute('data-mlpipe-status')).toBe('failed');
+  expect(group('left').querySelector('.mlpipe-state')?.textContent).toBe('✗ failed 2 s');
+  expect(group('left').getAttribute('aria-label')).toBe('left: failed 2 s. ValueError: no. on w1');
+  expect(group('right').getAttribute('data-mlpipe-status')).toBe('waiting');
+});
+
+test('sizes stand on the edges, progress in the node', async () => {
+  change(1, { flows: { 3: '10 × 2, 2 kB' }, steps: { load: { status: 'running', progress: 0.5 } } });
+  await frame();
+  expect(view.node.querySelector('[data-mlpipe-flow="3"] .mlpipe-size')?.textContent).toBe(' 10 × 2, 2 kB');
+  expect(group('load').querySelector('.mlp-progress')?.getAttribute('width')).toBe('22');
+  change(2, { steps: { load: { status: 'succeeded', progress: null } } });
+  await frame();
+  expect(group('load').querySelector('.mlp-progress')).toBeNull();
+});
+
+test('a message that was missed is asked for, one that comes twice is not', () => {
+  change(2, { steps: { load: { text: 'ran' } } });
+  expect(asked).toEqual([{ graph: 'g1', do: 'hello' }]);
+  view.take({ kind: 'all', graph: 'g1', n: 2, state: state(NAMES) });
+  change(2, { steps: { load: { text: 'again' } } });
+  change(3, {});
+  expect(asked).toHaveLength(1);
+});
+
+test('one node is in the order of the page, and arrow keys move between them', () => {
+  const reached = () => NAMES.filter(name => group(name).getAttribute('tabindex') === '0');
+  expect(reached()).toEqual(['load']);
+  group('load').focus();
+  expect(press('ArrowDown').defaultPrevented).toBe(true);
+  expect(document.activeElement).toBe(group('left'));
+  expect(reached()).toEqual(['left']);
+  press('End');
+  expect(document.activeElement).toBe(group('join'));
+  press('Home');
+  expect(document.activeElement).toBe(group('load'));
+});
+
+test('plain keys stay in the graph, others reach JupyterLab', () => {
+  const heard: string[] = [];
+  const hear = (event: KeyboardEvent) => heard.push(event.key);
+  document.addEventListener('keydown', hear);
+  group('load').focus();
+  press('d');
+  expect(press('s', { ctrlKey: true }).defaultPrevented).toBe(false);
+  document.removeEventListener('keydown', hear);
+  expect(heard).toEqual(['s']);
+});
+
+test('Enter opens a step and Escape closes it, and the focus comes back', () => {
+  group('load').focus();
+  press('ArrowDown');
+  press('Enter');
+  expect(asked).toEqual([{ graph: 'g1', do: 'step', step: 'left' }]);
+  expect(panel().hidden).toBe(false);
+  expect(document.activeElement).toBe(panel());
+  expect(group('left').getAttribute('aria-expanded')).toBe('true');
+  press('Escape');
+  expect(panel().hidden).toBe(true);
+  expect(document.activeElement).toBe(group('left'));
+  expect(group('left').getAttribute('aria-expanded')).toBe('false');
+});
+
+test('an open step shows its details, its log as it comes, and is asked for again when its state changes', () => {
+  click(group('left'));
+  const size = { shape: '10 × 2', size: '2 kB', was: 'before: 9 × 2, 1 kB' };
+  const df = { name: 'df', from: 'from load', type: 'pandas.DataFrame', note: 'a b', ...size };
+  const detail = {
+    interface: 'df → x',
+    code: 'x = 1',
+    reasons: [{ text: 'code changed', diff: '-x = 0\n+x = 1' }],
+    reads: [df],
+    makes: [],
+    facts: [['took', '2 s']] as [string, string][],
+    ends: [['2026-03-01 10:12:00', 'failed', '1 s']],
+    log: '',
+    shown: [
+      { png: 'aGk=', text: '<Figure size 1x1>' },
+      { png: '', text: '0.93' }
+    ],
+    traceback: ''
+  };
+  view.take({ kind: 'detail', graph: 'g1', step: 'right', detail: { ...detail, code: 'not asked for' } });
+  expect(panel().textContent).not.toContain('not asked for');
+  view.take({ kind: 'detail', graph: 'g1', step: 'left', detail });
+  const shown = ['df → x', 'code changed', '-x = 0', '10 × 2 · pandas.DataFrame', '2 kB', 'before: 9', '10:12:00', 'nothing printed'];
+  expect(shown.filter(text => !panel().textContent?.includes(text))).toEqual([]);
+  expect(panel().querySelector('img')?.getAttribute('src')).toBe('data:image/png;base64,aGk=');
+  expect(panel().textContent).toContain('0.93');
+  view.take({ kind: 'log', graph: 'g1', step: 'left', text: 'epoch 1\n' });
+  view.take({ kind: 'log', graph: 'g1', step: 'left', text: 'epoch 2\n' });
+  expect(panel().querySelector('.mlp-log')?.textContent).toBe('epoch 1\nepoch 2\n');
+  asked = [];
+  change(1, { steps: { left: { text: 'running 1 s' } } });
+  expect(asked).toEqual([]);
+  change(2, { steps: { left: { status: 'succeeded' } } });
+  expect(asked).toEqual([{ graph: 'g1', do: 'step', step: 'left' }]);
+});
+
+test('Stop is there while it runs, Run when it does not', async () => {
+  await frame();
+  expect([button('Run').disabled, button('Stop').disabled]).toEqual([true, false]);
+  click(button('Stop'));
+  expect(asked).toEqual([{ graph: 'g1', do: 'stop' }]);
+  change(1, { run: { status: 'cancelled', text: 'cancelled' } });
+  await frame();
+  expect([button('Run').disabled, button('Stop').disabled]).toEqual([false, true]);
+});
+
+test('a run that a busy kernel does not start is said to wait, until it starts', () => {
+  vi.useFakeTimers();
+  click(group('left'));
+  asked = [];
+  click(button('Run from here'));
+  expect(asked).toEqual([{ graph: 'g1', do: 'run', how: 'from', step: 'left' }]);
+  vi.advanceTimersByTime(1000);
+  const said = view.node.querySelector('.mlp-said')!;
+  expect(said.textContent).toBe('Starts when the kernel is free');
+  view.take({ kind: 'said', graph: 'g1', text: '' });
+  expect(said.textContent).toBe('');
+  click(button('Force'));
+  view.take({ kind: 'said', graph: 'g1', text: '' });
+  vi.advanceTimersByTime(1000);
+  expect(said.textContent).toBe('');
+});
+
+test('changes are said to who does not see them, a few at a time', () => {
+  vi.useFakeTimers();
+  const names = Array.from({ length: 10 }, (_, n) => `s${n}`);
+  begin(draw(Object.fromEntries(names.map((name, n) => [name, [0, -10 * n]]))), names);
+  change(1, { steps: Object.fromEntries(names.map(name => [name, { status: 'running', text: 'running' }])) });
+  change(2, { steps: { s0: { status: 'failed', text: 'failed' } } });
+  vi.advanceTimersByTime(1000);
+  const said = view.node.querySelector('[role=status]')?.textContent;
+  expect(said).toBe('s0 failed. s1 running. s2 running. 7 more changes');
+});
+
+test('what is searched for stands out', () => {
+  const field = view.node.querySelector<HTMLInputElement>('input')!;
+  field.value = 'le';
+  field.dispatchEvent(new Event('input', { bubbles: true }));
+  expect(NAMES.filter(name => !group(name).classList.contains('mlp-other'))).toEqual(['left']);
+  field.focus();
+  press('Enter');
+  expect(document.activeElement).toBe(group('left'));
+  field.focus();
+  press('Escape');
+  expect(NAMES.some(name => group(name).classList.contains('mlp-other'))).toBe(false);
+});
+
+test('whatever a step is called, prints or fails with is text', async () => {
+  const evil = '<img src=x onerror="window.hit=1"></script><script>window.hit=1</script>';
+  begin(draw({ [evil]: [0, -280] }), [evil]);
+  const colour = `red;background:url(${evil})`;
+  const evils = { sign: evil, text: evil, why: evil, worker: evil, colour, makes: [[evil, evil, evil]] };
+  change(1, { run: { text: evil }, steps: { [evil]: evils } });
+  await frame();
+  group(evil).focus();
+  click(group(evil));
+  const item = { name: evil, from: evil, shape: evil, size: evil, type: evil, was: evil, note: evil };
+  const detail = {
+    interface: evil,
+    code: evil,
+    reasons: [{ text: evil, diff: evil }],
+    reads: [item],
+    makes: [item],
+    facts: [[evil, evil]] as [string, string][],
+    ends: [[evil, evil, evil]],
+    log: evil,
+    shown: [{ png: '', text: evil }],
+    traceback: evil
+  };
+  view.take({ kind: 'detail', graph: 'g1', step: evil, detail });
+  view.take({ kind: 'log', graph: 'g1', step: evil, text: evil });
+  view.take({ kind: 'said', graph: 'g1', text: evil });
+  expect(view.node.querySelectorAll('img, script')).toHaveLength(0);
+  expect(view.node.querySelector('.mlp-log')?.textContent).toBe(evil + evil);
+  expect((window as unknown as { hit?: number }).hit).toBeUndefined();
+});
+
+test('a thousand changes are drawn in one frame', async () => {
+  const names = Array.from({ length: 1000 }, (_, n) => `s${n}`);
+  begin(draw(Object.fromEntries(names.map((name, n) => [name, [n % 30, -n]]))), names);
+  await frame();
+  const frames = vi.spyOn(globalThis, 'requestAnimationFrame');
+  names.forEach((name, n) => change(n + 1, { steps: { [name]: step({ status: 'succeeded', text: 'ran' }) } }));
+  expect(frames).toHaveBeenCalledTimes(1);
+  frames.mockRestore();
+  await frame();
+  const drawn = [...view.node.querySelectorAll('[data-mlpipe-status=succeeded]')];
+  expect(drawn).toHaveLength(1000);
+});
+
+test('what has been drawn before is known by its steps and its size', () => {
+  expect(view.isOf(diamond())).toBe(true);
+  expect(view.isOf(draw({ load: [0, 0] }))).toBe(false);
+});

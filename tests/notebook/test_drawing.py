@@ -1,0 +1,151 @@
+"""The picture: what it says, and that nothing that a step is called gets out of its place."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbconvert import HTMLExporter
+
+from jupyter_mlpipe.errors import UsageError
+from jupyter_mlpipe.model.status import Reason, RunSnapshot, StepSnapshot
+from jupyter_mlpipe.notebook.drawing import Flow, flows_of, pipeline_dot, pipeline_svg
+from jupyter_mlpipe.notebook.graphfile import write_graph
+from jupyter_mlpipe.notebook.views import graph_bundle
+from jupyter_mlpipe.notebook.words import run_words
+
+EVIL = "<img src=x onerror=alert(1)>\"'\x00\x1b]]></script>&<b>"
+
+
+def two_steps(**of_load: object) -> RunSnapshot:
+    load = StepSnapshot(name="load", outputs=("df",), **of_load)  # type: ignore[arg-type]
+    fit = StepSnapshot(name="fit", reads={"df": "load", "seed": "parameter"}, outputs=("model",))
+    return RunSnapshot((load, fit))
+
+
+def texts(svg: str, kind: str) -> list[str]:
+    drawn = ET.fromstring(svg)
+    return [
+        "".join(node.itertext()).strip() for node in drawn.iter() if node.get("class") == f"mlpipe-{kind}"
+    ]
+
+
+def shape_of(svg: str) -> list[str | None]:
+    """All places and sizes in the drawing."""
+    names = ("d", "points", "x", "y", "width", "height", "viewBox")
+    return [node.get(name) for node in ET.fromstring(svg).iter() for name in names]
+
+
+def test_states_and_sizes_move_nothing() -> None:
+    before = pipeline_svg(two_steps(plan="run"))
+    after = pipeline_svg(
+        two_steps(status="succeeded", seconds=2.2, sizes={"df": 41_000_000}, previews={"df": "336,776 × 19"})
+    )
+    assert texts(before, "state") == ["▷ would run", "· registered"]
+    assert texts(after, "state") == ["✓ ran 2.2 s", "· registered"]
+    assert texts(before, "size") == [""]
+    assert texts(after, "size") == ["336,776 × 19, 41.0 MB"]
+    assert shape_of(before) == shape_of(after)
+
+
+def test_a_running_step_says_how_long_or_how_far() -> None:
+    assert texts(pipeline_svg(two_steps(status="running", seconds=0.4)), "state")[0] == "▶ running"
+    assert (
+        texts(pipeline_svg(two_steps(status="running", seconds=75.9)), "state")[0] == "▶ running 1 min 15 s"
+    )
+    far = pipeline_svg(two_steps(status="running", seconds=7.0, progress=(0.4, "epoch 4")))
+    assert texts(far, "state")[0] == "▶ running 40%"
+
+
+def test_before_a_run_the_graph_says_what_is_expected() -> None:
+    load = StepSnapshot(name="load", plan="run", expected_seconds=43.0)
+    fit = StepSnapshot(name="fit", reads={"df": "load"}, plan="undecided")
+    done = StepSnapshot(name="done", status="succeeded", seconds=2.0, plan="reuse")
+    stale = StepSnapshot(name="stale", status="reused", saved_seconds=2.0, plan="run")
+    snapshot = RunSnapshot((load, fit, done, stale), "succeeded", 9.0)
+    drawn = pipeline_svg(snapshot)
+    said = ["▷ would run, 43.0 s", "? undecided", "✓ ran 2.0 s", "↻ reused, now stale"]
+    assert texts(drawn, "state") == said
+    assert 'data-mlpipe-step="stale" data-mlpipe-status="reused" data-mlpipe-plan="run"' in drawn
+    assert run_words(snapshot) == ("4 steps: 2 run, at least 43.0 s and 1 unknown; 1 undecided; 1 reused")
+
+
+def test_what_flows_is_one_edge_for_each_pair_of_steps() -> None:
+    join = StepSnapshot(name="join", reads={"a": "load", "b": "load", "c": "notebook"})
+    assert flows_of(RunSnapshot((StepSnapshot(name="load"), join))) == [Flow("load", "join", ("a", "b"))]
+
+
+def test_names_reasons_and_errors_are_text_wherever_they_stand() -> None:
+    steps = (
+        StepSnapshot(name=EVIL, outputs=("a\\l<b>",), error="</details><script>alert(1)</script>"),
+        StepSnapshot(
+            name="x" * 1_000_000,
+            reads={"a\\l<b>": EVIL, "</svg><script>": "parameter"},
+            reasons=(Reason("code", "</title><script>alert(1)</script>"),),
+        ),
+    )
+    bundle = graph_bundle(RunSnapshot(steps))
+    html = str(bundle["text/html"])
+    assert len(html) < 10_000
+    for drawn in (pipeline_svg(RunSnapshot(steps)), html):
+        found = {node.tag.rpartition("}")[2] for node in ET.fromstring(drawn.replace("&ensp;", " ")).iter()}
+        assert not found & {"script", "img", "b"}
+        assert "onerror=alert" not in drawn.replace("&lt;img src=x onerror=alert(1)&gt;", "")
+        assert not any(char < " " and char not in "\n\t" for char in drawn)
+
+
+def test_a_table_says_it_where_drawings_are_taken_out() -> None:
+    html = str(graph_bundle(two_steps(status="succeeded", seconds=2.2), graph="g1")["text/html"])
+    details = ET.fromstring(html).find("details")
+    assert ET.fromstring(html).get("data-mlpipe-graph") == "g1"
+    assert details is not None
+    rows = [["".join(cell.itertext()) for cell in row] for row in details.iter("tr")]
+    assert rows == [
+        ["step", "status", "took", "why"],
+        ["load", "succeeded", "2.2 s", ""],
+        ["fit", "registered", "", ""],
+    ]
+
+
+def test_a_notebook_as_a_page_shows_the_picture() -> None:
+    bundle = graph_bundle(two_steps(status="succeeded", seconds=2.2), graph="g1")
+    cell = nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", data=bundle)])
+    page, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    assert page.count('data-mlpipe-step="load"') == 1
+    assert "✓ ran 2.2 s" in page
+    assert "jupyter.widget-view" not in page
+
+
+def test_a_large_drawing_is_kept_once() -> None:
+    chain = [StepSnapshot(name="s0")]
+    chain += [StepSnapshot(name=f"s{n}", reads={f"o{n}": f"s{n - 1}"}) for n in range(1, 100)]
+    bundle = graph_bundle(RunSnapshot(tuple(chain)))
+    assert "image/svg+xml" not in bundle
+    assert len(bundle["text/html"]) < 200_000
+    assert "image/svg+xml" in graph_bundle(RunSnapshot(tuple(chain)), saved=True)
+
+
+def test_edges_that_pass_many_ranks_bear_no_labels() -> None:
+    names = [f"s{n}" for n in range(60)]
+    steps = [
+        StepSnapshot(name=name, reads={f"o{m}": names[m] for m in {0, n // 2, max(0, n - 1)} if m < n})
+        for n, name in enumerate(names)
+    ]
+    assert "o1" in pipeline_dot(RunSnapshot(tuple(steps[:10])))
+    assert "o1" not in pipeline_dot(RunSnapshot(tuple(steps)))
+
+
+def test_a_graph_is_written_as_a_file(tmp_path: Path) -> None:
+    snapshot = two_steps(status="succeeded", seconds=2.2, sizes={"df": 41_000_000})
+    for kind in ("svg", "png", "dot", "html"):
+        write_graph(snapshot, tmp_path / f"graph.{kind}")
+    assert (tmp_path / "graph.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "graph.dot").read_text().startswith("digraph pipeline {")
+    assert (tmp_path / "graph.svg").read_text().startswith("<svg ")
+    page = (tmp_path / "graph.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert 'data-mlpipe-step="load" data-mlpipe-status="succeeded"' in page
+    with pytest.raises(UsageError, match=r"\.svg, \.png, \.dot, \.html, but found .*graph\.gif"):
+        write_graph(snapshot, tmp_path / "graph.gif")

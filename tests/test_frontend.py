@@ -1,0 +1,40 @@
+"""What the browser runs is built from the sources that lie beside it, small, and shipped."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from importlib.resources import files
+from pathlib import Path
+
+FRONTEND = Path(__file__).parents[1] / "labextension"
+BUILD = "cd labextension && npm ci && npm run build"
+
+
+def built() -> str:
+    return (files("jupyter_mlpipe") / "static" / "graph.js").read_text(encoding="utf-8")
+
+
+def test_the_built_module_belongs_to_the_sources() -> None:
+    digest = hashlib.sha256()
+    sources = sorted(f"src/{path.name}" for path in (FRONTEND / "src").iterdir())
+    for path in ["package-lock.json", "tsconfig.json", "build.mjs", *sources]:
+        digest.update(f"{path}\0{(FRONTEND / path).read_text(encoding='utf-8')}\0".encode())
+    first, _, _ = built().partition("\n")
+    assert first == f"// sources {digest.hexdigest()}", f"Build it again: {BUILD}"
+
+
+def test_the_module_is_small_enough_to_be_sent_with_each_notebook() -> None:
+    assert len(built().encode()) < 60_000
+
+
+def test_data_never_becomes_html() -> None:
+    for path in (FRONTEND / "src").glob("*.ts"):
+        found = re.findall(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", path.read_text()
+        )
+        assert not found, f"{path.name}: make nodes instead"
+
+
+def test_the_lock_file_names_no_registry() -> None:
+    assert '"resolved"' not in (FRONTEND / "package-lock.json").read_text(encoding="utf-8")
