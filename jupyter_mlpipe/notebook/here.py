@@ -111,7 +111,7 @@ class StepsHere:
     collect
         Brings what the steps above have made and set to the notebook.
     prepare
-        Brings what code may look at to the notebook.
+        Brings what code may look at to the notebook; may it wait for steps that have not ended?
     note_plain_cell
         Notes what code did that ran without being recorded.
     is_kept
@@ -125,7 +125,7 @@ class StepsHere:
         store: Callable[[], Store],
         *,
         collect: Callable[[], None],
-        prepare: Callable[[str], None],
+        prepare: Callable[[str, bool], None],
         note_plain_cell: Callable[[str], None],
         is_kept: Callable[[str, str], bool],
     ) -> None:
@@ -220,7 +220,8 @@ class StepsHere:
         task, spec, store = job.task, job.spec, self._store()
         cell, namespace = self._cells[task.name], self._shell.user_ns
         if cell.looks_around:
-            self._prepare(cell.code)
+            # A step that runs for a cell below must not wait for what that cell is to make.
+            self._prepare(cell.code, task.name == self._own)
         started, cpu = time.perf_counter(), time.process_time()
         unlike = _unlike(task, namespace)
         is_kept = self._is_kept(task.name, job.run)

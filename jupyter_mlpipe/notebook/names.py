@@ -279,13 +279,13 @@ class Names:
             if name in self._bound and type(value) not in _UNCHANGING and not self._is_as_loaded(name, value):
                 self._release(name)
 
-    def prepare(self, text: str, code: str) -> None:
+    def prepare(self, text: str, code: str, *, may_wait: bool = True) -> None:
         """Load what a cell may read, before it runs.
 
         Names that its code reads, itself or through the notebook's functions, must be there: a step
         that still runs is waited for, and one that failed is an error. Any other word of its text
         (in a string: ``df.query("@limit")``) is loaded where that can be done at once; where
-        the cell evaluates text, it is waited for.
+        the cell evaluates text, it is waited for, if `may_wait`.
 
         Parameters
         ----------
@@ -302,7 +302,7 @@ class Names:
         words = set(_WORD.findall(text))
         certain = self.reached_from(_names_read(code))
         self.load(name for name in list(self.pending) if name in certain)
-        waits = bool(words & _EVALUATE)
+        waits = may_wait and bool(words & _EVALUATE)
         lists = bool(words & _LISTS) or lists_names(text)
         for name in [name for name in self.pending if name in words or lists]:
             if waits or self.pending[name].is_ready():

@@ -115,7 +115,7 @@ class Session:
             HereNames(self.names, self.registry, self.definitions, loaded),
             lambda: self.backend.store,
             collect=self.collect,
-            prepare=lambda code: self.before_cell(code, code),
+            prepare=lambda code, is_own: self.before_cell(code, code, may_wait=is_own),
             note_plain_cell=self.note_plain_cell,
             is_kept=self.runs.follows,
         )
@@ -505,14 +505,20 @@ class Session:
                 )
         self.names.load(names)
 
-    def before_cell(self, text: str, code: str) -> None:
-        """Make what a plain cell is about to read ready: files, definitions, then outputs of steps."""
+    def before_cell(self, text: str, code: str, *, may_wait: bool = True) -> None:
+        """Make what a plain cell is about to read ready: files, definitions, then outputs of steps.
+
+        Parameters
+        ----------
+        may_wait
+            As in `Names.prepare`.
+        """
         self.collect()
         self._await_files(code)
         if lists_names(text):
             self.definitions.bring(self.definitions.names_in(text, listed=True))
         self.definitions.bring_read(text)
-        self.names.prepare(text, code)
+        self.names.prepare(text, code, may_wait=may_wait)
         self.results.prepare(text, code)
 
     def note_plain_cell(self, code: str) -> None:
