@@ -94,7 +94,10 @@ class Link(Generic[_Graph]):
         comm.on_msg(lambda message: self._hear(message["content"]["data"]))
 
     def _hear(self, content: Any) -> None:
-        graph = self._graphs.get(str(content.get("graph"))) if isinstance(content, dict) else None
+        if not isinstance(content, dict):
+            return
+        with self._lock:  # the browser may be quicker than what has just opened the widget for it
+            graph = self._graphs.get(str(content.get("graph")))
         if graph is not None:
             self._answer(graph, content)
 

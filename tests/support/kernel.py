@@ -6,7 +6,7 @@ import os
 import queue
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,8 @@ class Kernel:
         self.folder = folder
         self._count = 0
         self._results: dict[str, Result] = {}
-        self._displays: dict[str, dict[str, Any]] = {}
+        self.displays: dict[str, dict[str, Any]] = {}  # outputs that can be updated, as they are
+        self.comms: list[dict[str, Any]] = []  # what comms have sent: content of messages, with their kind
         for attempt in range(3):
             self.manager = KernelManager(kernel_name="python3")
             self.manager.start_kernel(cwd=str(folder), env={**os.environ, **environment})
@@ -188,6 +189,18 @@ class Kernel:
                 continue
         return result
 
+    def listen(self, done: Callable[[], Any], timeout: float = 60) -> Any:
+        """Take what comes until `done()` holds; returns what it gave."""
+        deadline = time.monotonic() + timeout
+        while not (found := done()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"did not come: {self.comms[-5:]}")
+            try:
+                self._take(self.client.get_iopub_msg(timeout=0.2))
+            except queue.Empty:
+                continue
+        return found
+
     def result_of(self, message_id: str) -> Result:
         return self._results[message_id]
 
@@ -207,8 +220,10 @@ class Kernel:
         if kind == "status" and content["execution_state"] == "idle":
             return str(parent)
         result = self._results.get(parent)
+        if kind.startswith("comm_"):
+            self.comms.append({"kind": kind, **content})
         if kind == "update_display_data":
-            shown = self._displays.get(content["transient"]["display_id"])
+            shown = self.displays.get(content["transient"]["display_id"])
             if shown is not None:
                 shown["data"] = content["data"]
         elif result is not None and kind in ("stream", "display_data", "execute_result", "error"):
@@ -216,7 +231,7 @@ class Kernel:
             result.outputs.append(output)
             display_id = content.get("transient", {}).get("display_id")
             if display_id:
-                self._displays[display_id] = output
+                self.displays[display_id] = output
         elif result is not None and kind == "clear_output":
             result.outputs.append({"type": kind, **content})
         return None

@@ -1,0 +1,154 @@
+"""The graph of a pipeline: drawn in the kernel, taken over and kept up to date in the browser, and its sizes.
+
+Run: ``python tests/benchmarks/bench_graph.py``. The browser part loads the module that is shipped into an
+empty page of Chromium, with a widget's model that is driven by hand; it is left out without Chromium.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from support import ms, print_table
+
+from jupyter_mlpipe.model.status import Reason, RunSnapshot, StepSnapshot
+from jupyter_mlpipe.notebook.drawing import layout, paint, pipeline_dot
+from jupyter_mlpipe.notebook.graphfacts import changes, graph_facts
+from jupyter_mlpipe.notebook.link import module_text
+from jupyter_mlpipe.notebook.views import graph_bundle
+
+SIZES = (12, 100, 1000)
+ROUNDS = 5
+
+MODEL = """
+async ([html, text]) => {
+  document.body.innerHTML = html;
+  const hearers = [];
+  const asked = [];
+  const model = {
+    on: (event, hear) => event === 'msg:custom' && hearers.push(hear),
+    off: () => {},
+    send: content => asked.push(content)
+  };
+  window.tell = content => hearers.forEach(hear => hear(content));
+  const url = URL.createObjectURL(new Blob([text], {type: 'text/javascript'}));
+  (await import(url)).default.initialize({model});
+  await new Promise(requestAnimationFrame);
+  window.asked = asked;
+}
+"""
+TELL = """
+async messages => {
+  const begun = performance.now();
+  messages.forEach(window.tell);
+  const told = performance.now();
+  // Two frames on, the first has been painted.
+  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return [told - begun, performance.now() - begun];
+}
+"""
+
+
+def pipeline(n_steps: int) -> RunSnapshot:
+    """Make a pipeline in which each step reads from one or two of the twelve before it."""
+    chance = random.Random(1)
+    steps = []
+    for number in range(n_steps):
+        above = {max(0, number - 1 - chance.randrange(12)) for _ in range(1 + (chance.random() < 0.45))}
+        reads = {f"output_{other}": f"step_{other}" for other in above if other < number}
+        steps.append(
+            StepSnapshot(
+                name=f"step_{number}",
+                status="waiting",
+                reads=reads,
+                outputs=(f"output_{number}",),
+                reasons=(Reason("new"),),
+            )
+        )
+    return RunSnapshot(tuple(steps), "running", 2.0)
+
+
+def done(snapshot: RunSnapshot) -> RunSnapshot:
+    steps = tuple(
+        replace(step, status="succeeded", seconds=1.5, sizes=dict.fromkeys(step.outputs, 41_000_000))
+        for step in snapshot.steps
+    )
+    return replace(snapshot, steps=steps, status="succeeded")
+
+
+def median(work: Callable[[], Any]) -> str:
+    found = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - started)
+    return ms(statistics.median(found))
+
+
+def in_kernel() -> None:
+    rows = []
+    for n_steps in SIZES:
+        before = pipeline(n_steps)
+        after = done(before)
+        dot = pipeline_dot(before)
+        svg = layout(dot)
+        facts = graph_facts(before)
+        changed = changes(facts, graph_facts(after))
+        bundle = graph_bundle(after, graph="g1")
+        rows.append(
+            (
+                f"{n_steps} steps",
+                median(lambda before=before: pipeline_dot(before)),
+                median(lambda dot=dot: layout.__wrapped__(dot)),
+                median(lambda after=after, svg=svg: paint(after, svg)),
+                median(lambda after=after, facts=facts: changes(facts, graph_facts(after))),
+                f"{len(json.dumps(changed)) / 1000:.1f}",
+                f"{sum(len(json.dumps(part)) for part in bundle.values()) / 1000:.0f}",
+            )
+        )
+    print(f"In the kernel: milliseconds, median of {ROUNDS}; the module has {len(module_text())} bytes\n")
+    head = ("", "DOT", "layout", "painting", "what changed", "kB of all changes", "kB saved")
+    print_table(head, rows)
+
+
+def in_browser() -> None:
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser.lab import find_chromium
+
+    rows = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium())
+        for n_steps in SIZES:
+            before = pipeline(n_steps)
+            after = done(before)
+            page = browser.new_page(viewport={"width": 1200, "height": 900})
+            page.evaluate(MODEL, [graph_bundle(before, graph="g1")["text/html"], module_text()])
+            facts = graph_facts(before)
+            first = page.evaluate(TELL, [{"graph": "g1", "n": 0, "all": facts}])
+            steps = changes(facts, graph_facts(after))["steps"]
+            together = page.evaluate(TELL, [{"graph": "g1", "n": 1, "changed": {"steps": steps}}])
+            back = changes(graph_facts(after), facts)["steps"]
+            one_by_one = [
+                {"graph": "g1", "n": 2 + number, "changed": {"steps": {name: part}}}
+                for number, (name, part) in enumerate(back.items())
+            ]
+            storm = page.evaluate(TELL, one_by_one)
+            rows.append((f"{n_steps} steps", *(f"{found[1]:.0f}" for found in (first, together, storm))))
+            page.close()
+        browser.close()
+    print("In the browser: milliseconds from the message until it is painted, one reading\n")
+    print_table(("", "taken over", "all change, one message", "all change, a message each"), rows)
+
+
+if __name__ == "__main__":
+    in_kernel()
+    in_browser()

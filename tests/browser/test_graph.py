@@ -1,0 +1,153 @@
+"""The live graph, as a user of JupyterLab sees and works it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.lab import Lab, Notebook
+
+Open = Callable[[Sequence[str]], Notebook]
+
+LOAD = "%load_ext jupyter_mlpipe\n%pipeline mode register"
+AXE = Path(__file__).parents[2] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
+EVIL = "<img src=x onerror='window.hit = 1'></script><script>window.hit = 1</script>"
+_WAIT_MS = 60_000
+
+
+def wait(name: str) -> str:
+    return f"import os, time\nwhile not os.path.exists('{name}'):\n    time.sleep(0.05)\n"
+
+
+def graph(notebook: Notebook, index: int) -> Locator:
+    """Wait for the live graph of a cell."""
+    found = notebook.cell(index).locator(".mlp")
+    expect(found).to_be_visible(timeout=_WAIT_MS)
+    return found
+
+
+def node(graph: Locator, step: str, status: str = "") -> Locator:
+    of_status = f"[data-mlpipe-status={status}]" if status else ""
+    return graph.locator(f"g[data-mlpipe-step={step}]{of_status}")
+
+
+def save(page: Page) -> None:
+    page.keyboard.press("Control+s")
+    expect(page.locator(".jp-NotebookPanel .jp-mod-dirty, .lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+
+
+def serious_problems(page: Page) -> list[str]:
+    """Return what axe-core finds in the graph; nothing where it has not been installed."""
+    if not AXE.exists():
+        return []
+    page.add_script_tag(path=AXE)
+    found = page.evaluate("axe.run('.mlp').then(found => found.violations)")
+    return [problem["id"] for problem in found if problem["impact"] in ("serious", "critical")]
+
+
+def test_a_step_is_watched_looked_at_and_stopped_while_the_kernel_is_busy(
+    open_notebook: Open, lab: Lab
+) -> None:
+    cells = [
+        LOAD,
+        "%%component one\nprint('begun')\n" + wait("step-goes-on") + "print('more')\nx = 1",
+        "%%component two\ny = x\n" + wait("never"),
+        "run = %pipeline run",
+        wait("cell-goes-on"),
+    ]
+    notebook = open_notebook(cells)
+    notebook.run_all()
+    shown = graph(notebook, 3)
+    expect(node(shown, "one", "running")).to_be_visible(timeout=_WAIT_MS)
+    expect(node(shown, "one")).to_contain_text("▶ running")
+    node(shown, "one").click()
+    panel = shown.get_by_role("region", name="step one")
+    expect(panel.locator(".mlp-log")).to_have_text("begun\n")
+    expect(panel).to_contain_text("%%component one")
+    (lab.folder / "step-goes-on").touch()
+    expect(panel.locator(".mlp-log")).to_have_text("begun\nmore\n")
+    expect(node(shown, "two", "running")).to_be_visible(timeout=_WAIT_MS)
+    expect(panel).to_contain_text("ran")
+    shown.get_by_role("button", name="Run from here").click()
+    expect(shown.locator(".mlp-said")).to_have_text("Starts when the kernel is free")
+    shown.get_by_role("button", name="Stop").click()
+    expect(node(shown, "two", "cancelled")).to_be_visible(timeout=_WAIT_MS)
+    expect(notebook.prompt(4)).to_have_text("[*]:")
+    (lab.folder / "cell-goes-on").touch()
+    # Heard before, the run starts now.
+    expect(node(shown, "two", "running")).to_be_visible(timeout=_WAIT_MS)
+    shown.get_by_role("button", name="Stop").click()
+    expect(node(shown, "two", "cancelled")).to_be_visible(timeout=_WAIT_MS)
+
+
+def test_the_keyboard_is_enough_and_a_page_loaded_again_shows_the_same(open_notebook: Open, lab: Lab) -> None:
+    cells = [
+        LOAD,
+        "%%component one\nx = 1",
+        f"%%component two(x, a: str = {EVIL!r})\nprint(a)\nprint('</script>\\x00\\x1b[31m')\ny = x, a",
+        "run = %pipeline run\nrun.wait().status",
+    ]
+    notebook = open_notebook(cells)
+    notebook.run_all()
+    page = notebook.page
+    shown = graph(notebook, 3)
+    expect(node(shown, "two", "succeeded")).to_be_visible(timeout=_WAIT_MS)
+    node(shown, "one").focus()
+    page.keyboard.press("ArrowDown")
+    expect(node(shown, "two")).to_be_focused()
+    expect(shown.get_by_role("tooltip")).to_contain_text("two")
+    page.keyboard.press("Enter")
+    panel = shown.get_by_role("region", name="step two")
+    expect(panel.locator(".mlp-log")).to_contain_text(EVIL)
+    page.keyboard.press("Escape")
+    expect(node(shown, "two")).to_be_focused()
+    assert serious_problems(page) == []
+    save(page)
+
+    page.reload()
+    shown = graph(notebook, 3)
+    expect(node(shown, "two", "succeeded")).to_be_visible(timeout=_WAIT_MS)
+    node(shown, "two").click()
+    expect(shown.get_by_role("region", name="step two").locator(".mlp-log")).to_contain_text(EVIL)
+    assert page.evaluate("window.hit") is None
+
+    lab.end_sessions()
+    page.reload()
+    picture = notebook.cell(3).locator(".mlpipe-picture svg")
+    expect(picture.locator("g[data-mlpipe-step=two]")).to_contain_text("✓ ran", timeout=_WAIT_MS)
+    expect(notebook.cell(3)).not_to_contain_text("model not found")
+    assert page.evaluate("window.hit") is None
+
+
+MANY = """
+from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
+from jupyter_mlpipe.notebook.extension import current_session
+from jupyter_mlpipe.notebook.live import LiveGraph
+from jupyter_mlpipe.notebook.output import CellOutput
+
+def step(n):
+    reads = {f"o{above}": f"s{above}" for above in (n - 1, n - 7) if above >= 0}
+    return StepSnapshot(f"s{n}", plan="run", reads=reads)
+
+session = current_session()
+graph = LiveGraph(CellOutput(session.shell), session.link, cell_id="c1")
+_ = graph.begin([], RunSnapshot(tuple(step(n) for n in range(300))))
+"""
+
+
+def test_a_large_graph_is_searched_and_seen_as_a_whole(open_notebook: Open) -> None:
+    notebook = open_notebook([LOAD, MANY])
+    notebook.run_all()
+    shown = graph(notebook, 1)
+    expect(shown.locator(".mlp-minimap")).to_be_visible()
+    field = shown.get_by_role("searchbox")
+    field.fill("s299")
+    field.press("Enter")
+    expect(node(shown, "s299")).to_be_focused()
+    expect(node(shown, "s299")).to_be_in_viewport()
+    expect(node(shown, "s0")).not_to_be_in_viewport()
+    notebook.page.keyboard.press("0")
+    expect(shown.locator(".mlp-minimap")).to_be_hidden()
+    expect(node(shown, "s0")).to_be_in_viewport()

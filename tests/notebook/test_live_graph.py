@@ -1,0 +1,173 @@
+"""The graph as a front end sees it: what the kernel sends and hears, while it is busy and when it is free."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.support.kernel import Kernel
+
+WAIT = "import os, time\nwhile not os.path.exists({name!r}):\n    time.sleep(0.05)\n"
+
+
+class Page:
+    """A page that shows the graph of a cell: it opens a comm on a subshell, as JupyterLab does."""
+
+    def __init__(self, kernel: Kernel, graph: str) -> None:
+        self._kernel = kernel
+        self.graph = graph
+        client = kernel.client
+        client.control_channel.send(client.session.msg("create_subshell_request", {}))
+        self._subshell = client.get_control_msg(timeout=10)["content"]["subshell_id"]
+        # The target is there once the widget is, which is made beside the cell.
+        kernel.listen(lambda: self.widgets)
+        self._send("comm_open", {"comm_id": "page", "target_name": "jupyter-mlpipe", "data": {}})
+
+    @property
+    def widgets(self) -> list[dict[str, Any]]:
+        """States of the widgets with a module that the kernel has opened."""
+        opened = [comm["data"]["state"] for comm in self._kernel.comms if comm["kind"] == "comm_open"]
+        return [state for state in opened if "_esm" in state]
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """What the kernel has told of this graph."""
+        told = [comm["data"].get("content") for comm in self._kernel.comms if comm["kind"] == "comm_msg"]
+        return [message for message in told if message and message.get("graph") == self.graph]
+
+    def ask(self, do: str, **asked: Any) -> None:
+        data = {"graph": self.graph, "do": do, **asked}
+        self._send("comm_msg", {"comm_id": "page", "data": data})
+
+    def hear(self, part: str) -> Any:
+        """Wait for a message with a part, and return it."""
+        n_before = len(self.messages)
+        return self._kernel.listen(lambda: [m for m in self.messages[n_before:] if part in m])[-1]
+
+    def ask_and_hear(self, part: str, do: str, **asked: Any) -> Any:
+        n_before = len(self.messages)
+        self.ask(do, **asked)
+        return self._kernel.listen(lambda: [m for m in self.messages[n_before:] if part in m])[-1]
+
+    def status(self, step: str) -> str | None:
+        """Return a step's status as all messages together tell it."""
+        status = None
+        for message in self.messages:
+            told = message.get("all") or message.get("changed") or {}
+            status = told.get("steps", {}).get(step, {}).get("status", status)
+        return status
+
+    def wait_for(self, step: str, status: str) -> None:
+        self._kernel.listen(lambda: self.status(step) == status)
+
+    def _send(self, kind: str, content: dict[str, Any]) -> None:
+        message = self._kernel.client.session.msg(kind, content)
+        message["header"]["subshell_id"] = self._subshell
+        self._kernel.client.shell_channel.send(message)
+
+
+def show(kernel: Kernel, code: str = "run = %pipeline run", cell_id: str = "shows") -> Page:
+    """Run a cell that shows a graph, and open a page on it."""
+    result = kernel.run(code, cell_id=cell_id).check()
+    html = next(o["data"]["text/html"] for o in result.outputs if "text/html" in o.get("data", {}))
+    return Page(kernel, html.partition('data-mlpipe-graph="')[2].partition('"')[0])
+
+
+def shown(kernel: Kernel, page: Page) -> dict[str, Any]:
+    """Return what the notebook holds of the graph."""
+    bundles = [output["data"] for output in kernel.displays.values()]
+    return next(bundle for bundle in bundles if page.graph in bundle.get("text/html", ""))
+
+
+def test_a_busy_kernel_tells_of_its_run_and_can_be_asked_and_stopped(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.run("%%component one --no-run\nprint('\\x1b[31mbegun\\x1b[0m')\nx = 1").check()
+    kernel.run("%%component two --no-run\nprint('two')\n" + WAIT.format(name="never") + "y = x").check()
+    page = show(kernel)
+    busy = kernel.start(WAIT.format(name="go"))
+    told = page.ask_and_hear("all", "hello")
+    assert set(told["all"]["steps"]) == {"one", "two"}
+    page.wait_for("two", "running")
+    detail = page.ask_and_hear("detail", "step", step="one")["detail"]
+    assert detail["log"] == "begun\n"
+    assert detail["code"].startswith("%%component one")
+    assert [reason["text"] for reason in detail["reasons"]] == ["new"]
+    assert [(made["name"], made["shape"], made["type"]) for made in detail["makes"]] == [("x", "1", "int")]
+    page.ask("stop")
+    page.wait_for("two", "cancelled")
+    assert kernel.result_of(busy).status == "running"
+    (tmp_path / "go").touch()
+    kernel.wait(busy).check()
+    assert page.widgets[0]["_esm"].startswith("// sources ")
+    assert len(page.widgets) == 1
+
+
+def test_what_a_step_prints_comes_to_its_panel(kernel: Kernel, tmp_path: Path) -> None:
+    code = "print('first')\n" + WAIT.format(name="go") + "print('second')\nx = 1"
+    kernel.run("%%component one --no-run\n" + code).check()
+    page = show(kernel)
+    page.ask_and_hear("all", "hello")
+    kernel.listen(lambda: "first" in page.ask_and_hear("detail", "step", step="one")["detail"]["log"])
+    (tmp_path / "go").touch()
+    assert page.hear("log")["log"] == "second\n"
+
+
+def test_runs_that_the_page_asks_for_start_when_the_kernel_is_free(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.run("%%component one\nx = 1").check()
+    kernel.run("%%component two\ny = x + 1").check()
+    kernel.run("%%component three\nz = y + 1").check()
+    page = show(kernel, "%pipeline show")
+    page.ask_and_hear("all", "hello")
+    assert [page.status(step) for step in ("one", "two", "three")] == ["succeeded"] * 3
+    busy = kernel.start(WAIT.format(name="go"))
+    page.ask("run", how="force", step="two")
+    page.ask_and_hear("detail", "step", step="two")  # it has heard of the run before, and does not start it
+    assert not [m for m in page.messages if "said" in m]
+    (tmp_path / "go").touch()
+    kernel.wait(busy).check()
+    kernel.listen(lambda: [m for m in page.messages if m.get("said") == ""])
+
+    def reasons() -> list[str]:
+        detail = page.ask_and_hear("detail", "step", step="two")["detail"]
+        return [reason["text"] for reason in detail["reasons"]]
+
+    kernel.listen(lambda: reasons() == ["forced"])
+    assert page.ask_and_hear("said", "run", how="to", step="four")["said"].startswith("There is no")
+
+
+def test_a_panel_says_what_a_step_gave_before(kernel: Kernel) -> None:
+    kernel.run("import numpy as np").check()
+    kernel.run("%%component one\nx = np.arange(10.0)").check()
+    kernel.run("%%component one\nx = np.arange(30.0)").check()
+    page = show(kernel, "%pipeline show")
+    detail = page.ask_and_hear("detail", "step", step="one")["detail"]
+    (made,) = detail["makes"]
+    assert made["note"] == "float64, shape (30,)\nfrom 0.0 to 29.0"
+    assert made["was"].startswith("before: ")
+    assert [status for _, status, _ in detail["ends"]] == ["succeeded", "succeeded"]
+    (reason,) = detail["reasons"]
+    assert "+x = np.arange(30.0)" in reason["diff"]
+
+
+def test_a_graph_of_the_pipeline_shows_runs_of_later_cells(kernel: Kernel) -> None:
+    kernel.run("%%component one --no-run\nx = 1").check()
+    page = show(kernel, "%pipeline show")
+    assert page.ask_and_hear("all", "hello")["all"]["steps"]["one"]["plan"] == "run"
+    kernel.run("%%component one\nx = 1").check()
+    page.wait_for("one", "succeeded")
+    kernel.listen(lambda: 'data-mlpipe-status="succeeded"' in shown(kernel, page)["text/html"])
+
+
+def test_the_notebook_holds_a_picture_that_needs_no_kernel(kernel: Kernel) -> None:
+    kernel.run("%%component one --no-run\nx = 1").check()
+    page = show(kernel)
+    kernel.listen(lambda: 'data-mlpipe-status="succeeded"' in shown(kernel, page)["text/html"])
+    bundle = shown(kernel, page)
+    assert set(bundle) == {"text/plain", "text/html", "image/svg+xml", "application/vnd.mlpipe+json"}
+    assert "<script" not in bundle["text/html"]
+
+
+def test_programs_that_run_notebooks_get_no_widget(kernel: Kernel) -> None:
+    kernel.run("%%component one\nx = 1").check()
+    kernel.run("%pipeline show").check()
+    assert kernel.value("'anywidget' in __import__('sys').modules") is False
+    assert kernel.comms == []
