@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import queue
 import signal
@@ -154,10 +155,16 @@ def test_a_worker_that_joins_during_the_start_does_not_stop_it(cluster: ForeignC
 def test_messages_come_in_order_and_end_with_the_record(followed: Followed) -> None:
     followed.submit("order", "print('a')\ndisplay(1)\nprint('b')\nx = 2", outputs=("x",))
     ended = followed.wait("order")
-    assert [message["type"] for message in ended.messages] == ["started", *["output"] * 3, "ended"]
+    # On a busy machine one text may come in two parts.
+    assert [kind for kind, _ in itertools.groupby(message["type"] for message in ended.messages)] == [
+        "started",
+        "output",
+        "ended",
+    ]
     assert ended.messages[0]["worker"] in followed.workers
     assert followed.steps.value(ended, "x") == 2
-    assert [output["output_type"] for output in ended.outputs] == ["stream", "display_data", "stream"]
+    shown = itertools.groupby(output["output_type"] for output in ended.outputs)
+    assert [kind for kind, _ in shown] == ["stream", "display_data", "stream"]
 
 
 def test_failures_keep_their_lists(followed: Followed) -> None:

@@ -147,6 +147,12 @@ class ForkExecutor:
 
     def _follow(self, token, process, pipe):
         ended = False
+        if not pipe.poll(20):
+            # A fork of a process with threads may find a lock taken for ever.
+            process.kill()
+            process.join()
+            self._tell(StepLost(token, "it never began"))
+            return
         with contextlib.suppress(EOFError):
             while True:
                 message = pipe.recv()

@@ -95,7 +95,8 @@ def runs_of(root: Path, pipeline: str | None = None) -> list[RunFolder]:
     Only this user's own: what another one left there is never read, as it would be unpickled.
     """
     found: list[tuple[float, RunFolder]] = []
-    with contextlib.suppress(FileNotFoundError):
+    # A store that is not there, or cannot be read, has none; what is wrong with it is told by who needs it.
+    with contextlib.suppress(OSError):
         for entry in os.scandir(root / "runs"):
             folder = RunFolder(Path(entry.path))
             with contextlib.suppress(OSError, StopIteration, ValueError):
