@@ -170,7 +170,7 @@ class GivenValues:
         if name in self._spec.inputs:
             return self._store.get_value(self._spec.inputs[name])
         if self._captured is None:
-            self._captured = load_closure(self._spec.payload, dict(_main())) if self._spec.payload else {}
+            self._captured = load_closure(self._spec.payload, _main()) if self._spec.payload else {}
         return self._captured.get(name, _GONE)
 
     def _find_groups(
