@@ -97,6 +97,29 @@ class Source(Protocol):
         """Count an object as missing; what is damaged is moved aside there."""
 
 
+class _Threads:
+    """Digests with several threads, but not in a fork of a process that has done so.
+
+    The threads stay in that process, and the fork would wait for them for ever.
+    """
+
+    def __init__(self) -> None:
+        self._n_most = blake3.AUTO
+        self._are_there = False
+        os.register_at_fork(after_in_child=self._note_fork)
+
+    def digest(self, view: memoryview) -> str:
+        self._are_there = True
+        return blake3(view, max_threads=self._n_most).hexdigest()
+
+    def _note_fork(self) -> None:
+        if self._are_there:
+            self._n_most = 1
+
+
+_THREADS = _Threads()
+
+
 class Objects:
     """The folders ``objects/``, ``tmp/`` and ``quarantine/`` of a store.
 
@@ -223,7 +246,7 @@ class Objects:
             os.close(fd)
         mark = _mark(blob.object, found)
         if mark not in self._verified:
-            if blake3(view, max_threads=blake3.AUTO).hexdigest() != blob.object:
+            if _THREADS.digest(view) != blob.object:
                 self._move_aside(blob.object)
                 raise ArtifactCorruptError(_corrupt(f"The bytes in {path} are not those that were written"))
             self._verified.add(mark)

@@ -232,9 +232,7 @@ def test_what_shares_objects_with_an_output_is_seen_below_as_well(start_kernel: 
 
 
 def test_a_closure_that_is_only_read_stays_the_notebooks(kernel: Kernel) -> None:
-    kernel.run(
-        "def make(n):\n    def count():\n        nonlocal n\n        n += 1\n        return n\n    return count"
-    ).check()
+    kernel.run("def make(n):\n def count():\n  nonlocal n\n  n += 1\n  return n\n return count").check()
     kernel.run("count, rate = make(1), 2").check()
     kernel.run("%%component look\nprint(callable(count), rate)").check()
     again = kernel.run("%%component look_too\ncallable(count)").check()

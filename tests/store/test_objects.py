@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import random
 import signal
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -391,3 +393,19 @@ def test_a_type_may_have_no_module(store: Store) -> None:
     assert find_groups({"a": [value], "b": [value]}, {}) == [("a", "b")]
     assert find_groups({"a": [value], "b": [1]}, {}) == []
     assert store.put_value([value]).digest
+
+
+def test_a_fork_of_a_process_that_has_verified_much_verifies_too(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    artifact = store.put_value(bytes(8_000_000))
+    assert len(open_store(tmp_path).get_value(artifact)) == 8_000_000
+    fork = multiprocessing.get_context("fork")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = fork.Process(target=lambda: open_store(tmp_path).get_value(artifact))
+        child.start()
+    child.join(60)
+    try:
+        assert child.exitcode == 0
+    finally:
+        child.kill()
