@@ -6,6 +6,7 @@ below knows are described by what their pickle would hold.
 
 from __future__ import annotations
 
+import contextlib
 import copyreg
 import enum
 import functools
@@ -52,6 +53,7 @@ _NOT_OF_CLASS = frozenset(
     }
 )
 # Of what pydantic puts on a class only these are not made from the rest.
+_AS_IT_IS = contextlib.nullcontext()
 _OF_PYDANTIC = frozenset({"__pydantic_fields__", "__pydantic_decorators__", "__pydantic_root_model__"})
 
 
@@ -219,10 +221,8 @@ def _describe_reduced(value: Any, digester: Digester) -> Description:
         if (custom := reduce_custom(value)) is not None:
             name, version, content = custom[1]
             return describe_as("custom", name, version, bytes(content))
-        if type(value).__module__ == "__main__":
-            with leaving_no_trace():
-                reduced = reducer(value) if reducer is not None else value.__reduce_ex__(4)
-        else:
+        # Only the notebook's classes have a trace to leave, and a figure has thousands of other parts.
+        with leaving_no_trace() if type(value).__module__ == "__main__" else _AS_IT_IS:
             reduced = reducer(value) if reducer is not None else value.__reduce_ex__(4)
     except RecursionError:
         raise

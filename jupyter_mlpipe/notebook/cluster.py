@@ -11,24 +11,6 @@ from jupyter_mlpipe.execution.cluster.executor import Executor
 from jupyter_mlpipe.execution.cluster.pools import Pool, Share, describe_excess, share_out
 
 
-def make_executor(target: Any, store: str, pools: Sequence[Pool] = ()) -> Executor:
-    """Return an executor on `target`: an address, a scheduler file, a Client, or "" for this machine.
-
-    Nothing is started before the executor's `start`.
-
-    Parameters
-    ----------
-    store
-        Its address: workers that cannot reach it are left out.
-    pools
-        The workers that are started on this machine; by default one that offers all of it.
-    """
-    # Only a notebook in which a step has to run pays for importing Dask.
-    from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
-
-    return DaskExecutor(target or None, store=store, pools=pools)
-
-
 def check_pools(pools: Sequence[Pool]) -> tuple[dict[str, Share], str]:
     """Return the workers that pools make of this machine, and a word on what these share.
 
@@ -46,9 +28,18 @@ def check_pools(pools: Sequence[Pool]) -> tuple[dict[str, Share], str]:
 
 @dataclass(frozen=True, slots=True)
 class MakeExecutor:
-    """`make_executor` for one target, which the process of a detached run can be sent.
+    """Makes an executor; the process of a detached run can be sent it.
 
     A Client goes as the address of its scheduler; of a cluster that ends with this process it cannot.
+
+    Parameters
+    ----------
+    target
+        An address, a scheduler file, a Client, a Dask cluster, or "" for this machine.
+    store
+        Its address: workers that cannot reach it are left out.
+    pools
+        Gives the workers that are started on this machine; where none, one that offers all of it.
     """
 
     target: Any
@@ -56,8 +47,11 @@ class MakeExecutor:
     pools: Callable[[], Sequence[Pool]] = tuple
 
     def __call__(self) -> Executor:
-        """Return an executor."""
-        return make_executor(self.target, self.store, self.pools())
+        """Return an executor; nothing is started before its `start`."""
+        # Only a notebook in which a step has to run pays for importing Dask.
+        from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
+
+        return DaskExecutor(self.target or None, store=self.store, pools=self.pools())
 
     def __reduce__(self) -> tuple[Any, ...]:
         if getattr(self.target, "scheduler", None) is None:
