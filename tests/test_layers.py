@@ -20,7 +20,15 @@ BELOW = {
     "notebook": {"errors", "model", "cells", "keys", "store", "execution"},
     "app": {"errors", "model", "cells", "keys", "store", "execution"},
 }
-WITHIN_EXECUTION = {"process": set(), "cluster": {"process"}, "runs": {"process", "cluster"}}
+WITHIN = {
+    "execution": {"process": set(), "cluster": {"process"}, "runs": {"process", "cluster"}},
+    "notebook": {
+        "show": set(),
+        "steps": {"show"},
+        "values": {"show", "steps"},
+        "running": {"show", "steps", "values"},
+    },
+}
 FLEET = {"dask", "distributed"}
 NOTEBOOK_LIBRARIES = {"IPython", "ipywidgets", "anywidget", "comm", "ipykernel"}
 
@@ -94,13 +102,14 @@ def test_imports_go_down_only():
     assert upward == []
 
 
-def test_imports_within_the_execution_layer_go_down_only():
+@pytest.mark.parametrize("layer", WITHIN)
+def test_imports_within_a_layer_go_down_only(layer: str):
     upward = []
     for each in IMPORTS:
         own, reached = (path.split(".") for path in (each.file.replace("/", "."), each.target))
-        if own[0] == "execution" and reached[:2] == ["jupyter_mlpipe", "execution"] and len(own) > 3:
+        if own[0] == layer and reached[:2] == ["jupyter_mlpipe", layer] and len(own) > 3:
             assert len(reached) > 2, each
-            if reached[2] not in {own[1]} | WITHIN_EXECUTION[own[1]]:
+            if reached[2] not in {own[1]} | WITHIN[layer][own[1]]:
                 upward.append(str(each))
     assert upward == []
 

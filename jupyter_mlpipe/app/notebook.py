@@ -46,7 +46,7 @@ class NotebookKernel:
     Parameters
     ----------
     asked
-        What the session in the kernel is asked to do; see `jupyter_mlpipe.notebook.headless`.
+        What the session in the kernel is asked to do; see `jupyter_mlpipe.notebook.running.headless`.
     on_run
         Called with the snapshot of a run (plain JSON values) at each of its changes.
     """

@@ -11,10 +11,10 @@ from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.model.planned import plan_json
 from jupyter_mlpipe.notebook import accepting
 from jupyter_mlpipe.notebook.adopt import unstorable_values
-from jupyter_mlpipe.notebook.drawing import pipeline_dot, pipeline_svg
 from jupyter_mlpipe.notebook.extension import current_session
 from jupyter_mlpipe.notebook.session import Session
-from jupyter_mlpipe.notebook.tracebacks import render
+from jupyter_mlpipe.notebook.show.drawing import pipeline_dot, pipeline_svg
+from jupyter_mlpipe.notebook.show.tracebacks import render
 
 
 def finish(targets: Sequence[str]) -> str:

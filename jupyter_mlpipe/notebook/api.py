@@ -23,11 +23,11 @@ from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromParameter, FromStep
 from jupyter_mlpipe.notebook.accepting import accept_step, accepted_of, revoke_step, why
-from jupyter_mlpipe.notebook.cluster import MakeExecutor
-from jupyter_mlpipe.notebook.config import MLPipe
-from jupyter_mlpipe.notebook.contracts import check_contract, check_resolved, check_sendable
 from jupyter_mlpipe.notebook.debugging import Debugged, debug_step
-from jupyter_mlpipe.notebook.parameters import Declared, check_known, convert, declare
+from jupyter_mlpipe.notebook.running.cluster import MakeExecutor
+from jupyter_mlpipe.notebook.running.config import MLPipe
+from jupyter_mlpipe.notebook.steps.contracts import check_contract, check_resolved, check_sendable
+from jupyter_mlpipe.notebook.steps.parameters import Declared, check_known, convert, declare
 from jupyter_mlpipe.store.accepted import Accepted
 from jupyter_mlpipe.store.cache import Cache
 from jupyter_mlpipe.store.history import History, RunEntry

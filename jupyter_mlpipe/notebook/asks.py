@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.model import graph as pipeline
-from jupyter_mlpipe.notebook.live import LiveGraph
+from jupyter_mlpipe.notebook.show.live import LiveGraph
 from jupyter_mlpipe.notebook.stepview import step_detail
 
 if TYPE_CHECKING:

@@ -15,24 +15,24 @@ from jupyter_mlpipe.errors import UsageError, close_matches
 from jupyter_mlpipe.execution.runs.past import find_entry, list_runs, tell_diff, tell_runs
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.notebook.accepting import accepted_facts, accepted_of, why
-from jupyter_mlpipe.notebook.cluster import check_pools
-from jupyter_mlpipe.notebook.clusterview import cluster_bundle, planned_bundle
-from jupyter_mlpipe.notebook.config import MODES
+from jupyter_mlpipe.notebook.adoptview import adopt_bundle
 from jupyter_mlpipe.notebook.debugging import NAME, Debugged, debug_step
-from jupyter_mlpipe.notebook.graphfile import write_graph
-from jupyter_mlpipe.notebook.live import LiveGraph
-from jupyter_mlpipe.notebook.output import MIME, CellOutput
-from jupyter_mlpipe.notebook.parameters import check_known, parse_overrides
-from jupyter_mlpipe.notebook.planview import plan_bundle, why_bundle
-from jupyter_mlpipe.notebook.pools import parse_pools
+from jupyter_mlpipe.notebook.running.cluster import check_pools
+from jupyter_mlpipe.notebook.running.config import MODES
+from jupyter_mlpipe.notebook.running.pools import parse_pools
 from jupyter_mlpipe.notebook.session import Session
-from jupyter_mlpipe.notebook.views import (
+from jupyter_mlpipe.notebook.show.clusterview import cluster_bundle, planned_bundle
+from jupyter_mlpipe.notebook.show.graphfile import write_graph
+from jupyter_mlpipe.notebook.show.live import LiveGraph
+from jupyter_mlpipe.notebook.show.output import MIME, CellOutput
+from jupyter_mlpipe.notebook.show.planview import plan_bundle, why_bundle
+from jupyter_mlpipe.notebook.show.views import (
     accepted_bundle,
-    adopt_bundle,
     said_bundle,
     status_bundle,
     table_bundle,
 )
+from jupyter_mlpipe.notebook.steps.parameters import check_known, parse_overrides
 from jupyter_mlpipe.store.tables import Answer, ask_cache
 
 HELP = {

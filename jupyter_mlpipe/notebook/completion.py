@@ -11,7 +11,7 @@ from IPython.core.completer import SimpleCompletion, context_matcher
 from jupyter_mlpipe.cells.cache_words import CACHE_WORDS
 from jupyter_mlpipe.cells.header import OPTIONS
 from jupyter_mlpipe.notebook.commands import HELP
-from jupyter_mlpipe.notebook.config import MODES
+from jupyter_mlpipe.notebook.running.config import MODES
 from jupyter_mlpipe.notebook.session import Session
 
 _RUN_OPTIONS = ("-p", "--force", "--only", "--from")

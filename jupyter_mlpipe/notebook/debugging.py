@@ -28,10 +28,10 @@ from jupyter_mlpipe.execution.runs.settings import with_settings
 from jupyter_mlpipe.execution.runs.task import StepTask, make_spec
 from jupyter_mlpipe.keys.held import alter
 from jupyter_mlpipe.keys.pickles import load_closure
-from jupyter_mlpipe.notebook.output import CellOutput
 from jupyter_mlpipe.notebook.session import Session
-from jupyter_mlpipe.notebook.settings import put_back
-from jupyter_mlpipe.notebook.views import said_bundle
+from jupyter_mlpipe.notebook.show.output import CellOutput
+from jupyter_mlpipe.notebook.show.views import said_bundle
+from jupyter_mlpipe.notebook.values.settings import put_back
 from jupyter_mlpipe.store.records import Record
 
 NAME = "debugged"

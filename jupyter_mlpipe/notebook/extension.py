@@ -20,11 +20,11 @@ from jupyter_mlpipe.execution.runs.why import Why
 from jupyter_mlpipe.notebook.automagic import KnownNameChecker
 from jupyter_mlpipe.notebook.completion import make_matcher
 from jupyter_mlpipe.notebook.magics import PipelineMagics
-from jupyter_mlpipe.notebook.output import MIME, CellOutput
-from jupyter_mlpipe.notebook.planview import plan_bundle, why_bundle
 from jupyter_mlpipe.notebook.session import Session
-from jupyter_mlpipe.notebook.tracebacks import for_notebook, render
-from jupyter_mlpipe.notebook.views import said_bundle
+from jupyter_mlpipe.notebook.show.output import MIME, CellOutput
+from jupyter_mlpipe.notebook.show.planview import plan_bundle, why_bundle
+from jupyter_mlpipe.notebook.show.tracebacks import for_notebook, render
+from jupyter_mlpipe.notebook.show.views import said_bundle
 
 _OURS = ("%%component", "%%parameters", "#| component:")
 

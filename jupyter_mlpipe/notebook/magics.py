@@ -16,10 +16,10 @@ from jupyter_mlpipe.cells.header import header_help, parse_header
 from jupyter_mlpipe.cells.magics import LineMagic, expand_magics
 from jupyter_mlpipe.errors import MLPipeError, StepError, UsageError
 from jupyter_mlpipe.notebook.commands import help_text, run_command
-from jupyter_mlpipe.notebook.here import read_here
-from jupyter_mlpipe.notebook.output import CellOutput
+from jupyter_mlpipe.notebook.running.here import read_here
 from jupyter_mlpipe.notebook.session import Session
-from jupyter_mlpipe.notebook.tracebacks import for_notebook, syntax_error
+from jupyter_mlpipe.notebook.show.output import CellOutput
+from jupyter_mlpipe.notebook.show.tracebacks import for_notebook, syntax_error
 
 _RUN = re.compile(r"^\s*%run\s", re.MULTILINE)
 

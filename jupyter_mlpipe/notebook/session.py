@@ -34,9 +34,14 @@ from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.status import RunSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.asks import Asks
-from jupyter_mlpipe.notebook.backend import Backend
-from jupyter_mlpipe.notebook.background import Background
-from jupyter_mlpipe.notebook.cellview import (
+from jupyter_mlpipe.notebook.running.backend import Backend
+from jupyter_mlpipe.notebook.running.background import Background
+from jupyter_mlpipe.notebook.running.config import MODES, MLPipe, notebook_name
+from jupyter_mlpipe.notebook.running.headless import Headless
+from jupyter_mlpipe.notebook.running.here import HereCell, StepsHere
+from jupyter_mlpipe.notebook.running.moving import Moving
+from jupyter_mlpipe.notebook.running.runs import Runs
+from jupyter_mlpipe.notebook.show.cellview import (
     CellView,
     detached_outputs,
     warnings_in,
@@ -45,27 +50,22 @@ from jupyter_mlpipe.notebook.cellview import (
     word_on_undeclared,
     words_on,
 )
-from jupyter_mlpipe.notebook.config import MODES, MLPipe, notebook_name
-from jupyter_mlpipe.notebook.definitions import Definitions
-from jupyter_mlpipe.notebook.headless import Headless
-from jupyter_mlpipe.notebook.here import HereCell, StepsHere
-from jupyter_mlpipe.notebook.herenames import HereNames
-from jupyter_mlpipe.notebook.link import Link
-from jupyter_mlpipe.notebook.live import LiveGraph
-from jupyter_mlpipe.notebook.loading import Loaded, Loading
-from jupyter_mlpipe.notebook.moving import Moving
-from jupyter_mlpipe.notebook.names import PARAMETERS, Names, lists_names
-from jupyter_mlpipe.notebook.offers import Offers
-from jupyter_mlpipe.notebook.output import CellOutput
-from jupyter_mlpipe.notebook.parameters import check_known, convert, declare
-from jupyter_mlpipe.notebook.receipt import Receipt, describe_interface
-from jupyter_mlpipe.notebook.registry import Registry
-from jupyter_mlpipe.notebook.results import Results
-from jupyter_mlpipe.notebook.runs import Runs
-from jupyter_mlpipe.notebook.settings import SettingsOfSteps
-from jupyter_mlpipe.notebook.states import MADE, States
-from jupyter_mlpipe.notebook.tracebacks import with_hint
-from jupyter_mlpipe.notebook.undefined import word_on_name, word_on_unkept
+from jupyter_mlpipe.notebook.show.link import Link
+from jupyter_mlpipe.notebook.show.live import LiveGraph
+from jupyter_mlpipe.notebook.show.output import CellOutput
+from jupyter_mlpipe.notebook.show.receipt import Receipt, describe_interface
+from jupyter_mlpipe.notebook.show.tracebacks import with_hint
+from jupyter_mlpipe.notebook.steps.names import PARAMETERS, Names, lists_names
+from jupyter_mlpipe.notebook.steps.parameters import check_known, convert, declare
+from jupyter_mlpipe.notebook.steps.registry import Registry
+from jupyter_mlpipe.notebook.steps.results import Results
+from jupyter_mlpipe.notebook.steps.states import MADE, States
+from jupyter_mlpipe.notebook.values.definitions import Definitions
+from jupyter_mlpipe.notebook.values.herenames import HereNames
+from jupyter_mlpipe.notebook.values.loading import Loaded, Loading
+from jupyter_mlpipe.notebook.values.offers import Offers
+from jupyter_mlpipe.notebook.values.settings import SettingsOfSteps
+from jupyter_mlpipe.notebook.values.undefined import word_on_name, word_on_unkept
 from jupyter_mlpipe.store.cache import Cache
 
 _DECLARE = "how files are declared"

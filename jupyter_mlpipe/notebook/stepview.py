@@ -12,10 +12,10 @@ from jupyter_mlpipe.model.diffs import shorten_diff
 from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep
 from jupyter_mlpipe.model.resources import describe_amounts, describe_bytes, describe_seconds
 from jupyter_mlpipe.model.status import Reason, readable, reasons_json
-from jupyter_mlpipe.notebook.live import MAX_LOG, LiveGraph
-from jupyter_mlpipe.notebook.receipt import describe_interface
-from jupyter_mlpipe.notebook.tracebacks import render
-from jupyter_mlpipe.notebook.words import plain, without_colours
+from jupyter_mlpipe.notebook.show.live import MAX_LOG, LiveGraph
+from jupyter_mlpipe.notebook.show.receipt import describe_interface
+from jupyter_mlpipe.notebook.show.tracebacks import render
+from jupyter_mlpipe.notebook.show.words import plain, without_colours
 from jupyter_mlpipe.store.preview import first_rows
 from jupyter_mlpipe.store.records import Artifact, Record
 

@@ -25,10 +25,10 @@ PARTS = {
     ],
     "text to component": ["notebook.magics:expand_magics", "notebook.session:Session.component"],
     "registering": ["notebook.session:Session.register"],
-    "closures of the steps above": ["notebook.registry:Registry.tasks"],
-    "plan; reused steps": ["notebook.runs:Runs.launch"],
-    "receipt": ["notebook.cellview:CellView.begin"],
-    "step: Dask, process, body, store": ["notebook.cellview:CellView.wait"],
+    "closures of the steps above": ["notebook.steps.registry:Registry.tasks"],
+    "plan; reused steps": ["notebook.running.runs:Runs.launch"],
+    "receipt": ["notebook.show.cellview:CellView.begin"],
+    "step: Dask, process, body, store": ["notebook.show.cellview:CellView.wait"],
     "outputs as variables": ["notebook.session:Session.collect"],
 }
 """What is timed in the kernel; see `timers.install`."""

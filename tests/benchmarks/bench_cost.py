@@ -48,11 +48,11 @@ KERNEL_PARTS = {
         "notebook.extension:Extension.after_cell",
     ],
     "analysis": ["notebook.magics:PipelineMagics._component", "notebook.session:Session.component"],
-    "registration": ["notebook.session:Session.register", "notebook.registry:Registry.tasks"],
+    "registration": ["notebook.session:Session.register", "notebook.steps.registry:Registry.tasks"],
     "closure and captured values": ["keys.closure:Closures.take"],
     "settings": [
-        "notebook.registry:Registry._given",
-        "notebook.settings:SettingsOfSteps.take",
+        "notebook.steps.registry:Registry._given",
+        "notebook.values.settings:SettingsOfSteps.take",
         "execution.runs.runner:with_settings",
     ],
     "plan": ["execution.runs.runner:plan_steps", "execution.runs.runner:decide"],
@@ -62,21 +62,21 @@ KERNEL_PARTS = {
         "execution.runs.fleet:Fleet.submit",
     ],
     "displays": [
-        "notebook.cellview:CellView.begin",
-        "notebook.cellview:CellView._show",
-        "notebook.cellview:CellView._finish",
+        "notebook.show.cellview:CellView.begin",
+        "notebook.show.cellview:CellView._show",
+        "notebook.show.cellview:CellView._finish",
     ],
     "binding of outputs": [
         "notebook.session:Session.run_cell",
-        "notebook.offers:Offers.offer",
+        "notebook.values.offers:Offers.offer",
         "notebook.session:Session.collect",
-        "notebook.results:Results.take",
+        "notebook.steps.results:Results.take",
     ],
     "learning": [
-        "notebook.offers:Offers._learn",
+        "notebook.values.offers:Offers._learn",
         "execution.process.client:StepServer._preload_like",
     ],
-    "waiting": ["notebook.cellview:CellView.wait"],
+    "waiting": ["notebook.show.cellview:CellView.wait"],
 }
 STEP_PARTS = {
     "in the step: set up": ["execution.process.step:StepProcess.run"],

@@ -19,10 +19,10 @@ from typing import Any
 from support import ms, print_table
 
 from jupyter_mlpipe.model.status import Reason, RunSnapshot, StepSnapshot
-from jupyter_mlpipe.notebook.drawing import layout, paint, pipeline_dot
-from jupyter_mlpipe.notebook.graphfacts import changes, graph_facts
-from jupyter_mlpipe.notebook.link import module_text
-from jupyter_mlpipe.notebook.views import graph_bundle
+from jupyter_mlpipe.notebook.show.drawing import layout, paint, pipeline_dot
+from jupyter_mlpipe.notebook.show.graphfacts import changes, graph_facts
+from jupyter_mlpipe.notebook.show.link import module_text
+from jupyter_mlpipe.notebook.show.views import graph_bundle
 
 SIZES = (12, 100, 1000)
 ROUNDS = 5

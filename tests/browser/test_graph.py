@@ -124,8 +124,8 @@ def test_the_keyboard_is_enough_and_a_page_loaded_again_shows_the_same(open_note
 MANY = """
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.extension import current_session
-from jupyter_mlpipe.notebook.live import LiveGraph
-from jupyter_mlpipe.notebook.output import CellOutput
+from jupyter_mlpipe.notebook.show.live import LiveGraph
+from jupyter_mlpipe.notebook.show.output import CellOutput
 
 def step(n):
     reads = {f"o{above}": f"s{above}" for above in (n - 1, n - 7) if above >= 0}

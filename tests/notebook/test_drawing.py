@@ -11,10 +11,10 @@ from nbconvert import HTMLExporter
 
 from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.model.status import Reason, RunSnapshot, StepSnapshot
-from jupyter_mlpipe.notebook.drawing import Flow, flows_of, pipeline_dot, pipeline_svg
-from jupyter_mlpipe.notebook.graphfile import write_graph
-from jupyter_mlpipe.notebook.views import graph_bundle
-from jupyter_mlpipe.notebook.words import run_words
+from jupyter_mlpipe.notebook.show.drawing import Flow, flows_of, pipeline_dot, pipeline_svg
+from jupyter_mlpipe.notebook.show.graphfile import write_graph
+from jupyter_mlpipe.notebook.show.views import graph_bundle
+from jupyter_mlpipe.notebook.show.words import run_words
 
 EVIL = "<img src=x onerror=alert(1)>\"'\x00\x1b]]></script>&<b>"
 

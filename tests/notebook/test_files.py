@@ -11,7 +11,7 @@ import pytest
 from jupyter_mlpipe.errors import ContractError, ParameterError
 from jupyter_mlpipe.model.component import Input
 from jupyter_mlpipe.model.files import File, Folder
-from jupyter_mlpipe.notebook.parameters import Text, check_type, convert, declare
+from jupyter_mlpipe.notebook.steps.parameters import Text, check_type, convert, declare
 from tests.support.kernel import Kernel
 
 MAKE = """%%component make

@@ -6,8 +6,8 @@ import json
 from dataclasses import replace
 
 from jupyter_mlpipe.model.status import Reason, RunSnapshot, StepSnapshot
-from jupyter_mlpipe.notebook.graphfacts import changes, graph_facts
-from jupyter_mlpipe.notebook.words import without_colours
+from jupyter_mlpipe.notebook.show.graphfacts import changes, graph_facts
+from jupyter_mlpipe.notebook.show.words import without_colours
 
 LOAD = StepSnapshot(name="load", outputs=("df",), status="running", seconds=3.2, worker="w1")
 FIT = StepSnapshot(name="fit", reads={"df": "load"}, status="waiting", reasons=(Reason("new"),))

@@ -14,8 +14,8 @@ from traitlets import TraitError
 
 from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.execution.cluster.pools import Pool
-from jupyter_mlpipe.notebook.config import MLPipe
-from jupyter_mlpipe.notebook.pools import parse_pools
+from jupyter_mlpipe.notebook.running.config import MLPipe
+from jupyter_mlpipe.notebook.running.pools import parse_pools
 from tests.support.kernel import MIME, Kernel, Result
 
 Start = Callable[..., Kernel]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jupyter_mlpipe.notebook.unsettled import Unsettled
+from jupyter_mlpipe.notebook.steps.unsettled import Unsettled
 
 ALL = ("c", "b", "a")
 

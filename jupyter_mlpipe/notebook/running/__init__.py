@@ -1,0 +1,1 @@
+"""Where and how steps run: clusters, runs, cells in the background and in the kernel."""

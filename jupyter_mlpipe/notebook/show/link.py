@@ -1,0 +1,107 @@
+"""The kernel's end of what is live in the browser: one widget without a view, which all graphs share.
+
+A graph is shown as HTML, which front ends keep in the notebook. The widget's module finds it in the
+page and takes it over. So a saved notebook needs neither kernel nor widget, a front end without
+widgets loses nothing, and the module is sent once for all graphs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib.resources import files
+from typing import Any, Generic, Protocol, TypeVar
+
+TARGET = "jupyter-mlpipe"
+"""The comm that the browser opens: what comes by it is heard while the kernel is busy."""
+
+_KEPT = 20  # graphs that stay live; earlier ones stay as they are
+
+Message = Mapping[str, Any]
+
+
+class Shown(Protocol):
+    """A graph in the page, in the output of a cell."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def cell_id(self) -> str | None: ...
+
+
+_Graph = TypeVar("_Graph", bound=Shown)
+
+
+class Link(Generic[_Graph]):
+    """Sends to the graphs in the page, and hears what they ask.
+
+    Parameters
+    ----------
+    answer
+        Takes what is asked of a graph, in any thread.
+    """
+
+    def __init__(self, shell: Any, answer: Callable[[_Graph, Message], None]) -> None:
+        self._shell = shell
+        self._answer = answer
+        self._lock = threading.Lock()
+        self._widget: Any = None
+        self._graphs: dict[str, _Graph] = {}
+
+    def add(self, graph: _Graph) -> None:
+        """Make a graph live, once the front end has loaded the module; returns at once.
+
+        It does nothing where anywidget is missing, and outside of a kernel.
+        """
+        # A cell that is run again shows the new one only.
+        others = [other for other in self._graphs.values() if other.cell_id != graph.cell_id]
+        self._graphs = {kept.id: kept for kept in [*others[1 - _KEPT :], graph]}
+        if self._widget is None and getattr(self._shell, "kernel", None) is not None:
+            # Importing ipywidgets takes longer than drawing.
+            threading.Thread(target=self._open, name="mlpipe-link", daemon=True).start()
+
+    @property
+    def graphs(self) -> list[_Graph]:
+        """Those that are live."""
+        return list(self._graphs.values())
+
+    def send(self, message: Message) -> None:
+        """Send a message, where somebody listens."""
+        if self._widget is not None:
+            self._widget.send(dict(message))
+
+    def close(self) -> None:
+        """End the link: what is shown stays as it is."""
+        with self._lock:
+            self._graphs = {}
+            if self._widget is not None:
+                self._shell.kernel.comm_manager.unregister_target(TARGET, self._opened)
+                self._widget.close()
+                self._widget = None
+
+    def _open(self) -> None:
+        with self._lock, suppress(ImportError):
+            if self._widget is None and self._graphs:
+                from jupyter_mlpipe.notebook.show.widget import make_widget
+
+                self._shell.kernel.comm_manager.register_target(TARGET, self._opened)
+                self._widget = make_widget(module_text())
+                self._widget.on_msg(lambda widget, content, buffers: self._hear(content))
+
+    def _opened(self, comm: Any, message: Message) -> None:
+        comm.on_msg(lambda message: self._hear(message["content"]["data"]))
+
+    def _hear(self, content: Any) -> None:
+        if not isinstance(content, dict):
+            return
+        with self._lock:  # the browser may be quicker than what has just opened the widget for it
+            graph = self._graphs.get(str(content.get("graph")))
+        if graph is not None:
+            self._answer(graph, content)
+
+
+def module_text() -> str:
+    """Return the module that the browser runs."""
+    return (files("jupyter_mlpipe") / "static" / "graph.js").read_text(encoding="utf-8")

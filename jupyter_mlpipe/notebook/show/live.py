@@ -1,0 +1,219 @@
+"""The graph of a run below the cell that started it, kept up to date as the run goes on."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from jupyter_mlpipe.execution.runs.run import Run, RunStep
+from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
+from jupyter_mlpipe.notebook.show.graphfacts import State, changes, graph_facts
+from jupyter_mlpipe.notebook.show.link import Link
+from jupyter_mlpipe.notebook.show.output import CellOutput
+from jupyter_mlpipe.notebook.show.views import graph_bundle
+from jupyter_mlpipe.notebook.show.words import without_colours
+
+_PAUSE_S = 0.1  # between messages
+_REDRAW_S = 0.25  # between pictures
+MAX_LOG = 40_000  # characters of what a step printed that are sent, the last ones
+# Between pictures where the browser is told of each change: they are for the saved notebook.
+_KEEP_S = 10.0
+_SETTLE_S = 1.0  # when nothing runs: the next cell may soon
+
+
+class LiveGraph:
+    """A graph that is shown, and what the browser knows of it.
+
+    Its own thread tells of changes at most ten times a second, and redraws the picture in the
+    notebook: at most four times a second, rarely where the page shows what it is told.
+
+    Parameters
+    ----------
+    cell_id
+        Of the cell that shows it.
+    follows_all
+        Whether it shows later runs of its steps, too.
+    saved
+        See `graph_bundle`.
+    """
+
+    def __init__(
+        self,
+        output: CellOutput,
+        link: Link[LiveGraph] | None = None,
+        *,
+        cell_id: str | None = None,
+        follows_all: bool = False,
+        saved: bool = False,
+    ) -> None:
+        self.id = uuid.uuid4().hex[:12]
+        self.cell_id = cell_id
+        self.follows_all = follows_all
+        self._output = output
+        self._link = None if saved else link
+        self._saved = saved
+        self._display_id = f"mlpipe-graph-{self.id}"
+        self._changed = threading.Event()
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._told: State = {}
+        self._n_told = 0
+        self._is_due = False  # a run may have ended before it is looked at: reuse takes no time
+        self._is_heard = False
+        self._watched: str | None = None
+        self._n_sent = 0
+        self._base: RunSnapshot | None = None
+        self._names: frozenset[str] = frozenset()
+        self.runs: list[Run] = []
+
+    def listen(self, kind: str, step: str, payload: Any) -> None:
+        """Take an event from the runner's thread."""
+        if kind == "end":
+            self._ended.set()
+        if kind != "output" or step == self._watched:
+            self._changed.set()
+
+    def begin(self, runs: Sequence[Run], base: RunSnapshot | None = None) -> list[threading.Thread]:
+        """Draw the runs as they stand, and go on until they have ended, in the thread returned.
+
+        Parameters
+        ----------
+        base
+            The pipeline that the runs are part of; by default, what they ran.
+        """
+        self.runs, self._base = list(runs), base
+        self._is_due = bool(runs)
+        snapshot = self._snapshot()
+        self._names = frozenset(step.name for step in snapshot.steps)
+        self._told = graph_facts(snapshot)
+        if self._link is not None:
+            # First: the page asks for it as soon as it is shown.
+            self._link.add(self)
+        self._output.display(self._draw(snapshot), display_id=self._display_id)
+        return self._start()
+
+    def follow(self, run: Run) -> list[threading.Thread]:
+        """Show a further run of its steps, in the thread returned."""
+        if run in self.runs or not any(name in run.steps for name in self._names):
+            return []
+        with self._lock:
+            self._base = self._snapshot()
+            self.runs = [*(run for run in self.runs if run.status == "running"), run]
+            self._is_due = True
+        run.subscribe(self.listen)
+        self._changed.set()
+        return self._start()
+
+    def tell_all(self) -> None:
+        """Tell the browser all that it was told so far: it has just begun to listen, or missed something."""
+        self._is_heard = True
+        with self._lock:
+            self.send({"n": self._n_told, "all": self._told})
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message to where the graph is shown."""
+        if self._link is not None:
+            self._link.send({"graph": self.id, **message})
+
+    def say(self, text: str) -> None:
+        """Show a line of text above the graph; an empty one takes it away."""
+        self.send({"said": text})
+
+    def watch(self, step: str | None, n_sent: int = 0) -> None:
+        """Send what a step prints as it comes, in place of another's; None for none.
+
+        Parameters
+        ----------
+        n_sent
+            Characters of it that have been sent.
+        """
+        with self._lock:
+            self._watched, self._n_sent = step, n_sent
+
+    def find(self, step: str) -> RunStep | None:
+        """Return a step of the runs that are shown, of the latest."""
+        return next((run.steps[step] for run in reversed(self.runs) if step in run.steps), None)
+
+    def step(self, name: str) -> StepSnapshot | None:
+        """Return a step as it is shown."""
+        return next((step for step in self._snapshot().steps if step.name == name), None)
+
+    def _start(self) -> list[threading.Thread]:
+        with self._lock:
+            if not (self._output.is_kernel and (self._is_due or self._is_live)) or self._thread is not None:
+                return []
+            self._thread = threading.Thread(target=self._follow, name="mlpipe-graph", daemon=True)
+            self._thread.start()
+            return [self._thread]
+
+    @property
+    def _is_live(self) -> bool:
+        return any(run.status == "running" for run in self.runs)
+
+    def _follow(self) -> None:
+        drawn, drawn_at = self._told, time.monotonic()
+        while True:
+            with self._lock:
+                self._is_due = False
+                is_live = self._is_live
+            snapshot = self._snapshot()
+            self._tell(snapshot)
+            self._tell_log()
+            pause = _KEEP_S if is_live else _SETTLE_S
+            if not self._is_heard:
+                pause = _REDRAW_S if is_live else 0.0
+            if self._told is not drawn and time.monotonic() - drawn_at >= pause:
+                self._output.update(self._draw(snapshot), display_id=self._display_id)
+                drawn, drawn_at = self._told, time.monotonic()
+            with self._lock:
+                if not is_live and self._told is drawn and not self._is_due:
+                    self._thread = None
+                    return
+            self._ended.wait(_PAUSE_S)
+            self._ended.clear()
+            self._changed.wait(1.0 if is_live else _PAUSE_S)
+            self._changed.clear()
+
+    def _tell(self, snapshot: RunSnapshot) -> None:
+        """Tell the browser what has changed."""
+        facts = graph_facts(snapshot)
+        with self._lock:
+            changed = changes(self._told, facts)
+            if changed:
+                self._told = facts
+                self._n_told += 1
+                self.send({"n": self._n_told, "changed": changed})
+
+    def _tell_log(self) -> None:
+        """Send what the step that is looked at has printed since."""
+        with self._lock:
+            step = self.find(self._watched) if self._watched is not None else None
+            log = step.log if step is not None else ""
+            if step is not None and len(log) > self._n_sent:
+                text = without_colours(log[self._n_sent :][-MAX_LOG:])
+                self._n_sent = len(log)
+                self.send({"step": step.name, "log": text})
+
+    def _snapshot(self) -> RunSnapshot:
+        return self.runs[-1].snapshot() if self._base is None else overlay(self._base, self.runs)
+
+    def _draw(self, snapshot: RunSnapshot) -> dict[str, Any]:
+        return graph_bundle(snapshot, saved=self._saved, graph=self.id)
+
+
+def overlay(base: RunSnapshot, runs: Sequence[Run]) -> RunSnapshot:
+    """Return a pipeline with the states that runs have brought its steps to."""
+    steps = {step.name: step for step in base.steps}
+    for run in runs:
+        for step in run.snapshot().steps:
+            before = steps.get(step.name)
+            # A step that ran is not called reused because the run of a later cell found it done.
+            if before is not None and not (step.status == "reused" and before.status == "succeeded"):
+                steps[step.name] = replace(step, reads=before.reads)
+    base = replace(base, steps=tuple(steps.values()))
+    return replace(base, status=runs[-1].status, seconds=runs[-1].seconds) if runs else base

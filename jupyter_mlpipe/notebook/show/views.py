@@ -1,0 +1,154 @@
+"""The graph, and what is shown as a table: one bundle of HTML, text and JSON each."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from jupyter_mlpipe.model.resources import describe_seconds
+from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reasons, shorten
+from jupyter_mlpipe.notebook.show.drawing import describe_pipeline, pipeline_svg
+from jupyter_mlpipe.notebook.show.look import FAINT_STYLE, look_of
+from jupyter_mlpipe.notebook.show.output import MIME
+from jupyter_mlpipe.notebook.show.words import plain, run_words
+from jupyter_mlpipe.store.accepted import Accepted
+
+Bundle = dict[str, Any]
+
+
+def graph_bundle(snapshot: RunSnapshot, *, saved: bool = False, graph: str = "") -> Bundle:
+    """Return the picture of a pipeline with the state of each step.
+
+    Parameters
+    ----------
+    saved
+        For a notebook that no front end shows: as an image alone. GitHub prefers HTML where both
+        are there, and takes drawings out of it; JupyterLab prefers HTML too, and there the nodes
+        can be reached by style and by tests, which an image hides.
+    graph
+        By which the browser finds it, to make it live.
+    """
+    svg = pipeline_svg(snapshot)
+    bundle: Bundle = {"text/plain": describe_pipeline(snapshot), "image/svg+xml": svg}
+    if not saved:
+        # Where drawings are taken out of HTML, the table below is left.
+        bundle["text/html"] = (
+            f'<div class="mlpipe mlpipe-root" data-mlpipe-graph="{graph}">'
+            f'<div class="mlpipe-picture" style="overflow-x:auto">{svg}</div>'
+            f'<details class="mlpipe-steps"><summary style="cursor:pointer;color:{FAINT_STYLE}">'
+            f"{html.escape(run_words(snapshot))}</summary>{_steps_table(snapshot)}</details></div>"
+        )
+        if len(svg) > _MAX_TWICE:
+            del bundle["image/svg+xml"]
+    return {**bundle, MIME: {"kind": "graph", **snapshot.to_json()}}
+
+
+_MAX_TWICE = 50_000  # characters of a drawing that is kept twice in a notebook, for HTML and without
+
+
+def _steps_table(snapshot: RunSnapshot) -> str:
+    rows = [
+        (
+            plain(step.name, 40),
+            step.status or step.plan or "registered",
+            _took(step),
+            plain(describe_reasons(step.reasons)),
+        )
+        for step in snapshot.steps
+    ]
+    return _table(("step", "status", "took", "why"), rows, None)
+
+
+def status_bundle(snapshot: RunSnapshot) -> Bundle:
+    """Return the state of each step."""
+    rows = [
+        (
+            step.name,
+            step.status or step.plan or "registered",
+            _took(step),
+            step.error.partition("\n")[0] if step.error else describe_reasons(step.reasons),
+        )
+        for step in snapshot.steps
+    ]
+    head = f"run: {snapshot.status}" if snapshot.status else "not run yet"
+    if snapshot.seconds is not None:
+        head += f", {describe_seconds(snapshot.seconds)}"
+    facts = {"kind": "status", **snapshot.to_json()}
+    return table_bundle(head, ("step", "status", "took", "why"), rows, facts, "status")
+
+
+def table_bundle(
+    head: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    facts: Mapping[str, Any],
+    attribute: str | None = None,
+) -> Bundle:
+    """Return a table as text, as HTML and for programs.
+
+    Parameters
+    ----------
+    attribute
+        Mark each row's first column as ``data-mlpipe-step`` and its second as ``data-mlpipe-…``.
+    """
+    widths = [max(len(str(row[i])) for row in [columns, *rows]) for i in range(len(columns))]
+    lines = [head]
+    for row in [columns, *rows] if columns else []:
+        lines.append("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    table = _table(columns, rows, attribute) if rows else ""
+    return {
+        "text/plain": "\n".join(lines),
+        "text/html": f'<div class="mlpipe"><div>{html.escape(head)}</div>{table}</div>',
+        MIME: dict(facts),
+    }
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], attribute: str | None) -> str:
+    heads = "".join(f'<th style="{CELL}">{html.escape(column)}</th>' for column in columns)
+    body = "".join(_table_row(row, attribute) for row in rows)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def accepted_bundle(edits: Sequence[Accepted]) -> Bundle:
+    """Return what was accepted, the latest first."""
+    rows = [(edit.step, shorten(edit.changes, limit=6), edit.by) for edit in edits]
+    facts = {"kind": "accepted", "edits": [asdict(edit) for edit in edits]}
+    head = f"accepted: {len(rows)} edit{'s' * (len(rows) > 1)}" if rows else "no edit is accepted"
+    return table_bundle(head, ("step", "edit", "by"), rows, facts)
+
+
+def said_bundle(text: str, facts: Mapping[str, Any]) -> Bundle:
+    """Return a few lines of text, as HTML too."""
+    lines = "".join(f"<div>{html.escape(line)}</div>" for line in text.splitlines())
+    return {"text/plain": text, "text/html": f'<div class="mlpipe">{lines}</div>', MIME: dict(facts)}
+
+
+CELL = "text-align:left;vertical-align:top;padding:3px 16px 3px 0"
+
+
+def _table_row(row: Sequence[str], attribute: str | None) -> str:
+    if attribute is None:
+        return f"<tr>{''.join(table_cell(str(cell)) for cell in row)}</tr>"
+    step, state, *rest = row
+    look = look_of(state)
+    marks = f'data-mlpipe-step="{html.escape(step)}" data-mlpipe-{attribute}="{html.escape(state)}"'
+    cells = [
+        f'<td style="{CELL}"><b>{html.escape(step)}</b></td>',
+        f'<td style="{CELL};white-space:nowrap;{look.text_style}">{look.sign} {html.escape(state)}</td>',
+        # What is reused needs no attention.
+        *(table_cell(str(cell), is_faint=state in ("reuse", "reused")) for cell in rest),
+    ]
+    return f"<tr {marks}>{''.join(cells)}</tr>"
+
+
+def table_cell(text: str, *, is_faint: bool = False) -> str:
+    colour = f";color:{FAINT_STYLE}" if is_faint else ""
+    return f'<td style="{CELL}{colour}">{html.escape(text)}</td>'
+
+
+def _took(step: StepSnapshot) -> str:
+    if step.status == "reused":
+        return f"saved {describe_seconds(step.saved_seconds)}" if step.saved_seconds else ""
+    return describe_seconds(step.seconds) if step.seconds else ""

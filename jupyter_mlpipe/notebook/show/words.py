@@ -1,0 +1,83 @@
+"""What the graph says of a step and of what flows, in a few words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from jupyter_mlpipe.execution.runs.accept import is_accepted
+from jupyter_mlpipe.model.planned import describe_totals, total
+from jupyter_mlpipe.model.resources import describe_bytes, describe_seconds
+from jupyter_mlpipe.model.status import RunSnapshot, StepPlan, StepSnapshot, shorten
+from jupyter_mlpipe.notebook.show.look import look_of
+
+# Control sequences (colours among them), and control characters but tab and new line.
+_COMMANDS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def plain(text: str, limit: int = 200) -> str:
+    """Return a text that can stand anywhere: on one line, of a length that can be read."""
+    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[:limit])
+    return f"{shown}…" if len(text) > limit else shown
+
+
+def without_colours(text: str) -> str:
+    """Return text without what a terminal takes as commands."""
+    return _COMMANDS.sub("", text)
+
+
+def state_words(step: StepSnapshot) -> str:
+    """Return a step's state in words: ``ran 2.2 s``."""
+    word = look_of(step.status, step.plan).word
+    if step.is_stale:
+        return f"{word}, now stale"
+    if step.status is None and step.expected_seconds:
+        return f"{word}, {describe_seconds(step.expected_seconds)}"
+    if step.status == "reused" and is_accepted(step.reasons):
+        return f"{word}, accepted"
+    if step.status == "reused":
+        return f"{word}, saved {describe_seconds(step.saved_seconds)}" if step.saved_seconds else word
+    if step.status in ("succeeded", "failed") and step.seconds is not None:
+        return f"{word} {describe_seconds(step.seconds)}"
+    if step.status == "running":
+        return f"{word} {_so_far(step)}".rstrip()
+    return word
+
+
+def _so_far(step: StepSnapshot) -> str:
+    if step.progress is not None and (fraction := step.progress[0]) is not None:
+        return f"{fraction:.0%}"
+    # In whole seconds: what changes more often is not read.
+    return describe_whole(step.seconds) if step.seconds is not None and step.seconds >= 1 else ""
+
+
+def describe_whole(seconds: float) -> str:
+    """Return a duration in whole seconds: ``7 s``, ``2 min 5 s``."""
+    return f"{int(seconds)} s" if seconds < 60 else describe_seconds(float(int(seconds)))
+
+
+def size_words(names: Sequence[str], source: StepSnapshot) -> str:
+    """Return how large the outputs of a step are that another one reads: ``336,776 × 19, 41.0 MB``."""
+    known = [name for name in names if name in source.sizes]
+    if not known:
+        return ""
+    n_bytes = describe_bytes(sum(source.sizes[name] for name in known))
+    shape = plain(source.previews.get(known[0], ""), 16) if len(known) == 1 else ""
+    return f"{shape}, {n_bytes}" if "×" in shape else n_bytes
+
+
+def run_words(snapshot: RunSnapshot) -> str:
+    """Return what is to be said of it all: ``running, 3 of 12 steps done, 7 s``."""
+    done = sum(step.status in ("succeeded", "reused") for step in snapshot.steps)
+    n_steps = f"{len(snapshot.steps)} step{'s' * (len(snapshot.steps) != 1)}"
+    if snapshot.status == "running":
+        took = describe_whole(snapshot.seconds or 0.0)
+        return f"running, {done} of {n_steps} done, {took}"
+    plans = [StepPlan(s.name, s.plan, seconds=s.expected_seconds) for s in snapshot.steps if s.plan]
+    if any(plan.decision != "reuse" for plan in plans):
+        return f"{n_steps}: {describe_totals(total(plans))}"
+    if snapshot.status is None:
+        return n_steps
+    took = f", {describe_seconds(snapshot.seconds)}" if snapshot.seconds is not None else ""
+    failed = shorten([plain(step.name, 40) for step in snapshot.steps if step.status == "failed"])
+    return f"{snapshot.status}{f': {failed}' if failed else ''}, {n_steps}{took}"

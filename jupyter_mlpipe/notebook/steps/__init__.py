@@ -1,0 +1,1 @@
+"""Components as steps: who bound which name, where reads come from, and what became of each."""

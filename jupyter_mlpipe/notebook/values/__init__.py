@@ -1,0 +1,1 @@
+"""What steps made or set, as names and settings of the notebook."""

@@ -1,0 +1,242 @@
+"""Imports, functions and classes of component cells, brought to the notebook when something reads them."""
+
+from __future__ import annotations
+
+import dis
+import inspect
+import io
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any
+
+from jupyter_mlpipe.execution.process.unseen import settle_classes
+from jupyter_mlpipe.keys.given import Effects
+from jupyter_mlpipe.keys.held import DefinitionPickle, alter, is_holder
+from jupyter_mlpipe.keys.pickles import load_artifact
+from jupyter_mlpipe.model.component import Component, Definition
+from jupyter_mlpipe.notebook.steps.names import Names
+
+_ABSENT = object()
+_LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"})
+_NO_VALUE = (ModuleType, FunctionType, BuiltinFunctionType, type)
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
+class Definitions:
+    """A component's cell runs in a process of its own; its definitions are known by their source."""
+
+    def __init__(self, shell: Any, names: Names) -> None:
+        self._shell = shell
+        self._names = names
+        self._known: dict[str, Definition] = {}
+        self._brought: dict[str, Any] = {}
+        self._made: dict[str, tuple[Definition, DefinitionPickle]] = {}
+        self._begun: set[str] = set()
+        self._starred: dict[str, Any] = {}  # what stood for the names that the last cell imported with `*`
+        self._changed: set[str] = set()  # what their source says is not all
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._known
+
+    def add(self, component: Component) -> None:
+        """Take the definitions of a cell that was run; the next reader gets these."""
+        self._names.note_maker((d.name for d in component.definitions), component.name)
+        for definition in component.definitions:
+            name = definition.name
+            self._known[name] = definition
+            self._changed.discard(name)
+            if definition.kind != "import" or not self._is_imported(definition):
+                # As without us, running the cell binds the name anew.
+                self._names.drop(name)
+                self._brought.pop(name, None)
+        self._starred = {}
+        if not component.star_imports:
+            return
+        namespace = self._names.namespace
+        before = dict(namespace)
+        for module in component.star_imports:
+            # Which names it binds only the import itself can say. Where it fails, the step says so.
+            with suppress(Exception):
+                exec(f"from {module} import *", namespace)
+        changed = [n for n, value in namespace.items() if before.get(n, _ABSENT) is not value]
+        self._starred = {name: before.get(name, _ABSENT) for name in changed}
+
+    def take(self, component: Component, effects: Effects, *, is_of_cell: bool) -> None:
+        """Take over what a step did to definitions: its own, and those of other cells.
+
+        Parameters
+        ----------
+        is_of_cell
+            Whether its cell was run. A step that runs again for another cell changes nothing: in the
+            notebook it has done so already.
+        """
+        if (made := effects.made) is not None:
+            for definition in component.definitions:
+                if definition.name in made.names and self._known.get(definition.name) is definition:
+                    self._made[definition.name] = definition, made
+                    self._changed.add(definition.name)
+                    if definition.name in self._brought:
+                        self._names.drop(definition.name)  # made from its source while the step ran
+        if (altered := effects.altered) is None or not is_of_cell:
+            return
+        namespace = self._names.namespace
+        self.bring((*altered.names, *altered.needs))
+        there = alter(altered, namespace)
+        self._changed.update(there)
+        # To cells above it is what a later cell made of it.
+        self._names.note_maker(there, component.name)
+
+    def note_changed(self, names: Iterable[str], cell_id: str | None) -> None:
+        """Note what the code of a plain cell changes."""
+        changed = {n for n in names if is_holder(self._names.namespace.get(n))}
+        self._names.note_change(changed, cell_id)
+        self._changed |= changed
+
+    def changed_among(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return `names` where one of them, or what it rests on, is not what its source says."""
+        names = tuple(names)
+        if not self._changed or not names:
+            return ()
+        self.bring(names)
+        namespace = self._names.namespace
+        reached = self._names.reached_from(names)
+        for name in names:
+            value = namespace.get(name)
+            if isinstance(value, type):
+                metaclass: type = type(value)
+                reached |= {base.__name__ for base in (*value.__mro__, *metaclass.__mro__)}
+        return tuple(n for n in names if n in namespace) if reached & self._changed else ()
+
+    def values_behind(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the values that functions read which go by these names, or are inside stored values.
+
+        A lambda in a list takes no name along: it reads whatever is there when it is called.
+        """
+        names = tuple(names)
+        if not names:
+            return ()
+        self.bring(names)
+        namespace, owner = self._names.namespace, self._names.owner
+        return tuple(
+            name
+            for name in sorted(self._names.reached_from(names))
+            if name not in self._known
+            and (
+                owner(name) is not None or (name in namespace and not isinstance(namespace[name], _NO_VALUE))
+            )
+        )
+
+    def _is_imported(self, definition: Definition) -> bool:
+        """Tell whether a name is what its import would bind, as far as that can be seen at no cost."""
+        value = self._names.namespace.get(definition.name)
+        module = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+        if self._names.owner(definition.name) is not None or module not in sys.modules:
+            return False
+        bound: dict[str, Any] = {}
+        with suppress(Exception):
+            exec(compile(textwrap.dedent(definition.source), "<import>", "exec", dont_inherit=True), bound)
+        return bound.get(definition.name) is value
+
+    def observe(self, bound: Iterable[str]) -> None:
+        """Note names that stand for something else from then on: a cell's value, or nothing."""
+        for name in bound:
+            self._known.pop(name, None)
+            self._brought.pop(name, None)
+
+    def take_back(self, bound: Iterable[str]) -> None:
+        """Undo the star imports of the last cell but for names `bound`: it failed before it came to them."""
+        for name in self._starred.keys() - set(bound):
+            if self._starred[name] is _ABSENT:
+                self._names.namespace.pop(name, None)
+            else:
+                self._names.namespace[name] = self._starred[name]
+        self._starred = {}
+
+    def remember(self, names: Iterable[str]) -> dict[str, tuple[Definition | None, Any]]:
+        """Return what is known of names, for `restore`."""
+        return {name: (self._known.get(name), self._brought.get(name)) for name in names}
+
+    def restore(self, remembered: Mapping[str, tuple[Definition | None, Any]]) -> None:
+        """Know of names what was known before: their statements have not been reached."""
+        self.observe(remembered)
+        for name, (definition, brought) in remembered.items():
+            if definition is not None:
+                self._known[name] = definition
+            if brought is not None:
+                self._brought[name] = brought
+
+    def names_in(self, text: str, *, listed: bool = False) -> list[str]:
+        """Return the definitions that a text may read; all where it has names `listed`."""
+        if listed or not self._known:
+            return list(self._known)
+        return [name for name in dict.fromkeys(_WORD.findall(text)) if name in self._known]
+
+    def bring_read(self, text: str) -> None:
+        """Bring what a text may read, itself or through the notebook's functions."""
+        words = _WORD.findall(text)
+        while self._known and self.bring(self._names.reached_from(words)):
+            pass
+
+    def bring(self, names: Iterable[str]) -> bool:
+        """Run the statements that define `names`, and those that they use; tell whether any ran."""
+        # What a definition rests on may be an output whose pickle needs that definition.
+        outermost = not self._begun
+        try:
+            return self._bring(names, self._begun)
+        finally:
+            if outermost:
+                self._begun.clear()
+
+    def _bring(self, names: Iterable[str], begun: set[str]) -> bool:
+        # Two functions may use one another, and the names of one import share their statement.
+        namespace = self._names.namespace
+        ran = False
+        for name in names:
+            definition = self._known.get(name)
+            if definition is None or name in namespace or name in begun:
+                continue
+            begun.add(name)
+            made = self._made.get(name)
+            if made is not None and made[0] is definition and self._bring_made(made[1], begun):
+                ran = True
+                continue
+            self._bring(self.names_in(definition.source), begun)
+            source = "\n" * (definition.line - 1) + textwrap.dedent(definition.source)
+            # Through IPython's cache, so that tracebacks and `inspect` find the text.
+            filename = self._shell.compile.cache(source, raw_code=source)
+            code = compile(source, filename, "exec", dont_inherit=True)
+            self._names.load(_read_at_once(code))
+            try:
+                # What they print was shown below the cell that has them.
+                with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                    exec(code, namespace)
+            except Exception:
+                continue  # it stays unbound, which whoever needs it is told
+            settle_classes({name: namespace.get(name)})
+            self._brought[name] = namespace.get(name)
+            ran = True
+        return ran
+
+    def _bring_made(self, made: DefinitionPickle, begun: set[str]) -> bool:
+        namespace = self._names.namespace
+        self._bring(made.needs, begun)
+        with suppress(Exception):
+            for name, value in load_artifact(made.stream, (), namespace).items():
+                if self._made.get(name, (None, None))[1] is made and name not in namespace:
+                    namespace[name] = self._brought[name] = value
+            return True
+        return False
+
+
+def _read_at_once(code: CodeType) -> set[str]:
+    """Return the names that a definition reads when it is run, and not only when it is called."""
+    # Not what a class body binds itself: a method may have the name of a variable.
+    read = {i.argval for i in dis.get_instructions(code) if i.opname in _LOADS}
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType) and not constant.co_flags & inspect.CO_OPTIMIZED:
+            read |= _read_at_once(constant)  # the body of a class
+    return read
