@@ -64,7 +64,7 @@ def time_steps(parts: Mapping[str, list[str]], file: str) -> None:
 
 def install_in_step(parts: Mapping[str, list[str]], file: str) -> None:
     """In the fork server: what a child does before it is given a step does not count."""
-    from jupyter_mlpipe.execution.process import server, step
+    from jupyter_mlpipe.execution.process import step
 
     install(parts)
     run, leave = step.StepProcess.run, step._leave
@@ -79,4 +79,3 @@ def install_in_step(parts: Mapping[str, list[str]], file: str) -> None:
         leave(channel)
 
     step.StepProcess.run, step._leave = run_from_zero, write_and_leave  # type: ignore[method-assign]
-    assert server.serve is step.serve

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import os
+import random
 import re
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_mlpipe.execution.process.spec import Prelude
+from jupyter_mlpipe.execution.process.step import rehearse
 from jupyter_mlpipe.keys.closure import ModuleSource
 from jupyter_mlpipe.keys.pickles import dump_closure
 from tests.support.steps import Steps
@@ -275,3 +278,12 @@ def test_temporary_folders_of_a_step_are_removed(steps: Steps) -> None:
             break
         steps.run("1")
     assert not name.exists()
+
+
+def test_a_rehearsal_leaves_all_as_it_was():
+    def look():
+        return builtins.__import__, random.seed, [*sys.meta_path], sys.displayhook, dict(os.environ)
+
+    before = look()
+    rehearse()
+    assert look() == before

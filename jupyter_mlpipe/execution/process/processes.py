@@ -10,18 +10,30 @@ import ctypes
 import os
 import re
 import resource
+import signal
 import sys
 
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+# Looked up once: processes that are forked for a step ask at once.
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 _BOTH = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 _OWN = re.compile(rb"^(?:RssAnon|RssShmem):\s+(\d+) kB", re.MULTILINE)
+_TRANSFERRED = re.compile(rb"rchar: (\d+)\nwchar: (\d+)")
 _SHARES = re.compile(rb"^(?:Pss_Anon|Pss_Shmem):\s+(\d+) kB", re.MULTILINE)
 
 
 def adopt_orphans() -> None:
     """Become the parent of what descends from this process and has lost its own: daemons, above all."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if _prctl is not None:
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with(parent: int) -> None:
+    """Have this process killed when its parent ends; leave at once where that has ended already."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def children_of(pid: int) -> list[int]:
@@ -84,6 +96,6 @@ def used_so_far() -> dict[str, float]:
     cpu_seconds = sum(found.ru_utime + found.ru_stime for found in map(resource.getrusage, _BOTH))
     used: dict[str, float] = {"cpu_seconds": round(cpu_seconds, 6)}
     with contextlib.suppress(OSError), open("/proc/self/io", "rb") as file:
-        if (found := re.match(rb"rchar: (\d+)\nwchar: (\d+)", file.read())) is not None:
+        if (found := _TRANSFERRED.match(file.read())) is not None:
             used |= {"bytes_read": int(found[1]), "bytes_written": int(found[2])}
     return used

@@ -11,7 +11,6 @@ The process has one thread, and it ends with its worker: when *control* closes.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
@@ -26,14 +25,13 @@ import warnings
 from typing import Any, NoReturn
 
 from jupyter_mlpipe.execution.process.frontend import as_in_a_kernel
-from jupyter_mlpipe.execution.process.processes import adopt_orphans, children_of
-from jupyter_mlpipe.execution.process.step import rehearse, serve, warm_up
+from jupyter_mlpipe.execution.process.processes import adopt_orphans, children_of, die_with
+from jupyter_mlpipe.execution.process.step import Waiting, warm_up
 
 N_WAITING = 3
 _GRACE_S = 0.5
 _MAX_EARLY_DEATHS = 20
 _PID = struct.Struct("!i")
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -216,15 +214,15 @@ class ForkServer:
 
     def _wait_and_serve(self) -> NoReturn:
         try:
-            connection = self._wait_for_work()
-            if connection is not None:
-                serve(connection)
+            self._stand_alone()
+            waiting = Waiting()
+            waiting.serve(self._wait_for_work())
         finally:
             os._exit(1)
 
-    def _wait_for_work(self) -> socket.socket | None:
+    def _stand_alone(self) -> None:
         os.setsid()
-        _die_with_parent(self._pid)
+        die_with(self._pid)
         adopt_orphans()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -232,7 +230,8 @@ class ForkServer:
         self._control.close()
         for descriptor in (self._hold_generation, self._taken, self._wake, self._waker):
             os.close(descriptor)
-        rehearse()
+
+    def _wait_for_work(self) -> socket.socket:
         while True:
             ready = select.select([self._work.fileno(), self._generation], (), ())[0]
             if self._work.fileno() not in ready:
@@ -251,12 +250,6 @@ class ForkServer:
         for descriptor in (self._take, self._generation):
             os.close(descriptor)
         return socket.socket(fileno=descriptors[0])
-
-
-def _die_with_parent(parent: int) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)  # it died before the call
 
 
 if __name__ == "__main__":

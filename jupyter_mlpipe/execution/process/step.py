@@ -10,6 +10,7 @@ import functools
 import getpass
 import importlib
 import io
+import itertools
 import os
 import platform
 import signal
@@ -20,6 +21,7 @@ import traceback
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from jupyter_mlpipe.errors import (
@@ -59,7 +61,6 @@ from jupyter_mlpipe.keys.process import THREAD_VARIABLES
 from jupyter_mlpipe.model.files import stand_in
 from jupyter_mlpipe.model.metrics import curves_to_json, numbers_to_json
 from jupyter_mlpipe.store.codecs import choose
-from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.files import FileKeeper
 from jupyter_mlpipe.store.locks import Leases
 from jupyter_mlpipe.store.objects import Mark
@@ -74,23 +75,28 @@ _EXIT_S = 5
 _thread_pools: Any = None
 
 
-def serve(connection: socket.socket) -> None:
-    """Run the one step that the worker sends, then end this process."""
-    channel = Channel(connection)
-    capture = _make_capture(channel)
-    channel.send_hello(os.getpid(), capture.start())
-    given, encoded = channel.receive(), channel.receive_bytes()
-    if given is None or encoded is None:
-        os._exit(0)
-    _serve(channel, capture, given, encoded, may_spawn=True)
+class Waiting:
+    """A process that waits for its step, with all done that does not depend on the step."""
 
+    def __init__(self) -> None:
+        self._channel: Channel | None = None
+        self._capture = Capture(self._send)
+        self._descriptors = self._capture.start()
+        with contextlib.suppress(Exception):  # the step that meets it tells what is wrong
+            rehearse()
 
-def _make_capture(channel: Channel) -> Capture:
-    def send(output: Output) -> None:
-        channel.send({"type": "output", "output": output, "upto": capture.sent_upto})
+    def _send(self, output: Output) -> None:
+        assert self._channel is not None
+        self._channel.send({"type": "output", "output": output, "upto": self._capture.sent_upto})
 
-    capture = Capture(send)
-    return capture
+    def serve(self, connection: socket.socket) -> None:
+        """Run the one step that the worker sends, then end this process."""
+        channel = self._channel = Channel(connection)
+        channel.send_hello(os.getpid(), self._descriptors)
+        given, encoded = channel.receive(), channel.receive_bytes()
+        if given is None or encoded is None:
+            os._exit(0)
+        _serve(channel, self._capture, given, encoded, may_spawn=True)
 
 
 def _serve(channel: Channel, capture: Capture, given: Any, encoded: bytes, *, may_spawn: bool) -> None:
@@ -98,7 +104,7 @@ def _serve(channel: Channel, capture: Capture, given: Any, encoded: bytes, *, ma
     started = time.perf_counter()
     told = Told(channel.send)
     ended: dict[str, Any] = {"type": "ended"}
-    known = frozenset(sys.modules)
+    last_module = next(reversed(sys.modules))
     process = StepProcess(capture, told, channel.send)
     with contextlib.ExitStack() as lease:
         try:
@@ -112,8 +118,7 @@ def _serve(channel: Channel, capture: Capture, given: Any, encoded: bytes, *, ma
             lease.enter_context(Leases(local_folder(spec.store)).taken())
             record = process.run(spec, given, started)
             ended |= {"status": "succeeded", "record": record.to_json(), "verified": process.verified}
-            # In the order in which they were loaded.
-            ended["imported"] = [name for name in sys.modules if name not in known]
+            ended["imported"] = _loaded_since(last_module)
         except BaseException as error:  # whatever user code raises, SystemExit too, is told and not lost
             ended |= {"status": "failed", "error": process.describe(error)}
             if (rescued := process.rescue()) is not None:
@@ -128,7 +133,11 @@ def resume() -> None:
     """Run the step that a process was about to run which has then become this new interpreter."""
     connection, tails, (given, encoded) = sent_before()
     channel = Channel(socket.socket(fileno=connection))
-    capture = _make_capture(channel)
+
+    def send(output: Output) -> None:
+        channel.send({"type": "output", "output": output, "upto": capture.sent_upto})
+
+    capture = Capture(send)
     capture.resume(tails)
     _serve(channel, capture, given, encoded, may_spawn=False)
 
@@ -140,6 +149,11 @@ def _leave(channel: Channel) -> None:
     channel.close()
     atexit._run_exitfuncs()
     os._exit(0)
+
+
+def _loaded_since(module: str) -> list[str]:
+    """Return the modules that came after this one, in their order. To look at all would copy their pages."""
+    return [*itertools.takewhile(lambda name: name != module, reversed(sys.modules))][::-1]
 
 
 def _came_from_user_code(error: BaseException) -> bool:
@@ -443,15 +457,37 @@ def warm_up() -> None:
 
 
 def rehearse() -> None:
-    """Go through the motions of a step in a child that waits for one.
+    """Go through the motions of a step in a child that waits for one; what they change is put back.
 
     After a fork each page of memory costs a fault when it is first written: better now than in the step.
     """
     spec = StepSpec.from_bytes(StepSpec(step="", key="", code="x = 1\nx", outputs=("x",)).to_bytes())
     namespace: dict[str, Any] = {"__builtins__": builtins}
-    Body(spec.code, "<rehearsal>").run(namespace, lambda _value: None)
-    content_of(namespace["x"], namespace)
-    record_to_bytes(Record(key="", shown=None, host=socket.gethostname(), user=user_name()))
+    store = Store(Path(os.devnull))  # nothing is written: what is as small as this goes into the record
+    file_watch = watch.FileWatch(os.devnull)
+    scene = make_scene(spec, namespace)
+    try:
+        values, companions = fill(namespace, spec, store)
+        given = GivenValues(spec, store, values, companions)
+        definitions = OwnStates(spec.code, namespace)
+        scene.begin()
+        Body(spec.code, "<rehearsal>").run(namespace, lambda _value: None)
+        scene.end(namespace)
+    finally:
+        scene.leave()
+    flush_files(namespace)
+    mentions = _mentions(spec, values, namespace)
+    file_watch.mention(mentions)
+    file_watch.written(mentions, FileKeeper(store.objects, spec.file_limits))
+    settle_classes(namespace)
+    names_bound_unseen(spec.code, frozenset(), values, spec.outputs, namespace)
+    outputs = given.store_outcome(namespace, namespace).outputs
+    definitions.end(namespace, outputs)
+    record = Record(
+        key="", outputs=outputs, shown=store.put_shown([]), used=used_so_far(), host=socket.gethostname()
+    )
+    record_to_bytes(record)
+    record.to_json()
 
 
 def _limit_threads(spec: StepSpec) -> None:
