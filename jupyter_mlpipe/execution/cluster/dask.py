@@ -185,6 +185,7 @@ class DaskExecutor:
                 # Never the default client: what users do with Dask themselves stays theirs.
                 self._client = distributed.Client(cluster, security=security, set_as_default=False)
                 self._stack.callback(self._client.close, timeout=_CLOSE_S)
+                _send_at_once(self._client, cluster)
         except Exception as error:
             raise ClusterError(f"A Dask cluster cannot be started on this machine: {error}") from error
         self._present = Present(
@@ -448,6 +449,14 @@ def this_machine() -> Machine:
 def reach(address: str, security: Any) -> Any:
     """Return a `distributed.Client` of a scheduler that another process uses too."""
     return distributed.Client(address, security=security, set_as_default=False)
+
+
+def _send_at_once(client: Any, cluster: Any) -> None:
+    """Have messages leave as they come: Dask holds them back, up to 10 ms each, to send several at once."""
+    scheduler = cluster.scheduler
+    senders = [client.scheduler_comm, *scheduler.client_comms.values(), *scheduler.stream_comms.values()]
+    for sender in (*senders, *(worker.batched_stream for worker in cluster.workers.values())):
+        sender.interval = 0.0
 
 
 async def _close_pages(cluster: Any) -> None:

@@ -165,16 +165,13 @@ class StepServer:
         started: float,
     ) -> bool:
         """Relay what one process says; False where its server ended before the step had begun."""
-        server, channel, tails = self._connect(running)
+        server, channel, tails = self._connect(running, sent, spec)
         has_begun = False
         scratch = ""
         printed = Printed(tails)
         n_out_of_memory = count_out_of_memory()
         ending = contextlib.ExitStack()
         try:
-            with contextlib.suppress(ConnectionError):
-                channel.send(sent)
-                channel.send_bytes(spec)
             if not running.told:
                 running.told = True
                 on_message({"type": "started", "pid": running.pid, "worker": ""})
@@ -233,14 +230,22 @@ class StepServer:
                 os.close(descriptor)
             channel.close()
 
-    def _connect(self, running: _Running) -> tuple[_ServerProcess, Channel, list[int]]:
+    def _connect(
+        self, running: _Running, sent: Mapping[str, Any], spec: bytes
+    ) -> tuple[_ServerProcess, Channel, list[int]]:
+        """Give a step to a process; return its server, the connection to it, and what it prints to."""
         for _ in range(_START_TRIES):
             server = self._ensure()
             ours, theirs = socket.socketpair()
             with theirs:
-                sent = server.hand_out(theirs)
+                is_handed_out = server.hand_out(theirs)
             channel = Channel(ours)
-            hello = channel.receive_hello() if sent else None
+            if is_handed_out:
+                # Not after its answer: then it need not wait.
+                with contextlib.suppress(ConnectionError):
+                    channel.send(sent)
+                    channel.send_bytes(spec)
+            hello = channel.receive_hello() if is_handed_out else None
             if hello is None:
                 channel.close()
                 server.wait_for_end()
