@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import secrets
 import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
 from jupyter_mlpipe.errors import StoreError, StoreFullError
 from jupyter_mlpipe.model.resources import describe_bytes
 
+_SYNC_FILE_RANGE_WRITE = 2
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -55,6 +59,30 @@ def write_aside(path: str, content: bytes, time_ns: int = 0) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise explain(error, path, len(content)) from error
+
+
+def make_room(fd: int, n_bytes: int) -> None:
+    """Have the file system reserve a file's place at once, rather than piece by piece while it is written."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, 0, n_bytes)
+
+
+def start_writing(fd: int, offset: int, n_bytes: int) -> None:
+    """Have the system begin to write a part of a file to the disk: there is less to wait for in the end."""
+    if (begin := _sync_file_range()) is not None:
+        begin(fd, offset, n_bytes, _SYNC_FILE_RANGE_WRITE)
+
+
+@functools.cache
+def _sync_file_range() -> Any:
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    function = getattr(ctypes.CDLL(None), "sync_file_range", None)
+    if function is not None:
+        function.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
+    return function
 
 
 def synchronise(fd: int) -> None:

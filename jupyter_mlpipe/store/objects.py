@@ -20,12 +20,13 @@ from blake3 import blake3
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError
 from jupyter_mlpipe.keys.stats import identity
 from jupyter_mlpipe.store.aside import put_back
-from jupyter_mlpipe.store.disk import explain, make_folder, rename, synchronise
-from jupyter_mlpipe.store.mapping import map_file
+from jupyter_mlpipe.store.disk import explain, make_folder, make_room, rename, start_writing, synchronise
+from jupyter_mlpipe.store.mapping import MAPPED_BYTES, is_local, map_file
 
 INLINE_BYTES = 1024  # content up to this size lives in the record: a tiny step writes one file
 _BUFFER_BYTES = 1 << 18  # smaller writes are gathered; Arrow pads its buffers with writes of a few bytes
 _OVERLAP_BYTES = 1 << 20  # from here on, hashing beside the write pays for a thread
+_PIECE_BYTES = 32 << 20  # after which the disk may begin to write
 _STALE_SECONDS = 24 * 3600.0
 
 
@@ -360,7 +361,7 @@ class ObjectWriter:
         self._inline_bytes = inline_bytes
         self._hasher = blake3()
         self._pending = bytearray()
-        self._n_written = 0
+        self._n_written = self._n_reserved = 0
         self._fd = -1
         self._temporary = ""
 
@@ -394,6 +395,8 @@ class ObjectWriter:
         self._flush()
         with self._explained():
             self._open()
+            if self._n_reserved > self._n_written:
+                os.ftruncate(self._fd, self._n_written)
             synchronise(self._fd)
             os.close(self._fd)
             self._fd = -1
@@ -420,6 +423,9 @@ class ObjectWriter:
     def _open(self) -> None:
         if self._fd < 0:
             self._fd, self._temporary = self._objects.create_temporary()
+            if self._expected_bytes >= MAPPED_BYTES and is_local(self._objects.root):
+                make_room(self._fd, self._expected_bytes)
+                self._n_reserved = self._expected_bytes
 
     def _write_through(self, view: memoryview) -> None:
         hashing = None
@@ -435,7 +441,9 @@ class ObjectWriter:
                 self._open()
                 left = view
                 while left.nbytes:
-                    n_written = os.write(self._fd, left)
+                    n_written = os.write(self._fd, left[:_PIECE_BYTES])
+                    if n_written >= _OVERLAP_BYTES:
+                        start_writing(self._fd, self._n_written, n_written)
                     self._n_written += n_written
                     left = left[n_written:]
         finally:

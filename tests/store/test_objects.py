@@ -26,7 +26,7 @@ from jupyter_mlpipe.errors import (
     StoreError,
     StoreFullError,
 )
-from jupyter_mlpipe.store.mapping import is_local, map_file
+from jupyter_mlpipe.store.mapping import MAPPED_BYTES, is_local, map_file
 from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.sharing import find_groups
 from jupyter_mlpipe.store.store import Store, open_store
@@ -148,6 +148,15 @@ def test_files_are_private(store: Store) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
 
 
+def test_of_the_room_reserved_only_what_was_written_stays(store: Store) -> None:
+    content = random.Random(0).randbytes(MAPPED_BYTES)
+    with store.objects.writer(3 * MAPPED_BYTES) as out:
+        out.write(content)
+        blob = out.finish()
+    assert blob.size == os.stat(store.objects.path(blob.object)).st_size == MAPPED_BYTES
+    assert store.objects.read(blob) == content
+
+
 def test_no_temporary_stays(store: Store) -> None:
     store.put_value(VALUE)
     store.put_value(VALUE)
@@ -176,7 +185,7 @@ def test_a_store_removed_under_way_is_made_anew(store: Store) -> None:
 WRITER = """
 import sys, numpy as np
 from jupyter_mlpipe.store.store import open_store
-from jupyter_mlpipe.store.mapping import is_local, map_file
+from jupyter_mlpipe.store.mapping import MAPPED_BYTES, is_local, map_file
 from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.sharing import find_groups
 store = open_store(sys.argv[1])
