@@ -1120,7 +1120,7 @@ REUSED = [
         "%%component s§\ny§ = 1\n---\nos.chdir(home§)",
         reused="s§",
     ),
-    Row("resources", "%%component s§ --cpus «1|2» --memory «1|2»MB\ny§ = 1", reused="s§"),
+    Row("resources", "%%component s§ --cpus «1|2» --memory «600|700»MB\ny§ = 1", reused="s§"),
     Row("a timeout", "%%component s§ --timeout «1m|2m»\ny§ = 1", reused="s§"),
     Row("retries", "%%component s§ --retries «0|1»\ny§ = 1", reused="s§"),
     Row("a declared interface", "%%component s§«| -> y§»\ny§ = 1", reused="s§"),
