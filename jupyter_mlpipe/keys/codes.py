@@ -23,6 +23,7 @@ from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.syntax import nodes_of, syntax_digest
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_FUNCTIONS = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda})
 
 _FUTURE_FLAGS = functools.reduce(
     int.__or__, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
@@ -75,7 +76,7 @@ class Source:
 
 
 # By identity: equal code may come from different text. The code is kept, so that no id is used twice.
-_sources: dict[int, tuple[types.CodeType, str, Source | None]] = {}
+_sources: dict[int, tuple[types.CodeType, list[str], str, Source | None]] = {}
 _digests: dict[int, tuple[types.CodeType, str]] = {}
 _reads: dict[int, tuple[types.CodeType, CodeReads]] = {}
 
@@ -102,13 +103,15 @@ def find_source(code: types.CodeType) -> Source | None:
         lines = entry[2]
     if not lines:
         return None
-    text = "".join(lines)
     known = _sources.get(id(code))
-    if known is not None and (known[1] is text or known[1] == text):
-        return known[2]
+    if known is not None and known[1] is lines:
+        return known[3]
+    text = "".join(lines)
+    if known is not None and known[2] == text:
+        return known[3]
     _make_room(_sources)
     source = _match(code, text)
-    _sources[id(code)] = (code, text, source)
+    _sources[id(code)] = (code, lines, text, source)
     return source
 
 
@@ -164,7 +167,7 @@ def _compile(
         tree = ast.parse(text)
         # IPython compiles each statement of a cell by itself, and what a cell imports is called by
         # other instructions where the import was compiled along.
-        parts: list[str | ast.Module] = [text]
+        parts = [tree]
         parts += [ast.Module([statement], []) for statement in tree.body if len(tree.body) > 1]
         compiled = [_compile_part(part, flags) for part in parts]
     except (SyntaxError, ValueError, RecursionError):
@@ -173,8 +176,10 @@ def _compile(
     for code in itertools.chain.from_iterable(map(nested_codes, compiled)):
         codes.setdefault((code.co_name, code.co_firstlineno), []).append(code)
     nodes: dict[_Place, list[FunctionNode]] = {}
-    for node in nodes_of(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+    for node in itertools.chain.from_iterable(map(nodes_of, tree.body)):
+        if type(node) not in _FUNCTIONS:
+            continue
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             nodes.setdefault((node.name, first), []).append(node)
         elif isinstance(node, ast.Lambda):
@@ -182,7 +187,7 @@ def _compile(
     return codes, nodes
 
 
-def _compile_part(part: str | ast.Module, flags: int) -> types.CodeType:
+def _compile_part(part: ast.Module, flags: int) -> types.CodeType:
     code: types.CodeType = compile(
         part, "<source>", "exec", flags=flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
     )
@@ -226,17 +231,15 @@ def _collect_reads(code: types.CodeType) -> CodeReads:
 
 def _globals_read(code: types.CodeType) -> Iterator[str]:
     """Yield the names of globals; as `dis` gives them, in a tenth of its time."""
-    instructions = code.co_code
-    argument = 0
-    for i in range(0, len(instructions), 2):
-        operation = instructions[i]
-        argument = argument << 8 | instructions[i + 1]
-        if operation == dis.EXTENDED_ARG:
-            continue
+    operations, arguments = code.co_code[::2], code.co_code[1::2]
+    for i, operation in enumerate(operations):
         if operation in _READS_GLOBAL:
+            argument, before = arguments[i], i - 1
+            while before >= 0 and operations[before] == dis.EXTENDED_ARG:
+                argument |= arguments[before] << 8 * (i - before)
+                before -= 1
             # Its last bit says whether it is about to be called.
             yield code.co_names[argument >> 1 if operation == _LOAD_GLOBAL else argument]
-        argument = 0
 
 
 def _imports_in(code: types.CodeType) -> Iterator[tuple[str, int, tuple[str, ...]]]:

@@ -74,6 +74,9 @@ _SHELL_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
 # than a way to find its files.
 ASK_FOR_FOLDER = frozenset({"getcwd", "getcwdb", "cwd"})
 MAY_ASK_FOR_FOLDER = ASK_FOR_FOLDER | {"abspath", "realpath", "resolve", "absolute"}
+# Most nodes are of other kinds: one look tells.
+_LOOKED_AT = frozenset({ast.Attribute, ast.Call, ast.Compare, ast.Constant, ast.Name, ast.Subscript})
+_IMPORTS = frozenset({ast.Import, ast.ImportFrom})
 _ENVIRONMENT = frozenset({"os.environ", "os.environb"})
 _READERS = frozenset({"os.getenv", "os.getenvb"})
 
@@ -120,7 +123,9 @@ def scan_settings(tree: ast.AST, around: Mapping[str, str] = MappingProxyType({}
     covered: set[int] = set()
     named: list[ast.expr] = []
     for node in nodes:
-        if isinstance(node, ast.Attribute | ast.Name):
+        if type(node) not in _LOOKED_AT:
+            continue
+        if isinstance(node, (ast.Attribute, ast.Name)):
             name = _dotted(node, imported)
             if name is not None:
                 dotted.add(name)
@@ -195,6 +200,8 @@ def imported_names(nodes: Iterable[ast.AST]) -> dict[str, str]:
     """Return what each name that imports bind stands for, dotted."""
     names: dict[str, str] = {}
     for node in nodes:
+        if type(node) not in _IMPORTS:
+            continue
         if isinstance(node, ast.Import):
             for alias in node.names:
                 top = alias.name.partition(".")[0]
@@ -206,6 +213,8 @@ def imported_names(nodes: Iterable[ast.AST]) -> dict[str, str]:
 
 
 def _dotted(node: ast.AST, imported: dict[str, str]) -> str | None:
+    if isinstance(node, ast.Name):
+        return imported.get(node.id, node.id)
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)

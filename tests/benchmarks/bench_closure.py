@@ -18,6 +18,7 @@ from pathlib import Path
 
 from support import ms, print_table
 
+from jupyter_mlpipe.execution.runs.collector import paused_collector
 from jupyter_mlpipe.keys.closure import Closure, Closures
 from jupyter_mlpipe.keys.modules import LocalModules
 from jupyter_mlpipe.keys.witness import Scope
@@ -90,7 +91,8 @@ def measure(rounds: Iterator[tuple[str, Callable[[], None]]]) -> tuple[int, list
     def take(code: str) -> tuple[float, Closure]:
         component = Component("step", code, code, reads=("work0",) if "import" not in code else ())
         started = time.perf_counter()
-        closure = closures.take(component, scope, modules)
+        with paused_collector():  # as whoever places a component has it
+            closure = closures.take(component, scope, modules)
         return time.perf_counter() - started, closure
 
     for code, edit in rounds:

@@ -1,6 +1,11 @@
+import ast
+import dis
+from pathlib import Path
+
 import pytest
 
-from jupyter_mlpipe.keys.syntax import ends_quietly, syntax_digest
+from jupyter_mlpipe.keys.codes import code_reads
+from jupyter_mlpipe.keys.syntax import ends_quietly, nodes_of, syntax_digest
 
 SAME = [
     ("x = 1", "x=1  # why"),
@@ -61,3 +66,20 @@ def test_a_last_semicolon_keeps_a_cell_quiet(source, quiet):
 
 
 PINNED = "4475a6bd52e0657ff1fdf56cef4e50916ad02d923d89e371cb1109eb648b9bc1"
+
+
+def test_all_nodes_are_met_in_the_order_of_ast():
+    for file in (ast.__file__, dis.__file__, __file__):
+        tree = ast.parse(Path(file).read_text())
+        every = [node for node in ast.walk(tree) if not isinstance(node, ast.expr_context)]
+        assert list(nodes_of(tree)) == every
+
+
+def test_globals_are_those_of_dis_also_where_there_are_many():
+    body = "\n".join(f"    call{i}(value{i})" for i in range(400))
+    scope: dict[str, object] = {}
+    exec(f"def many():\n{body}\n    global last\n    last = 1\n", scope)
+    code = scope["many"].__code__
+    read = [i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "STORE_GLOBAL")]
+    assert list(code_reads(code).names) == list(dict.fromkeys(read))
+    assert "value399" in read

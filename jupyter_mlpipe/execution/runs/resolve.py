@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from jupyter_mlpipe.execution.runs.collector import paused_collector
 from jupyter_mlpipe.keys.closure import Closure, Closures
 from jupyter_mlpipe.keys.modules import Modules
 from jupyter_mlpipe.keys.witness import Scope
@@ -29,6 +30,7 @@ class _Provided:
         return isinstance(name, str) and self._choose(name) is not None
 
 
+@paused_collector()
 def place(
     component: Component,
     namespace: Mapping[str, object],
