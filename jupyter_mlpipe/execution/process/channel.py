@@ -11,6 +11,7 @@ from typing import Any
 
 _LENGTH = struct.Struct("!Q")
 _HELLO = struct.Struct("!q")
+_SMALL_BYTES = 1 << 16
 
 
 class Channel:
@@ -25,9 +26,12 @@ class Channel:
         return self._connection.fileno()
 
     def send_bytes(self, content: bytes) -> None:
+        head = _LENGTH.pack(len(content))
+        # Few bytes in one piece: the other end wakes up once.
+        pieces = (head + content,) if len(content) <= _SMALL_BYTES else (head, content)
         with self._lock:
-            self._connection.sendall(_LENGTH.pack(len(content)))
-            self._connection.sendall(content)
+            for piece in pieces:
+                self._connection.sendall(piece)
 
     def send(self, message: Any) -> None:
         """Send plain JSON values."""
