@@ -232,9 +232,12 @@ class ForkServer:
             os.close(descriptor)
 
     def _wait_for_work(self) -> socket.socket:
+        # A step wakes up one of those that wait, the one that has waited longest.
+        waiting = select.epoll()
+        waiting.register(self._work, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        waiting.register(self._generation, select.EPOLLIN)
         while True:
-            ready = select.select([self._work.fileno(), self._generation], (), ())[0]
-            if self._work.fileno() not in ready:
+            if self._work.fileno() not in dict(waiting.poll()):
                 os._exit(0)
             try:
                 content, descriptors, _flags, _address = socket.recv_fds(
@@ -246,6 +249,7 @@ class ForkServer:
                 os._exit(0)
             break
         os.write(self._take, _PID.pack(os.getpid()))
+        waiting.close()
         self._work.close()
         for descriptor in (self._take, self._generation):
             os.close(descriptor)
