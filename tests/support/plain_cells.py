@@ -253,6 +253,50 @@ class Odd(Exception):
         return "odd text"
 raise Odd
 """,
+    "changes in place before an error": r"""
+# %% plain
+def make(model):
+    def step(x):
+        model[0] += x
+        return model[0]
+    return step
+def call(function):
+    return function(2)
+# %%
+model = [1]
+train = make(model)
+writer = Missing()
+# %%
+losses = []
+for i in range(3):
+    losses.append(call(train))
+    writer.add(i)
+# %%
+print(model, losses)
+# %%
+train(1)
+print(model)
+{}["k"]
+# %%
+print(model)
+call(train)
+# %% plain
+print(model)
+model.append("plain")
+# %%
+call(train)
+model.missing
+# %%
+print(model, call(train))
+# %%
+kept, again = {"a": []}, None
+again = kept["a"]
+# %%
+getattr(kept["a"], "append")(1)
+raise ValueError
+# %%
+kept, again
+""",
     "syntax errors": r"""
 # %%
 x = = 1
