@@ -310,7 +310,9 @@ second
     "a script makes anew what a function holds": r"""
 # %% plain
 from pathlib import Path
-Path("held.py").write_text("model = [0]\ndef hold(m):\n    def step(): m[0] += 1\n    return step\nfunction = hold(model)\n")
+Path("held.py").write_text(
+    "model = [0]\ndef hold(m):\n    def step(): m[0] += 1\n    return step\nfunction = hold(model)\n"
+)
 Path("again.py").write_text("model = [10]\nfunction = hold(model)\n")
 # %%
 %run -i held.py
