@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from jupyter_mlpipe.keys import torch_random
 from jupyter_mlpipe.keys.canonical import digest, digest_bytes
 
 _SEED = "seed"
@@ -29,6 +30,8 @@ class RandomState:
         Where it lives: looked at where it is loaded, and never imported for this.
     seeders
         Functions of the module after which what was before does not count.
+    is_opaque
+        Whether all that can be told is that it was used: who drew from it and did not seed it runs each time.
     """
 
     name: str
@@ -37,6 +40,7 @@ class RandomState:
     write: Callable[[Any, Any], None]
     renew: Callable[[Any], object]
     seeders: tuple[str, ...]
+    is_opaque: bool = False
 
     @property
     def loaded(self) -> Any:
@@ -49,6 +53,8 @@ class RandomState:
 
     def set(self, module: Any, state: Any) -> None:
         """Set what `state` gave, or `from_system`."""
+        if self.is_opaque:
+            return
         if state[0] == _SEED:
             getattr(module, self.seeders[0])(state[1])
         else:
@@ -94,12 +100,9 @@ def _write_python(random: Any, state: Any) -> None:
     random.setstate((version, struct.unpack(f"<{len(packed) // 4}I", packed), gauss))
 
 
-def _read_torch(torch: Any) -> Any:
-    return torch.get_rng_state().numpy().tobytes()
-
-
-def _write_torch(torch: Any, state: Any) -> None:
-    torch.set_rng_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
+def _read_cupy(random: Any) -> Any:
+    # A generator on a GPU, made for each device when it is first used; its state cannot be read.
+    return ("used",) if getattr(random._generator, "_random_states", True) else ("unused",)
 
 
 RANDOM_STATES = (
@@ -110,9 +113,18 @@ RANDOM_STATES = (
     RandomState(
         "torch.random",
         "torch",
-        _read_torch,
-        _write_torch,
+        torch_random.read,
+        torch_random.write,
         lambda t: t.seed(),
         ("manual_seed", "set_rng_state"),
+    ),
+    RandomState(
+        "cupy.random",
+        "cupy.random",
+        _read_cupy,
+        lambda r, state: None,
+        lambda r: None,
+        ("seed", "set_random_state"),
+        is_opaque=True,
     ),
 )

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from jupyter_mlpipe.keys.syntax import nodes_of
 
 # Modules whose functions draw from a global random state, or set it.
-_RANDOM_MODULES = frozenset({"random", "numpy.random", "torch"})
+_RANDOM_MODULES = frozenset({"random", "numpy.random", "torch", "cupy.random"})
 _OWN_GENERATORS = frozenset(
     {"default_rng", "Generator", "RandomState", "SeedSequence", "Random", "SystemRandom"}
 )

@@ -364,6 +364,7 @@ class Session:
             else:
                 give_back([n for n in bindable if n in unmade or n not in done])
                 self.definitions.take_back(rescued.bound or ())
+                self.offers.offer_rescued(run, component.name)
             self.names.hold(rescued.outputs)
             hint = partial(word_on_name, registry=self.registry, states=self.states)
             raise with_hint(run.failure(component.name), hint)

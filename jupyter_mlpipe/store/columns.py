@@ -7,6 +7,7 @@ pandas' options of the day.
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import zoneinfo
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,7 @@ _INDEXES = frozenset(
         pd.IntervalIndex,
     }
 )
+_TAKES_MISSING = "na_value" in inspect.signature(pd.StringDtype).parameters  # from pandas 2.3 on
 _NUMBERS = frozenset("iuf")
 _UNITS = frozenset((unit, 1) for unit in ("s", "ms", "us", "ns"))
 # Without a type of Arrow, such as complex numbers: as their bytes.
@@ -49,6 +51,8 @@ def pack_array(array: Any) -> tuple[Spec, Any]:
         return {**spec, "kind": "tz", "tz": _pack_zone(dtype.tz)}, column
     if kind is pd.StringDtype:
         missing = "NA" if dtype.na_value is pd.NA else "nan"
+        if missing == "nan" and not _TAKES_MISSING:
+            raise InexactError
         column = canonical(one_chunk(pa.array(array, type=pa.large_string())))
         return {"kind": "string", "storage": dtype.storage, "missing": missing}, column
     if kind is pd.PeriodDtype:
@@ -85,6 +89,12 @@ def pack_array(array: Any) -> tuple[Spec, Any]:
     raise InexactError
 
 
+def text_type(spec: Spec) -> Any:
+    """Return the type of text that `pack_array` describes."""
+    missing = {} if spec["missing"] == "NA" else {"na_value": np.nan}
+    return pd.StringDtype(spec["storage"], **missing)
+
+
 def unpack_array(spec: Spec, column: Any) -> Any:
     kind = spec["kind"]
     if kind == "numpy":
@@ -93,8 +103,7 @@ def unpack_array(spec: Spec, column: Any) -> Any:
         moments = pd.DatetimeIndex(_unpack_numpy(spec, column), copy=True)
         return moments.tz_localize("UTC").tz_convert(_unpack_zone(spec["tz"])).array
     if kind == "string":
-        missing = pd.NA if spec["missing"] == "NA" else np.nan
-        return pd.StringDtype(storage=spec["storage"], na_value=missing).__from_arrow__(column)
+        return text_type(spec).__from_arrow__(column)
     if kind == "period":
         ordinals = _unpack_numpy({"dtype": "<i8"}, column).copy()
         return pd.arrays.PeriodArray(ordinals, dtype=pd.PeriodDtype(spec["freq"]))

@@ -21,12 +21,18 @@ from jupyter_mlpipe.store.columns import (
     Spec,
     pack_array,
     pack_index,
+    text_type,
     unpack_array,
     unpack_index,
 )
 from jupyter_mlpipe.store.plain import NotPlainError, pack, unpack
 
 pd: Any = pandas
+try:
+    # pandas 3.0 does not import it by itself.
+    from pandas.api.internals import create_dataframe_from_blocks as _create
+except ImportError:
+    _create = None  # before version 3
 _PARALLEL_BYTES = 16 << 20
 _MOST_BLOCKS = 4  # of one type
 _APART_BYTES = 32 << 20
@@ -181,7 +187,9 @@ def _series(array: Any, index: Any, name: Any, memory: memoryview | None = None)
     if isinstance(array, np.ndarray):
         mapped = _mapped_blocks([array], [(array.dtype, [0])], memory)
         array = mapped[0][0][0] if mapped else array.copy()
-    return pd.Series(array, index=index, name=name, copy=False)
+    # Objects that are all text would become another type.
+    is_object = isinstance(array, np.ndarray) and array.dtype == object
+    return pd.Series(array, index=index, name=name, dtype=object if is_object else None, copy=False)
 
 
 def _furnish(value: Any, attrs: dict[Any, Any], own: dict[str, Any], *, unique: bool) -> Any:
@@ -201,9 +209,7 @@ def _assemble(arrays: list[Any], index: Any, labels: Any, memory: memoryview | N
     to, of several as a copy that can; which it was depends on how the table came about, and code that writes
     to the copy must go on working.
     """
-    create = getattr(getattr(pd.api, "internals", None), "create_dataframe_from_blocks", None)
-    if create is None:
-        # Before pandas 3: from a dict it gathers the columns by type, too, in one thread.
+    if _create is None:
         value = pd.DataFrame(dict(enumerate(arrays)), index=index, copy=True)
         value.columns = labels
         return value
@@ -221,7 +227,7 @@ def _assemble(arrays: list[Any], index: Any, labels: Any, memory: memoryview | N
         parts = list(by_type.items())
     blocks += _mapped_blocks(arrays, parts, memory)
     blocks += _copied_blocks(arrays, parts, len(index))
-    return create(blocks, index=index, columns=labels)
+    return _create(blocks, index=index, columns=labels)
 
 
 def _mapped_blocks(
@@ -322,7 +328,5 @@ def _unpack_labels(spec: Spec) -> Any:
         return pd.RangeIndex(*spec["range"], name=name)
     values = unpack(spec["values"])
     if spec["kind"] == "text":
-        missing = pd.NA if spec["dtype"]["missing"] == "NA" else np.nan
-        text = pd.StringDtype(storage=spec["dtype"]["storage"], na_value=missing)
-        return pd.Index(values, dtype=text, name=name)
+        return pd.Index(values, dtype=text_type(spec["dtype"]), name=name)
     return pd.Index(values, dtype=np.dtype(spec["dtype"]), name=name, tupleize_cols=False)

@@ -253,6 +253,101 @@ class Odd(Exception):
         return "odd text"
 raise Odd
 """,
+    "changes in place before an error": r"""
+# %% plain
+def make(model):
+    def step(x):
+        model[0] += x
+        return model[0]
+    return step
+def call(function):
+    return function(2)
+# %%
+model = [1]
+train = make(model)
+writer = Missing()
+# %%
+losses = []
+for i in range(3):
+    losses.append(call(train))
+    writer.add(i)
+# %%
+print(model, losses)
+# %%
+train(1)
+print(model)
+{}["k"]
+# %%
+print(model)
+call(train)
+# %% plain
+print(model)
+model.append("plain")
+# %%
+call(train)
+model.missing
+# %%
+print(model, call(train))
+# %%
+kept, again = {"a": []}, None
+again = kept["a"]
+# %%
+getattr(kept["a"], "append")(1)
+raise ValueError
+# %%
+kept, again
+""",
+    "shared objects mentioned in a text": r"""
+# %%
+first = [1]
+second = {"a": first}
+# %% plain
+"first, second"
+# %% plain
+first.append(2)
+second
+""",
+    "a script makes anew what a function holds": r"""
+# %% plain
+from pathlib import Path
+Path("held.py").write_text(
+    "model = [0]\ndef hold(m):\n    def step(): m[0] += 1\n    return step\nfunction = hold(model)\n"
+)
+Path("again.py").write_text("model = [10]\nfunction = hold(model)\n")
+# %%
+%run -i held.py
+# %%
+kept = {"a": model}
+# %%
+%run -i again.py
+# %%
+model[0] = kept["a"][0]
+# %%
+function()
+print(model, kept)
+""",
+    "scripts run once": r"""
+# %% plain
+from pathlib import Path
+import random
+random.seed(3)
+log = []
+Path("draws.py").write_text("log.append(random.random())\nn_drawn = len(log)\n")
+# %%
+%run -i draws.py
+# %%
+random.random()
+# %%
+print(n_drawn, log)
+# %% plain
+random.seed(4)
+# %%
+print(n_drawn, random.random())
+# %% plain
+Path("draws.py").write_text("log.append('other')\nn_drawn = 0\n")
+# %%
+print(n_drawn, len(log))
+""",
     "syntax errors": r"""
 # %%
 x = = 1

@@ -21,7 +21,7 @@ from jupyter_mlpipe.keys.process import PATH, WARNINGS
 from jupyter_mlpipe.keys.providers import LIST, Changes, State, change_list
 from jupyter_mlpipe.keys.randomness import RandomState, state_digest
 
-_TORCH = "torch.random"
+_USED = ("used",)
 _LISTS = (WARNINGS.name, PATH.name)
 
 
@@ -112,12 +112,14 @@ class Scene:
             if state.loaded is None:
                 continue
             left, drawn_from = state.state(), self._drawn_from.get(name)
-            if left != drawn_from:
+            is_independent = self._independent.get(name, False)
+            if state.is_opaque:
+                if left == _USED and not is_independent:
+                    rests_on[name] = ""
+            elif left != drawn_from:
                 states[name] = left
-                if not self._independent.get(name):
+                if not is_independent:
                     rests_on[name] = state_digest(name, self._states.get(name))
-        if _draws_on_gpu() and not self._independent.get(_TORCH):
-            rests_on[_TORCH] = ""
         folder = _folder()
         if folder == self._folder:
             folder = ""
@@ -206,8 +208,6 @@ class Scene:
             if name not in self._independent:
                 # Whatever was drawn before rests on the state before.
                 is_untouched = state.state() == self._drawn_from.get(name)
-                if name == _TORCH and _draws_on_gpu():
-                    is_untouched = False
                 self._independent[name] = given and is_untouched
             return original(*args, **options)
 
@@ -219,15 +219,6 @@ def make_scene(spec: StepSpec, namespace: dict[str, Any]) -> Scene:
     scene = Scene(load_closure(spec.options, namespace) if spec.options else {}, spec.states, spec.modules)
     scene.set()
     return scene
-
-
-def _draws_on_gpu() -> bool:
-    torch = sys.modules.get("torch")
-    cuda = getattr(torch, "cuda", None)
-    if cuda is None or not cuda.is_initialized():
-        return False
-    # Its generators count how far they have come since they were seeded.
-    return any(bytes(cuda.get_rng_state(i)[8:].tolist()).strip(b"\0") for i in range(cuda.device_count()))
 
 
 def _folder() -> str:

@@ -62,7 +62,10 @@ _SYSTEM = (
     "/run",
     "/var/lib",
 )
-_IN_HOME = (".cache", ".config", ".ipython", ".jupyter", ".local", ".matplotlib", ".nv", ".dask")
+_IN_HOME = (
+    *(".cache", ".config", ".cupy", ".dask", ".ipython", ".jupyter", ".local", ".matplotlib", ".nv"),
+    ".triton",
+)
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _NO_DIRECTORY = -1
 

@@ -275,10 +275,16 @@ def decide(
     work = key
     live = tuple(Reason("unhashable", n, "lives in the kernel only") for n in absent if n not in unbound)
     reasons = must_run(task, forced=forced) + found.problems + live
-    if not forced and task.made is not None and task.made[0] == work:
+    if not forced and task.made is not None:
         made = task.made[1]
-        # What lives in the notebook's process is there since its cell was run.
-        if (reasons or made.live) and not _why_not(made, task, inputs, companions, store, now, ahead):
+        if options.here and (task.problems or made.live):
+            # No key says what it did to the notebook, which running it for another cell would do again.
+            stands = not _missing(made, store)
+        else:
+            # What lives in the notebook's process is there since its cell was run.
+            stands = task.made[0] == work and bool(reasons or made.live)
+            stands = stands and not _why_not(made, task, inputs, companions, store, now, ahead)
+        if stands:
             store.get_record(made.key)  # which marks it as used: it is not pruned meanwhile
             plan = StepPlan(name, "reuse", _RAN, made.key, made.seconds)
             return Decided(plan, ingredients, made, work, task.folder)
@@ -478,9 +484,7 @@ def _why_not(
     if max_age is not None and now - record.created_at > max_age:
         age = describe_seconds(now - record.created_at)
         reasons.append(Reason("expired", "", f"{age} old, --max-age {describe_seconds(max_age)}"))
-    for output, artifact in record.outputs.items():
-        if why := store.why_missing(artifact):
-            reasons.append(Reason("missing", output, why))
+    reasons += _missing(record, store)
     if record.result is not None and not store.has(record.result):
         reasons.append(Reason("missing", "", "the value of its last expression is no longer in the store"))
     # Read when it is too late to run the step again; most are small.
@@ -496,6 +500,11 @@ def _why_not(
         reasons += [Reason("setting", name, "changed") for name in changed]
     reasons += file_reasons(record, task, store, ahead)
     return tuple(reasons)
+
+
+def _missing(record: Record, store: Store) -> list[Reason]:
+    found = ((output, store.why_missing(artifact)) for output, artifact in record.outputs.items())
+    return [Reason("missing", output, why) for output, why in found if why]
 
 
 def _what_lives(record: Record) -> tuple[Reason, ...]:

@@ -465,7 +465,7 @@ class Run:
 def _outputs(state: StepState) -> tuple[str, ...]:
     declared = state.task.step.component.outputs
     if state.record is None:
-        return declared
+        return tuple(dict.fromkeys((*declared, *state.rescued.outputs)))
     return tuple(dict.fromkeys((*declared, *state.record.outputs, *state.record.left_out)))
 
 

@@ -35,7 +35,9 @@ def as_run(placed: Placed, closure: Closure, names: Names) -> Closure:
     for name in alone:
         kinds = {**before, **after}[name].keys()
         maker = names.maker(name)
-        if not kinds <= _VALUES or (maker and maker.made_anew(placed.makers.get(name))):
+        # A function with variables of its own is a value, too: what changes these makes it anew.
+        values = {*_VALUES, "helper"} if name in placed.choices else _VALUES
+        if not kinds <= values or (maker and maker.made_anew(placed.makers.get(name))):
             return closure
     return taken
 

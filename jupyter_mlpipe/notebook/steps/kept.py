@@ -37,7 +37,8 @@ def note_helpers(placed: Placed, closure: Closure, names: Names) -> None:
     reached = {i.name for i in closure.ingredients if i.kind == "helper"}
     placed.helpers = {name: kept for name, kept in placed.helpers.items() if name in reached}
     for name in reached:
-        if names.owner(name) is None and name in names.namespace:
+        is_own = names.owner(name) is None or names.is_held(name)
+        if is_own and name in names.namespace:
             placed.helpers[name] = names.generation(name), names.namespace[name]
 
 

@@ -305,7 +305,8 @@ class Names:
         waits = may_wait and bool(words & _EVALUATE)
         lists = bool(words & _LISTS) or lists_names(text)
         for name in [name for name in self.pending if name in words or lists]:
-            if waits or self.pending[name].is_ready():
+            pending = self.pending.get(name)  # one may bring others along
+            if pending is not None and (waits or pending.is_ready()):
                 # A word in a text is no reading: where it cannot be had, the cell may not need it.
                 with suppress(MLPipeError):
                     self.load([name])

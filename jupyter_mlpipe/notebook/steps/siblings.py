@@ -66,9 +66,10 @@ def is_as_read(placed: Placed, names: Names, name: str) -> bool:
     known = as_read(placed, name)
     if not known:
         return owner is None and name not in names.namespace  # new to the notebook
+    own = (None, PARAMETERS, owner) if names.is_held(name) else (None, PARAMETERS)
     return any(
         names.generation(name) == generation
-        and (owner == binding.step if isinstance(binding, FromStep) else owner in (None, PARAMETERS))
+        and (owner == binding.step if isinstance(binding, FromStep) else owner in own)
         for binding, generation, _ in known
     )
 

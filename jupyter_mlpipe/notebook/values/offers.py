@@ -69,6 +69,16 @@ class Offers:
                 self._definitions.observe([out])
             self._names.offer(out, pending, claim=claim or out in fresh)
 
+    def offer_rescued(self, run: Run, name: str) -> None:
+        """Let what a step had changed in place before it failed be read, where its code does not show it."""
+        outputs = run.steps[name].rescued.outputs
+        found = [out for out in outputs if out not in self._registry.placed[name].writes]
+        claimed, readers = self._registry.learn(name, found)
+        for out in claimed:
+            load = partial(self._loading.load, run, name, out)
+            self._names.offer(out, Pending(name, outputs[out].digest, load, lambda: True), claim=True)
+        self._run_again(readers)
+
     def claim_unmade(self, task: StepTask) -> None:
         """Let the outputs of a component that was only registered come from the store, when read."""
         for out in task.step.component.outputs:
