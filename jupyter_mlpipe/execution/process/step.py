@@ -72,6 +72,7 @@ from jupyter_mlpipe.store.store import Store, open_store
 from jupyter_mlpipe.store.texts import pack_texts
 
 _EXIT_S = 5
+_REHEARSED = StepSpec(step="", key="", code="x = 1\nx", outputs=("x",)).to_bytes()
 _thread_pools: Any = None
 
 
@@ -461,7 +462,7 @@ def rehearse() -> None:
 
     After a fork each page of memory costs a fault when it is first written: better now than in the step.
     """
-    spec = StepSpec.from_bytes(StepSpec(step="", key="", code="x = 1\nx", outputs=("x",)).to_bytes())
+    spec = StepSpec.from_bytes(_REHEARSED)
     namespace: dict[str, Any] = {"__builtins__": builtins}
     store = Store(Path(os.devnull))  # nothing is written: what is as small as this goes into the record
     file_watch = watch.FileWatch(os.devnull)
