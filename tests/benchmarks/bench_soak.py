@@ -148,6 +148,7 @@ def main(n_steps: int, pause_s: float) -> None:
     every = max(1, rounds // SAMPLES)
     rows: list[list[object]] = []
     wrong, n_runs = 0, 0
+    told: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name, kernel(Path(name), Path(name) / "store") as running:
         cluster = Cluster(Path(name))
         running.run("%load_ext jupyter_mlpipe")
@@ -161,7 +162,9 @@ def main(n_steps: int, pause_s: float) -> None:
         try:
             for seed in range(rounds):
                 seconds, printed = running.run_and_read(f"print(*run_until_done({seed + 1}))")
-                total, attempts = (int(word) for word in printed.split())
+                *said, result = printed.splitlines()  # said: what the notebook was told meanwhile
+                total, attempts = (int(word) for word in result.split())
+                told.update(line.partition("'")[0].strip() for line in said)
                 wrong += total != expected(seed + 1)
                 n_runs += attempts
                 if seed % every == 0 or seed == rounds - 1:
@@ -175,6 +178,8 @@ def main(n_steps: int, pause_s: float) -> None:
     print_table(head, rows)
     kills = ", ".join(f"{count} {role}" for role, count in sorted(killer.kills.items()))
     print(f"\n{rounds} rounds in {n_runs} runs; killed: {kills}; wrong results: {wrong}")
+    for line, count in told.most_common(5):
+        print(f"told {count} times: {line}")
     if wrong:
         raise SystemExit(1)
 
