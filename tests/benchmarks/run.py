@@ -25,6 +25,7 @@ BENCHMARKS = {
     "lines": "Live output",
     "chain_executor": "The executor alone",
     "parallel": "Independent steps",
+    "soak": "Steps while their processes and workers are killed",
     "reuse": "Planning alone",
     "scale": "Thousands of steps",
     "passing": "A large table through the store",
