@@ -94,12 +94,14 @@ class Extension:
         shell.prefilter_manager.unregister_checker(self._checker)
         for shown in _SHOWN:
             shell.display_formatter.mimebundle_formatter.pop(shown, None)
+        self.session.marks.close()
         self.session.link.close()
         self.session.backend.close()
 
     @_as_in_a_cell
     def before_request(self) -> None:
         """Make ready what a silent request names: front ends send them, and no other hook sees them."""
+        self.session.marks.pause()
         self.session.cell_id = _request(self.shell, "metadata").get("cellId")
         content = _request(self.shell, "content")
         if content.get("silent"):
@@ -108,6 +110,7 @@ class Extension:
     @_as_in_a_cell
     def after_request(self) -> None:
         """Make ready what the request's expressions name; note what a silent one did."""
+        self.session.marks.resume()
         content = _request(self.shell, "content")
         code = str(content.get("code", ""))
         if content.get("silent") and code.strip() and not code.lstrip().startswith(_OURS):

@@ -31,9 +31,10 @@ from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromStep, Step
-from jupyter_mlpipe.model.status import RunSnapshot
+from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.asks import Asks
+from jupyter_mlpipe.notebook.marks import Look, Marks
 from jupyter_mlpipe.notebook.running.backend import Backend
 from jupyter_mlpipe.notebook.running.background import Background
 from jupyter_mlpipe.notebook.running.config import MODES, MLPipe, notebook_name
@@ -108,6 +109,8 @@ class Session:
 
         self.runs = Runs(self.backend, self.headless, self.name, lambda: str(shell.InteractiveTB.mode))
         self.states = States()
+        self.marks = Marks(shell, self._look, lambda name: name in self.registry)
+        self.runs.on_take_up = self.marks.follow
         self.link: Link[LiveGraph] = Link(shell, Asks(self).answer)
         self.background = Background(self.registry, partial(self._begin, claim=False))
         self.here = StepsHere(
@@ -213,6 +216,9 @@ class Session:
         """Say for each step whether it would be reused or run, and why; runs nothing."""
         tasks = self.registry.tasks(targets, params)
         self.registry.check(*force)
+        return self._plan(tasks, force)
+
+    def _plan(self, tasks: Mapping[str, StepTask], force: Collection[str] = ()) -> Plan:
         return plan_steps(
             tasks,
             self.backend.store,
@@ -222,6 +228,16 @@ class Session:
             force=frozenset(force),
             environments=self.backend.runner.environments,
         )
+
+    def _look(self) -> Look:
+        """Say how the notebook stands, for its marks: what may not be reused counts as its cell left it."""
+        self.collect()
+        try:
+            plan = self._plan(self._as_made(everything=True))
+        except MLPipeError:
+            # What cannot be planned says so when its cell is run.
+            return Look(self._standing(self.states.known()), None)
+        return Look(self._standing(self.states.snapshot(plan.tasks, plan)), plan)
 
     def start(
         self,
@@ -447,10 +463,10 @@ class Session:
         self.collect()
         return error
 
-    def _as_made(self, targets: Sequence[str]) -> dict[str, StepTask]:
+    def _as_made(self, targets: Sequence[str] = (), *, everything: bool = False) -> dict[str, StepTask]:
         """Return steps and what is above them, which has been run by its own cells."""
         # A name that nothing provides is told when its line is reached, as Python does.
-        tasks = self.registry.tasks(targets, strict=False)
+        tasks = self.registry.tasks(None if everything else targets, strict=False)
         return {
             name: task if name in targets else replace(task, made=self.states.made(name))
             for name, task in tasks.items()
@@ -569,8 +585,11 @@ class Session:
     def snapshot(self, *, plan: bool = True) -> RunSnapshot:
         """Return the pipeline as people see it: the last state of each step, or what the plan says."""
         self.collect()
-        tasks = self.registry.tasks()
-        steps = self.states.snapshot(tasks, self.plan() if plan else None)
+        planned = self.plan() if plan else None
+        tasks = planned.tasks if planned is not None else self.registry.tasks()
+        return self._standing(self.states.snapshot(tasks, planned))
+
+    def _standing(self, steps: tuple[StepSnapshot, ...]) -> RunSnapshot:
         run = self.runs.last
         return RunSnapshot(steps, run.status if run else None, run.seconds if run else None)
 

@@ -39,6 +39,8 @@ class Runs:
     ----------
     last
         The one that was started last.
+    on_take_up
+        Called with each run that the notebook's names follow from then on.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Runs:
         self._pipeline = pipeline
         self._traceback_mode = traceback_mode
         self.last: Run | None = None
+        self.on_take_up: Callable[[Run], None] = lambda run: None
         self._live: list[Run] = []
         self._attached: list[Run] = []  # found again
         self._newest: dict[str, Run] = {}  # by step, of those whose results are the notebook's
@@ -91,6 +94,7 @@ class Runs:
         """Let the notebook's names follow a run, rather than earlier ones of the same steps."""
         self._live.append(run)
         self._newest.update(dict.fromkeys(run.steps, run))
+        self.on_take_up(run)
 
     def go_back(self, step: str, run: Run | None) -> None:
         """Let the names of a step follow the run that they followed before; None where that was none."""

@@ -65,6 +65,10 @@ class States:
         found = {name: run.steps[name].error for name, run in self._last_runs.items()}
         return {name: error for name, error in found.items() if error is not None}
 
+    def known(self) -> tuple[StepSnapshot, ...]:
+        """Return the last state of each step, without a plan."""
+        return tuple(replace(state, plan=None) for state in self._states.values())
+
     def snapshot(self, tasks: Mapping[str, StepTask], plan: Plan | None) -> tuple[StepSnapshot, ...]:
         """Return the steps as people see them: the last state of each, or what the plan says."""
         steps = []
