@@ -11,7 +11,8 @@ from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.execution.process.spec import NOT_BOUND
 from jupyter_mlpipe.model.component import Input
 from jupyter_mlpipe.model.pipeline import FromStep
-from jupyter_mlpipe.notebook.reading import is_registered, read_cell
+from jupyter_mlpipe.notebook.making import is_registered
+from jupyter_mlpipe.notebook.reading import read_cell
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.notebook.session import Session
@@ -52,7 +53,7 @@ def lock(session: Session, cell: str, cell_id: str | None) -> Edit:
         for name, source in reading.bindings.items()
         if name in component.reads
     ]
-    made = session.states.made(component.name) if is_registered(session, located, cell_id) else None
+    made = session.states.made(component.name) if is_registered(session, cell, cell_id) else None
     outputs, note = list(reading.writes), ""
     if made is not None and not component.outputs_declared:
         record = made[1]

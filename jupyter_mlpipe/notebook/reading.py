@@ -98,16 +98,6 @@ def read_component(located: Located, header: Header, cell_id: str | None = None)
     return replace(component, reads=reads)
 
 
-def is_registered(session: Session, located: Located, cell_id: str | None) -> bool:
-    """Tell whether a cell's component is registered as its text stands."""
-    placed = session.registry.placed.get(session.component_of(cell_id) or "")
-    if placed is None:
-        return False
-    header, _, body = placed.component.cell.partition("\n")
-    typed = f"%%component {located.header}".split()
-    return header.split() == typed and body.strip("\n") == located.body.strip("\n")
-
-
 def _binding(
     session: Session, component: Component, placed: Placed | None, own: set[str], name: str
 ) -> Binding | None:

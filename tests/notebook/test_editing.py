@@ -15,7 +15,8 @@ CELLS = {
     "parameters": "%%parameters\nseed = 7",
     "load": "%%component load\ndf = [3, 1, 2]\nconnection = open('notes', 'w')",
     "clean": "%%component clean\ndf = sorted(df)\nplt.title('sorted')",
-    "fit": "%%component fit --cpus 1\nmodel = [helper(x) + math.sqrt(seed) + exp(rate) for x in df]\nsize = len(df)",
+    "fit": "%%component fit --cpus 1\n"
+    "model = [helper(x) + math.sqrt(seed) + exp(rate) for x in df]\nsize = len(df)",
 }
 
 
