@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from jupyter_mlpipe.cells.header import Header
-from jupyter_mlpipe.cells.judge import Above, Judgement, judge
+from jupyter_mlpipe.cells.judge import Above, Judgement, judge, names_bound
 from jupyter_mlpipe.cells.lines import has_our_line, is_about_pipeline, take_line
 from jupyter_mlpipe.cells.located import Located
 from jupyter_mlpipe.cells.naming import suggest_name
@@ -58,7 +58,11 @@ def to_component(cell: str, taken: Collection[str] = ()) -> Edit:
         raise UsageError("This cell is empty: write its code first.")
     judged = judge(cell, Above())
     named = judge(cell.lstrip().partition("\n")[2], Above()) if cell.lstrip().startswith("%%") else judged
-    name = suggest_name(named.tree, named.binds, taken) if named.tree is not None else _free("step", taken)
+    name = _free("step", taken)
+    if named.tree is not None:
+        name = suggest_name(named.tree, named.binds or names_bound(cell), taken)
+        if named.kind == "leave" and name.startswith("show"):
+            name = _free("setup", taken)  # imports, functions: it shows nothing
     before = "%%component "
     start, end = len(before), len(before) + len(name)
     return Edit(0, 0, f"{before}{name}\n", (start, end), _note(named))

@@ -16,10 +16,12 @@ from jupyter_mlpipe.model.component import Input
     [
         ("df = pd.read_csv('x')\n", "%%component read_df"),
         ("%%time\nmodel = LinearRegression().fit(X, y)", "%%component fit_model"),
-        ("import os", "%%component show"),
+        ("import os", "%%component setup"),
+        ("seed = 7", "%%component seed"),
+        ("print(1)", "%%component show"),
         ("x = (", "%%component step_2"),
         ("%%bash\nls", "%%component show"),
-        ("\n\n  # only a word", "%%component show"),
+        ("\n\n  # only a word", "%%component setup"),
     ],
 )
 def test_a_cell_becomes_a_component_and_is_the_same_again(cell: str, line: str) -> None:

@@ -26,7 +26,8 @@ def notebook(kernel: Kernel) -> Kernel:
         kernel.run(cell, cell_id=cell_id).check()
     kernel.run(
         "from jupyter_mlpipe.notebook.checking import check_cell\n"
-        "from jupyter_mlpipe.notebook.editing import lock, to_component\n"
+        "from jupyter_mlpipe.notebook.editing import lock\n"
+        "from jupyter_mlpipe.notebook.cellcommands import AT_ONCE, BETWEEN_CELLS\n"
         "from jupyter_mlpipe.notebook.extension import current_session\n"
         "session = current_session()"
     ).check()
@@ -43,6 +44,14 @@ def lock(kernel: Kernel, cell: str, cell_id: str) -> str:
     code = f"edit = lock(session, {cell!r}, {cell_id!r})\nprint(edit.apply({cell!r}) + '|' + edit.note)"
     result = kernel.run(code)
     return result.printed.strip() if result.status == "ok" else str((result.error or {})["evalue"])
+
+
+def ask(kernel: Kernel, do: str, **asked: Any) -> dict[str, Any]:
+    """Return the kernel's answer, or what its error says."""
+    result = kernel.run(f"print({{**AT_ONCE, **BETWEEN_CELLS}}[{do!r}](session, {asked!r}))")
+    if result.status != "ok":
+        return {"error": str((result.error or {})["evalue"])}
+    return dict(ast.literal_eval(result.printed))
 
 
 def test_a_cell_is_read_as_it_would_be_run(notebook: Kernel) -> None:
@@ -102,6 +111,51 @@ def test_a_locked_signature_is_what_the_step_does(notebook: Kernel) -> None:
     assert "is no Python yet" in lock(notebook, "%%component x\ny = (", "x")
     assert "is a function" in lock(notebook, "%%component x -> y\ndef f():\n    return 1", "x")
     assert "has no %%component line" in lock(notebook, "x = 1", "x")
+
+
+def test_what_a_page_is_told_counts_as_a_browser_does(notebook: Kernel) -> None:
+    text = "%%component other\nname = '𝒳𝒴' + modle\n"
+    assert ask(notebook, "check", cell="other", text=text)["at"] == 17
+    text = "%%component other(𝒳) -> z\nz = '𝒳'"
+    (flaw,) = ask(notebook, "check", cell="other", text=text.replace("z =", "y ="))["flaws"]
+    assert (flaw["from"], flaw["to"]) == (25, 26)
+    edit = ask(notebook, "plain", cell="other", text=text)
+    assert (edit["from"], edit["to"], edit["insert"]) == (0, 27, "")
+    edit = ask(notebook, "component", cell="other", text="name = '𝒳'")
+    assert (edit["from"], edit["insert"]) == (0, "%%component name\n")
+    assert edit["select"] == [12, 16]
+    locked = ask(notebook, "lock", cell="other", text="%%component 𝒳 --cpus 2\nz = model")
+    assert (locked["from"], locked["to"], locked["insert"]) == (14, 14, "(model) -> z")
+    assert "already" in ask(notebook, "component", cell="fit", text=CELLS["fit"])["error"]
+
+
+def test_cells_that_were_edited_run_before_a_run_of_steps(notebook: Kernel) -> None:
+    texts = {**CELLS, "clean": CELLS["clean"] + "\n# edited"}
+    for cell, how, first in [
+        ("fit", "only", []),
+        ("fit", "to", ["clean"]),
+        ("load", "to", []),
+        ("load", "from", ["clean"]),
+        ("clean", "only", ["clean"]),
+        ("other", "to", ["other"]),
+    ]:
+        assert ask(notebook, "edited", cell=cell, how=how, texts=texts)["first"] == first
+
+
+def test_an_edit_is_accepted_before_its_cell_has_run_and_taken_back(notebook: Kernel) -> None:
+    edited = CELLS["fit"].replace("len(df)", "len(df) + 0")
+    answer = ask(notebook, "accept", cell="fit", text=edited)
+    assert answer["text"].startswith("fit: accepted as unchanged: code changed\nits kept result counts")
+    assert "accept" not in answer["text"].partition("\n")[2]
+    assert notebook.run(edited, cell_id="fit").check().status_of_step == "reused"
+    assert "would be reused" in ask(notebook, "why", cell="fit")["text"]
+    answer = ask(notebook, "revoke", cell="fit")
+    assert answer["text"] == "fit: no longer accepted: code changed"
+    assert "code changed" in ask(notebook, "why", cell="fit")["text"]
+    assert ask(notebook, "edited", cell="fit", how="only", texts={"fit": edited})["first"] == []
+    assert "as a step yet" in ask(notebook, "why", cell="plain")["error"]
+    assert "is no Python" in ask(notebook, "accept", cell="fit", text="%%component fit\nx = (")["error"]
+    assert "no %%component line" in ask(notebook, "accept", cell="fit", text="x = 1")["error"]
 
 
 def test_a_cell_whose_line_was_taken_out_is_no_step_once_it_has_run(kernel: Kernel) -> None:
