@@ -13,9 +13,10 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from jupyter_mlpipe.cells.compile import compile_cell
 from jupyter_mlpipe.cells.header import Header, parse_header
-from jupyter_mlpipe.cells.located import Located
+from jupyter_mlpipe.cells.located import Located, locate
 from jupyter_mlpipe.cells.magics import expand_magics
 from jupyter_mlpipe.cells.names import BUILTINS
+from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import Binding, FromNotebook, FromParameter, FromStep
@@ -96,6 +97,18 @@ def read_component(located: Located, header: Header, cell_id: str | None = None)
     # That it reads the shell is IPython's doing.
     reads = tuple(name for name in component.reads if name != "get_ipython")
     return replace(component, reads=reads)
+
+
+def names_of(cell: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what the body of a component's cell reads and binds, whatever its header says."""
+    located = locate(cell)
+    if located is None:
+        return (), ()
+    try:
+        component = read_component(located, Header("cell"))
+    except (MLPipeError, SyntaxError):
+        return (), ()
+    return component.reads, component.outputs
 
 
 def _binding(
