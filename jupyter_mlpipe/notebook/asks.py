@@ -46,17 +46,8 @@ class Asks:
     def _run(self, graph: LiveGraph, how: str, step: object) -> None:
         """Start a run, and show it in the graph that it was asked for in."""
         session = self._session
-        targets: list[str] | None = None
-        force: list[str] = []
         try:
-            if how != "all":
-                name = str(step)
-                session.registry.check(name)
-                targets = [name]
-                if how == "from":
-                    targets = pipeline.descendants(session.registry.upstream(), targets)
-                elif how == "force":
-                    force = targets
+            targets, force = choose(session, how, step)
             with session.here.aside():
                 session.start(
                     targets,
@@ -66,3 +57,15 @@ class Asks:
             graph.say("")
         except MLPipeError as error:
             graph.say(str(error))
+
+
+def choose(session: Session, how: str, step: object) -> tuple[list[str] | None, list[str]]:
+    """Return what to run, None for all, and what of it to force: `how` is of a step, or ``all``."""
+    if how == "all":
+        return None, []
+    name = str(step)
+    session.registry.check(name)
+    targets = [name]
+    if how == "from":
+        targets = pipeline.descendants(session.registry.upstream(), targets)
+    return targets, targets if how == "force" else []

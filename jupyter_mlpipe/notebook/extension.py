@@ -70,6 +70,9 @@ class Extension:
         make_figures_showable(shell)
         for shown, bundle in _SHOWN.items():
             shell.display_formatter.mimebundle_formatter.for_type(shown, bundle)
+        self.session.link.listen()
+        if not self.session.headless.active:
+            self.session.cells_comm.open()
         self._say_what_goes_on()
 
     def _say_what_goes_on(self) -> None:
@@ -95,6 +98,8 @@ class Extension:
         for shown in _SHOWN:
             shell.display_formatter.mimebundle_formatter.pop(shown, None)
         self.session.marks.close()
+        self.session.cells.close()
+        self.session.cells_comm.close()
         self.session.link.close()
         self.session.backend.close()
 

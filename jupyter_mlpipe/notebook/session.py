@@ -34,6 +34,8 @@ from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.asks import Asks
+from jupyter_mlpipe.notebook.cellsasks import CellsAsks
+from jupyter_mlpipe.notebook.cellsview import CellsView
 from jupyter_mlpipe.notebook.marks import Look, Marks
 from jupyter_mlpipe.notebook.running.backend import Backend
 from jupyter_mlpipe.notebook.running.background import Background
@@ -42,6 +44,7 @@ from jupyter_mlpipe.notebook.running.headless import Headless
 from jupyter_mlpipe.notebook.running.here import HereCell, StepsHere
 from jupyter_mlpipe.notebook.running.moving import Moving
 from jupyter_mlpipe.notebook.running.runs import Runs
+from jupyter_mlpipe.notebook.show.cellscomm import CellsComm
 from jupyter_mlpipe.notebook.show.cellview import (
     CellView,
     detached_outputs,
@@ -111,7 +114,9 @@ class Session:
         self.states = States()
         self.marks = Marks(shell, self._look, lambda name: name in self.registry)
         self.runs.on_take_up = self.marks.follow
-        self.link: Link[LiveGraph] = Link(shell, Asks(self).answer)
+        self.link: Link[LiveGraph] = Link(shell, Asks(self).answer, CellsAsks(self).answer)
+        self.cells_comm = CellsComm(shell)
+        self.cells = CellsView(self.marks, self.runs, self.cells_comm.send)
         self.background = Background(self.registry, partial(self._begin, claim=False))
         self.here = StepsHere(
             shell,

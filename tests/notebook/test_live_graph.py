@@ -170,4 +170,4 @@ def test_programs_that_run_notebooks_get_no_widget(kernel: Kernel) -> None:
     kernel.run("%%component one\nx = 1").check()
     kernel.run("%pipeline show").check()
     assert kernel.value("'anywidget' in __import__('sys').modules") is False
-    assert kernel.comms == []
+    assert [comm["data"] for comm in kernel.comms] == [{"here": True}]
