@@ -52,21 +52,23 @@ def _edited(session: Session, asked: Asked) -> Answer:
     """Return which cells have to be run before a run of a cell's step is what the page shows.
 
     ``how`` is as in a run; ``texts`` holds the page's cells by id. ``step`` is the step, "" where
-    the cell has not been registered.
+    the cell has not been registered, ``status`` how it ended last.
     """
     cell, how = _cell(asked), asked.get("how")
     name = session.component_of(cell)
     given = asked.get("texts")
     texts = {str(key): str(text) for key, text in given.items()} if isinstance(given, dict) else {}
     if name is None or name not in session.registry:
-        return {"step": "", "first": [cell]}
+        return {"step": "", "first": [cell], "status": ""}
     upstream = session.registry.upstream()
     steps = [name] if how == "only" else graph.ancestors(upstream, [name])
     if how == "from":
         steps = graph.ancestors(upstream, graph.descendants(upstream, [name]))
     ids = [session.registry.placed[step].component.cell_id for step in steps]
     first = [i for i in ids if i in texts and not is_registered(session, texts[i], i)]
-    return {"step": name, "first": first}
+    run = session.states.run_of(name)
+    status = run.steps[name].status if run is not None else ""
+    return {"step": name, "first": first, "status": status}
 
 
 def _why(session: Session, asked: Asked) -> Answer:

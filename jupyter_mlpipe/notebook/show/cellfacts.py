@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jupyter_mlpipe.execution.runs.accept import is_accepted
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.show.graphfacts import State, step_facts
@@ -26,6 +27,7 @@ def _facts(step: StepSnapshot) -> State:
         "cell": step.cell_id or "",
         "reads": [[plain(name), plain(source)] for name, source in step.reads.items()],
         "stale": step.is_stale,
+        "accepted": is_accepted(step.reasons),
         "took": describe_seconds(took) if took else "",
     }
 
