@@ -13,6 +13,8 @@ export interface CellFacts extends StepState {
   reads: [string, string][];
   /** Whether what it made no longer matches the notebook. */
   stale: boolean;
+  /** Whether somebody let an edit of it count as unchanged. */
+  accepted: boolean;
 }
 
 export interface PipelineState {
@@ -30,7 +32,8 @@ function toFacts(name: string, value: Part): CellFacts {
     name,
     cell: text(value.cell),
     reads: list(value.reads).map(read => [text(list(read)[0]), text(list(read)[1])]),
-    stale: value.stale === true
+    stale: value.stale === true,
+    accepted: value.accepted === true
   };
 }
 

@@ -28,6 +28,11 @@ export class Pipeline implements IDisposable {
     return this.link?.state ?? START;
   }
 
+  /** Whether its kernel has our package. */
+  get isLive(): boolean {
+    return this.link?.isLive === true;
+  }
+
   get changed(): ISignal<this, void> {
     return this._changed;
   }
