@@ -6,17 +6,20 @@ A question is `{"cells": true, "id": 7, "do": "step", "step": "fit"}`, its answe
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.runs.past import list_runs, tell_runs
+from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.notebook import cellcommands
 from jupyter_mlpipe.notebook.asks import choose
 from jupyter_mlpipe.notebook.show.cellfacts import to_run
 from jupyter_mlpipe.notebook.show.clusterview import describe_workers
 from jupyter_mlpipe.notebook.show.words import plain
 from jupyter_mlpipe.notebook.stepview import step_detail
+from jupyter_mlpipe.store.history import RunEntry
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.notebook.session import Session
@@ -70,9 +73,18 @@ def _stop(session: Session, asked: Asked) -> Answer:
 
 
 def _runs(session: Session, asked: Asked) -> Answer:
-    told = tell_runs(list_runs(session.backend.store, session.name, _MOST_RUNS))
+    going_on = [_entry(run) for run in reversed(session.runs.live) if run.status == "running"]
+    ended = list_runs(session.backend.store, session.name, _MOST_RUNS)
+    own = {entry.id for entry in going_on}
+    told = tell_runs([*going_on, *(entry for entry in ended if entry.id not in own)][:_MOST_RUNS])
     rows = [[plain(str(cell), 60) for cell in row] for row in told.rows]
     return {"columns": list(told.columns), "rows": rows}
+
+
+def _entry(run: Run) -> RunEntry:
+    """Return a run as the history will have it, which is written at its end."""
+    details = {"targets": list(run.targets), "steps": {}, "parameters": {}}
+    return RunEntry(run.id, run.pipeline, run.status, time.time() - run.seconds, run.seconds, details)
 
 
 def _workers(session: Session, asked: Asked) -> Answer:

@@ -120,9 +120,9 @@ def test_a_busy_kernel_answers_for_its_steps(notebook: Kernel, tmp_path: Path) -
     assert (worker["used"], worker["share"] > 0) == ("CPU=1 by slow", True)
     assert lab.ask("runs")["rows"][0][2:4] == ["slow", "running"]
     (tmp_path / "go").touch()
-    notebook.listen(lambda: [m for m in lab.messages if m.get("log") == "more\n"])
-    notebook.wait(busy).check()
+    assert notebook.wait(busy).check().facts["cell_id"] == "c-s"
     lab.wait_for(slow="succeeded reuse")
+    notebook.listen(lambda: [m for m in lab.messages if m.get("log") == "more\n"])
 
 
 def test_what_cannot_be_done_is_said(notebook: Kernel) -> None:
@@ -134,3 +134,15 @@ def test_what_cannot_be_done_is_said(notebook: Kernel) -> None:
     notebook.listen(lambda: {"gone": True} in lab.messages)
     notebook.run("%load_ext jupyter_mlpipe").check()
     assert lab.messages[-1] == {"here": True}
+
+
+def test_a_page_that_asks_does_not_disturb_the_cell_that_runs(notebook: Kernel, tmp_path: Path) -> None:
+    plot = "%matplotlib inline\nimport matplotlib.pyplot as plt\nfigure, axes = plt.subplots()\n"
+    busy = notebook.start(plot + "print('drawn')\n" + WAIT.format(name="go") + "_ = axes.plot([1, 2])")
+    notebook.listen(lambda: notebook.result_of(busy).printed == "drawn\n")
+    lab = Lab(notebook)
+    lab.ask("hello")
+    lab.ask("step", step="a")
+    (tmp_path / "go").touch()
+    notebook.wait(busy).check()
+    assert [output["type"] for output in notebook.result_of(busy).own] == ["stream", "display_data"]

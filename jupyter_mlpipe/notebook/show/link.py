@@ -104,7 +104,9 @@ class Link(Generic[_Graph]):
                 self._widget.on_msg(lambda widget, content, buffers: self._hear(content))
 
     def _opened(self, comm: Any, message: Message) -> None:
-        comm.on_msg(lambda message: self._hear(message["content"]["data"]))
+        # Not by `on_msg`, which triggers IPython's events for requests: those would show the figures of the
+        # cell that runs meanwhile, from another thread and half drawn.
+        comm.handle_msg = lambda message: self._hear(message["content"]["data"])
 
     def _hear(self, content: Any) -> None:
         if not isinstance(content, dict):
