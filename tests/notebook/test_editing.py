@@ -64,7 +64,7 @@ def test_a_cell_is_read_as_it_would_be_run(notebook: Kernel) -> None:
     assert inferred(CELLS["fit"], "fit") == "seed, rate, df (clean) → model, size"
     assert inferred(CELLS["clean"], "clean") == "df (load) → df"
     assert inferred("%%component other\nplt.plot(model); y = [m + exp(1) for m in model]") == "model → y"
-    assert inferred("%%component other\nfound = later.mean() + size") == "size, later? → found"
+    assert inferred("%%component other\nfound = later.mean() + size") == "later?, size → found"
     assert inferred("%%component other(model)\nz = model") == "→ z"
     assert inferred("%%component other -> z\nz = model") == "model"
     assert inferred("%%component other(model) -> z\nz = model") == ""
