@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.errors import MLPipeError, UsageError
 from jupyter_mlpipe.model import graph as pipeline
 from jupyter_mlpipe.notebook.show.live import LiveGraph
 from jupyter_mlpipe.notebook.stepview import step_detail
@@ -66,6 +66,10 @@ def choose(session: Session, how: str, step: object) -> tuple[list[str] | None, 
     name = str(step)
     session.registry.check(name)
     targets = [name]
+    if how == "only":
+        plan = session.plan(targets)
+        if above := [step for step in plan if step != name and plan[step].decision != "reuse"]:
+            raise UsageError(f"Above '{name}', {', '.join(above)} would have to run first: use Run to Here.")
     if how == "from":
         targets = pipeline.descendants(session.registry.upstream(), targets)
     return targets, targets if how == "force" else []
