@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.model import graph as pipeline
 from jupyter_mlpipe.notebook.show.live import LiveGraph
 from jupyter_mlpipe.notebook.stepview import step_detail
@@ -13,7 +14,7 @@ from jupyter_mlpipe.notebook.stepview import step_detail
 if TYPE_CHECKING:
     from jupyter_mlpipe.notebook.session import Session
 
-_HOWS = ("all", "to", "from", "force")
+_HOWS = ("all", "to", "from", "force", "stale")
 
 
 class Asks:
@@ -48,7 +49,16 @@ class Asks:
         session = self._session
         targets: list[str] | None = None
         force: list[str] = []
+
+        def begin(run: Run) -> None:
+            session.background.add(graph.follow(run))
+
         try:
+            if how == "stale":
+                with session.here.aside():
+                    session.run_stale(begin)
+                graph.say("")
+                return
             if how != "all":
                 name = str(step)
                 session.registry.check(name)
@@ -58,11 +68,7 @@ class Asks:
                 elif how == "force":
                     force = targets
             with session.here.aside():
-                session.start(
-                    targets,
-                    force=force,
-                    begin=lambda run: session.background.add(graph.follow(run)),
-                )
+                session.start(targets, force=force, begin=begin)
             graph.say("")
         except MLPipeError as error:
             graph.say(str(error))

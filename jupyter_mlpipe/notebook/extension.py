@@ -94,6 +94,7 @@ class Extension:
         shell.prefilter_manager.unregister_checker(self._checker)
         for shown in _SHOWN:
             shell.display_formatter.mimebundle_formatter.pop(shown, None)
+        self.session.auto.close()
         self.session.marks.close()
         self.session.link.close()
         self.session.backend.close()

@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class Look(NamedTuple):
-    """What a plan says of the notebook as it stands; no plan where one cannot be made."""
+    """What a plan says of the notebook as it stands; no plan where none can be made, or is wanted."""
 
     snapshot: RunSnapshot
     plan: Plan | None
@@ -46,8 +46,12 @@ class Marks:
 
     Attributes
     ----------
+    acts
+        What is done about each plan, in the main thread; while there is something, plans are made.
     seconds
         What the last plan took.
+    n_cells
+        How many cells have ended.
     """
 
     def __init__(self, shell: Any, look: Callable[[], Look], knows: Callable[[str], bool]) -> None:
@@ -59,11 +63,13 @@ class Marks:
         self._n_listeners = 0
         self._told: dict[int, RunSnapshot] = {}
         self._failed: set[int] = set()
+        self.acts: Callable[[Look], None] | None = None
         self._changed = threading.Event()
         self._thread: threading.Thread | None = None
         self._found: Look | None = None
         self._n_looks = 0
         self._runs: list[tuple[Run, int]] = []  # each with how many plans there were when it began
+        self.n_cells = 0
         self._is_busy = False
         self._is_due = False
         self._timer: object | None = None
@@ -94,7 +100,9 @@ class Marks:
     def latest(self) -> RunSnapshot | None:
         """Return the pipeline as it stands; None where nobody has listened so far."""
         with self._lock:
-            found, runs, n_looks = self._found, list(self._runs), self._n_looks
+            found, n_looks = self._found, self._n_looks
+            # One by itself that is dropped has done nothing to the notebook.
+            runs = [(r, n) for r, n in self._runs if not (r.by_itself and r.status == "cancelled")]
         if found is None and not runs:
             return None
         plan = found.plan.decided if found is not None and found.plan is not None else {}
@@ -104,10 +112,10 @@ class Marks:
                 if self._knows(name):
                     known = plan[name].work if began < n_looks and name in plan else made.work
                     steps[name] = _after(steps.get(name), made.snapshot(), is_as_planned=made.work == known)
-        last = runs[-1][0] if runs else None
+        last = next((run for run, _ in reversed(runs) if run.status == "running"), None)
+        last = last or (runs[-1][0] if runs else None)
         if last is None:
-            assert found is not None
-            return found.snapshot
+            return found.snapshot if found is not None else None
         return RunSnapshot(tuple(steps.values()), last.status, last.seconds)
 
     # -- what happens in the notebook ------------------------------------------------------------
@@ -120,11 +128,12 @@ class Marks:
     def resume(self) -> None:
         """Note that a cell has ended, which may have changed anything."""
         self._is_busy = False
+        self.n_cells += 1
         self._is_due = True
         self._start_timer()
 
     def follow(self, run: Run) -> None:
-        """Note that a run was started whose results are the notebook's."""
+        """Note that a run was started whose results are, or may become, the notebook's."""
         with self._lock:
             self._runs.append((run, self._n_looks))
         run.subscribe(self._hear)
@@ -151,12 +160,14 @@ class Marks:
             self._found = found
             self._n_looks += 1
             self._runs = [(run, n) for run, n in self._runs if run.id not in ended]
+        if self.acts is not None:
+            self.acts(found)
         self._changed.set()
 
     @property
     def is_wanted(self) -> bool:
-        """Whether anybody listens."""
-        return bool(self._listeners)
+        """Whether anybody wants to know."""
+        return bool(self._listeners) or self.acts is not None
 
     @property
     def is_busy(self) -> bool:
@@ -166,6 +177,7 @@ class Marks:
     def close(self) -> None:
         """Tell nobody any more."""
         self._stop_timer()
+        self.acts = None
         with self._lock:
             self._listeners.clear()
         self._changed.set()
@@ -174,8 +186,7 @@ class Marks:
 
     @property
     def _loop(self) -> Any:
-        kernel = getattr(self._shell, "kernel", None)
-        return getattr(kernel, "io_loop", None)
+        return io_loop(self._shell)
 
     def _start_timer(self) -> None:
         """Plan once the kernel has been quiet; in the main thread."""
@@ -220,6 +231,11 @@ class Marks:
             if number not in self._failed:  # once: what fails once fails ten times a second
                 self._failed.add(number)
                 _log.exception("A listener of the pipeline's marks failed")
+
+
+def io_loop(shell: Any) -> Any:
+    """Return the loop of the kernel's main thread, which comes by between cells; None without a kernel."""
+    return getattr(getattr(shell, "kernel", None), "io_loop", None)
 
 
 def _after(before: StepSnapshot | None, step: StepSnapshot, *, is_as_planned: bool) -> StepSnapshot:
