@@ -157,6 +157,7 @@ def _live_graph(session: Session, *, follows_all: bool = False) -> LiveGraph:
         session.link if cell_id is not None else None,
         cell_id=cell_id,
         follows_all=follows_all,
+        subscribe=session.marks.subscribe if follows_all else None,
         saved=session.headless.active,
     )
 
