@@ -102,6 +102,7 @@ class Extension:
     @_as_in_a_cell
     def before_request(self) -> None:
         """Make ready what a silent request names: front ends send them, and no other hook sees them."""
+        self.session.bindings.settle()
         self.session.marks.pause()
         self.session.cell_id = _request(self.shell, "metadata").get("cellId")
         content = _request(self.shell, "content")

@@ -35,6 +35,7 @@ from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.asks import Asks
 from jupyter_mlpipe.notebook.auto import Auto
+from jupyter_mlpipe.notebook.binding import Bindings
 from jupyter_mlpipe.notebook.marks import Look, Marks
 from jupyter_mlpipe.notebook.running.backend import Backend
 from jupyter_mlpipe.notebook.running.background import Background
@@ -116,6 +117,7 @@ class Session:
         self.runs.on_take_up = self.marks.follow
         self.auto = Auto(self)
         self.runs.on_launch = self.auto.note_launch
+        self.bindings = Bindings(self)
         self._views: dict[str, CellView] = {}  # what the cell of each component shows
         self.link: Link[LiveGraph] = Link(shell, Asks(self).answer)
         self.background = Background(self.registry, partial(self._begin, claim=False))
@@ -167,14 +169,15 @@ class Session:
         before = self._cells.get(component.cell_id or "")
         around = self.settings.unsettled, self.settings.set_by(component.name)
         is_to_run = component.options.run and self._mode_of(component) != "register"
-        try:
-            task = self.registry.add(component, *around, is_to_run=is_to_run)
-        except PlaceError:
-            if not self.runs.live:
-                raise
-            # A step that still runs may be making it.
-            self.wait()
-            task = self.registry.add(component, *around)
+        with self.bindings.giving_way(component):
+            try:
+                task = self.registry.add(component, *around, is_to_run=is_to_run)
+            except PlaceError:
+                if not self.runs.live:
+                    raise
+                # A step that still runs may be making it.
+                self.wait()
+                task = self.registry.add(component, *around)
         if before and before != component.name and before in self.registry:
             self.remove(before)
         if component.cell_id:
@@ -208,6 +211,7 @@ class Session:
                 value = convert(parameter, self.registry.overrides[name])
             self.registry.parameters[name] = parameter
             self.names.bind(name, value, PARAMETERS)
+        self.bindings.note_declared(declared)
         return {name: self.shell.user_ns[name] for name in declared}
 
     # -- planning and running --------------------------------------------------------------------
