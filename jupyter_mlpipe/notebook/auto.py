@@ -196,7 +196,7 @@ class Auto:
             self.problem = str(error)
             return
         self._wishes = {name: wish_of(step.task) for name, step in self._run.steps.items()}
-        session.marks.follow(self._run)
+        session.marks.follow(self._run, is_bound=False)
 
     def _is_wanted(self, run: Run) -> bool:
         """Tell whether what a run gave is the notebook's; what no step has to answer for is not."""

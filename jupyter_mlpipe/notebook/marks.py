@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from jupyter_mlpipe.execution.runs.plan import Plan
 from jupyter_mlpipe.execution.runs.run import Run
-from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
+from jupyter_mlpipe.model.status import ENDED, RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.steps.states import MADE
 
 Listener = Callable[[RunSnapshot], None]
@@ -32,6 +32,14 @@ class Look(NamedTuple):
 
     snapshot: RunSnapshot
     plan: Plan | None
+
+
+class _Followed(NamedTuple):
+    """A run, with how many plans there were when it began."""
+
+    run: Run
+    n_looks: int
+    is_bound: bool
 
 
 class Marks:
@@ -68,7 +76,7 @@ class Marks:
         self._thread: threading.Thread | None = None
         self._found: Look | None = None
         self._n_looks = 0
-        self._runs: list[tuple[Run, int]] = []  # each with how many plans there were when it began
+        self._runs: list[_Followed] = []
         self.n_cells = 0
         self._is_busy = False
         self._is_due = False
@@ -101,19 +109,24 @@ class Marks:
         """Return the pipeline as it stands; None where nobody has listened so far."""
         with self._lock:
             found, n_looks = self._found, self._n_looks
-            # One by itself that is dropped has done nothing to the notebook.
-            runs = [(r, n) for r, n in self._runs if not (r.by_itself and r.status == "cancelled")]
+            # One that is dropped before it is bound has done nothing to the notebook.
+            runs = [f for f in self._runs if f.is_bound or f.run.status != "cancelled"]
         if found is None and not runs:
             return None
         plan = found.plan.decided if found is not None and found.plan is not None else {}
         steps = {step.name: step for step in found.snapshot.steps} if found is not None else {}
-        for run, began in runs:
-            for name, made in run.steps.items():
+        for followed in runs:
+            run = followed.run
+            for name in run.steps if followed.is_bound else run.targets:
                 if self._knows(name):
-                    known = plan[name].work if began < n_looks and name in plan else made.work
-                    steps[name] = _after(steps.get(name), made.snapshot(), is_as_planned=made.work == known)
-        last = next((run for run, _ in reversed(runs) if run.status == "running"), None)
-        last = last or (runs[-1][0] if runs else None)
+                    made = run.steps[name]
+                    known = plan[name].work if followed.n_looks < n_looks and name in plan else made.work
+                    state = made.snapshot()
+                    if not followed.is_bound and state.status in ENDED:
+                        state = replace(state, status="waiting")  # for the others, to be bound with them
+                    steps[name] = _after(steps.get(name), state, is_as_planned=made.work == known)
+        last = next((f.run for f in reversed(runs) if f.run.status == "running"), None)
+        last = last or (runs[-1].run if runs else None)
         if last is None:
             return found.snapshot if found is not None else None
         return RunSnapshot(tuple(steps.values()), last.status, last.seconds)
@@ -132,10 +145,10 @@ class Marks:
         self._is_due = True
         self._start_timer()
 
-    def follow(self, run: Run) -> None:
-        """Note that a run was started whose results are, or may become, the notebook's."""
+    def follow(self, run: Run, *, is_bound: bool = True) -> None:
+        """Note that a run was started whose results are the notebook's, or will be once they are bound."""
         with self._lock:
-            self._runs.append((run, self._n_looks))
+            self._runs.append(_Followed(run, self._n_looks, is_bound))
         run.subscribe(self._hear)
 
     def request(self) -> None:
@@ -152,14 +165,14 @@ class Marks:
         self._is_due = False
         began = time.perf_counter()
         # Before: what they made is taken over by the look.
-        ended = {run.id for run, _ in self._runs if run.status != "running"}
+        ended = {f.run.id for f in self._runs if f.run.status != "running"}
         with self._shell.builtin_trap:  # as in a cell: libraries call `get_ipython` to see where they are
             found = self._look()
         self.seconds = time.perf_counter() - began
         with self._lock:
             self._found = found
             self._n_looks += 1
-            self._runs = [(run, n) for run, n in self._runs if run.id not in ended]
+            self._runs = [f for f in self._runs if f.run.id not in ended]
         if self.acts is not None:
             self.acts(found)
         self._changed.set()

@@ -12,9 +12,9 @@ _LISTEN = """
 import json as _json, os as _os
 from jupyter_mlpipe.notebook.extension import current_session as _session
 def _listen(snapshot):
-    with open("marks.new", "w") as _file:
+    with open(f"marks-{_os.getpid()}.new", "w") as _file:
         _file.write(_json.dumps(snapshot.to_json()))
-    _os.replace("marks.new", "marks.json")
+    _os.replace(_file.name, f"marks-{_os.getpid()}.json")
 _stop = _session().marks.subscribe(_listen)
 """
 
@@ -28,7 +28,7 @@ class Marks:
 
     @property
     def steps(self) -> dict[str, dict[str, Any]]:
-        path = self.kernel.folder / "marks.json"
+        path = self.kernel.folder / f"marks-{self.kernel.pid}.json"
         return dict(json.loads(path.read_text())["steps"]) if path.exists() else {}
 
     @property
