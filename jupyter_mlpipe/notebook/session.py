@@ -36,6 +36,8 @@ from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.asks import Asks
 from jupyter_mlpipe.notebook.auto import Auto
 from jupyter_mlpipe.notebook.binding import Bindings
+from jupyter_mlpipe.notebook.cellsasks import CellsAsks
+from jupyter_mlpipe.notebook.cellsview import CellsView
 from jupyter_mlpipe.notebook.marks import Look, Marks
 from jupyter_mlpipe.notebook.running.backend import Backend
 from jupyter_mlpipe.notebook.running.background import Background
@@ -44,6 +46,7 @@ from jupyter_mlpipe.notebook.running.headless import Headless
 from jupyter_mlpipe.notebook.running.here import HereCell, StepsHere
 from jupyter_mlpipe.notebook.running.moving import Moving
 from jupyter_mlpipe.notebook.running.runs import Runs
+from jupyter_mlpipe.notebook.show.cellscomm import CellsComm
 from jupyter_mlpipe.notebook.show.cellview import (
     CellView,
     detached_outputs,
@@ -119,7 +122,9 @@ class Session:
         self.runs.on_launch = self.auto.note_launch
         self.bindings = Bindings(self)
         self._views: dict[str, CellView] = {}  # what the cell of each component shows
-        self.link: Link[LiveGraph] = Link(shell, Asks(self).answer)
+        self.link: Link[LiveGraph] = Link(shell, Asks(self).answer, CellsAsks(self).answer)
+        self.cells_comm = CellsComm(shell)
+        self.cells = CellsView(self.marks, self.runs, self.cells_comm.send)
         self.background = Background(self.registry, partial(self._begin, claim=False))
         self.here = StepsHere(
             shell,
@@ -314,12 +319,12 @@ class Session:
             self.collect()
         return run
 
-    def run_stale(self, begin: Callable[[Run], None] | None = None) -> Run:
-        """Start a run of what is stale."""
+    def stale_steps(self) -> list[str]:
+        """Return what is stale, to be run; raises UsageError where nothing is."""
         names = [step.name for step in stale_steps(self.look().snapshot)]
         if not names:
             raise UsageError("Nothing is stale.")
-        return self.start(names, begin=begin, as_made=True)
+        return names
 
     def launch_by_itself(self, steps: Sequence[str]) -> Run:
         """Start a run that nobody asked for: the notebook's names do not follow it before it has ended."""

@@ -182,7 +182,7 @@ def test_programs_that_run_notebooks_get_no_widget(kernel: Kernel) -> None:
     kernel.run("%%component one\nx = 1").check()
     kernel.run("%pipeline show").check()
     assert kernel.value("'anywidget' in __import__('sys').modules") is False
-    assert kernel.comms == []
+    assert [comm["data"] for comm in kernel.comms] == [{"here": True}]
 
 
 def test_a_graph_of_the_pipeline_follows_edits_and_runs_what_is_stale(kernel: Kernel) -> None:

@@ -21,7 +21,7 @@ def graph_facts(snapshot: RunSnapshot) -> State:
     steps = {step.name: step for step in snapshot.steps}
     return {
         "run": {"status": snapshot.status, "text": run_words(snapshot)},
-        "steps": {plain(step.name): _step_facts(step) for step in snapshot.steps},
+        "steps": {plain(step.name): step_facts(step) for step in snapshot.steps},
         "flows": {
             str(number): size_words(flow.names, steps[flow.source])
             for number, flow in enumerate(flows_of(snapshot))
@@ -31,7 +31,10 @@ def graph_facts(snapshot: RunSnapshot) -> State:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> State:
-    """Return the parts of `after` that are not so in `before`, parts of parts included."""
+    """Return the parts of `after` that are not so in `before`, parts of parts included.
+
+    What is gone is None.
+    """
     changed: State = {}
     for name, value in after.items():
         known = before.get(name)
@@ -40,10 +43,11 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> State:
                 changed[name] = inner
         elif name not in before or known != value:
             changed[name] = value
-    return changed
+    return changed | dict.fromkeys(before.keys() - after.keys())
 
 
-def _step_facts(step: StepSnapshot) -> State:
+def step_facts(step: StepSnapshot) -> State:
+    """Return what the browser is told of a step."""
     look = look_of(step.status, step.plan)
     return {
         "status": step.status,

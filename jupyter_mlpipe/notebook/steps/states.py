@@ -84,7 +84,8 @@ class States:
                 source = getattr(binding, "step", None)
                 reads[read] = source or type(binding).__name__.removeprefix("From").lower()
             planned = plan[name] if plan is not None and name in plan else None
-            if planned is not None and state.status is None:
+            if planned is not None and (state.status is None or planned.decision != "reuse"):
+                # Of what has been made, why that holds no more.
                 state = replace(state, reasons=planned.reasons)
             if planned is not None:
                 expected = None if planned.decision == "reuse" else planned.seconds
