@@ -108,11 +108,7 @@ def comment_header(cell: str) -> tuple[str, int] | None:
 def header_help() -> str:
     """Return what a header may hold, as text to read."""
     width = max(len(option.usage) for option in OPTIONS)
-    rows = (
-        f"  {option.usage:<{width}}  {option.help}"
-        + (" [recorded, without effect in this version]" if option.recorded_only else "")
-        for option in OPTIONS
-    )
+    rows = (f"  {option.usage:<{width}}  {option.help}" for option in OPTIONS)
     return "\n".join(
         [
             f"%%component {FORM}",

@@ -13,7 +13,7 @@ from jupyter_mlpipe.notebook.stepview import step_detail
 if TYPE_CHECKING:
     from jupyter_mlpipe.notebook.session import Session
 
-_HOWS = ("all", "to", "from", "force")
+_HOWS = ("all", "to", "from", "force", "stale")
 
 
 class Asks:
@@ -53,6 +53,7 @@ class Asks:
                     targets,
                     force=force,
                     begin=lambda run: session.background.add(graph.follow(run)),
+                    as_made=how == "stale",
                 )
             graph.say("")
         except MLPipeError as error:
@@ -60,9 +61,11 @@ class Asks:
 
 
 def choose(session: Session, how: str, step: object) -> tuple[list[str] | None, list[str]]:
-    """Return what to run, None for all, and what of it to force: `how` is of a step, or ``all``."""
+    """Return what to run, None for all, and what of it to force."""
     if how == "all":
         return None, []
+    if how == "stale":
+        return session.stale_steps(), []
     name = str(step)
     session.registry.check(name)
     targets = [name]

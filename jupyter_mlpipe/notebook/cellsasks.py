@@ -15,7 +15,6 @@ from jupyter_mlpipe.execution.runs.past import list_runs, tell_runs
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.notebook import cellcommands
 from jupyter_mlpipe.notebook.asks import choose
-from jupyter_mlpipe.notebook.show.cellfacts import to_run
 from jupyter_mlpipe.notebook.show.clusterview import describe_workers
 from jupyter_mlpipe.notebook.show.words import plain
 from jupyter_mlpipe.notebook.stepview import step_detail
@@ -94,13 +93,9 @@ def _workers(session: Session, asked: Asked) -> Answer:
 def _run(session: Session, asked: Asked) -> Answer:
     """Start a run; what comes of it is told as any other."""
     how = str(asked.get("how"))
-    latest = session.marks.latest()
-    stale = to_run(latest) if latest is not None else []
-    if how == "stale" and not stale:
-        return {"error": "Nothing is stale"}
-    targets, force = (stale, []) if how == "stale" else choose(session, how, asked.get("step"))
+    targets, force = choose(session, how, asked.get("step"))
     with session.here.aside():
-        run = session.start(targets, force=force)
+        run = session.start(targets, force=force, as_made=how == "stale")
     is_reused = all(step.status == "reused" for step in run.steps.values())
     return {"text": "Nothing had to run: all is reused" if is_reused else ""}
 

@@ -97,6 +97,7 @@ class Extension:
         shell.prefilter_manager.unregister_checker(self._checker)
         for shown in _SHOWN:
             shell.display_formatter.mimebundle_formatter.pop(shown, None)
+        self.session.auto.close()
         self.session.marks.close()
         self.session.cells.close()
         self.session.cells_comm.close()
@@ -108,6 +109,7 @@ class Extension:
         """Make ready what a silent request names: front ends send them, and no other hook sees them."""
         if self._is_comm_message():
             return
+        self.session.bindings.settle()
         self.session.marks.pause()
         self.session.cell_id = _request(self.shell, "metadata").get("cellId")
         content = _request(self.shell, "content")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from jupyter_mlpipe.execution.runs.plan import Plan
 from jupyter_mlpipe.execution.runs.run import Run
-from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
+from jupyter_mlpipe.model.status import ENDED, RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.steps.states import MADE
 
 Listener = Callable[[RunSnapshot], None]
@@ -28,10 +28,18 @@ _log = logging.getLogger(__name__)
 
 
 class Look(NamedTuple):
-    """What a plan says of the notebook as it stands; no plan where one cannot be made."""
+    """What a plan says of the notebook as it stands; no plan where none can be made, or is wanted."""
 
     snapshot: RunSnapshot
     plan: Plan | None
+
+
+class _Followed(NamedTuple):
+    """A run, with how many plans there were when it began."""
+
+    run: Run
+    n_looks: int
+    is_bound: bool
 
 
 class Marks:
@@ -46,8 +54,12 @@ class Marks:
 
     Attributes
     ----------
+    acts
+        What is done about each plan, in the main thread; while there is something, plans are made.
     seconds
         What the last plan took.
+    n_cells
+        How many cells have ended.
     """
 
     def __init__(self, shell: Any, look: Callable[[], Look], knows: Callable[[str], bool]) -> None:
@@ -59,11 +71,13 @@ class Marks:
         self._n_listeners = 0
         self._told: dict[int, RunSnapshot] = {}
         self._failed: set[int] = set()
+        self.acts: Callable[[Look], None] | None = None
         self._changed = threading.Event()
         self._thread: threading.Thread | None = None
         self._found: Look | None = None
         self._n_looks = 0
-        self._runs: list[tuple[Run, int]] = []  # each with how many plans there were when it began
+        self._runs: list[_Followed] = []
+        self.n_cells = 0
         self._is_busy = False
         self._is_due = False
         self._timer: object | None = None
@@ -94,20 +108,27 @@ class Marks:
     def latest(self) -> RunSnapshot | None:
         """Return the pipeline as it stands; None where nobody has listened so far."""
         with self._lock:
-            found, runs, n_looks = self._found, list(self._runs), self._n_looks
+            found, n_looks = self._found, self._n_looks
+            # One that is dropped before it is bound has done nothing to the notebook.
+            runs = [f for f in self._runs if f.is_bound or f.run.status != "cancelled"]
         if found is None and not runs:
             return None
         plan = found.plan.decided if found is not None and found.plan is not None else {}
         steps = {step.name: step for step in found.snapshot.steps} if found is not None else {}
-        for run, began in runs:
-            for name, made in run.steps.items():
+        for followed in runs:
+            run = followed.run
+            for name in run.steps if followed.is_bound else run.targets:
                 if self._knows(name):
-                    known = plan[name].work if began < n_looks and name in plan else made.work
-                    steps[name] = _after(steps.get(name), made.snapshot(), is_as_planned=made.work == known)
-        last = runs[-1][0] if runs else None
+                    made = run.steps[name]
+                    known = plan[name].work if followed.n_looks < n_looks and name in plan else made.work
+                    state = made.snapshot()
+                    if not followed.is_bound and state.status in ENDED:
+                        state = replace(state, status="waiting")  # for the others, to be bound with them
+                    steps[name] = _after(steps.get(name), state, is_as_planned=made.work == known)
+        last = next((f.run for f in reversed(runs) if f.run.status == "running"), None)
+        last = last or (runs[-1].run if runs else None)
         if last is None:
-            assert found is not None
-            return found.snapshot
+            return found.snapshot if found is not None else None
         return RunSnapshot(tuple(steps.values()), last.status, last.seconds)
 
     # -- what happens in the notebook ------------------------------------------------------------
@@ -120,13 +141,14 @@ class Marks:
     def resume(self) -> None:
         """Note that a cell has ended, which may have changed anything."""
         self._is_busy = False
+        self.n_cells += 1
         self._is_due = True
         self._start_timer()
 
-    def follow(self, run: Run) -> None:
-        """Note that a run was started whose results are the notebook's."""
+    def follow(self, run: Run, *, is_bound: bool = True) -> None:
+        """Note that a run was started whose results are the notebook's, or will be once they are bound."""
         with self._lock:
-            self._runs.append((run, self._n_looks))
+            self._runs.append(_Followed(run, self._n_looks, is_bound))
         run.subscribe(self._hear)
 
     def request(self) -> None:
@@ -143,20 +165,22 @@ class Marks:
         self._is_due = False
         began = time.perf_counter()
         # Before: what they made is taken over by the look.
-        ended = {run.id for run, _ in self._runs if run.status != "running"}
+        ended = {f.run.id for f in self._runs if f.run.status != "running"}
         with self._shell.builtin_trap:  # as in a cell: libraries call `get_ipython` to see where they are
             found = self._look()
         self.seconds = time.perf_counter() - began
         with self._lock:
             self._found = found
             self._n_looks += 1
-            self._runs = [(run, n) for run, n in self._runs if run.id not in ended]
+            self._runs = [f for f in self._runs if f.run.id not in ended]
+        if self.acts is not None:
+            self.acts(found)
         self._changed.set()
 
     @property
     def is_wanted(self) -> bool:
-        """Whether anybody listens."""
-        return bool(self._listeners)
+        """Whether anybody wants to know."""
+        return bool(self._listeners) or self.acts is not None
 
     @property
     def is_busy(self) -> bool:
@@ -166,6 +190,7 @@ class Marks:
     def close(self) -> None:
         """Tell nobody any more."""
         self._stop_timer()
+        self.acts = None
         with self._lock:
             self._listeners.clear()
         self._changed.set()
@@ -174,8 +199,7 @@ class Marks:
 
     @property
     def _loop(self) -> Any:
-        kernel = getattr(self._shell, "kernel", None)
-        return getattr(kernel, "io_loop", None)
+        return io_loop(self._shell)
 
     def _start_timer(self) -> None:
         """Plan once the kernel has been quiet; in the main thread."""
@@ -220,6 +244,11 @@ class Marks:
             if number not in self._failed:  # once: what fails once fails ten times a second
                 self._failed.add(number)
                 _log.exception("A listener of the pipeline's marks failed")
+
+
+def io_loop(shell: Any) -> Any:
+    """Return the loop of the kernel's main thread, which comes by between cells; None without a kernel."""
+    return getattr(getattr(shell, "kernel", None), "io_loop", None)
 
 
 def _after(before: StepSnapshot | None, step: StepSnapshot, *, is_as_planned: bool) -> StepSnapshot:

@@ -99,7 +99,7 @@ def test_cells_are_told_of_as_they_stand_and_turn_stale_below_a_change(notebook:
     assert "error" not in lab.ask("run", how="stale")
     lab.wait_for(a="succeeded reuse", b="succeeded reuse", c="succeeded reuse")
     assert lab.steps["b"]["makes"][0][:2] == ["y", "4"]
-    assert lab.ask("run", how="stale")["error"] == "Nothing is stale"
+    assert lab.ask("run", how="stale")["error"] == "Nothing is stale."
 
     notebook.run("%pipeline remove c").check()
     notebook.listen(lambda: set(lab.steps) == {"a", "b"})

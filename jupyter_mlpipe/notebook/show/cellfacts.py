@@ -6,48 +6,33 @@ from jupyter_mlpipe.execution.runs.accept import is_accepted
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.show.graphfacts import State, step_facts
+from jupyter_mlpipe.notebook.show.look import look_of
+from jupyter_mlpipe.notebook.show.stale import stale_facts
 from jupyter_mlpipe.notebook.show.words import plain, run_words
-
-_UNDER_WAY = ("waiting", "queued", "running")
 
 
 def cell_facts(snapshot: RunSnapshot) -> State:
-    """Return what the extension is told: the run, its steps by name, what would run."""
+    """Return what the extension is told: the run, its steps by name, what is stale."""
+    stale = stale_facts(snapshot)
     return {
         "run": {"status": snapshot.status, "text": run_words(snapshot)},
         "steps": {plain(step.name): _facts(step) for step in snapshot.steps},
-        "stale": _stale(snapshot),
+        "stale": {"n": stale["count"], "text": stale["text"].capitalize()},
     }
 
 
 def _facts(step: StepSnapshot) -> State:
     took = step.seconds if step.status in ("succeeded", "failed") else step.saved_seconds
+    facts = step_facts(step)
+    if step.is_stale:
+        # On a cell, what holds no more looks like what would run.
+        look = look_of(None, step.plan)
+        facts.update(sign=look.sign, colour=look.stroke)
     return {
-        **step_facts(step),
+        **facts,
         "cell": step.cell_id or "",
         "reads": [[plain(name), plain(source)] for name, source in step.reads.items()],
         "stale": step.is_stale,
         "accepted": is_accepted(step.reasons),
         "took": describe_seconds(took) if took else "",
-    }
-
-
-def to_run(snapshot: RunSnapshot) -> list[str]:
-    """Return the steps that a plan has run, or may, and that are not under way."""
-    return [
-        step.name
-        for step in snapshot.steps
-        if step.plan in ("run", "undecided") and step.status not in _UNDER_WAY
-    ]
-
-
-def _stale(snapshot: RunSnapshot) -> State:
-    names = set(to_run(snapshot))
-    took = [step.expected_seconds for step in snapshot.steps if step.name in names]
-    seconds = sum(each or 0.0 for each in took)
-    # Where some of them never ran, it takes what the others take, and theirs.
-    about = "at least" if None in took else "about"
-    return {
-        "n": len(names),
-        "text": f"Run {len(names)} stale{f', {about} {describe_seconds(seconds)}' if seconds else ''}",
     }

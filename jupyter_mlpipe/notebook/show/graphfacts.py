@@ -9,6 +9,7 @@ from jupyter_mlpipe.model.resources import describe_bytes
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reasons
 from jupyter_mlpipe.notebook.show.drawing import flows_of
 from jupyter_mlpipe.notebook.show.look import look_of
+from jupyter_mlpipe.notebook.show.stale import stale_facts
 from jupyter_mlpipe.notebook.show.words import plain, run_words, size_words, state_words
 
 State = dict[str, Any]
@@ -25,6 +26,7 @@ def graph_facts(snapshot: RunSnapshot) -> State:
             str(number): size_words(flow.names, steps[flow.source])
             for number, flow in enumerate(flows_of(snapshot))
         },
+        "stale": stale_facts(snapshot),
     }
 
 

@@ -51,6 +51,11 @@ class States:
         """Return what a step gave last, behind the key of its work."""
         return self._made.get(name)
 
+    def _has(self, name: str, record: Record | None) -> bool:
+        """Tell whether what a step gave last is what a plan would reuse."""
+        made = self._made.get(name)
+        return record is None or made is None or made[1].key == record.key
+
     def run_of(self, name: str) -> Run | None:
         """Return the latest run that had this step."""
         return self._last_runs.get(name)
@@ -84,7 +89,8 @@ class States:
                 state = replace(state, reasons=planned.reasons)
             if planned is not None:
                 expected = None if planned.decision == "reuse" else planned.seconds
-                state = replace(state, plan=planned.decision, expected_seconds=expected)
+                matches = self._has(name, plan.decided[name].record if plan is not None else None)
+                state = replace(state, plan=planned.decision, expected_seconds=expected, matches=matches)
             else:
                 state = replace(state, plan=None)
             steps.append(replace(state, reads=reads))

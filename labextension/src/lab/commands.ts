@@ -18,6 +18,7 @@ import { run } from './running';
 import { type Action, say, unsay } from './said';
 import { addStyle } from './style';
 import { isComponent } from './tokens';
+import { goToCell } from './visiting';
 
 const CATEGORY = 'Pipeline';
 const SOON_MS = 700;
@@ -264,17 +265,8 @@ async function go({ pipeline }: Target, ways: Way[], describe: (way: Way) => str
     const { value } = await InputDialog.getItem({ title: 'Go to', items, okLabel: 'Go' });
     way = ways[items.indexOf(value ?? '')];
   }
-  const { content } = pipeline.panel;
-  const index = content.widgets.findIndex(widget => widget.model.id === way?.cell);
-  const cell = content.widgets[index];
-  if (cell) {
-    content.deselectAll();
-    content.mode = 'command';
-    content.activeCellIndex = index;
-    await content.scrollToCell(cell, 'smart');
-    content.activate();
-    cell.addClass('mlp-arrived');
-    cell.node.addEventListener('animationend', () => cell.removeClass('mlp-arrived'), { once: true });
+  if (way) {
+    goToCell(pipeline, way.cell);
   }
   return '';
 }
