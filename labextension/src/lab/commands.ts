@@ -265,8 +265,8 @@ async function go({ pipeline }: Target, ways: Way[], describe: (way: Way) => str
     const { value } = await InputDialog.getItem({ title: 'Go to', items, okLabel: 'Go' });
     way = ways[items.indexOf(value ?? '')];
   }
-  if (way) {
-    goToCell(pipeline, way.cell);
+  if (way && !goToCell(pipeline, way.cell)) {
+    throw new Error(`The cell of '${way.step}' is not in the notebook any more`);
   }
   return '';
 }
