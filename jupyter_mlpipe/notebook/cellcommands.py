@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.cells.editing import Edit, to_component, to_plain
+from jupyter_mlpipe.cells.source import may_warn
 from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.notebook.accepting import accepted_facts, why
@@ -143,6 +144,15 @@ class _Units:
 
     def __getitem__(self, place: int) -> int:
         return place + sum(wide < place for wide in self._wide)
+
+
+def is_for_main_thread(session: Session, asked: Asked) -> bool:
+    """Tell whether a question about a text had better wait until the kernel is free.
+
+    Python may warn when it parses the text. Which warnings are shown is the process's to say, and the user's
+    code that runs meanwhile must not find that changed. With a free kernel, nobody waits.
+    """
+    return "text" in asked and (not session.marks.is_busy or may_warn(_text(asked)))
 
 
 def _names(answers: Iterable[Callable[[Session, Asked], Answer]]) -> dict[str, Any]:

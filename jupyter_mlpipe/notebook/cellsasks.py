@@ -41,6 +41,8 @@ class CellsAsks:
         do = str(asked.get("do"))
         if do in BETWEEN_CELLS:
             self._session.shell.kernel.io_loop.add_callback(self._do, BETWEEN_CELLS[do], asked)
+        elif do in AT_ONCE and cellcommands.is_for_main_thread(self._session, asked):
+            self._session.shell.kernel.io_loop.add_callback(self._do, AT_ONCE[do], asked)
         elif do in AT_ONCE:
             self._do(AT_ONCE[do], asked)
         else:

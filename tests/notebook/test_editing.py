@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.notebook.test_cells_view import Lab
 from tests.support.kernel import Kernel
 
 CELLS = {
@@ -156,6 +158,25 @@ def test_an_edit_is_accepted_before_its_cell_has_run_and_taken_back(notebook: Ke
     assert "as a step yet" in ask(notebook, "why", cell="plain")["error"]
     assert "is no Python" in ask(notebook, "accept", cell="fit", text="%%component fit\nx = (")["error"]
     assert "no %%component line" in ask(notebook, "accept", cell="fit", text="x = 1")["error"]
+
+
+def test_a_busy_kernel_reads_what_python_does_not_warn_of(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.run("%%component load\ndf = 1", cell_id="load").check()
+    lab = Lab(kernel)
+    wait = "import os, time, warnings\nfilters = list(warnings.filters)\nwhile not os.path.exists('go'):\n"
+    busy = kernel.start(wait + "    time.sleep(0.05)\nprint(filters == list(warnings.filters))")
+    text = "%%component other\ny = df"
+    kernel.listen(lambda: lab.ask("check", cell="other", text=text)["inferred"] == "df → y")
+    assert lab.ask("lock", cell="other", text=text)["insert"] == "(df) -> y"
+    # What may make Python warn waits, for the user's code must not find that nobody warns.
+    n_before = len(lab.messages)
+    number = lab.send("check", cell="other", text=text + "\nz = '\\d', df")
+    assert lab.ask("check", cell="other", text=text)["inferred"] == "df → y"
+    assert number not in [message.get("answer") for message in lab.messages[n_before:]]
+    (tmp_path / "go").touch()
+    assert kernel.wait(busy).check().printed == "True\n"
+    answer = kernel.listen(lambda: [m for m in lab.messages if m.get("answer") == number])[0]
+    assert answer["inferred"] == "df → y, z"
 
 
 def test_a_cell_whose_line_was_taken_out_is_no_step_once_it_has_run(kernel: Kernel) -> None:
