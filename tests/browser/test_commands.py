@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from playwright.sync_api import Locator, expect
 
 from tests.browser.lab import Lab, Notebook
+from tests.browser.test_graph import serious_problems
 
 Open = Callable[[Sequence[str]], Notebook]
 
@@ -53,7 +54,9 @@ def test_every_command_does_what_it_says(open_notebook: Open, lab: Lab) -> None:
     page = notebook.page
 
     # Of the step, below its cell.
-    do(notebook, 3, "Why?")
+    notebook.cell(3).locator(".cm-content").click()
+    page.keyboard.press("Alt+p")
+    page.keyboard.press("w")
     expect(said(notebook, 3)).to_contain_text("now it would be reused")
     do(notebook, 3, "Run Step")
     expect(said(notebook, 3)).to_have_text("Nothing had to run: all is reused")
@@ -89,6 +92,8 @@ def test_every_command_does_what_it_says(open_notebook: Open, lab: Lab) -> None:
     expect(said(notebook, 1)).to_contain_text("forced", timeout=_WAIT_MS)
     do(notebook, 1, "Run from Here")
     expect(said(notebook, 1)).to_have_text("Nothing had to run: all is reused")
+
+    assert serious_problems(page, ".mlp-header, .mlp-said-line") == []
 
     # From cell to cell.
     active = page.locator(".jp-Notebook .jp-Cell.jp-mod-active")

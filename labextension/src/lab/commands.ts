@@ -22,6 +22,7 @@ import { goToCell } from './visiting';
 
 const CATEGORY = 'Pipeline';
 const SOON_MS = 700;
+const RENEW_MS = 150;
 
 /** The cell that a command is about, and what is known of it. */
 export interface Target {
@@ -211,7 +212,14 @@ export function activateCommands(app: JupyterFrontEnd, pipelines: Pipelines, pal
 
   // What was said of a cell is past once it runs.
   NotebookActions.executionScheduled.connect((_, { cell }) => unsay(cell));
-  const renew = (): void => commands.forEach(({ id }) => app.commands.notifyCommandChanged(id));
+  // Menus, palette and toolbars look again: not at each key.
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const renew = (): void => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      commands.forEach(({ id }) => app.commands.notifyCommandChanged(id));
+    }, RENEW_MS);
+  };
   pipelines.currentChanged.connect(renew);
   pipelines.each(pipeline => {
     const { content } = pipeline.panel;
