@@ -128,6 +128,15 @@ def test_every_command_does_what_it_says(open_notebook: Open, lab: Lab) -> None:
     expect(graph.locator("g[data-mlpipe-step=add]")).to_have_count(0)
 
 
+def test_the_first_component_of_a_notebook_takes_a_click(open_notebook: Open) -> None:
+    notebook = open_notebook(["x = sum([1, 2])"])
+    do(notebook, 0, "Turn Cell into Component")
+    expect(said(notebook, 0, "failed")).to_contain_text("does not know jupyter_mlpipe yet")
+    notebook.page.get_by_role("button", name="Load it").click()
+    expect(line(notebook, 0)).to_have_text("%load_ext jupyter_mlpipe")
+    expect(line(notebook, 1)).to_contain_text("%%component sum_x", timeout=_WAIT_MS)
+
+
 def test_a_busy_kernel_is_asked_to_run_and_says_when(open_notebook: Open, lab: Lab) -> None:
     cells = [
         "%load_ext jupyter_mlpipe",
@@ -179,6 +188,13 @@ def test_a_header_is_coloured_checked_and_explained_while_it_is_typed(open_noteb
     notebook.cell(2).locator(".cm-content").click()
     page.keyboard.press("Control+Enter")
     expect(line(notebook, 3)).to_have_text("%%component usemodel, seed → size", timeout=_WAIT_MS)
+
+    # What is inferred stays behind what is typed.
+    notebook.cell(3).locator(".cm-content").click()
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("End")
+    page.keyboard.type(" --cpus 1")
+    expect(line(notebook, 3)).to_have_text("%%component use --cpus 1model, seed → size")
 
     # A mistake is underlined, explained to the mouse and to the keyboard, and gone when it is mended.
     content = notebook.cell(2).locator(".cm-content")

@@ -14,7 +14,7 @@ import { openGraph } from './graphtab';
 import { runStepIcon, stepIcon, whyIcon } from './icons';
 import { consumers, narrow, producers, type Way } from './neighbours';
 import type { Pipeline, Pipelines } from './pipeline';
-import { run } from './running';
+import { loadExtension, run } from './running';
 import { type Action, say, unsay } from './said';
 import { addStyle } from './style';
 import { isComponent } from './tokens';
@@ -238,7 +238,12 @@ async function perform(target: Target, act: Command['act']): Promise<void> {
   const { cell, pipeline } = target;
   unsay(cell);
   if (!pipeline.isLive) {
-    say(cell, 'The kernel does not know jupyter_mlpipe yet: run %load_ext jupyter_mlpipe in a cell above first.', 'failed');
+    const load: Action = {
+      label: 'Load it',
+      title: 'Put a cell with %load_ext jupyter_mlpipe on top, run it, and go on',
+      press: () => void loadExtension(pipeline).then(isLive => (isLive ? perform(target, act) : undefined))
+    };
+    say(cell, 'The kernel does not know jupyter_mlpipe yet: %load_ext jupyter_mlpipe in a cell above loads it.', 'failed', [load]);
     return;
   }
   const soon = setTimeout(() => say(cell, 'Starts when the kernel is free'), SOON_MS);

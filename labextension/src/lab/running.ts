@@ -5,6 +5,8 @@ import { NotebookActions } from '@jupyterlab/notebook';
 import { isPart, list, text } from '../protocol';
 import type { Pipeline } from './pipeline';
 
+const LOADED_MS = 10_000;
+
 export type How = 'only' | 'to' | 'from' | 'force';
 
 /**
@@ -45,4 +47,29 @@ async function ask(pipeline: Pipeline, cell: string, how: How) {
   return isPart(answer)
     ? { step: text(answer.step), status: text(answer.status), first: list(answer.first).map(text) }
     : { step: '', status: '', first: [] };
+}
+
+/** Puts a cell that loads our package on top of the notebook and runs it; tells whether the kernel knows us then. */
+export async function loadExtension(pipeline: Pipeline): Promise<boolean> {
+  const { content, sessionContext } = pipeline.panel;
+  content.model?.sharedModel.insertCell(0, { cell_type: 'code', source: '%load_ext jupyter_mlpipe' });
+  const cells = content.widgets.slice(0, 1);
+  if (!(await NotebookActions.runCells(content, cells, sessionContext))) {
+    return false;
+  }
+  return new Promise(done => {
+    const end = (): void => {
+      clearTimeout(timer);
+      pipeline.changed.disconnect(look);
+      done(pipeline.isLive);
+    };
+    const look = (): void => {
+      if (pipeline.isLive) {
+        end();
+      }
+    };
+    const timer = setTimeout(end, LOADED_MS);
+    pipeline.changed.connect(look);
+    look();
+  });
 }
