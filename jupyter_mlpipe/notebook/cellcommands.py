@@ -53,7 +53,7 @@ def _edited(session: Session, asked: Asked) -> Answer:
     """Return which cells have to be run before a run of a cell's step is what the page shows.
 
     ``how`` is as in a run; ``texts`` holds the page's cells by id. ``step`` is the step, "" where
-    the cell has not been registered, ``status`` how it ended last.
+    the cell has not been registered, ``status`` how far it has come since, "" where it has not run.
     """
     cell, how = _cell(asked), asked.get("how")
     name = session.component_of(cell)
@@ -67,9 +67,7 @@ def _edited(session: Session, asked: Asked) -> Answer:
         steps = graph.ancestors(upstream, graph.descendants(upstream, [name]))
     ids = [session.registry.placed[step].component.cell_id for step in steps]
     first = [i for i in ids if i in texts and not is_registered(session, texts[i], i)]
-    run = session.states.run_of(name)
-    status = run.steps[name].status if run is not None else ""
-    return {"step": name, "first": first, "status": status}
+    return {"step": name, "first": first, "status": session.states.status(name) or ""}
 
 
 def _why(session: Session, asked: Asked) -> Answer:

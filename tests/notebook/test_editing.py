@@ -142,6 +142,10 @@ def test_cells_that_were_edited_run_before_a_run_of_steps(notebook: Kernel) -> N
         ("other", "to", ["other"]),
     ]:
         assert ask(notebook, "edited", cell=cell, how=how, texts=texts)["first"] == first
+    assert ask(notebook, "edited", cell="fit", how="only", texts=texts)["status"] == "succeeded"
+    notebook.run("%pipeline mode register").check()
+    notebook.run(texts["clean"], cell_id="clean").check()
+    assert ask(notebook, "edited", cell="clean", how="only", texts=texts)["status"] == ""
 
 
 def test_an_edit_is_accepted_before_its_cell_has_run_and_taken_back(notebook: Kernel) -> None:

@@ -24,6 +24,9 @@ const CATEGORY = 'Pipeline';
 const SOON_MS = 700;
 const RENEW_MS = 150;
 
+/** Cells that run, or wait in the notebook's own queue: their prompt says so. */
+const UNDER_WAY = new WeakSet<Cell>();
+
 /** The cell that a command is about, and what is known of it. */
 export interface Target {
   pipeline: Pipeline;
@@ -211,7 +214,11 @@ export function activateCommands(app: JupyterFrontEnd, pipelines: Pipelines, pal
   }
 
   // What was said of a cell is past once it runs.
-  NotebookActions.executionScheduled.connect((_, { cell }) => unsay(cell));
+  NotebookActions.executionScheduled.connect((_, { cell }) => {
+    unsay(cell);
+    UNDER_WAY.add(cell);
+  });
+  NotebookActions.executed.connect((_, { cell }) => UNDER_WAY.delete(cell));
   // Menus, palette and toolbars look again: not at each key.
   let timer: ReturnType<typeof setTimeout> | null = null;
   const renew = (): void => {
@@ -246,7 +253,7 @@ async function perform(target: Target, act: Command['act']): Promise<void> {
     say(cell, 'The kernel does not know jupyter_mlpipe yet: %load_ext jupyter_mlpipe in a cell above loads it.', 'failed', [load]);
     return;
   }
-  const soon = setTimeout(() => say(cell, 'Starts when the kernel is free'), SOON_MS);
+  const soon = setTimeout(() => UNDER_WAY.has(cell) || say(cell, 'Starts when the kernel is free'), SOON_MS);
   try {
     const answer = await act(target);
     clearTimeout(soon);

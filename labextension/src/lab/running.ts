@@ -24,11 +24,10 @@ export async function run(pipeline: Pipeline, cell: Cell, how: How): Promise<str
     if (!(await NotebookActions.runCells(content, cells, sessionContext))) {
       return '';
     }
-    if (how === 'only' && asked.first.includes(id)) {
-      return '';
-    }
     const after = await ask(pipeline, id, how);
-    if (how === 'force' && asked.first.includes(id) && after.status === 'succeeded') {
+    // Its cell has run it, unless cells only register: `%pipeline mode register`.
+    const hasRun = asked.first.includes(id) && after.status !== '';
+    if (hasRun && (how === 'only' || (how === 'force' && after.status === 'succeeded'))) {
       return '';
     }
     asked.step = after.step;
