@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 _MAX_NAMES = 8
+_MAX_TEXT = 1000  # characters of a message
 
 
 def check_cell(session: Session, cell: str, cell_id: str | None) -> Facts:
@@ -79,7 +80,7 @@ def _flaws(
 
 
 def _flaw(span: Span, error: MLPipeError, severity: Literal["error", "warning"] = "error") -> Facts:
-    return {"from": span[0], "to": span[1], "text": str(error), "severity": severity}
+    return {"from": span[0], "to": span[1], "text": str(error)[:_MAX_TEXT], "severity": severity}
 
 
 def _inferred(session: Session, reading: Reading) -> tuple[str, str]:

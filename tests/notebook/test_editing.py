@@ -94,6 +94,8 @@ def test_a_cell_is_read_as_it_would_be_run(notebook: Kernel) -> None:
     assert "Did you mean 'model'" in flaw["text"]
     (flaw,) = check(notebook, "%%component clean\nz = 1", "other")["flaws"]
     assert (flaw["severity"], flaw["beside"]) == ("warning", "clean")
+    (flaw,) = check(notebook, f"%%component {'a-' * 100_000}", "other")["flaws"]
+    assert len(flaw["text"]) == 1000
     (flaw,) = check(notebook, "%%parameters now\nseed = 8", "parameters")["flaws"]
     assert flaw["text"].startswith("%%parameters takes nothing on its line")
 

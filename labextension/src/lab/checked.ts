@@ -20,6 +20,7 @@ import { type Check, type Flaw, NOTHING } from './check';
 import { isComponent, mark } from './tokens';
 
 const PAUSE_MS = 400;
+const MOST = 200_000; // characters: nobody types more than that
 
 /** Asks the kernel about a text; null where there is nobody to ask. */
 export type Asker = (text: string) => Promise<Check | null>;
@@ -160,7 +161,7 @@ export function checked(ask: Asker): Extension {
     private async ask(): Promise<void> {
       const text = this.view.state.doc.toString();
       // A cell without our line costs nothing.
-      const answer = mark(text).lines.length ? await ask(text).catch(() => null) : null;
+      const answer = text.length < MOST && mark(text).lines.length ? await ask(text).catch(() => null) : null;
       if (!this.isGone && this.view.state.doc.toString() === text) {
         const { check } = this.view.state.field(shown);
         if (answer || check.at !== null || check.flaws.length) {
