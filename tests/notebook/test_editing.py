@@ -170,9 +170,12 @@ def test_a_busy_kernel_reads_what_python_does_not_warn_of(kernel: Kernel, tmp_pa
     kernel.run("%%component load\ndf = 1", cell_id="load").check()
     lab = Lab(kernel)
     wait = "import os, time, warnings\nfilters = list(warnings.filters)\nwhile not os.path.exists('go'):\n"
-    busy = kernel.start(wait + "    time.sleep(0.05)\nprint(filters == list(warnings.filters))")
+    busy = kernel.start(
+        "print('begun')\n" + wait + "    time.sleep(0.05)\nprint(filters == warnings.filters)"
+    )
+    kernel.listen(lambda: kernel.result_of(busy).printed)
     text = "%%component other\ny = df"
-    kernel.listen(lambda: lab.ask("check", cell="other", text=text)["inferred"] == "df → y")
+    assert lab.ask("check", cell="other", text=text)["inferred"] == "df → y"
     assert lab.ask("lock", cell="other", text=text)["insert"] == "(df) -> y"
     # What may make Python warn waits, for the user's code must not find that nobody warns.
     n_before = len(lab.messages)
@@ -180,7 +183,7 @@ def test_a_busy_kernel_reads_what_python_does_not_warn_of(kernel: Kernel, tmp_pa
     assert lab.ask("check", cell="other", text=text)["inferred"] == "df → y"
     assert number not in [message.get("answer") for message in lab.messages[n_before:]]
     (tmp_path / "go").touch()
-    assert kernel.wait(busy).check().printed == "True\n"
+    assert kernel.wait(busy).check().printed == "begun\nTrue\n"
     answer = kernel.listen(lambda: [m for m in lab.messages if m.get("answer") == number])[0]
     assert answer["inferred"] == "df → y, z"
 
