@@ -169,7 +169,8 @@ def test_an_edit_is_accepted_before_its_cell_has_run_and_taken_back(notebook: Ke
 def test_a_busy_kernel_reads_what_python_does_not_warn_of(kernel: Kernel, tmp_path: Path) -> None:
     kernel.run("%%component load\ndf = 1", cell_id="load").check()
     lab = Lab(kernel)
-    wait = "import os, time, warnings\nfilters = list(warnings.filters)\nwhile not os.path.exists('go'):\n"
+    wait = "import os, time, warnings\nfilters = list(warnings.filters)\nprint('begun')\n"
+    wait += "while not os.path.exists('go'):\n    time.sleep(0.05)\n"
     busy = kernel.start(
         "print('begun')\n" + wait + "    time.sleep(0.05)\nprint(filters == warnings.filters)"
     )
