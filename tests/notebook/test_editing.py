@@ -171,9 +171,7 @@ def test_a_busy_kernel_reads_what_python_does_not_warn_of(kernel: Kernel, tmp_pa
     lab = Lab(kernel)
     wait = "import os, time, warnings\nfilters = list(warnings.filters)\nprint('begun')\n"
     wait += "while not os.path.exists('go'):\n    time.sleep(0.05)\n"
-    busy = kernel.start(
-        "print('begun')\n" + wait + "    time.sleep(0.05)\nprint(filters == warnings.filters)"
-    )
+    busy = kernel.start(wait + "print(filters == warnings.filters)")
     kernel.listen(lambda: kernel.result_of(busy).printed)
     text = "%%component other\ny = df"
     assert lab.ask("check", cell="other", text=text)["inferred"] == "df → y"
