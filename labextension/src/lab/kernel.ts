@@ -57,6 +57,14 @@ export class KernelLink implements IDisposable {
 
   /** Asks the kernel; `asked.do` says what. Its answer may be an error, which says what to do next. */
   async ask(asked: object): Promise<Part> {
+    if (!this.isLive) {
+      // Not even spoken to: a kernel without our package complains of a comm that it does not know.
+      throw new Error('The kernel does not know jupyter_mlpipe yet: run %load_ext jupyter_mlpipe in a cell first.');
+    }
+    return this.send(asked);
+  }
+
+  private async send(asked: object): Promise<Part> {
     const quick = await (this.quick ??= Quick.open(this.kernel));
     const id = ++this.nAsked;
     return new Promise((resolve, reject) => {
@@ -102,7 +110,7 @@ export class KernelLink implements IDisposable {
 
   private greet(): void {
     if (!this.isDisposed) {
-      this.ask({ do: 'hello' }).catch(() => undefined);
+      this.send({ do: 'hello' }).catch(() => undefined);
     }
   }
 

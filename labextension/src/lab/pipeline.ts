@@ -144,7 +144,8 @@ export class Pipelines {
   /** One for each kernel: views of a notebook share it. */
   private linkTo(kernel: Kernel.IKernelConnection): KernelLink {
     const known = this.links.get(kernel.id);
-    if (known && !known.isDisposed) {
+    // Of several connections to a kernel, one hears its comms.
+    if (known && !known.isDisposed && (known.kernel === kernel || !kernel.handleComms)) {
       return known;
     }
     const link = new KernelLink(kernel);

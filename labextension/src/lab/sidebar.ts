@@ -109,7 +109,7 @@ class Sidebar extends Widget {
 
   private async look(): Promise<void> {
     const { pipeline } = this;
-    if (!pipeline || !this.isVisible) {
+    if (!pipeline?.isLive || !this.isVisible) {
       return;
     }
     try {
