@@ -22,14 +22,11 @@ class Option:
     ----------
     metavar
         Stands for the value; None for a switch.
-    recorded_only
-        Kept with the component, but without effect in this version.
     """
 
     flag: str
     metavar: str | None
     help: str
-    recorded_only: bool = False
 
     @property
     def usage(self) -> str:
@@ -52,7 +49,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("--here", None, "run in the kernel's own process: for widgets, connections, input"),
     Option("--scratch", None, "run in an empty folder, which is then removed; declared files are there"),
     Option("--spawn", None, "run in a new interpreter instead of a fork: for libraries that bear no fork"),
-    Option("--no-auto", None, "leave the step out of automatic runs", recorded_only=True),
+    Option("--no-auto", None, "never run the step by itself: see %pipeline auto"),
 )
 
 _BY_FLAG = {option.flag: option for option in OPTIONS}

@@ -204,11 +204,14 @@ class StepSnapshot:
     previews: Mapping[str, str] = field(default_factory=dict)  # output -> "336,776 x 19"
     sizes: Mapping[str, int] = field(default_factory=dict)  # output -> bytes as stored
     expected_seconds: float | None = None  # of one that a plan has run: what it took the last time
+    matches: bool = True  # False where a plan reuses another result than the notebook has
+    by_itself: bool = False  # it was not run by hand
 
     @property
     def is_stale(self) -> bool:
         """Whether it was made, and a plan says that its code or what it reads has changed since."""
-        return self.status in ("succeeded", "reused") and self.plan in ("run", "undecided")
+        is_changed = self.plan in ("run", "undecided") or not self.matches
+        return self.status in ("succeeded", "reused") and is_changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,4 +249,6 @@ def _step_json(step: StepSnapshot) -> dict[str, Any]:
         "previews": dict(step.previews),
         "sizes": dict(step.sizes),
         "expected_seconds": step.expected_seconds,
+        "is_stale": step.is_stale,
+        "by_itself": step.by_itself,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.errors import MLPipeError, UsageError
 from jupyter_mlpipe.model import graph as pipeline
 from jupyter_mlpipe.notebook.show.live import LiveGraph
 from jupyter_mlpipe.notebook.stepview import step_detail
@@ -13,7 +13,7 @@ from jupyter_mlpipe.notebook.stepview import step_detail
 if TYPE_CHECKING:
     from jupyter_mlpipe.notebook.session import Session
 
-_HOWS = ("all", "to", "from", "force")
+_HOWS = ("all", "to", "from", "force", "stale")
 
 
 class Asks:
@@ -46,23 +46,33 @@ class Asks:
     def _run(self, graph: LiveGraph, how: str, step: object) -> None:
         """Start a run, and show it in the graph that it was asked for in."""
         session = self._session
-        targets: list[str] | None = None
-        force: list[str] = []
         try:
-            if how != "all":
-                name = str(step)
-                session.registry.check(name)
-                targets = [name]
-                if how == "from":
-                    targets = pipeline.descendants(session.registry.upstream(), targets)
-                elif how == "force":
-                    force = targets
+            targets, force = choose(session, how, step)
             with session.here.aside():
                 session.start(
                     targets,
                     force=force,
                     begin=lambda run: session.background.add(graph.follow(run)),
+                    as_made=how == "stale",
                 )
             graph.say("")
         except MLPipeError as error:
             graph.say(str(error))
+
+
+def choose(session: Session, how: str, step: object) -> tuple[list[str] | None, list[str]]:
+    """Return what to run, None for all, and what of it to force."""
+    if how == "all":
+        return None, []
+    if how == "stale":
+        return session.stale_steps(), []
+    name = str(step)
+    session.registry.check(name)
+    targets = [name]
+    if how == "only":
+        plan = session.plan(targets)
+        if above := [step for step in plan if step != name and plan[step].decision != "reuse"]:
+            raise UsageError(f"Above '{name}', {', '.join(above)} would have to run first: use Run to Here.")
+    if how == "from":
+        targets = pipeline.descendants(session.registry.upstream(), targets)
+    return targets, targets if how == "force" else []

@@ -59,7 +59,7 @@ export interface Detail {
   traceback: string;
 }
 
-type Part = Record<string, unknown>;
+export type Part = Record<string, unknown>;
 
 export type Message =
   | { kind: 'all'; graph: string; n: number; state: GraphState }
@@ -75,19 +75,19 @@ export type Ask =
 
 export type RunHow = 'all' | 'to' | 'from' | 'force';
 
-function isPart(value: unknown): value is Part {
+export function isPart(value: unknown): value is Part {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function text(value: unknown): string {
+export function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-function list(value: unknown): unknown[] {
+export function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-function toStep(value: unknown): StepState {
+export function toStep(value: unknown): StepState {
   const part = isPart(value) ? value : {};
   return {
     status: typeof part.status === 'string' ? part.status : null,
@@ -136,7 +136,7 @@ function toShown(value: unknown): Shown {
   return { png: /^[A-Za-z0-9+/=]*$/.test(png) ? png : '', text: text(part.text) };
 }
 
-function toDetail(part: Part): Detail {
+export function toDetail(part: Part): Detail {
   return {
     interface: text(part.interface),
     code: text(part.code),
@@ -178,7 +178,7 @@ export function parse(value: unknown): Message | null {
   return typeof value.said === 'string' ? { kind: 'said', graph, text: value.said } : null;
 }
 
-function merged(known: unknown, changed: Part): Part {
+export function merged(known: unknown, changed: Part): Part {
   const whole: Part = isPart(known) ? { ...known } : {};
   for (const [name, value] of Object.entries(changed)) {
     whole[name] = isPart(value) ? merged(whole[name], value) : value;

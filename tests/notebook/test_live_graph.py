@@ -57,6 +57,13 @@ class Page:
             status = told.get("steps", {}).get(step, {}).get("status", status)
         return status
 
+    def told(self, part: str) -> dict[str, Any]:
+        """Return a part of the graph's state as all messages together tell it."""
+        state: dict[str, Any] = {}
+        for message in self.messages:
+            state = merged(state, (message.get("all") or message.get("changed") or {}).get(part) or {})
+        return state
+
     def wait_for(self, step: str, status: str) -> None:
         self._kernel.listen(lambda: self.status(step) == status)
 
@@ -64,6 +71,11 @@ class Page:
         message = self._kernel.client.session.msg(kind, content)
         message["header"]["subshell_id"] = self._subshell
         self._kernel.client.shell_channel.send(message)
+
+
+def merged(known: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
+    inner = {k: merged(known.get(k) or {}, v) if isinstance(v, dict) else v for k, v in changed.items()}
+    return {**known, **inner}
 
 
 def show(kernel: Kernel, code: str = "run = %pipeline run", cell_id: str = "shows") -> Page:
@@ -170,4 +182,20 @@ def test_programs_that_run_notebooks_get_no_widget(kernel: Kernel) -> None:
     kernel.run("%%component one\nx = 1").check()
     kernel.run("%pipeline show").check()
     assert kernel.value("'anywidget' in __import__('sys').modules") is False
-    assert kernel.comms == []
+    assert [comm["data"] for comm in kernel.comms] == [{"here": True}]
+
+
+def test_a_graph_of_the_pipeline_follows_edits_and_runs_what_is_stale(kernel: Kernel) -> None:
+    kernel.run("k = 2", cell_id="k").check()
+    kernel.run("%%component one\nx = k", cell_id="one").check()
+    kernel.run("%%component two\ny = x + 1", cell_id="two").check()
+    page = show(kernel, "%pipeline show")
+    assert page.ask_and_hear("all", "hello")["all"]["stale"]["text"] == ""
+    kernel.run("k = 3", cell_id="k").check()
+    kernel.listen(lambda: page.told("stale").get("count") == 2)
+    assert page.told("stale")["text"].startswith("run 2 stale, about")
+    assert page.told("steps")["two"]["text"] == "ran, now stale"
+    page.ask("run", how="stale")
+    kernel.listen(lambda: page.told("stale").get("count") == 0)
+    assert kernel.value("(x, y)") == (3, 4)
+    assert page.ask_and_hear("said", "run", how="stale")["said"] == "Nothing is stale."

@@ -171,6 +171,7 @@ class RunStep:
             error=describe_error(state.error) if state.error is not None else None,
             previews={name: artifact.preview for name, artifact in made.items()},
             sizes={name: artifact.size for name, artifact in made.items()},
+            by_itself=state.by_itself and state.status in ("running", "succeeded", "failed"),
         )
 
     def __repr__(self) -> str:
@@ -238,6 +239,11 @@ class Run:
     @property
     def pipeline(self) -> str:
         return self._state.pipeline
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether nobody asked for it: the notebook keeps itself up to date (``%pipeline auto on``)."""
+        return self._state.by_itself
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from jupyter_mlpipe.model.resources import describe_bytes
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reasons
 from jupyter_mlpipe.notebook.show.drawing import flows_of
 from jupyter_mlpipe.notebook.show.look import look_of
+from jupyter_mlpipe.notebook.show.stale import stale_facts
 from jupyter_mlpipe.notebook.show.words import plain, run_words, size_words, state_words
 
 State = dict[str, Any]
@@ -20,16 +21,20 @@ def graph_facts(snapshot: RunSnapshot) -> State:
     steps = {step.name: step for step in snapshot.steps}
     return {
         "run": {"status": snapshot.status, "text": run_words(snapshot)},
-        "steps": {plain(step.name): _step_facts(step) for step in snapshot.steps},
+        "steps": {plain(step.name): step_facts(step) for step in snapshot.steps},
         "flows": {
             str(number): size_words(flow.names, steps[flow.source])
             for number, flow in enumerate(flows_of(snapshot))
         },
+        "stale": stale_facts(snapshot),
     }
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> State:
-    """Return the parts of `after` that are not so in `before`, parts of parts included."""
+    """Return the parts of `after` that are not so in `before`, parts of parts included.
+
+    What is gone is None.
+    """
     changed: State = {}
     for name, value in after.items():
         known = before.get(name)
@@ -38,10 +43,11 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> State:
                 changed[name] = inner
         elif name not in before or known != value:
             changed[name] = value
-    return changed
+    return changed | dict.fromkeys(before.keys() - after.keys())
 
 
-def _step_facts(step: StepSnapshot) -> State:
+def step_facts(step: StepSnapshot) -> State:
+    """Return what the browser is told of a step."""
     look = look_of(step.status, step.plan)
     return {
         "status": step.status,
