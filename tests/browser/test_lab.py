@@ -192,11 +192,11 @@ def test_cells_move_keys_suffice_and_what_is_printed_stays_text(
     expect(badge(notebook, "one")).to_be_in_viewport()
 
     # A cell keeps its badge where it is moved; its copy has none; another view of the notebook has it, too.
-    expect(page.locator(".jp-Notebook").first).to_be_focused()
     notebook.command("Move Cell Down")
     expect(notebook.cell(2).locator(".mlp-badge[data-mlpipe-step=one]")).to_be_visible()
     expect(outline(page).first).to_contain_text("two")
-    notebook.command("Duplicate Cell Below")
+    notebook.command("Copy Cell")
+    notebook.command("Paste Cell Below")
     expect(notebook.cell(3)).to_contain_text("%%component one")
     expect(notebook.cell(3).locator(".mlp-badge")).to_have_count(0)
     notebook.command("New View for Notebook")

@@ -21,6 +21,8 @@ export class Pipeline implements IDisposable {
   ) {
     panel.sessionContext.kernelChanged.connect(this.connect, this);
     panel.disposed.connect(this.dispose, this);
+    // Cells that come, go and move.
+    void panel.context.ready.then(() => panel.content.model?.cells.changed.connect(this.update, this));
     this.connect();
   }
 

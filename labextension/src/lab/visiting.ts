@@ -12,7 +12,10 @@ export function goToCell({ panel: { content } }: Pipeline, cellId: string): bool
   content.deselectAll();
   content.mode = 'command';
   content.activeCellIndex = index;
-  void content.scrollToCell(cell, 'center').then(() => content.activate());
+  void content.scrollToCell(cell, 'center').then(() => {
+    content.mode = 'command';
+    content.activate();
+  });
   cell.addClass('mlp-arrived');
   cell.node.addEventListener('animationend', () => cell.removeClass('mlp-arrived'), { once: true });
   return true;
