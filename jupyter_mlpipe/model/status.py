@@ -204,6 +204,11 @@ class StepSnapshot:
     previews: Mapping[str, str] = field(default_factory=dict)  # output -> "336,776 x 19"
     sizes: Mapping[str, int] = field(default_factory=dict)  # output -> bytes as stored
     expected_seconds: float | None = None  # of one that a plan has run: what it took the last time
+    reached: Mapping[str, float] = field(default_factory=dict)  # status -> when, in seconds since 1970
+    # Outputs that were others the time before: what was to be seen of them then, and bytes as stored.
+    was: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    group: str = ""  # that its header names
+    members: tuple[str, ...] = ()  # of a group that is shown as one step
 
     @property
     def is_stale(self) -> bool:
