@@ -34,6 +34,7 @@ from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.status import RunSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.asks import Asks
+from jupyter_mlpipe.notebook.before import Before
 from jupyter_mlpipe.notebook.running.backend import Backend
 from jupyter_mlpipe.notebook.running.background import Background
 from jupyter_mlpipe.notebook.running.config import MODES, MLPipe, notebook_name
@@ -108,6 +109,7 @@ class Session:
 
         self.runs = Runs(self.backend, self.headless, self.name, lambda: str(shell.InteractiveTB.mode))
         self.states = States()
+        self.before = Before(self)
         self.link: Link[LiveGraph] = Link(shell, Asks(self).answer)
         self.background = Background(self.registry, partial(self._begin, claim=False))
         self.here = StepsHere(
@@ -218,6 +220,19 @@ class Session:
             force=frozenset(force),
             environments=self.backend.runner.environments,
         )
+
+    def check_only(self, step: str, params: Mapping[str, Any] | None = None) -> None:
+        """Raise UsageError where something above a step would have to run before it."""
+        stale = [
+            planned.step
+            for planned in self.plan([step], params=params).values()
+            if planned.step != step and planned.decision != "reuse"
+        ]
+        if stale:
+            raise UsageError(
+                f"--only {step}: above it, {', '.join(stale)} would have to run first. "
+                f"Run them too: %pipeline run {step}"
+            )
 
     def start(
         self,

@@ -54,7 +54,7 @@ test('a state is a mark, a word, a sign and what is read out', async () => {
 });
 
 test('sizes stand on the edges, progress in the node', async () => {
-  change(1, { flows: { 3: '10 × 2, 2 kB' }, steps: { load: { status: 'running', progress: 0.5 } } });
+  change(1, { flows: { 3: ['10 × 2, 2 kB'] }, steps: { load: { status: 'running', progress: 0.5 } } });
   await frame();
   expect(view.node.querySelector('[data-mlpipe-flow="3"] .mlpipe-size')?.textContent).toBe(' 10 × 2, 2 kB');
   expect(group('load').querySelector('.mlp-progress')?.getAttribute('width')).toBe('22');
@@ -121,6 +121,9 @@ test('an open step shows its details, its log as it comes, and is asked for agai
     reads: [df],
     makes: [],
     facts: [['took', '2 s']] as [string, string][],
+    metrics: [['auc', '0.9', 'before: 0.8']],
+    curves: [['loss', [[1, 0.5], [2, 0.25]]]] as [string, [number, number][]][],
+    use: [['CPU', '4', '1.2 on average', '--cpus 2 would do']],
     ends: [['2026-03-01 10:12:00', 'failed', '1 s']],
     log: '',
     shown: [
@@ -132,7 +135,7 @@ test('an open step shows its details, its log as it comes, and is asked for agai
   view.take({ kind: 'detail', graph: 'g1', step: 'right', detail: { ...detail, code: 'not asked for' } });
   expect(panel().textContent).not.toContain('not asked for');
   view.take({ kind: 'detail', graph: 'g1', step: 'left', detail });
-  const shown = ['df → x', 'code changed', '-x = 0', '10 × 2 · pandas.DataFrame', '2 kB', 'before: 9', '10:12:00', 'nothing printed'];
+  const shown = ['df → x', 'code changed', '-x = 0', '10 × 2 · pandas.DataFrame', '2 kB', 'before: 9', '10:12:00', 'nothing printed', 'before: 0.8', '0.25 at 2', '--cpus 2 would do'];
   expect(shown.filter(text => !panel().textContent?.includes(text))).toEqual([]);
   expect(panel().querySelector('img')?.getAttribute('src')).toBe('data:image/png;base64,aGk=');
   expect(panel().textContent).toContain('0.93');
@@ -201,7 +204,7 @@ test('whatever a step is called, prints or fails with is text', async () => {
   const evil = '<img src=x onerror="window.hit=1"></script><script>window.hit=1</script>';
   begin(draw({ [evil]: [0, -280] }), [evil]);
   const colour = `red;background:url(${evil})`;
-  const evils = { sign: evil, text: evil, why: evil, worker: evil, colour, makes: [[evil, evil, evil]] };
+  const evils = { sign: evil, text: evil, why: evil, worker: evil, colour, makes: [[evil, evil, evil, evil]], group: evil, members: [evil] };
   change(1, { run: { text: evil }, steps: { [evil]: evils } });
   await frame();
   group(evil).focus();
@@ -214,6 +217,9 @@ test('whatever a step is called, prints or fails with is text', async () => {
     reads: [item],
     makes: [item],
     facts: [[evil, evil]] as [string, string][],
+    metrics: [[evil, evil, evil]],
+    curves: [[evil, [[1, 0.5], [2, 0.25]]]] as [string, [number, number][]][],
+    use: [[evil, evil, evil, evil]],
     ends: [[evil, evil, evil]],
     log: evil,
     shown: [{ png: '', text: evil }],
