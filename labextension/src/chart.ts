@@ -42,7 +42,7 @@ export function lineChart(title: string, points: Point[], press?: (index: number
   const pointer = shape('circle', { r: '4', class: 'mlp-dot mlp-pointed' });
   const value = element('span', { class: 'mlp-value mlp-faint', 'aria-live': 'polite' }, points.at(-1)?.label ?? '');
   const caption = element('figcaption', {}, element('b', { title }, title), value);
-  const said = `${title}: ${points.length} values from ${shortly(least, step)} to ${shortly(most, step)}; arrow keys go through them`;
+  const said = `${title}: ${points.length} values from ${shortly(least, step / 10)} to ${shortly(most, step / 10)}; arrow keys go through them`;
   const node = element('figure', { class: 'mlp-chart', tabindex: '0', role: 'group', 'aria-label': said }, caption, svg as unknown as Node);
 
   let at = points.length - 1;

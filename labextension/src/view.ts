@@ -18,6 +18,8 @@ export interface Kept {
   tab: string;
   current: string;
   opened: string | null;
+  /** Whether the focus was on a button, and not in the drawing. */
+  isOnButton: boolean;
 }
 
 export class View {
@@ -185,7 +187,8 @@ export class View {
 
   /** What goes on where the kernel has drawn other steps. */
   get kept(): Kept {
-    return { tab: this.#tabs.chosen, current: this.#shown.current, opened: this.#panel.step };
+    const isOnButton = this.focused instanceof HTMLButtonElement;
+    return { tab: this.#tabs.chosen, current: this.#shown.current, opened: this.#panel.step, isOnButton };
   }
 
   goOn({ tab, opened }: Kept): void {
@@ -196,7 +199,11 @@ export class View {
   }
 
   /** Puts the focus where it was: on a step or the group that it is folded in, on a group or the first of its steps. */
-  focus({ current }: Kept): void {
+  focus({ current, isOnButton }: Kept): void {
+    if (isOnButton) {
+      this.#foldButton.focus();
+      return;
+    }
     const nodes = [...this.#shown.picture.nodes.keys()];
     const unfolded = nodes.find(name => `${this.#state.steps[name]?.group}/` === current);
     this.#shown.goNear(nodes.includes(current) ? current : (unfolded ?? current));

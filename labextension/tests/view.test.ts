@@ -250,3 +250,88 @@ test('what has been drawn before is known by its steps and its size', () => {
   expect(view.isOf(diamond())).toBe(true);
   expect(view.isOf(draw({ load: [0, 0] }))).toBe(false);
 });
+
+const tab = (name: string) => [...view.node.querySelectorAll<HTMLElement>('[role=tab]')].find(({ textContent }) => textContent === name)!;
+
+test('tabs show the timeline and the runs in the place of the graph', async () => {
+  const shown = () => [...view.node.querySelectorAll<HTMLElement>('[role=tabpanel]')].filter(({ hidden }) => !hidden);
+  expect(shown().map(part => part.getAttribute('aria-label'))).toEqual(['Graph']);
+  tab('Graph').focus();
+  press('ArrowRight');
+  expect(document.activeElement).toBe(tab('Timeline'));
+  expect(shown().map(part => part.getAttribute('aria-label'))).toEqual(['Timeline']);
+  change(1, { bars: { left: ['w1', 0, 0, 2, false, ''] }, steps: { left: { status: 'succeeded' } } });
+  await frame();
+  click(view.node.querySelector('.mlp-row')!);
+  expect(panel().getAttribute('aria-label')).toBe('step left');
+  press('Escape');
+  expect((document.activeElement as HTMLElement).dataset.mlpipeStep).toBe('left');
+  asked = [];
+  click(tab('Runs'));
+  expect(asked).toEqual([{ graph: 'g1', do: 'runs' }]);
+  view.take({ kind: 'runs', graph: 'g1', table: { parameters: [], metrics: [], rows: [] } });
+  expect(view.node.textContent).toContain('No runs yet');
+});
+
+test('what a panel offers follows the state of its step', () => {
+  const offered = () => [...view.node.querySelectorAll('.mlp-acts button')].map(({ textContent }) => textContent);
+  click(group('left'));
+  expect(offered()).toEqual(['Cancel', 'Run', 'Run to here', 'Run from here', 'Force']);
+  asked = [];
+  click(button('Cancel'));
+  expect(asked).toEqual([{ graph: 'g1', do: 'cancel', step: 'left' }]);
+  change(1, { steps: { left: { status: 'failed' } } });
+  expect(offered()).toEqual(['Retry', 'Run to here', 'Run from here', 'Force', 'Debug here']);
+  asked = [];
+  click(button('Retry'));
+  expect(asked).toEqual([{ graph: 'g1', do: 'run', how: 'from', step: 'left' }]);
+});
+
+test('the line that debugs a step is copied, or shown where that is refused', async () => {
+  click(group('left'));
+  change(1, { steps: { left: { status: 'succeeded' } } });
+  const said = () => view.node.querySelector('.mlp-said')?.textContent;
+  const write = vi.fn().mockResolvedValueOnce(undefined).mockRejectedValueOnce(new Error('no'));
+  vi.stubGlobal('navigator', { clipboard: { writeText: write } });
+  click(button('Debug'));
+  await frame();
+  expect(write).toHaveBeenCalledWith('%pipeline debug left');
+  expect(said()).toBe('Copied: %pipeline debug left — paste it into a cell');
+  click(button('Debug'));
+  await frame();
+  expect(said()).toBe('Write into a cell: %pipeline debug left');
+  vi.unstubAllGlobals();
+});
+
+test('groups fold and unfold by click and by key', async () => {
+  const svg = diamond();
+  const box = document.createElementNS('http://www.w3.org/2000/svg', 'g');
+  box.setAttribute('class', 'mlpipe-group');
+  box.setAttribute('data-mlpipe-group', 'sides');
+  svg.querySelector('g')!.prepend(box);
+  begin(svg);
+  const inGroup = { left: { group: 'sides' }, right: { group: 'sides' } };
+  change(1, { steps: inGroup });
+  await frame();
+  asked = [];
+  group('right').focus();
+  press('g');
+  click(box);
+  (box as unknown as HTMLElement).focus();
+  press('Enter');
+  const fold = { graph: 'g1', do: 'fold', groups: ['sides'] };
+  expect(asked).toEqual([fold, fold, fold]);
+
+  const folded = draw({ load: [0, -280], 'sides/': [0, -180], join: [0, -80] });
+  const node = [...folded.querySelectorAll('g.node')].find(found => found.getAttribute('data-mlpipe-step') === 'sides/')!;
+  node.setAttribute('data-mlpipe-group', 'sides');
+  const before = view.kept;
+  begin(folded, ['load', 'left', 'right', 'join', 'sides/']);
+  change(1, { steps: { ...inGroup, 'sides/': { group: 'sides', members: ['left', 'right'] } } });
+  await frame();
+  view.focus(before);
+  expect(document.activeElement).toBe(group('sides/'));
+  asked = [];
+  press('Enter');
+  expect(asked).toEqual([{ graph: 'g1', do: 'fold', groups: [] }]);
+});
