@@ -206,6 +206,11 @@ class StepSnapshot:
     expected_seconds: float | None = None  # of one that a plan has run: what it took the last time
     matches: bool = True  # False where a plan reuses another result than the notebook has
     by_itself: bool = False  # it was not run by hand
+    reached: Mapping[str, float] = field(default_factory=dict)  # status -> when, in seconds since 1970
+    # Outputs that were others the time before: what was to be seen of them then, and bytes as stored.
+    was: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    group: str = ""  # that its header names
+    members: tuple[str, ...] = ()  # of a group that is shown as one step
 
     @property
     def is_stale(self) -> bool:

@@ -127,7 +127,7 @@ def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
     targets = _targets(session, asked)
     params = _overrides(session, asked.param)
     if asked.only:
-        _check_only(session, asked.only, params)
+        session.check_only(asked.only, params)
     live = _live_graph(session)
     with session.here.aside():
         return session.start(
@@ -159,6 +159,7 @@ def _live_graph(session: Session, *, follows_all: bool = False) -> LiveGraph:
         follows_all=follows_all,
         subscribe=session.marks.subscribe if follows_all else None,
         saved=session.headless.active,
+        before=session.before.changed if cell_id is not None else None,
     )
 
 
@@ -337,19 +338,6 @@ def _targets(session: Session, asked: argparse.Namespace) -> list[str] | None:
         session.registry.check(asked.start)
         return graph.descendants(session.registry.upstream(), [asked.start])
     return asked.targets or None
-
-
-def _check_only(session: Session, only: str, params: dict[str, Any]) -> None:
-    stale = [
-        step.step
-        for step in session.plan([only], params=params).values()
-        if step.step != only and step.decision != "reuse"
-    ]
-    if stale:
-        raise UsageError(
-            f"--only {only}: above it, {', '.join(stale)} would have to run first. "
-            f"Run them too: %pipeline run {only}"
-        )
 
 
 def _overrides(session: Session, pairs: list[str]) -> dict[str, Any]:

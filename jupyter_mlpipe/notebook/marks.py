@@ -11,12 +11,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jupyter_mlpipe.execution.runs.plan import Plan
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.model.status import ENDED, RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.steps.states import MADE
+
+if TYPE_CHECKING:
+    from jupyter_mlpipe.notebook.session import Session
 
 Listener = Callable[[RunSnapshot], None]
 """Gets the pipeline as it stands, in any thread; what it raises is logged."""
@@ -45,13 +48,6 @@ class _Followed(NamedTuple):
 class Marks:
     """Tells listeners how the pipeline stands: after each cell, and as runs go on.
 
-    Parameters
-    ----------
-    look
-        Makes a plan; called in the main thread, between cells, and only while somebody listens.
-    knows
-        Tells whether a step is still there; called in any thread.
-
     Attributes
     ----------
     acts
@@ -62,10 +58,9 @@ class Marks:
         How many cells have ended.
     """
 
-    def __init__(self, shell: Any, look: Callable[[], Look], knows: Callable[[str], bool]) -> None:
-        self._shell = shell
-        self._look = look
-        self._knows = knows
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._shell = session.shell
         self._lock = threading.Lock()
         self._listeners: dict[int, Listener] = {}
         self._n_listeners = 0
@@ -90,10 +85,14 @@ class Marks:
         with self._lock:
             self._n_listeners += 1
             number = self._n_listeners
+            is_first = not self.is_wanted
             self._listeners[number] = listener
             if self._thread is None:
                 self._thread = threading.Thread(target=self._tell, name="mlpipe-marks", daemon=True)
                 self._thread.start()
+        if is_first:
+            for run in self._session.runs.live:
+                self.follow(run)
         self._changed.set()
         self.request()
 
@@ -106,7 +105,7 @@ class Marks:
         return unsubscribe
 
     def latest(self) -> RunSnapshot | None:
-        """Return the pipeline as it stands; None where nobody has listened so far."""
+        """Return the pipeline as it stands; None as long as nobody has listened, and nothing runs."""
         with self._lock:
             found, n_looks = self._found, self._n_looks
             # One that is dropped before it is bound has done nothing to the notebook.
@@ -114,17 +113,18 @@ class Marks:
         if found is None and not runs:
             return None
         plan = found.plan.decided if found is not None and found.plan is not None else {}
-        steps = {step.name: step for step in found.snapshot.steps} if found is not None else {}
+        known = found.snapshot.steps if found is not None else self._session.states.known()
+        steps = {step.name: step for step in known}
         for followed in runs:
             run = followed.run
             for name in run.steps if followed.is_bound else run.targets:
-                if self._knows(name):
+                if name in self._session.registry:
                     made = run.steps[name]
-                    known = plan[name].work if followed.n_looks < n_looks and name in plan else made.work
+                    work = plan[name].work if followed.n_looks < n_looks and name in plan else made.work
                     state = made.snapshot()
                     if not followed.is_bound and state.status in ENDED:
                         state = replace(state, status="waiting")  # for the others, to be bound with them
-                    steps[name] = _after(steps.get(name), state, is_as_planned=made.work == known)
+                    steps[name] = _after(steps.get(name), state, is_as_planned=made.work == work)
         last = next((f.run for f in reversed(runs) if f.run.status == "running"), None)
         last = last or (runs[-1].run if runs else None)
         if last is None:
@@ -147,6 +147,8 @@ class Marks:
 
     def follow(self, run: Run, *, is_bound: bool = True) -> None:
         """Note that a run was started whose results are the notebook's, or will be once they are bound."""
+        if not self.is_wanted:
+            return
         with self._lock:
             self._runs.append(_Followed(run, self._n_looks, is_bound))
         run.subscribe(self._hear)
@@ -167,7 +169,7 @@ class Marks:
         # Before: what they made is taken over by the look.
         ended = {f.run.id for f in self._runs if f.run.status != "running"}
         with self._shell.builtin_trap:  # as in a cell: libraries call `get_ipython` to see where they are
-            found = self._look()
+            found = self._session.look_for_marks()
         self.seconds = time.perf_counter() - began
         with self._lock:
             self._found = found

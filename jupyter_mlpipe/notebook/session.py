@@ -35,6 +35,7 @@ from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.asks import Asks
 from jupyter_mlpipe.notebook.auto import Auto
+from jupyter_mlpipe.notebook.before import Before
 from jupyter_mlpipe.notebook.binding import Bindings
 from jupyter_mlpipe.notebook.cellsasks import CellsAsks
 from jupyter_mlpipe.notebook.cellsview import CellsView
@@ -116,7 +117,8 @@ class Session:
 
         self.runs = Runs(self.backend, self.headless, self.name, lambda: str(shell.InteractiveTB.mode))
         self.states = States()
-        self.marks = Marks(shell, self._look, lambda name: name in self.registry)
+        self.before = Before(self)
+        self.marks = Marks(self)
         self.runs.on_take_up = self.marks.follow
         self.auto = Auto(self)
         self.runs.on_launch = self.auto.note_launch
@@ -244,7 +246,7 @@ class Session:
             environments=self.backend.runner.environments,
         )
 
-    def _look(self) -> Look:
+    def look_for_marks(self) -> Look:
         """Say how the notebook stands, for its marks."""
         if self.auto.level == "off":
             self.collect()
@@ -269,6 +271,19 @@ class Session:
             return step
         then = {name: other.task for name, other in run.steps.items()}
         return replace(step, plan=None) if is_as_it_ran(step.name, plan.tasks, then) else step
+
+    def check_only(self, step: str, params: Mapping[str, Any] | None = None) -> None:
+        """Raise UsageError where something above a step would have to run before it."""
+        stale = [
+            planned.step
+            for planned in self.plan([step], params=params).values()
+            if planned.step != step and planned.decision != "reuse"
+        ]
+        if stale:
+            raise UsageError(
+                f"--only {step}: above it, {', '.join(stale)} would have to run first. "
+                f"Run them too: %pipeline run {step}"
+            )
 
     def start(
         self,

@@ -99,4 +99,9 @@ class States:
 
 def _registered(task: StepTask) -> StepSnapshot:
     component = task.step.component
-    return StepSnapshot(name=component.name, outputs=component.outputs, cell_id=component.cell_id)
+    return StepSnapshot(
+        name=component.name,
+        outputs=component.outputs,
+        cell_id=component.cell_id,
+        group=component.options.group,
+    )
