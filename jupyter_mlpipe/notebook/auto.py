@@ -78,8 +78,8 @@ class Auto:
         self._spent_s = 0.0
         if self.level != "on":
             self._drop()
-        self._session.marks.acts = self._act if self.level == "on" else None
-        self._session.marks.request()
+        self._by_hand = [run for run in self._session.runs.live if run.status == "running"]
+        self._session.marks.act(self._act if self.level == "on" else None)
 
     def close(self) -> None:
         """Run nothing any more."""

@@ -50,8 +50,6 @@ class Marks:
 
     Attributes
     ----------
-    acts
-        What is done about each plan, in the main thread; while there is something, plans are made.
     seconds
         What the last plan took.
     n_cells
@@ -66,7 +64,7 @@ class Marks:
         self._n_listeners = 0
         self._told: dict[int, RunSnapshot] = {}
         self._failed: set[int] = set()
-        self.acts: Callable[[Look], None] | None = None
+        self._acts: Callable[[Look], None] | None = None
         self._changed = threading.Event()
         self._thread: threading.Thread | None = None
         self._found: Look | None = None
@@ -85,14 +83,13 @@ class Marks:
         with self._lock:
             self._n_listeners += 1
             number = self._n_listeners
-            is_first = not self.is_wanted
+            was_wanted = self.is_wanted
             self._listeners[number] = listener
             if self._thread is None:
                 self._thread = threading.Thread(target=self._tell, name="mlpipe-marks", daemon=True)
                 self._thread.start()
-        if is_first:
-            for run in self._session.runs.live:
-                self.follow(run)
+        if not was_wanted:
+            self._follow_live()
         self._changed.set()
         self.request()
 
@@ -100,6 +97,7 @@ class Marks:
             with self._lock:
                 self._listeners.pop(number, None)
                 self._told.pop(number, None)
+                self._forget_if_unwanted()
             self._changed.set()
 
         return unsubscribe
@@ -130,6 +128,24 @@ class Marks:
         if last is None:
             return found.snapshot if found is not None else None
         return RunSnapshot(tuple(steps.values()), last.status, last.seconds)
+
+    def act(self, act: Callable[[Look], None] | None) -> None:
+        """Do something about each plan, in the main thread, whoever listens; nothing for None."""
+        was_wanted = self.is_wanted
+        with self._lock:
+            self._acts = act
+            self._forget_if_unwanted()
+        if act is not None and not was_wanted:
+            self._follow_live()
+        self.request()
+
+    def _follow_live(self) -> None:
+        for run in self._session.runs.live:
+            self.follow(run)
+
+    def _forget_if_unwanted(self) -> None:
+        if not self.is_wanted:
+            self._found, self._runs = None, []
 
     # -- what happens in the notebook ------------------------------------------------------------
 
@@ -175,14 +191,14 @@ class Marks:
             self._found = found
             self._n_looks += 1
             self._runs = [f for f in self._runs if f.run.id not in ended]
-        if self.acts is not None:
-            self.acts(found)
+        if self._acts is not None:
+            self._acts(found)
         self._changed.set()
 
     @property
     def is_wanted(self) -> bool:
         """Whether anybody wants to know."""
-        return bool(self._listeners) or self.acts is not None
+        return bool(self._listeners) or self._acts is not None
 
     @property
     def is_busy(self) -> bool:
@@ -192,8 +208,8 @@ class Marks:
     def close(self) -> None:
         """Tell nobody any more."""
         self._stop_timer()
-        self.acts = None
         with self._lock:
+            self._acts = None
             self._listeners.clear()
         self._changed.set()
 
