@@ -252,7 +252,7 @@ class Pipeline(PlannedPipeline):
         step, closure = place(component, namespace, choose, modules=self._modules, closures=self._closures)
         outputs = {out for c, _ in self._placements.values() for out in c.outputs}
         check_contract(step)
-        check_resolved(component, closure, lambda: {*outputs, *namespace})
+        check_resolved(component, closure.unresolved, lambda: {*outputs, *namespace})
         check_sendable(component, closure)
         values = {
             n: convert(d, params.get(f"{name}.{n}", params[n]))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.runs.past import list_runs, tell_runs
 from jupyter_mlpipe.execution.runs.run import Run
+from jupyter_mlpipe.notebook import cellcommands
 from jupyter_mlpipe.notebook.asks import choose
 from jupyter_mlpipe.notebook.show.clusterview import describe_workers
 from jupyter_mlpipe.notebook.show.words import plain
@@ -94,8 +95,9 @@ def _run(session: Session, asked: Asked) -> Answer:
     how = str(asked.get("how"))
     targets, force = choose(session, how, asked.get("step"))
     with session.here.aside():
-        session.start(targets, force=force, as_made=how == "stale")
-    return {}
+        run = session.start(targets, force=force, as_made=how == "stale")
+    is_reused = all(step.status == "reused" for step in run.steps.values())
+    return {"text": "Nothing had to run: all is reused" if is_reused else ""}
 
 
 def _unknown(session: Session, asked: Asked) -> Answer:
@@ -109,8 +111,12 @@ AT_ONCE: dict[str, Callable[[Session, Asked], Answer]] = {
     "stop": _stop,
     "runs": _runs,
     "workers": _workers,
+    **cellcommands.AT_ONCE,
 }
 """What any thread can answer."""
 
-BETWEEN_CELLS: dict[str, Callable[[Session, Asked], Answer]] = {"run": _run}
+BETWEEN_CELLS: dict[str, Callable[[Session, Asked], Answer]] = {
+    "run": _run,
+    **cellcommands.BETWEEN_CELLS,
+}
 """What the main thread does once it is free."""

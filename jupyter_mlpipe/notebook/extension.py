@@ -192,6 +192,8 @@ class Extension:
         self.session.here.note_cell()
         if not self._plain_cell:
             return
+        # Of a cell whose line was taken out: it is no step any more.
+        self.session.forget_cells([self.session.cell_id or ""])
         self.session.note_plain_cell(self._plain_cell)
         error = getattr(result, "error_in_exec", None)
         if isinstance(error, NameError) and (word := self.session.word_on_unkept(error.name or "")):

@@ -202,6 +202,10 @@ class Session:
         self._views.pop(name, None)
         self._cells = {cell: owner for cell, owner in self._cells.items() if owner != name}
 
+    def component_of(self, cell_id: str | None) -> str | None:
+        """Return the component that a cell is, as it was last run."""
+        return self._cells.get(cell_id or "")
+
     def forget_cells(self, deleted: Iterable[str]) -> None:
         """Drop the components of cells that the front end says are gone."""
         for cell_id in deleted:

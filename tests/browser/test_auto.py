@@ -47,7 +47,7 @@ def test_the_graph_and_the_cells_follow_a_slider(open_notebook: Open) -> None:
     for _ in range(2):
         handle.press("ArrowRight")
     expect(node(shown, "fit")).to_contain_text("now stale", timeout=_WAIT_MS)
-    expect(node(shown, "score")).to_contain_text("now stale")
+    expect(node(shown, "score")).to_contain_text("may be stale")
     expect(stale).to_contain_text("Run 2 stale, about")
     assert serious_problems(notebook.page) == []
     stale.click()

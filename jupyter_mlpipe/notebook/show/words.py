@@ -56,7 +56,7 @@ def state_words(step: StepSnapshot) -> str:
     if step.by_itself and step.status == "succeeded":
         word = f"{word} by itself"
     if step.is_stale:
-        return f"{word}, now stale"
+        return f"{word}, {'now' if step.plan == 'run' else 'may be'} stale"
     if step.status is None and step.expected_seconds:
         return f"{word}, {describe_seconds(step.expected_seconds)}"
     if step.status == "reused" and is_accepted(step.reasons):

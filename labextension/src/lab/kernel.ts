@@ -43,6 +43,11 @@ export class KernelLink implements IDisposable {
     this.listen();
   }
 
+  /** Whether the kernel has our package, and has told of it. */
+  get isLive(): boolean {
+    return this.n >= 0;
+  }
+
   get changed(): ISignal<this, void> {
     return this._changed;
   }

@@ -28,6 +28,11 @@ export class Pipeline implements IDisposable {
     return this.link?.state ?? START;
   }
 
+  /** Whether its kernel has our package. */
+  get isLive(): boolean {
+    return this.link?.isLive === true;
+  }
+
   get changed(): ISignal<this, void> {
     return this._changed;
   }
@@ -131,6 +136,9 @@ export class Pipelines {
     this.made.set(panel, pipeline);
     panel.disposed.connect(() => this.made.delete(panel));
     this._added.emit(pipeline);
+    if (this.notebooks.currentWidget === panel) {
+      this._currentChanged.emit(pipeline); // it became the current one before it was known here
+    }
   }
 
   /** One for each kernel: views of a notebook share it. */
