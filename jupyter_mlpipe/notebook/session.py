@@ -260,13 +260,16 @@ class Session:
     def look(self) -> Look:
         """Say how the notebook stands: what may not be reused counts as its cell left it."""
         self.collect()
+        refused: dict[str, MLPipeError] = {}
         try:
-            plan = self._plan(self._as_made(everything=True))
+            plan = self._plan(self._as_made(everything=True, refused=refused))
         except MLPipeError:
             # What cannot be planned says so when its cell is run.
             return Look(self._standing(self.states.known()), None)
-        steps = self.states.snapshot(plan.tasks, plan)
-        return Look(self._standing(tuple(self._unless_failed(step, plan) for step in steps)), plan)
+        steps = [self._unless_failed(step, plan) for step in self.states.snapshot(plan.tasks, plan)]
+        if refused:
+            steps += self.states.refused(refused, plan)
+        return Look(self._standing(tuple(steps)), plan)
 
     def _unless_failed(self, step: StepSnapshot, plan: Plan) -> StepSnapshot:
         """Return a step without its plan where it would fail again, or what is above it would."""
@@ -543,10 +546,16 @@ class Session:
         self.collect()
         return error
 
-    def _as_made(self, targets: Sequence[str] = (), *, everything: bool = False) -> dict[str, StepTask]:
+    def _as_made(
+        self,
+        targets: Sequence[str] = (),
+        *,
+        everything: bool = False,
+        refused: dict[str, MLPipeError] | None = None,
+    ) -> dict[str, StepTask]:
         """Return steps and what is above them, which has been run by its own cells."""
         # A name that nothing provides is told when its line is reached, as Python does.
-        tasks = self.registry.tasks(None if everything else targets, strict=False)
+        tasks = self.registry.tasks(None if everything else targets, strict=False, refused=refused)
         return {
             name: task if name in targets else replace(task, made=self.states.made(name))
             for name, task in tasks.items()
