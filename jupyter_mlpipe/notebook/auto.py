@@ -191,7 +191,8 @@ class Auto:
         self._is_dropped = False
         self.problem = ""
         try:
-            self._run = session.launch_by_itself(steps)
+            with session.shell.builtin_trap:
+                self._run = session.launch_by_itself(steps)
         except MLPipeError as error:
             self.problem = str(error)
             return

@@ -63,7 +63,7 @@ class Marks:
         self._listeners: dict[int, Listener] = {}
         self._n_listeners = 0
         self._told: dict[int, RunSnapshot] = {}
-        self._failed: set[int] = set()
+        self._failed: set[int] = set()  # listeners of which that was said; 0 for the plan
         self._acts: Callable[[Look], None] | None = None
         self._changed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -184,15 +184,20 @@ class Marks:
         began = time.perf_counter()
         # Before: what they made is taken over by the look.
         ended = {f.run.id for f in self._runs if f.run.status != "running"}
-        with self._shell.builtin_trap:  # as in a cell: libraries call `get_ipython` to see where they are
-            found = self._session.look_for_marks()
-        self.seconds = time.perf_counter() - began
-        with self._lock:
-            self._found = found
-            self._n_looks += 1
-            self._runs = [f for f in self._runs if f.run.id not in ended]
-        if self._acts is not None:
-            self._acts(found)
+        try:
+            with self._shell.builtin_trap:  # as in a cell: libraries call `get_ipython` to see where they are
+                found = self._session.look_for_marks()
+                self.seconds = time.perf_counter() - began
+                with self._lock:
+                    self._found = found
+                    self._n_looks += 1
+                    self._runs = [f for f in self._runs if f.run.id not in ended]
+                if self._acts is not None:
+                    self._acts(found)
+        except Exception:
+            if 0 not in self._failed:  # nobody has asked for it: it is not to be read after each cell
+                self._failed.add(0)
+                _log.exception("The notebook's steps could not be looked at")
         self._changed.set()
 
     @property
