@@ -66,7 +66,7 @@ class Auto:
                 f"%pipeline auto takes one of {', '.join(LEVELS)}, but found '{level}'."
                 f"{close_matches(level, LEVELS)}"
             )
-        if level == "on" and io_loop(self._session.shell) is None:
+        if level == "on" and getattr(self._session.shell, "kernel", None) is None:
             raise UsageError("Steps run by themselves in a Jupyter kernel only: between two cells.")
         if budget is not None:
             try:

@@ -156,7 +156,8 @@ class Session:
             run_on_read=self._run_on_read,
             run_again=self.background.run_again,
         )
-        self.auto.use(self.config.auto, self.config.auto_budget)
+        # A terminal has no time between its cells: what the configuration says is for kernels.
+        self.auto.use(self.config.auto if hasattr(shell, "kernel") else "mark", self.config.auto_budget)
         self.config.observe(lambda change: self.auto.use(level=change["new"]), "auto")
         self.config.observe(lambda change: self.auto.use(budget=change["new"]), "auto_budget")
 
