@@ -83,8 +83,8 @@ prepare() {
             create_venv "$python" || return 1
         fi
     fi
-    # Scripts in an environment hold its path, so one that was moved is installed again.
-    key=$({ cat "$root/pyproject.toml" && "$venv/bin/python" -VV && echo "$venv"; } | sha256sum | cut -c 1-64)
+    # Scripts in an environment hold its path, so one that was moved is installed again; so is another front end.
+    key=$({ cat "$root/pyproject.toml" "$root/labextension/built/sources" && "$venv/bin/python" -VV && echo "$venv"; } | sha256sum | cut -c 1-64)
     for extra in "$@"; do
         [ "$(cat "$venv/.installed-$extra" 2>/dev/null)" = "$key" ] || missing+=("$extra")
     done

@@ -43,11 +43,30 @@ class UsageError(MLPipeError):
 
 
 class HeaderError(UsageError):
-    """The component header of a cell cannot be understood."""
+    """The component header of a cell cannot be understood.
+
+    Attributes
+    ----------
+    span
+        The part of the header that it is about, as offsets in its line; None where that is not known.
+    """
+
+    span: tuple[int, int] | None = None
 
 
 class PipelineError(MLPipeError):
-    """Components that do not fit together."""
+    """Components that do not fit together.
+
+    Parameters
+    ----------
+    word, line
+        The name in a cell's text that it is about, and the line from 1; line 0 stands for the header.
+    """
+
+    def __init__(self, *arguments: object, word: str = "", line: int = 0) -> None:
+        super().__init__(*arguments)
+        self.word = word
+        self.line = line
 
 
 class CycleError(PipelineError):

@@ -1,13 +1,21 @@
-// Builds the module that the wheel ships, with a mark of the sources that it was built from.
+// Builds what the wheel ships: the graph's module and the JupyterLab extension, each with a mark of the sources.
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { build, transform } from 'esbuild';
 
-const sources = readdirSync('src').sort().map(name => `src/${name}`);
-const digest = createHash('sha256');
-for (const path of ['package-lock.json', 'tsconfig.json', 'build.mjs', ...sources]) {
-  digest.update(`${path}\0${readFileSync(path, 'utf8').replaceAll('\r\n', '\n')}\0`);
+const sources = [
+  ...['build.mjs', 'package-lock.json', 'package.json', 'tsconfig.json'],
+  ...readdirSync('schema').map(name => `schema/${name}`),
+  ...readdirSync('src', { recursive: true })
+    .filter(name => /\.\w+$/.test(name))
+    .map(name => `src/${name.replaceAll('\\', '/')}`)
+];
+const hash = createHash('sha256');
+for (const path of sources.sort()) {
+  hash.update(`${path}\0${readFileSync(path, 'utf8').replaceAll('\r\n', '\n')}\0`);
 }
+
 /** Style sheets are text in the module, as small as they get. */
 const style = {
   name: 'style',
@@ -18,18 +26,36 @@ const style = {
     });
   }
 };
-const out = '../jupyter_mlpipe/static/graph.js';
-const built = await build({
-  entryPoints: ['src/index.ts'],
-  bundle: true,
-  minify: true,
-  format: 'esm',
-  target: 'es2022',
-  charset: 'utf8',
-  plugins: [style],
-  legalComments: 'none',
-  write: false
-});
-const text = built.outputFiles[0].text;
-writeFileSync(out, `// sources ${digest.digest('hex')}\n${text}`);
-console.log(`${out}: ${Buffer.byteLength(text)} bytes`);
+const digest = hash.digest('hex');
+
+async function bundle(entry, external) {
+  const built = await build({
+    entryPoints: [entry],
+    external,
+    bundle: true,
+    minify: external.length === 0,
+    format: 'esm',
+    target: 'es2022',
+    charset: 'utf8',
+    loader: { '.svg': 'text' },
+    plugins: [style],
+    legalComments: 'none',
+    outdir: 'lib',
+    write: external.length > 0
+  });
+  return built.outputFiles?.[0].text;
+}
+
+const graph = '../jupyter_mlpipe/static/graph.js';
+writeFileSync(graph, `// sources ${digest}\n${await bundle('src/index.ts', [])}`);
+console.log(`${graph}: ${readFileSync(graph).length} bytes`);
+
+// What JupyterLab has itself is shared with it: the builder sees to that.
+const lab = 'built';
+await bundle('src/lab/plugin.ts', ['@jupyterlab/*', '@lumino/*', '@codemirror/*', '@lezer/*']);
+rmSync(lab, { recursive: true, force: true });
+const builder = 'node_modules/@jupyter/builder/lib/build-labextension.js';
+const core = 'node_modules/@jupyterlab/core-meta/core.package.json';
+execFileSync(process.execPath, [builder, '--core-package-file', core, '.'], { stdio: ['ignore', 'ignore', 'inherit'] });
+writeFileSync(`${lab}/sources`, `${digest}\n`);
+console.log(`${lab}: ${readdirSync(`${lab}/static`).join(', ')}`);

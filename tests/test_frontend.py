@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,13 +16,22 @@ def built() -> str:
     return (files("jupyter_mlpipe") / "static" / "graph.js").read_text(encoding="utf-8")
 
 
-def test_the_built_module_belongs_to_the_sources() -> None:
+def test_what_is_built_belongs_to_the_sources() -> None:
+    found = [path for folder in ("src", "schema") for path in (FRONTEND / folder).rglob("*.*")]
+    sources = [path.relative_to(FRONTEND).as_posix() for path in found]
     digest = hashlib.sha256()
-    sources = sorted(f"src/{path.name}" for path in (FRONTEND / "src").iterdir())
-    for path in ["package-lock.json", "tsconfig.json", "build.mjs", *sources]:
+    for path in sorted(["build.mjs", "package-lock.json", "package.json", "tsconfig.json", *sources]):
         digest.update(f"{path}\0{(FRONTEND / path).read_text(encoding='utf-8')}\0".encode())
     first, _, _ = built().partition("\n")
     assert first == f"// sources {digest.hexdigest()}", f"Build it again: {BUILD}"
+    marked = (FRONTEND / "built" / "sources").read_text(encoding="utf-8")
+    assert marked == f"{digest.hexdigest()}\n", f"Build it again: {BUILD}"
+
+
+def test_jupyterlab_finds_the_extension_where_the_package_is_installed() -> None:
+    installed = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / "jupyter-mlpipe"
+    for path in ("package.json", "install.json", "static/style.js"):
+        assert (installed / path).is_file()
 
 
 def test_the_module_is_small_enough_to_be_sent_with_each_notebook() -> None:
@@ -29,7 +39,7 @@ def test_the_module_is_small_enough_to_be_sent_with_each_notebook() -> None:
 
 
 def test_data_never_becomes_html() -> None:
-    for path in (FRONTEND / "src").glob("*.ts"):
+    for path in (FRONTEND / "src").rglob("*.ts"):
         found = re.findall(
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", path.read_text()
         )

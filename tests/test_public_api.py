@@ -12,6 +12,7 @@ def test_the_exported_names_are_these() -> None:
         "Pipeline",
         "Run",
         "__version__",
+        "bind",
         "component",
         "current",
         "load_ipython_extension",

@@ -110,7 +110,9 @@ def check_changes(component: Component, inputs: Container[str]) -> None:
             outputs = ", ".join([name, *component.outputs])
             raise ContractError(
                 f"Component '{component.name}' changes its input '{name}' in place (line {line}) "
-                f"but does not declare it as an output: write '-> {outputs}', or work on a copy of it."
+                f"but does not declare it as an output: write '-> {outputs}', or work on a copy of it.",
+                word=name,
+                line=line,
             )
 
 
@@ -175,14 +177,16 @@ def _check_outputs(component: Component, names: Names) -> None:
         if output in names.deletes:
             raise ContractError(
                 f"Declared output '{output}' of component '{component.name}' is deleted by its cell. "
-                f"Leave out 'del {output}', or take it from the outputs."
+                f"Leave out 'del {output}', or take it from the outputs.",
+                word=output,
             )
         if output not in known:
             bound = ", ".join(f"'{name}'" for name in names.binds) or "nothing"
             raise ContractError(
                 f"Declared output '{output}' of component '{component.name}' is never bound; "
                 f"the cell binds: {bound}.{close_matches(output, names.binds)} "
-                "Bind it, or correct the names behind '->'."
+                "Bind it, or correct the names behind '->'.",
+                word=output,
             )
 
 

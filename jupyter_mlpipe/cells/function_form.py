@@ -38,12 +38,16 @@ def compile_function_form(component: Component, header: Header, function: Def) -
     if header.inputs_declared:
         raise ContractError(
             f"Component '{header.name}' has inputs in its header and in 'def {function.name}(...)' {at}. "
-            f"Keep those of the function: write '%%component {header.name}'."
+            f"Keep those of the function: write '%%component {header.name}'.",
+            word=function.name,
+            line=function.lineno,
         )
     try:
         inputs = read_arguments(header.name, function.args, split_lines(component.code))
     except HeaderError as problem:
-        raise ContractError(f"{problem} See 'def {function.name}' {at}.") from None
+        raise ContractError(
+            f"{problem} See 'def {function.name}' {at}.", word=function.name, line=function.lineno
+        ) from None
     outputs = header.outputs if header.outputs_declared else (function.name,)
     _check_returns(header, function)
     arguments = arguments_of(function)
@@ -68,7 +72,8 @@ def _check_returns(header: Header, function: Def) -> None:
         if isinstance(node, ast.Yield | ast.YieldFrom):
             raise ContractError(
                 f"'{function.name}' of component '{name}' is a generator (line {node.lineno}), which cannot "
-                "be stored. Collect what it yields in a list and return that."
+                "be stored. Collect what it yields in a list and return that.",
+                line=node.lineno,
             )
     returns = [node for node in _own_nodes(function.body) if isinstance(node, ast.Return)]
     if not header.outputs_declared or not outputs:
@@ -77,14 +82,17 @@ def _check_returns(header: Header, function: Def) -> None:
     if not any(node.value is not None for node in returns) and not _always_raises(function):
         raise ContractError(
             f"Component '{name}' declares '-> {declared}', but '{function.name}' (line {function.lineno}) "
-            f"returns no value. End it with 'return {declared}', or write '-> None'."
+            f"returns no value. End it with 'return {declared}', or write '-> None'.",
+            word=function.name,
+            line=function.lineno,
         )
     for node in returns:
         n_returned = _count_returned(node.value)
         if len(outputs) > 1 and n_returned is not None and n_returned != len(outputs):
             raise ContractError(
                 f"Component '{name}' declares {len(outputs)} outputs ({declared}), but "
-                f"'{function.name}' returns {n_returned} on line {node.lineno}. Make the two agree."
+                f"'{function.name}' returns {n_returned} on line {node.lineno}. Make the two agree.",
+                line=node.lineno,
             )
 
 

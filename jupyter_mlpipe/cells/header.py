@@ -8,7 +8,8 @@ import keyword
 import re
 import shlex
 import tokenize
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from jupyter_mlpipe.cells.options import OPTIONS, Option, find_option, parse_options
@@ -33,6 +34,8 @@ class Header:
     ----------
     given
         Names of the options that were typed, ``"--cpus"`` for example.
+    ends
+        Offsets in the line, behind the name and behind the inputs.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Header:
     outputs_declared: bool = False
     options: Options = field(default_factory=Options)
     given: frozenset[str] = frozenset()
+    ends: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
 def parse_header(line: str) -> Header:
@@ -53,27 +57,34 @@ def parse_header(line: str) -> Header:
         The message holds the word that does not fit and what to write instead.
     """
     text = line.strip()
+    shift = len(line) - len(line.lstrip())
     if not text or text.startswith(("(", "-")):
         found = f" It begins with '{text.split()[0]}'." if text else ""
         raise HeaderError(f"A component needs a name.{found} Write: {FORM}.")
     match = _NAME.match(text)
     assert match is not None
     name = match[0]
-    check_component_name(name)
-    rest = text[match.end() :].lstrip()
+    with _at(shift, shift + len(name)):
+        check_component_name(name)
+    behind_name = shift + len(name)
+    rest = text[len(name) :].lstrip()
+    start = end = shift + len(text) - len(rest)
     inputs: tuple[Input, ...] | None = None
     if rest.startswith("("):
-        end = _end_of_signature(name, rest)
-        inputs, rest = _parse_inputs(name, rest[:end]), rest[end:]
-    outputs, words = _split_rest(name, rest)
+        with _at(start, shift + len(text)):
+            end = start + _end_of_signature(name, rest)
+        with _at(start, end):
+            inputs = _parse_inputs(name, line[start:end])
+    outputs, words = _split_rest(name, line[end : shift + len(text)], end)
     return Header(
         name=name,
         inputs=inputs or (),
         outputs=outputs or (),
         inputs_declared=inputs is not None,
         outputs_declared=outputs is not None,
-        options=parse_options(words),
-        given=frozenset(word for word, _ in words),
+        options=_read_options(words),
+        given=frozenset(word.name for word in words),
+        ends=(behind_name, behind_name if inputs is None else end),
     )
 
 
@@ -97,11 +108,7 @@ def comment_header(cell: str) -> tuple[str, int] | None:
 def header_help() -> str:
     """Return what a header may hold, as text to read."""
     width = max(len(option.usage) for option in OPTIONS)
-    rows = (
-        f"  {option.usage:<{width}}  {option.help}"
-        + (" [recorded, without effect in this version]" if option.recorded_only else "")
-        for option in OPTIONS
-    )
+    rows = (f"  {option.usage:<{width}}  {option.help}" for option in OPTIONS)
     return "\n".join(
         [
             f"%%component {FORM}",
@@ -221,40 +228,90 @@ def _parse_arguments(source: str) -> ast.arguments:
     return function.args
 
 
-def _split_rest(name: str, text: str) -> tuple[tuple[str, ...] | None, list[tuple[str, str | None]]]:
-    """Return the outputs, None where there is no arrow, and the options with their values."""
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """An option as typed, and where in the line."""
+
+    name: str
+    value: str | None
+    span: tuple[int, int]
+
+
+def _split_rest(name: str, text: str, shift: int) -> tuple[tuple[str, ...] | None, list[_Typed]]:
+    """Return the outputs, None where there is no arrow, and the options; `shift` is where the text begins."""
+    with _at(shift, shift + len(text)):
+        words = _split_words(name, text)
+    outputs: tuple[str, ...] | None = None
+    options: list[_Typed] = []
+    position = 0
+    while position < len(words):
+        word, start, end = words[position]
+        position += 1
+        if word.startswith("->"):
+            listed = [word[2:]]
+            while position < len(words) and not words[position][0].startswith(("--", "->")):
+                listed.append(words[position][0])
+                end = words[position][2]
+                position += 1
+            with _at(shift + start, shift + end):
+                if outputs is not None:
+                    raise HeaderError(f"The header of '{name}' has two '->'. Separate outputs by commas.")
+                outputs = _parse_outputs(name, " ".join(listed).strip())
+            continue
+        with _at(shift + start, shift + end):
+            if not word.startswith("--"):
+                raise HeaderError(_describe_stray(name, word))
+            option_name, equals, given = word.partition("=")
+            option = find_option(option_name)
+        value = given if equals else None
+        follows = position < len(words) and not words[position][0].startswith(("--", "->"))
+        if option.metavar is not None and not equals and follows:
+            value, _, end = words[position]
+            position += 1
+        options.append(_Typed(option_name, value, (shift + start, shift + end)))
+    return outputs, options
+
+
+def _split_words(name: str, text: str) -> list[tuple[str, int, int]]:
+    """Split as a shell does; with each word, where it begins and ends."""
+    stream = io.StringIO(text)
+    lexer = shlex.shlex(stream, posix=True, punctuation_chars=False)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    words: list[tuple[str, int, int]] = []
+    end = 0
     try:
-        words = shlex.split(text)
+        while (word := lexer.get_token()) is not None:
+            start = end + len(text[end:]) - len(text[end:].lstrip())
+            # But for the last word, the blank behind it has been read.
+            end = stream.tell() - (stream.tell() < len(text))
+            words.append((word, start, end))
     except ValueError:
         raise HeaderError(
             f"A quotation mark is not closed in the header of '{name}': '{_shorten(text)}'."
         ) from None
-    outputs: tuple[str, ...] | None = None
-    options: list[tuple[str, str | None]] = []
-    position = 0
-    while position < len(words):
-        word = words[position]
-        position += 1
-        if word.startswith("->"):
-            if outputs is not None:
-                raise HeaderError(f"The header of '{name}' has two '->'. Separate outputs by commas.")
-            listed = [word[2:]]
-            while position < len(words) and not words[position].startswith(("--", "->")):
-                listed.append(words[position])
-                position += 1
-            outputs = _parse_outputs(name, " ".join(listed).strip())
-        elif word.startswith("--"):
-            option_name, equals, given = word.partition("=")
-            option = find_option(option_name)
-            value = given if equals else None
-            follows = position < len(words) and not words[position].startswith(("--", "->"))
-            if option.metavar is not None and not equals and follows:
-                value = words[position]
-                position += 1
-            options.append((option_name, value))
-        else:
-            raise HeaderError(_describe_stray(name, word))
-    return outputs, options
+    return words
+
+
+def _read_options(typed: Sequence[_Typed]) -> Options:
+    words = [(option.name, option.value) for option in typed]
+    try:
+        return parse_options(words)
+    except HeaderError:
+        for number, option in enumerate(typed):
+            with _at(*option.span):
+                parse_options(words[: number + 1])
+        raise
+
+
+@contextmanager
+def _at(start: int, end: int) -> Iterator[None]:
+    """Note with errors from in here which part of the line they are about."""
+    try:
+        yield
+    except HeaderError as error:
+        error.span = error.span or (start, end)
+        raise
 
 
 def _parse_outputs(name: str, text: str) -> tuple[str, ...]:

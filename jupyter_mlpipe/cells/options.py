@@ -22,14 +22,11 @@ class Option:
     ----------
     metavar
         Stands for the value; None for a switch.
-    recorded_only
-        Kept with the component, but without effect in this version.
     """
 
     flag: str
     metavar: str | None
     help: str
-    recorded_only: bool = False
 
     @property
     def usage(self) -> str:
@@ -53,7 +50,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("--scratch", None, "run in an empty folder, which is then removed; declared files are there"),
     Option("--spawn", None, "run in a new interpreter instead of a fork: for libraries that bear no fork"),
     Option("--group", "NAME", "draw it in a box with the others of this group, which folds to one node"),
-    Option("--no-auto", None, "leave the step out of automatic runs", recorded_only=True),
+    Option("--no-auto", None, "never run the step by itself: see %pipeline auto"),
 )
 
 _BY_FLAG = {option.flag: option for option in OPTIONS}

@@ -34,12 +34,15 @@ def parse_parameters(body: str, *, header_lines: int = 1) -> tuple[Input, ...]:
             first = lines[node.lineno - 1].strip()
             raise ContractError(
                 f"Line {node.lineno} of the parameters cell, '{first}', is no parameter. Write one "
-                "'name = value' or 'name: type = value' a line; move all else to a cell of its own."
+                "'name = value' or 'name: type = value' a line; move all else to a cell of its own.",
+                line=node.lineno,
             )
         if parameter.name in parameters:
             raise ContractError(
                 f"Parameter '{parameter.name}' is declared twice in its cell, the second time on line "
-                f"{node.lineno}. Keep one of them."
+                f"{node.lineno}. Keep one of them.",
+                word=parameter.name,
+                line=node.lineno,
             )
         parameters[parameter.name] = parameter
     return tuple(parameters.values())

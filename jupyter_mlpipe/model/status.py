@@ -209,20 +209,30 @@ class StepSnapshot:
     was: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     group: str = ""  # that its header names
     members: tuple[str, ...] = ()  # of a group that is shown as one step
+    matches: bool = True  # False where a plan reuses another result than the notebook has
+    by_itself: bool = False  # it was not run by hand
 
     @property
     def is_stale(self) -> bool:
         """Whether it was made, and a plan says that its code or what it reads has changed since."""
-        return self.status in ("succeeded", "reused") and self.plan in ("run", "undecided")
+        is_changed = self.plan in ("run", "undecided") or not self.matches
+        return self.status in ("succeeded", "reused") and is_changed
 
 
 @dataclass(frozen=True, slots=True)
 class RunSnapshot:
-    """A run, or a pipeline that has not run, as people see it."""
+    """A run, or a pipeline that has not run, as people see it.
+
+    Parameters
+    ----------
+    is_whole
+        False where it is known only which steps run, and not yet which there are.
+    """
 
     steps: tuple[StepSnapshot, ...]
     status: RunStatus | None = None
     seconds: float | None = None
+    is_whole: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; the schema number changes when a field changes its meaning."""
@@ -251,4 +261,6 @@ def _step_json(step: StepSnapshot) -> dict[str, Any]:
         "previews": dict(step.previews),
         "sizes": dict(step.sizes),
         "expected_seconds": step.expected_seconds,
+        "is_stale": step.is_stale,
+        "by_itself": step.by_itself,
     }

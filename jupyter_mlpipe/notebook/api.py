@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.cells.decorator import component_of
-from jupyter_mlpipe.errors import PipelineError
+from jupyter_mlpipe.errors import PipelineError, UsageError
 from jupyter_mlpipe.execution.runs.past import StepDiff, diff_runs, find_entry, list_runs
 from jupyter_mlpipe.execution.runs.pipeline import Pipeline as PlannedPipeline
 from jupyter_mlpipe.execution.runs.plan import Plan
@@ -23,6 +23,7 @@ from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromParameter, FromStep
 from jupyter_mlpipe.notebook.accepting import accept_step, accepted_of, revoke_step, why
+from jupyter_mlpipe.notebook.binding import Binding
 from jupyter_mlpipe.notebook.debugging import Debugged, debug_step
 from jupyter_mlpipe.notebook.running.cluster import MakeExecutor
 from jupyter_mlpipe.notebook.running.config import MLPipe
@@ -148,6 +149,45 @@ def current() -> NotebookPipeline:
     return NotebookPipeline(current_session())
 
 
+def bind(parameter: str = "", widget: Any = None, /, **widgets: Any) -> Binding:
+    """Let a parameter follow a widget: ``bind("rate", slider)``, or ``bind(rate=slider, n=box)``.
+
+    The widget shows the parameter's value at once. As it moves, the parameter gets its value, checked and
+    converted by its annotation as after ``-p``; the plan and the marks of stale cells follow, and steps run
+    by themselves as ``%pipeline auto`` says. Running the ``%%parameters`` cell sets the parameter and moves
+    the widget.
+
+    Parameters
+    ----------
+    parameter
+        Of a ``%%parameters`` cell, or with a default in a header; ``step.name`` means that of one step.
+    widget
+        Of ipywidgets, or anything with a ``value`` and ``observe(handler, "value")``.
+
+    Returns
+    -------
+    Binding
+        Its ``unbind()`` lets the widget go; ``errors`` says which values do not fit. Another widget for the
+        same parameter takes the place of the first.
+
+    Raises
+    ------
+    ParameterError
+        There is no such parameter, or the widget cannot show its value.
+    UsageError
+        It is no widget, or a closed one.
+    """
+    from jupyter_mlpipe.notebook.extension import current_session
+
+    if parameter:
+        widgets = {parameter: widget, **widgets}
+    if not widgets:
+        raise UsageError(
+            'mlpipe.bind takes a parameter and a widget: bind("rate", slider), bind(rate=slider).'
+        )
+    return current_session().bindings.bind(widgets)
+
+
 class Pipeline(PlannedPipeline):
     """A pipeline built by hand from components: decorated functions, in any order.
 
@@ -212,7 +252,7 @@ class Pipeline(PlannedPipeline):
         step, closure = place(component, namespace, choose, modules=self._modules, closures=self._closures)
         outputs = {out for c, _ in self._placements.values() for out in c.outputs}
         check_contract(step)
-        check_resolved(component, closure, lambda: {*outputs, *namespace})
+        check_resolved(component, closure.unresolved, lambda: {*outputs, *namespace})
         check_sendable(component, closure)
         values = {
             n: convert(d, params.get(f"{name}.{n}", params[n]))

@@ -14,7 +14,7 @@ from jupyter_mlpipe.notebook.stepview import step_detail
 if TYPE_CHECKING:
     from jupyter_mlpipe.notebook.session import Session
 
-_HOWS = ("all", "only", "to", "from", "force")
+_HOWS = ("all", "only", "to", "from", "force", "stale")
 
 
 class Asks:
@@ -40,7 +40,9 @@ class Asks:
         elif what == "close":
             graph.watch(None)
         elif what == "cancel":
-            self._cancel(graph, str(asked.get("step")))
+            name = str(asked.get("step"))
+            if not self._session.runs.cancel(name):
+                graph.say(f"Nothing runs '{name}'")
         elif what == "fold":
             graph.fold(str(group) for group in asked.get("groups") or ())
         elif what == "runs":
@@ -52,14 +54,6 @@ class Asks:
             loop = self._session.shell.kernel.io_loop
             loop.add_callback(self._run, graph, str(asked.get("how")), asked.get("step"))
 
-    def _cancel(self, graph: LiveGraph, step: str) -> None:
-        """Cancel what is to run a step, and has not ended."""
-        going_on = [run for run in graph.runs if run.status == "running" and step in run.steps]
-        for run in going_on:
-            run.cancel()
-        if not going_on:
-            graph.say(f"Nothing runs '{step}'")
-
     def _compare(self, graph: LiveGraph, runs: object) -> None:
         try:
             before, now = runs if isinstance(runs, list) and len(runs) == 2 else ("", "")
@@ -70,25 +64,31 @@ class Asks:
     def _run(self, graph: LiveGraph, how: str, step: object) -> None:
         """Start a run, and show it in the graph that it was asked for in."""
         session = self._session
-        targets: list[str] | None = None
-        force: list[str] = []
         try:
-            if how != "all":
-                name = str(step)
-                session.registry.check(name)
-                targets = [name]
-                if how == "from":
-                    targets = pipeline.descendants(session.registry.upstream(), targets)
-                elif how == "force":
-                    force = targets
-                elif how == "only":
-                    session.check_only(name)
+            targets, force = choose(session, how, step)
             with session.here.aside():
                 session.start(
                     targets,
                     force=force,
                     begin=lambda run: session.background.add(graph.follow(run)),
+                    as_made=how == "stale",
                 )
             graph.say("")
         except MLPipeError as error:
             graph.say(str(error))
+
+
+def choose(session: Session, how: str, step: object) -> tuple[list[str] | None, list[str]]:
+    """Return what to run, None for all, and what of it to force."""
+    if how == "all":
+        return None, []
+    if how == "stale":
+        return session.stale_steps(), []
+    name = str(step)
+    session.registry.check(name)
+    targets = [name]
+    if how == "only":
+        session.check_only(name)
+    if how == "from":
+        targets = pipeline.descendants(session.registry.upstream(), targets)
+    return targets, targets if how == "force" else []

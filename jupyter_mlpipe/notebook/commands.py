@@ -18,7 +18,7 @@ from jupyter_mlpipe.notebook.accepting import accepted_facts, accepted_of, why
 from jupyter_mlpipe.notebook.adoptview import adopt_bundle
 from jupyter_mlpipe.notebook.debugging import NAME, Debugged, debug_step
 from jupyter_mlpipe.notebook.running.cluster import check_pools
-from jupyter_mlpipe.notebook.running.config import MODES
+from jupyter_mlpipe.notebook.running.config import LEVELS, MODES
 from jupyter_mlpipe.notebook.running.pools import parse_pools
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.show.clusterview import cluster_bundle, planned_bundle
@@ -47,6 +47,7 @@ HELP = {
     "load": "bind outputs of steps in the notebook at once",
     "debug": "run a step's code here, on what the step saw, for %debug and breakpoint()",
     "remove": "forget a component; its results stay in the store",
+    "auto": f"what becomes of stale steps: {', '.join(LEVELS)} [--budget 5s]",
     "mode": f"what running a component's cell does: {', '.join(MODES)}",
     "runs": "list the latest runs of this notebook",
     "diff": "say how two runs differ, step by step: parameters, metrics, what ran and why",
@@ -156,6 +157,7 @@ def _live_graph(session: Session, *, follows_all: bool = False) -> LiveGraph:
         session.link if cell_id is not None else None,
         cell_id=cell_id,
         follows_all=follows_all,
+        subscribe=session.marks.subscribe if follows_all else None,
         saved=session.headless.active,
         before=session.before.changed if cell_id is not None else None,
     )
@@ -229,6 +231,16 @@ def _mode(session: Session, parser: _Parser, words: list[str]) -> str | None:
         return session.mode
     session.set_mode(asked)
     return None
+
+
+def _auto(session: Session, parser: _Parser, words: list[str]) -> None:
+    parser.add_argument("level", nargs="?", metavar="|".join(LEVELS))
+    parser.add_argument("--budget", metavar="DURATION", help="what may run by itself after a change, in all")
+    asked = parser.parse_args(words)
+    if asked.level is not None or asked.budget is not None:
+        session.auto.use(asked.level, asked.budget)
+    facts = session.auto.facts()
+    CellOutput(session.shell).display(said_bundle(facts["text"], facts))
 
 
 def _cluster(session: Session, parser: _Parser, words: list[str]) -> None:

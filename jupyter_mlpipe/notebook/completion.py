@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
 from jupyter_mlpipe.cells.cache_words import CACHE_WORDS
+from jupyter_mlpipe.cells.editing import to_component
 from jupyter_mlpipe.cells.header import OPTIONS
+from jupyter_mlpipe.cells.located import locate
+from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.notebook.commands import HELP
+from jupyter_mlpipe.notebook.reading import names_of
 from jupyter_mlpipe.notebook.running.config import MODES
 from jupyter_mlpipe.notebook.session import Session
 
-_RUN_OPTIONS = ("-p", "--force", "--only", "--from")
+_OPTIONS = {
+    "run": ("-p", "--force", "--only", "--from", "--detach"),
+    "plan": ("-p", "--force", "--only", "--from"),
+    "show": ("--output",),
+    "accept": ("--revoke",),
+    "debug": ("--no-run", "--as"),
+    "adopt": ("--all",),
+    "runs": ("--limit", "--all"),
+    "cluster": ("--pool",),
+}
 _PRUNE_OPTIONS = ("--max-size", "--older-than", "--dry-run", "--json")
-_TAKES_STEPS = ("plan", "run", "why", "accept", "remove")
+_TAKES_STEPS = ("plan", "run", "why", "accept", "remove", "debug")
+_BINDS = re.compile(r"^\s*[\w, ]+=\s*(?=%)")  # run = %pipeline run
 
 
 def make_matcher(session: Session) -> Callable[[Any], dict[str, Any]]:
@@ -26,15 +41,16 @@ def make_matcher(session: Session) -> Callable[[Any], dict[str, Any]]:
     def match(context: Any) -> dict[str, Any]:
         lines = context.full_text.splitlines() or [""]
         line = lines[context.cursor_line] if context.cursor_line < len(lines) else ""
-        text = line[: context.cursor_position]
+        text = _BINDS.sub("", line[: context.cursor_position])
         # What stands right before the cursor is completed; the words before it say where we are.
         fragment = re.search(r"(?:--?[\w-]*|\w*)$", text)[0]  # type: ignore[index]
-        words = text[: len(text) - len(fragment)].split()
+        before = text[: len(text) - len(fragment)]
+        words = before.split()
         if not words:
             return {"completions": []}
         found = None
-        if words[0] in ("%%component", "#|") and context.cursor_line == 0:
-            found = _component_words(session, fragment)
+        if words[0] == "%%component" or (words[0].startswith("#|") and _is_header(context)):
+            found = _component_words(session, context.full_text, before, fragment)
         elif words[0] == "%pipeline":
             found = _pipeline_words(session, words[1:], fragment)
         if found is None:
@@ -50,12 +66,38 @@ def make_matcher(session: Session) -> Callable[[Any], dict[str, Any]]:
     return match  # type: ignore[no-any-return]
 
 
-def _component_words(session: Session, fragment: str) -> list[tuple[str, str]]:
+def _is_header(context: Any) -> bool:
+    located = locate(context.full_text)
+    return located is not None and context.cursor_line < located.header_lines
+
+
+def _component_words(session: Session, cell: str, before: str, fragment: str) -> list[tuple[str, str]]:
+    """Return what can stand next in a header: its name, inputs, outputs, an option or its value."""
+    placed = session.registry.placed
+    words = before.split()
     if fragment.startswith("-"):
-        return [(option.flag, "option") for option in OPTIONS]
-    return [(name, "step") for name in session.registry.placed] + [
-        (name, "name") for name in sorted(session.registry.known_names())
-    ]
+        typed = {word for word in words if word != "--resource"}
+        return [(option.flag, "option") for option in OPTIONS if option.flag not in typed]
+    if words[-1] == "--pool":
+        return [(pool.name, "pool") for pool in session.backend.pools]
+    steps = [(name, "step") for name in placed]
+    if words in (["%%component"], ["#|", "component:"]):
+        with suppress(MLPipeError):
+            edit = to_component(located.body if (located := locate(cell)) is not None else "", {*placed})
+            return [(edit.text.split()[1], "name"), *steps]
+        return steps
+    reads, binds = names_of(cell)
+    if (producer := re.search(r"=\s*(\w+)\.$", before)) and producer[1] in placed:
+        return [(name, "output") for name in placed[producer[1]].writes]
+    if before.count("(") > before.count(")"):
+        if before.rstrip().endswith("="):
+            return steps  # that the input may be taken from
+        known = sorted(session.registry.known_names())
+        return [(name, "name") for name in reads if name in known] or [(name, "name") for name in known]
+    if "->" in before and "--" not in before.rpartition("->")[2]:
+        return [(name, "output") for name in binds]
+    # What is typed by hand behind the name cannot be told from an option yet.
+    return [("->", "outputs"), *((option.flag, "option") for option in OPTIONS)] if not fragment else []
 
 
 def _pipeline_words(session: Session, before: list[str], fragment: str) -> list[tuple[str, str]]:
@@ -63,11 +105,10 @@ def _pipeline_words(session: Session, before: list[str], fragment: str) -> list[
         return [(name, "command") for name in HELP]
     command = before[0]
     steps = [(name, "step") for name in session.registry.placed]
-    if command in ("run", "plan"):
-        if before[-1] == "-p":
-            return [(f"{name}=", "parameter") for name in sorted(session.registry.parameter_names())]
-        if fragment.startswith("-"):
-            return [(option, "option") for option in _RUN_OPTIONS]
+    if fragment.startswith("-") and command in _OPTIONS:
+        return [(option, "option") for option in _OPTIONS[command]]
+    if command in ("run", "plan") and before[-1] == "-p":
+        return [(f"{name}=", "parameter") for name in sorted(session.registry.parameter_names())]
     if command in _TAKES_STEPS:
         return steps
     if command == "mode":
@@ -82,5 +123,5 @@ def _pipeline_words(session: Session, before: list[str], fragment: str) -> list[
             return [(word, "command") for word in CACHE_WORDS]
         return [(option, "option") for option in _PRUNE_OPTIONS] if before[1] == "prune" else []
     if command == "cluster":
-        return [("--pool", "option")] if fragment.startswith("-") else [("local", "cluster")]
+        return [("local", "cluster")]
     return []

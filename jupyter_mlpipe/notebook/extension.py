@@ -70,6 +70,9 @@ class Extension:
         make_figures_showable(shell)
         for shown, bundle in _SHOWN.items():
             shell.display_formatter.mimebundle_formatter.for_type(shown, bundle)
+        self.session.link.listen()
+        if not self.session.headless.active:
+            self.session.cells_comm.open()
         self._say_what_goes_on()
 
     def _say_what_goes_on(self) -> None:
@@ -94,12 +97,20 @@ class Extension:
         shell.prefilter_manager.unregister_checker(self._checker)
         for shown in _SHOWN:
             shell.display_formatter.mimebundle_formatter.pop(shown, None)
+        self.session.auto.close()
+        self.session.marks.close()
+        self.session.cells.close()
+        self.session.cells_comm.close()
         self.session.link.close()
         self.session.backend.close()
 
     @_as_in_a_cell
     def before_request(self) -> None:
         """Make ready what a silent request names: front ends send them, and no other hook sees them."""
+        if self._is_comm_message():
+            return
+        self.session.bindings.settle()
+        self.session.marks.pause()
         self.session.cell_id = _request(self.shell, "metadata").get("cellId")
         content = _request(self.shell, "content")
         if content.get("silent"):
@@ -108,6 +119,10 @@ class Extension:
     @_as_in_a_cell
     def after_request(self) -> None:
         """Make ready what the request's expressions name; note what a silent one did."""
+        if self._is_comm_message():
+            self.session.marks.request()  # a widget's callback may have changed anything
+            return
+        self.session.marks.resume()
         content = _request(self.shell, "content")
         code = str(content.get("code", ""))
         if content.get("silent") and code.strip() and not code.lstrip().startswith(_OURS):
@@ -117,6 +132,13 @@ class Extension:
             if any(names.owner(name) for name in names.reached_from(_WORD.findall(code))):
                 self.session.note_plain_cell(self.shell.transform_cell(code))
         self._make_ready(" ".join(map(str, (content.get("user_expressions") or {}).values())))
+
+    def _is_comm_message(self) -> bool:
+        """Tell whether a comm's message is what is done: in another thread, maybe, while a cell runs.
+
+        IPython's events for requests are triggered for these, too.
+        """
+        return str(_request(self.shell, "header").get("msg_type", "")).startswith("comm_")
 
     def _make_ready(self, code: str) -> None:
         """Bind the outputs that a text names, where that can be done at once: nobody waits for it."""
@@ -170,6 +192,8 @@ class Extension:
         self.session.here.note_cell()
         if not self._plain_cell:
             return
+        # Of a cell whose line was taken out: it is no step any more.
+        self.session.forget_cells([self.session.cell_id or ""])
         self.session.note_plain_cell(self._plain_cell)
         error = getattr(result, "error_in_exec", None)
         if isinstance(error, NameError) and (word := self.session.word_on_unkept(error.name or "")):

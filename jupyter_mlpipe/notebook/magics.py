@@ -12,16 +12,14 @@ from typing import Any
 from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
-from jupyter_mlpipe.cells.header import header_help, parse_header
-from jupyter_mlpipe.cells.magics import LineMagic, expand_magics
+from jupyter_mlpipe.cells.header import header_help
+from jupyter_mlpipe.cells.magics import LineMagic
 from jupyter_mlpipe.errors import MLPipeError, StepError, UsageError
 from jupyter_mlpipe.notebook.commands import help_text, run_command
-from jupyter_mlpipe.notebook.running.here import read_here
+from jupyter_mlpipe.notebook.making import make_component
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.tracebacks import for_notebook, syntax_error
-
-_RUN = re.compile(r"^\s*%run\s", re.MULTILINE)
 
 
 @magics_class
@@ -69,37 +67,22 @@ class PipelineMagics(Magics):
 
     def _component(self, line: str, cell: str) -> None:
         session = self.session
-        header = parse_header(line)
-        if _RUN.search(cell) and not header.options.background:
-            # Its script may bind and read any name of the notebook.
-            header = replace(header, options=replace(header.options, here=True))
-        here = read_here(self._shell, cell) if header.options.here else None
-        body = expand_magics(cell, lambda text: str(self._shell.transform_cell(text)))
-        if body.writes_file and header.options.reuse:
-            header = replace(header, options=replace(header.options, reuse=False))
-        if here is not None:
-            # They run with the rest of the code, and what they give is kept with it.
-            salt = " ".join([header.options.salt, *(f"%{m.name} {m.line}" for m in body.for_kernel)])
-            header = replace(header, options=replace(header.options, salt=salt.strip()))
-        output = CellOutput(self._shell)
-        component = session.component(
-            header,
-            f"%%component {line}\n{cell}",
-            body.code,
+        made = make_component(
+            session,
+            line,
+            cell,
             cell_id=session.cell_id,
             title=f"Cell In[{self._shell.displayhook.prompt_count}]",
         )
-        if here is not None:
-            looks = tuple(f"%{magic.name}" for magic in body.for_kernel if magic.looks_around)
-            if _RUN.search(cell):
-                looks = (*looks, "%run")
-            if not session.run_cell(component, output, replace(here, looks_around=looks)):
+        output = CellOutput(self._shell)
+        if made.here is not None:
+            if not session.run_cell(made.component, output, made.here):
                 # What they show is shown with the rest. Where the code ran, it ran them itself.
-                self._run_in_kernel(replace(magic, is_repeated=True) for magic in body.for_kernel)
+                self._run_in_kernel(replace(magic, is_repeated=True) for magic in made.for_kernel)
             return
-        self._run_in_kernel(magic for magic in body.for_kernel if not magic.is_after)
-        session.run_cell(component, output)
-        self._run_in_kernel(magic for magic in body.for_kernel if magic.is_after)
+        self._run_in_kernel(magic for magic in made.for_kernel if not magic.is_after)
+        session.run_cell(made.component, output)
+        self._run_in_kernel(magic for magic in made.for_kernel if magic.is_after)
 
     def _word_on_magic(self, message: str) -> str:
         match = re.search(r"`(%+)(\w+)` not found", message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -31,10 +31,15 @@ from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromStep, Step
-from jupyter_mlpipe.model.status import RunSnapshot
+from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.asks import Asks
+from jupyter_mlpipe.notebook.auto import Auto
 from jupyter_mlpipe.notebook.before import Before
+from jupyter_mlpipe.notebook.binding import Bindings
+from jupyter_mlpipe.notebook.cellsasks import CellsAsks
+from jupyter_mlpipe.notebook.cellsview import CellsView
+from jupyter_mlpipe.notebook.marks import Look, Marks
 from jupyter_mlpipe.notebook.running.backend import Backend
 from jupyter_mlpipe.notebook.running.background import Background
 from jupyter_mlpipe.notebook.running.config import MODES, MLPipe, notebook_name
@@ -42,6 +47,7 @@ from jupyter_mlpipe.notebook.running.headless import Headless
 from jupyter_mlpipe.notebook.running.here import HereCell, StepsHere
 from jupyter_mlpipe.notebook.running.moving import Moving
 from jupyter_mlpipe.notebook.running.runs import Runs
+from jupyter_mlpipe.notebook.show.cellscomm import CellsComm
 from jupyter_mlpipe.notebook.show.cellview import (
     CellView,
     detached_outputs,
@@ -55,12 +61,14 @@ from jupyter_mlpipe.notebook.show.link import Link
 from jupyter_mlpipe.notebook.show.live import LiveGraph
 from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.receipt import Receipt, describe_interface
+from jupyter_mlpipe.notebook.show.stale import stale_steps
 from jupyter_mlpipe.notebook.show.tracebacks import with_hint
 from jupyter_mlpipe.notebook.steps.names import PARAMETERS, Names, lists_names
 from jupyter_mlpipe.notebook.steps.parameters import check_known, convert, declare
 from jupyter_mlpipe.notebook.steps.registry import Registry
 from jupyter_mlpipe.notebook.steps.results import Results
 from jupyter_mlpipe.notebook.steps.states import MADE, States
+from jupyter_mlpipe.notebook.steps.wish import is_as_it_ran
 from jupyter_mlpipe.notebook.values.definitions import Definitions
 from jupyter_mlpipe.notebook.values.herenames import HereNames
 from jupyter_mlpipe.notebook.values.loading import Loaded, Loading
@@ -110,7 +118,15 @@ class Session:
         self.runs = Runs(self.backend, self.headless, self.name, lambda: str(shell.InteractiveTB.mode))
         self.states = States()
         self.before = Before(self)
-        self.link: Link[LiveGraph] = Link(shell, Asks(self).answer)
+        self.marks = Marks(shell, self._look, lambda name: name in self.registry)
+        self.runs.on_take_up = self.marks.follow
+        self.auto = Auto(self)
+        self.runs.on_launch = self.auto.note_launch
+        self.bindings = Bindings(self)
+        self._views: dict[str, CellView] = {}  # what the cell of each component shows
+        self.link: Link[LiveGraph] = Link(shell, Asks(self).answer, CellsAsks(self).answer)
+        self.cells_comm = CellsComm(shell)
+        self.cells = CellsView(self.marks, self.runs, self.cells_comm.send)
         self.background = Background(self.registry, partial(self._begin, claim=False))
         self.here = StepsHere(
             shell,
@@ -140,6 +156,9 @@ class Session:
             run_on_read=self._run_on_read,
             run_again=self.background.run_again,
         )
+        self.auto.use(self.config.auto, self.config.auto_budget)
+        self.config.observe(lambda change: self.auto.use(level=change["new"]), "auto")
+        self.config.observe(lambda change: self.auto.use(budget=change["new"]), "auto_budget")
 
     # -- registering -----------------------------------------------------------------------------
 
@@ -157,14 +176,15 @@ class Session:
         before = self._cells.get(component.cell_id or "")
         around = self.settings.unsettled, self.settings.set_by(component.name)
         is_to_run = component.options.run and self._mode_of(component) != "register"
-        try:
-            task = self.registry.add(component, *around, is_to_run=is_to_run)
-        except PlaceError:
-            if not self.runs.live:
-                raise
-            # A step that still runs may be making it.
-            self.wait()
-            task = self.registry.add(component, *around)
+        with self.bindings.giving_way(component):
+            try:
+                task = self.registry.add(component, *around, is_to_run=is_to_run)
+            except PlaceError:
+                if not self.runs.live:
+                    raise
+                # A step that still runs may be making it.
+                self.wait()
+                task = self.registry.add(component, *around)
         if before and before != component.name and before in self.registry:
             self.remove(before)
         if component.cell_id:
@@ -179,7 +199,12 @@ class Session:
         self.registry.remove(name)
         self.settings.forget(name)
         self.states.forget(name)
+        self._views.pop(name, None)
         self._cells = {cell: owner for cell, owner in self._cells.items() if owner != name}
+
+    def component_of(self, cell_id: str | None) -> str | None:
+        """Return the component that a cell is, as it was last run."""
+        return self._cells.get(cell_id or "")
 
     def forget_cells(self, deleted: Iterable[str]) -> None:
         """Drop the components of cells that the front end says are gone."""
@@ -197,6 +222,7 @@ class Session:
                 value = convert(parameter, self.registry.overrides[name])
             self.registry.parameters[name] = parameter
             self.names.bind(name, value, PARAMETERS)
+        self.bindings.note_declared(declared)
         return {name: self.shell.user_ns[name] for name in declared}
 
     # -- planning and running --------------------------------------------------------------------
@@ -211,6 +237,9 @@ class Session:
         """Say for each step whether it would be reused or run, and why; runs nothing."""
         tasks = self.registry.tasks(targets, params)
         self.registry.check(*force)
+        return self._plan(tasks, force)
+
+    def _plan(self, tasks: Mapping[str, StepTask], force: Collection[str] = ()) -> Plan:
         return plan_steps(
             tasks,
             self.backend.store,
@@ -230,9 +259,35 @@ class Session:
         ]
         if stale:
             raise UsageError(
-                f"--only {step}: above it, {', '.join(stale)} would have to run first. "
+                f"Above '{step}', {', '.join(stale)} would have to run first. "
                 f"Run them too: %pipeline run {step}"
             )
+
+    def _look(self) -> Look:
+        """Say how the notebook stands, for its marks."""
+        if self.auto.level == "off":
+            self.collect()
+            return Look(self._standing(self.states.known()), None)
+        return self.look()
+
+    def look(self) -> Look:
+        """Say how the notebook stands: what may not be reused counts as its cell left it."""
+        self.collect()
+        try:
+            plan = self._plan(self._as_made(everything=True))
+        except MLPipeError:
+            # What cannot be planned says so when its cell is run.
+            return Look(self._standing(self.states.known()), None)
+        steps = self.states.snapshot(plan.tasks, plan)
+        return Look(self._standing(tuple(self._unless_failed(step, plan) for step in steps)), plan)
+
+    def _unless_failed(self, step: StepSnapshot, plan: Plan) -> StepSnapshot:
+        """Return a step without its plan where it would fail again, or what is above it would."""
+        run = self.states.run_of(step.name) if step.status in ("failed", "skipped") else None
+        if run is None or step.plan == "reuse":
+            return step
+        then = {name: other.task for name, other in run.steps.items()}
+        return replace(step, plan=None) if is_as_it_ran(step.name, plan.tasks, then) else step
 
     def start(
         self,
@@ -244,6 +299,7 @@ class Session:
         restore: bool = True,
         begin: Callable[[Run], None] | None = None,
         detach: bool = False,
+        as_made: bool = False,
     ) -> Run:
         """Start a run and return it at once; outputs become the notebook's variables as they are read.
 
@@ -257,11 +313,13 @@ class Session:
             Called with the run when it has been started.
         detach
             Whether a process of its own carries it on, which outlives this kernel.
+        as_made
+            Whether what is above the targets counts as its cells left it, as where a cell is run.
         """
         if not self.registry.placed:
             raise UsageError("There is nothing to run: put %%component NAME on top of a cell and run it.")
         targets = list(self.registry.placed) if targets is None else list(targets)
-        tasks = self.registry.tasks(targets, params)
+        tasks = self._as_made(targets) if as_made else self.registry.tasks(targets, params)
         self.registry.check(*force)
         check_known(params or {}, self.registry.parameter_names())
         if not detach:
@@ -279,6 +337,33 @@ class Session:
         finally:
             self.collect()
         return run
+
+    def stale_steps(self) -> list[str]:
+        """Return what is stale, to be run; raises UsageError where nothing is."""
+        names = [step.name for step in stale_steps(self.look().snapshot)]
+        if not names:
+            raise UsageError("Nothing is stale.")
+        return names
+
+    def launch_by_itself(self, steps: Sequence[str]) -> Run:
+        """Start a run that nobody asked for: the notebook's names do not follow it before it has ended."""
+        return self.runs.launch(self._as_made(steps), steps, (), None, restore=False, by_itself=True)
+
+    def bind_by_itself(self, run: Run) -> None:
+        """Let the notebook's names, and what its cells show, follow such a run."""
+        there = [n for step in run.targets for n in self.names.owned_by(step) if self.names.is_loaded(n)]
+        self.runs.take_up(run)
+        self.collect()
+        # What was there is there: code that runs between cells (of a widget) may read it.
+        for name in there:
+            if name in self.names.pending:
+                with suppress(MLPipeError):
+                    self.names.load([name])
+        for name in run.targets:
+            if name in self._views and run.steps[name].status != "skipped":
+                task = run.steps[name].task
+                interface = describe_interface(task.step, task.parameters, self.registry.is_shared)
+                self._views[name] = self._views[name].show_again(Receipt(name, interface), run)
 
     def collect(self) -> None:
         """Take over what runs have made: on the main thread, between cells."""
@@ -342,7 +427,7 @@ class Session:
             output.display(receipt.bundle("registered", notes=notes, facts=facts))
             self.offers.claim_unmade(task)
             return False
-        view = CellView(receipt, output, notes, facts, self._remark)
+        view = self._views[component.name] = CellView(receipt, output, notes, facts, self._remark)
         run = self._begin(view, component.name, claim=True)
         for name in component.deletes:
             if not options.here or run.steps[component.name].status in MADE:
@@ -458,10 +543,10 @@ class Session:
         self.collect()
         return error
 
-    def _as_made(self, targets: Sequence[str]) -> dict[str, StepTask]:
+    def _as_made(self, targets: Sequence[str] = (), *, everything: bool = False) -> dict[str, StepTask]:
         """Return steps and what is above them, which has been run by its own cells."""
         # A name that nothing provides is told when its line is reached, as Python does.
-        tasks = self.registry.tasks(targets, strict=False)
+        tasks = self.registry.tasks(None if everything else targets, strict=False)
         return {
             name: task if name in targets else replace(task, made=self.states.made(name))
             for name, task in tasks.items()
@@ -580,8 +665,11 @@ class Session:
     def snapshot(self, *, plan: bool = True) -> RunSnapshot:
         """Return the pipeline as people see it: the last state of each step, or what the plan says."""
         self.collect()
-        tasks = self.registry.tasks()
-        steps = self.states.snapshot(tasks, self.plan() if plan else None)
+        planned = self.plan() if plan else None
+        tasks = planned.tasks if planned is not None else self.registry.tasks()
+        return self._standing(self.states.snapshot(tasks, planned))
+
+    def _standing(self, steps: tuple[StepSnapshot, ...]) -> RunSnapshot:
         run = self.runs.last
         return RunSnapshot(steps, run.status if run else None, run.seconds if run else None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.runs.past import describe_time, describe_value
@@ -13,8 +13,8 @@ from jupyter_mlpipe.model.advice import use_of
 from jupyter_mlpipe.model.diffs import shorten_diff
 from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep
 from jupyter_mlpipe.model.resources import describe_amounts, describe_bytes, describe_seconds
-from jupyter_mlpipe.model.status import Reason, readable, reasons_json
-from jupyter_mlpipe.notebook.show.live import MAX_LOG, LiveGraph
+from jupyter_mlpipe.model.status import Reason, StepSnapshot, readable, reasons_json
+from jupyter_mlpipe.notebook.show.live import MAX_LOG
 from jupyter_mlpipe.notebook.show.receipt import describe_interface
 from jupyter_mlpipe.notebook.show.tracebacks import render
 from jupyter_mlpipe.notebook.show.words import plain, without_colours
@@ -35,7 +35,17 @@ _NOTED_WAIT_S = 0.05
 _LOOKED_AT = 50  # runs
 
 
-def step_detail(session: Session, graph: LiveGraph, name: str) -> Detail:
+class Shown(Protocol):
+    """Where the step is looked at: a graph, or the notebook's cells."""
+
+    def find(self, step: str, /) -> RunStep | None: ...
+
+    def step(self, name: str, /) -> StepSnapshot | None: ...
+
+    def watch(self, step: str | None, n_sent: int = 0, /) -> None: ...
+
+
+def step_detail(session: Session, graph: Shown, name: str) -> Detail:
     """Return what the panel shows of a step; see `Detail` in `protocol.ts`."""
     step = _find(session, graph, name)
     if step is None:
@@ -57,11 +67,12 @@ def step_detail(session: Session, graph: LiveGraph, name: str) -> Detail:
         makes += [{"name": plain(out), "note": plain(why)} for out, why in record.left_out.items()]
     else:
         makes += [{"name": plain(out)} for out in task.step.component.outputs[:_MAX_ITEMS]]
+    shown = graph.step(name)
     interface = describe_interface(task.step, task.parameters, lambda name: True)
     return {
         "interface": plain(interface, 2000).replace("->", "→"),
         "code": without_colours(task.step.component.cell[:_MAX_CODE]),
-        "reasons": _reasons(step.reasons),
+        "reasons": _reasons(shown.reasons if shown is not None and shown.is_stale else step.reasons),
         "reads": reads,
         "makes": makes,
         "facts": _facts(step),
@@ -75,7 +86,7 @@ def step_detail(session: Session, graph: LiveGraph, name: str) -> Detail:
     }
 
 
-def _not_run(session: Session, graph: LiveGraph, name: str) -> Detail:
+def _not_run(session: Session, graph: Shown, name: str) -> Detail:
     shown = graph.step(name)
     placed = session.registry.placed.get(name)
     if shown is None:
@@ -88,7 +99,7 @@ def _not_run(session: Session, graph: LiveGraph, name: str) -> Detail:
     }
 
 
-def _find(session: Session, graph: LiveGraph, name: str) -> RunStep | None:
+def _find(session: Session, graph: Shown, name: str) -> RunStep | None:
     """Return a step of the runs that the graph shows, else of its last one."""
     last = session.states.run_of(name)
     return graph.find(name) or (last.steps[name] if last is not None else None)
@@ -100,7 +111,7 @@ def _reasons(reasons: Sequence[Reason]) -> list[dict[str, str]]:
 
 
 def _read(
-    session: Session, graph: LiveGraph, parameters: Mapping[str, object], name: str, binding: Binding
+    session: Session, graph: Shown, parameters: Mapping[str, object], name: str, binding: Binding
 ) -> Detail:
     if isinstance(binding, FromStep):
         source = _find(session, graph, binding.step)

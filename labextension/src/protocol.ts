@@ -42,6 +42,8 @@ export interface GraphState {
   /** What flows along each edge, by its number: its size, and a line for each output. */
   flows: Record<string, string[]>;
   bars: Record<string, Bar>;
+  /** What to say of steps that a run would bring up to date; empty where there are none. */
+  stale: string;
 }
 
 export interface Reason {
@@ -133,7 +135,7 @@ export interface Detail {
   traceback: string;
 }
 
-type Part = Record<string, unknown>;
+export type Part = Record<string, unknown>;
 
 export type Message =
   | { kind: 'all'; graph: string; n: number; state: GraphState }
@@ -151,13 +153,15 @@ export type Ask =
   | { graph: string; do: 'compare'; runs: [string, string] }
   | { graph: string; do: 'run'; how: RunHow; step?: string };
 
-export type RunHow = 'all' | 'only' | 'to' | 'from' | 'force';
+/** Of one step. */
+export type StepHow = 'only' | 'to' | 'from' | 'force';
+export type RunHow = 'all' | 'stale' | StepHow;
 
-function isPart(value: unknown): value is Part {
+export function isPart(value: unknown): value is Part {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function text(value: unknown): string {
+export function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
@@ -169,11 +173,11 @@ function textOrNull(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-function list(value: unknown): unknown[] {
+export function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-function toStep(value: unknown): StepState {
+export function toStep(value: unknown): StepState {
   const part = isPart(value) ? value : {};
   return {
     ...texts(part, 'sign', 'text', 'colour', 'why', 'group'),
@@ -219,12 +223,17 @@ function toFlow(value: unknown): string[] {
   return list(value).map(text);
 }
 
+function toStale(value: unknown): string {
+  return text(isPart(value) ? value.text : '');
+}
+
 function toState(value: Part): GraphState {
   return {
     run: toRun(value.run),
     steps: entries(value.steps, toStep),
     flows: entries(value.flows, toFlow),
-    bars: entries(value.bars, toBar)
+    bars: entries(value.bars, toBar),
+    stale: toStale(value.stale)
   };
 }
 
@@ -255,7 +264,7 @@ function toCurve(value: unknown): [string, [number, number][]] {
   return [text(name), found];
 }
 
-function toDetail(part: Part): Detail {
+export function toDetail(part: Part): Detail {
   return {
     ...texts(part, 'interface', 'code', 'log', 'traceback'),
     reasons: list(part.reasons).map(toReason),
@@ -344,7 +353,7 @@ export function parse(value: unknown): Message | null {
   return typeof value.said === 'string' ? { kind: 'said', graph, text: value.said } : null;
 }
 
-function merged(known: unknown, changed: Part): Part {
+export function merged(known: unknown, changed: Part): Part {
   const whole: Part = isPart(known) ? { ...known } : {};
   for (const [name, value] of Object.entries(changed)) {
     whole[name] = isPart(value) ? merged(whole[name], value) : value;
@@ -375,6 +384,7 @@ export function apply(state: GraphState, changed: Part): GraphState {
     run: isPart(changed.run) ? toRun(merged(run, changed.run)) : run,
     steps: patched(steps, changed.steps, toStep),
     flows: patched(flows, changed.flows, toFlow),
-    bars: patched(bars, changed.bars, toBar)
+    bars: patched(bars, changed.bars, toBar),
+    stale: isPart(changed.stale) && 'text' in changed.stale ? toStale(changed.stale) : state.stale
   };
 }

@@ -93,6 +93,7 @@ export function state(names: string[], part: Partial<GraphState> = {}): GraphSta
     steps: Object.fromEntries(names.map(name => [name, step()])),
     flows: {},
     bars: {},
+    stale: '',
     ...part
   };
 }

@@ -4,9 +4,9 @@ import { state, step } from './drawn';
 
 test('what the kernel sends is told apart', () => {
   const run = { status: null, text: '1 step', seconds: 2, path: 'a: 2 s' };
-  const all = { run, steps: { a: step() }, flows: { 0: ['2 kB', 'x: 2 kB'] }, bars: { a: ['w', 0, 0.5, null, true, 'ran'] } };
+  const all = { run, steps: { a: step() }, flows: { 0: ['2 kB', 'x: 2 kB'] }, bars: { a: ['w', 0, 0.5, null, true, 'ran'] }, stale: { count: 1, text: 'run 1 stale' } };
   const bar = { lane: 'w', queued: 0, began: 0.5, ended: null, isCritical: true, text: 'ran' };
-  expect(parse({ graph: 'g', n: 3, all })).toEqual({ kind: 'all', graph: 'g', n: 3, state: { ...all, bars: { a: bar } } });
+  expect(parse({ graph: 'g', n: 3, all })).toEqual({ kind: 'all', graph: 'g', n: 3, state: { ...all, bars: { a: bar }, stale: 'run 1 stale' } });
   expect(parse({ graph: 'g', n: 4, changed: {} })?.kind).toBe('changed');
   expect(parse({ graph: 'g', step: 'a', log: 'x' })).toEqual({ kind: 'log', graph: 'g', step: 'a', text: 'x' });
   expect(parse({ graph: 'g', said: 'no' })).toEqual({ kind: 'said', graph: 'g', text: 'no' });

@@ -20,6 +20,7 @@ import nbformat
 from playwright.sync_api import Browser, Locator, Page, expect
 
 TOKEN = "a-token-for-tests"
+_BUILT = Path(__file__).parents[2] / "labextension" / "built"
 _START_S = 60
 _WAIT_MS = 60_000
 _NUMBER = re.compile(r"\[\d+\]:")
@@ -43,6 +44,9 @@ class Lab:
         environment = {**os.environ, "MLPIPE_STORE": str(folder / ".mlpipe")}
         _quiet_settings(folder / "lab-settings")
         environment["JUPYTERLAB_SETTINGS_DIR"] = str(folder / "lab-settings")
+        # As it was built, not as it was when the package was installed.
+        (folder / "extensions").mkdir()
+        (folder / "extensions" / "jupyter-mlpipe").symlink_to(_BUILT)
         self._log = (folder / "lab.log").open("wb")
         self._process = subprocess.Popen(
             [
@@ -55,6 +59,7 @@ class Lab:
                 "--ServerApp.port_retries=0",
                 f"--IdentityProvider.token={TOKEN}",
                 f"--ServerApp.root_dir={folder}",
+                f"--LabApp.extra_labextensions_path={folder / 'extensions'}",
                 "--allow-root",
             ],
             env=environment,

@@ -220,5 +220,3 @@ def test_a_comment_header_over_several_lines_is_parsed() -> None:
 def test_help_names_every_option() -> None:
     text = header_help()
     assert all(option.usage in text for option in OPTIONS)
-    recorded = {option.flag for option in OPTIONS if option.recorded_only}
-    assert recorded == {"--no-auto"}

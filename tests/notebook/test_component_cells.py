@@ -237,11 +237,6 @@ def test_magics_commands_and_await_work_in_a_step(kernel: Kernel) -> None:
     assert kernel.value("list(files)") == ["one two"]
 
 
-def test_options_without_effect_yet_say_so(kernel: Kernel) -> None:
-    result = kernel.run("%%component make --no-auto\nx = 1").check()
-    assert "--no-auto is recorded, and has no effect in this version" in result.receipt
-
-
 def test_registered_only_does_not_run_and_reading_says_how(kernel: Kernel) -> None:
     result = kernel.run("%%component make --no-run\nx = 1").check()
     assert result.receipt == "make  -> x · registered"

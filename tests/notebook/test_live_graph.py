@@ -57,6 +57,13 @@ class Page:
             status = told.get("steps", {}).get(step, {}).get("status", status)
         return status
 
+    def told(self, part: str) -> dict[str, Any]:
+        """Return a part of the graph's state as all messages together tell it."""
+        state: dict[str, Any] = {}
+        for message in self.messages:
+            state = merged(state, (message.get("all") or message.get("changed") or {}).get(part) or {})
+        return state
+
     def wait_for(self, step: str, status: str) -> None:
         self._kernel.listen(lambda: self.status(step) == status)
 
@@ -64,6 +71,11 @@ class Page:
         message = self._kernel.client.session.msg(kind, content)
         message["header"]["subshell_id"] = self._subshell
         self._kernel.client.shell_channel.send(message)
+
+
+def merged(known: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
+    inner = {k: merged(known.get(k) or {}, v) if isinstance(v, dict) else v for k, v in changed.items()}
+    return {**known, **inner}
 
 
 def show(kernel: Kernel, code: str = "run = %pipeline run", cell_id: str = "shows") -> Page:
@@ -171,7 +183,7 @@ def test_programs_that_run_notebooks_get_no_widget(kernel: Kernel) -> None:
     kernel.run("%%component one\nx = 1").check()
     kernel.run("%pipeline show").check()
     assert kernel.value("'anywidget' in __import__('sys').modules") is False
-    assert kernel.comms == []
+    assert [comm["data"] for comm in kernel.comms] == [{"here": True}]
 
 
 def test_groups_fold_to_one_node_in_the_page_and_in_the_notebook(kernel: Kernel) -> None:
@@ -180,12 +192,14 @@ def test_groups_fold_to_one_node_in_the_page_and_in_the_notebook(kernel: Kernel)
     kernel.run("%%component three\nz = y + 1").check()
     page = show(kernel, "%pipeline show")
     assert set(page.ask_and_hear("all", "hello")["all"]["steps"]) == {"one", "two", "three"}
-    told = page.ask_and_hear("changed", "fold", groups=["first"])["changed"]
-    assert told["steps"]["first/"]["text"].startswith("ran ")
-    assert told["steps"]["first/"]["members"] == ["one", "two"]
+    page.ask("fold", groups=["first"])
+    told = kernel.listen(lambda: page.told("steps").get("first/"))
+    assert told["text"].startswith("ran ")
+    assert told["members"] == ["one", "two"]
     kernel.listen(lambda: 'data-mlpipe-step="first/"' in shown(kernel, page)["image/svg+xml"])
     assert 'data-mlpipe-step="one"' not in shown(kernel, page)["image/svg+xml"]
-    assert page.ask_and_hear("changed", "fold", groups=[])["changed"]["steps"] == {"first/": None}
+    page.ask("fold", groups=[])
+    kernel.listen(lambda: page.told("steps").get("first/") is None)
     kernel.listen(lambda: 'data-mlpipe-step="one"' in shown(kernel, page)["image/svg+xml"])
 
 
@@ -252,7 +266,7 @@ def test_a_step_runs_alone_where_all_above_it_is_done_and_is_cancelled(
     page = show(kernel, "%pipeline show")
     page.ask_and_hear("all", "hello")
     said = page.ask_and_hear("said", "run", how="only", step="two")["said"]
-    assert said.startswith("--only two: above it, one would have to run first")
+    assert said.startswith("Above 'two', one would have to run first")
     page.ask("run", how="only", step="one")
     page.wait_for("one", "succeeded")
     assert page.ask_and_hear("said", "cancel", step="two")["said"] == "Nothing runs 'two'"
@@ -277,3 +291,19 @@ def test_a_panel_tells_metrics_and_use_against_what_was_asked_for(kernel: Kernel
     assert cpu[:2] == ["CPU", "1"]
     assert memory[:2] == ["memory", "8.0 GB"]
     assert memory[3].startswith("--memory ")
+
+
+def test_a_graph_of_the_pipeline_follows_edits_and_runs_what_is_stale(kernel: Kernel) -> None:
+    kernel.run("k = 2", cell_id="k").check()
+    kernel.run("%%component one\nx = k", cell_id="one").check()
+    kernel.run("%%component two\ny = x + 1", cell_id="two").check()
+    page = show(kernel, "%pipeline show")
+    assert page.ask_and_hear("all", "hello")["all"]["stale"]["text"] == ""
+    kernel.run("k = 3", cell_id="k").check()
+    kernel.listen(lambda: page.told("stale").get("count") == 2)
+    assert page.told("stale")["text"].startswith("run 2 stale, about")
+    assert page.told("steps")["two"]["text"] == "ran, may be stale"
+    page.ask("run", how="stale")
+    kernel.listen(lambda: page.told("stale").get("count") == 0)
+    assert kernel.value("(x, y)") == (3, 4)
+    assert page.ask_and_hear("said", "run", how="stale")["said"] == "Nothing is stale."

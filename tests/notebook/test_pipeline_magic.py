@@ -208,8 +208,8 @@ def test_two_producers_in_a_pipeline_built_by_hand_are_an_error(kernel: Kernel) 
 def test_tab_completes_options_names_and_subcommands(kernel: Kernel) -> None:
     kernel.run("%%component make\nvalue_of_mine = 1").check()
 
-    def complete(text: str) -> list[str]:
-        kernel.client.complete(text, len(text))
+    def complete(text: str, below: str = "") -> list[str]:
+        kernel.client.complete(text + below, len(text))
         while True:
             reply = kernel.client.get_shell_msg(timeout=30)
             if reply["header"]["msg_type"] == "complete_reply":
@@ -221,6 +221,19 @@ def test_tab_completes_options_names_and_subcommands(kernel: Kernel) -> None:
     assert "make" in complete("%pipeline why ma")
     assert "background" in complete("%pipeline mode b")
     assert "--pool" in complete("%pipeline cluster local --p")
+    assert "--detach" in complete("run = %pipeline run --d")
+    assert complete("%%component make --memory 1GB --m") == ["--max-age"]
+    assert complete("#| component: make\n#|  --mem", "\nx = 1") == ["--memory"]
+    assert complete("%%component ", "\ntotal = sum(rows)") == ["make", "sum_total"]
+    assert complete("%%component ", "") == ["make"]
+    assert complete("%%component use(", "\ny = value_of_mine + 1") == ["value_of_mine"]
+    assert "make" in complete("%%component use(x=")
+    assert complete("%%component use(x=make.", "\ny = x") == ["value_of_mine"]
+    assert complete("%%component use(x) -> y, ", "\nz, y = x") == ["y", "z"]
+    assert complete("%%component use(x) -> y ", "\ny = x") == ["y"]
+    assert {"->", "--cpus"} < {*complete("%%component use ", "\ny = x")}
+    kernel.run("%pipeline cluster local --pool fast:workers=1").check()
+    assert complete("%%component use --pool ", "\ny = x") == ["fast"]
 
 
 def test_help_lists_every_option(kernel: Kernel) -> None:

@@ -178,6 +178,7 @@ class RunStep:
             sizes={name: artifact.size for name, artifact in made.items()},
             reached=self.reached,
             group=component.options.group,
+            by_itself=state.by_itself and state.status in ("running", "succeeded", "failed"),
         )
 
     def __repr__(self) -> str:
@@ -245,6 +246,11 @@ class Run:
     @property
     def pipeline(self) -> str:
         return self._state.pipeline
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether nobody asked for it: the notebook keeps itself up to date (``%pipeline auto on``)."""
+        return self._state.by_itself
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -188,6 +188,7 @@ class Runner:
         listener: Listener | None = None,
         restore: bool = True,
         run_id: str = "",
+        by_itself: bool = False,
     ) -> Run:
         """Start a run of `targets` (all by default) and of what is stale above them; returns at once.
 
@@ -206,6 +207,8 @@ class Runner:
             whose cells were run before are as the notebook has them.
         run_id
             What the run is called; chosen at random by default.
+        by_itself
+            Whether nobody asked for it: what other runs want goes first.
 
         Raises
         ------
@@ -239,7 +242,9 @@ class Runner:
                 last = functools.partial(last_record, self.store, self.history, pipeline)
                 behind = file_order(ordered, last)
                 ordered = {n: replace(task, behind=tuple(behind.get(n, ()))) for n, task in ordered.items()}
-            state = RunState(run_id or secrets.token_hex(8), pipeline, ordered, wanted, listener)
+            state = RunState(
+                run_id or secrets.token_hex(8), pipeline, ordered, wanted, listener, by_itself=by_itself
+            )
             if is_done:
                 for name, decided in plan.decided.items():
                     _note(state, name, decided)
@@ -307,7 +312,8 @@ class Runner:
                 self._thread = threading.Thread(target=self._loop, name="mlpipe-runner", daemon=True)
                 self._thread.start()
             # Within the lock: whoever closes the runner cancels what is in the queue by then.
-            self._queue.put(AddRun(active.state.id, self._asks(active, active.tasks)))
+            priority = -1 if active.state.by_itself else 0
+            self._queue.put(AddRun(active.state.id, self._asks(active, active.tasks), priority))
 
     def _asks(self, active: _Active, names: Iterable[str]) -> dict[str, Ask]:
         names = tuple(names)

@@ -35,6 +35,7 @@ class StepState:
     """One step of a run."""
 
     __slots__ = (
+        "by_itself",
         "error",
         "key",
         "metrics",
@@ -53,8 +54,9 @@ class StepState:
         "worker",
     )
 
-    def __init__(self, task: StepTask) -> None:
+    def __init__(self, task: StepTask, *, by_itself: bool = False) -> None:
         self.task = task
+        self.by_itself = by_itself
         self.status: StepStatus = "waiting"
         self.why = ""
         self.error: MLPipeError | None = None
@@ -88,11 +90,14 @@ class RunState:
         tasks: Mapping[str, StepTask],
         targets: tuple[str, ...],
         listener: Listener | None = None,
+        *,
+        by_itself: bool = False,
     ) -> None:
         self.id = run_id
         self.pipeline = pipeline
         self.targets = targets
-        self.steps = {name: StepState(task) for name, task in tasks.items()}
+        self.by_itself = by_itself
+        self.steps = {name: StepState(task, by_itself=by_itself) for name, task in tasks.items()}
         self.status: RunStatus = "running"
         self.started = time.perf_counter()
         self.seconds: float | None = None

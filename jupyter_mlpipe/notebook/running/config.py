@@ -9,12 +9,14 @@ from typing import Any
 from traitlets import Enum, List, TraitError, Unicode, validate
 from traitlets.config import Configurable
 
+from jupyter_mlpipe.cells.units import parse_duration
 from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.execution.cluster.pools import Pool
 from jupyter_mlpipe.notebook.running.pools import parse_pools
 from jupyter_mlpipe.store.place import find_store
 
 MODES = ("register", "run", "background")
+LEVELS = ("off", "mark", "on")
 
 
 class MLPipe(Configurable):
@@ -32,6 +34,15 @@ class MLPipe(Configurable):
         "",
         help="Dask cluster to run steps on: an address or a scheduler file. Empty: one is started on this "
         "machine when the first step has to run.",
+    ).tag(config=True)
+    auto = Enum(
+        LEVELS,
+        default_value="mark",
+        help="What becomes of steps that are stale: off, mark (they are shown), or on (those that fit the "
+        "budget run by themselves).",
+    ).tag(config=True)
+    auto_budget = Unicode(
+        "5s", help="What may run by itself after a change takes so long at most, all steps together."
     ).tag(config=True)
     pools = List(
         Unicode(),
@@ -51,6 +62,14 @@ class MLPipe(Configurable):
         except UsageError as error:
             raise TraitError(f"c.MLPipe.pools: {error}") from None
         return list(proposal["value"])
+
+    @validate("auto_budget")
+    def _check_budget(self, proposal: Any) -> str:
+        try:
+            parse_duration(proposal["value"])
+        except ValueError as error:
+            raise TraitError(f"c.MLPipe.auto_budget: {error}") from None
+        return str(proposal["value"])
 
     def local_pools(self) -> list[Pool]:
         """Return the pools of the cluster that is started on this machine."""

@@ -39,6 +39,10 @@ class Runs:
     ----------
     last
         The one that was started last.
+    on_launch
+        Called with each run that somebody has started.
+    on_take_up
+        Called with each run that the notebook's names follow from then on.
     """
 
     def __init__(
@@ -49,7 +53,10 @@ class Runs:
         self._pipeline = pipeline
         self._traceback_mode = traceback_mode
         self.last: Run | None = None
+        self.on_launch: Callable[[Run], None] = lambda run: None
+        self.on_take_up: Callable[[Run], None] = lambda run: None
         self._live: list[Run] = []
+        self._by_itself: Run | None = None
         self._attached: list[Run] = []  # found again
         self._newest: dict[str, Run] = {}  # by step, of those whose results are the notebook's
         self._forced: dict[str, Run] = {}  # step -> the run that the command line forced it in
@@ -63,6 +70,7 @@ class Runs:
         *,
         restore: bool = True,
         detach: bool = False,
+        by_itself: bool = False,
     ) -> Run:
         """Start a run, in a process of its own where it is to be detached."""
         asked = self._headless.force & tasks.keys()
@@ -73,7 +81,7 @@ class Runs:
         if (mode := self._traceback_mode()) != USUAL_MODE:
             tasks = {name: replace(task, traceback_mode=mode) for name, task in tasks.items()}
         runner = self._backend.runner
-        start = partial(start_detached, runner) if detach else runner.start
+        start = partial(start_detached, runner) if detach else partial(runner.start, by_itself=by_itself)
         run = start(
             tasks,
             targets=targets,
@@ -83,14 +91,21 @@ class Runs:
             restore=restore,
         )
         self._forced.update(dict.fromkeys(asked, run))
-        self.last = run
+        if by_itself:
+            self._by_itself = run
+        else:
+            self.last = run
+            self.on_launch(run)
         self._headless.watch(run)
         return run
 
     def take_up(self, run: Run) -> None:
         """Let the notebook's names follow a run, rather than earlier ones of the same steps."""
+        if run.by_itself:
+            self.last = run
         self._live.append(run)
         self._newest.update(dict.fromkeys(run.steps, run))
+        self.on_take_up(run)
 
     def go_back(self, step: str, run: Run | None) -> None:
         """Let the names of a step follow the run that they followed before; None where that was none."""
@@ -165,9 +180,11 @@ class Runs:
             raise UsageError("This notebook has no detached run: %pipeline run --detach starts one.")
         return next((folder for folder in found if folder.is_live()), found[0])
 
-    def cancel(self) -> bool:
-        """Cancel what runs; tells whether anything did."""
-        running = [run for run in (*self._live, *self._attached) if run.status == "running"]
+    def cancel(self, step: str | None = None) -> bool:
+        """Cancel what runs, or only the runs that have a step; tells whether anything did."""
+        own = [self._by_itself] if self._by_itself is not None else []
+        running = [run for run in (*self._live, *own, *self._attached) if run.status == "running"]
+        running = [run for run in running if step is None or step in run.steps]
         for run in running:
             run.cancel()
         return bool(running)

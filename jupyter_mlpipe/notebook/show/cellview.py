@@ -104,6 +104,21 @@ class CellView:
         self._output.clear(wait=False)
         return CellView(self._receipt, self._output, self._notes, self._facts, self._remark)
 
+    def show_again(self, receipt: Receipt, run: Run) -> CellView:
+        """Show another run of its step, which has ended, in place of this one; returns the view of that."""
+        self._output.clear(wait=True)
+        view = CellView(receipt, self._output, self._notes, {**self._facts, "by_itself": True}, self._remark)
+        view._in_cell = False
+        view.begin(run)
+        step = view._step
+        if step.status != "reused":
+            for shown in step.shown:
+                view._show(shown)
+        if step.status == "failed" and step.error is not None:
+            self._output.error(step.error)
+        view._finish()
+        return view
+
     def _pump(self) -> None:
         assert self._run is not None
         while True:
@@ -191,7 +206,8 @@ class CellView:
             if is_accepted(step.reasons):
                 state += f": {why}"
         elif step.status == "succeeded":
-            state = f"ran {describe_seconds(step.seconds or 0.0)}: {why}"
+            alone = " by itself" if self._run is not None and self._run.by_itself else ""
+            state = f"ran{alone} {describe_seconds(step.seconds or 0.0)}: {why}"
         elif step.status in ("failed", "skipped", "cancelled"):
             error = step.error
             first = describe_error(error) if error is not None else step.why
@@ -286,10 +302,8 @@ def warnings_in(text: str) -> list[str]:
 
 def words_on(component: Component, namespace: Mapping[str, Any]) -> list[str]:
     """Return a word on what has no effect, or less than without our line: options, changes of libraries."""
-    options = component.options
-    recorded = [] if options.auto else ["--no-auto is recorded, and has no effect in this version"]
-    if options.here:
-        return recorded  # the kernel has all names, and keeps what is done to it
+    if component.options.here:
+        return []  # the kernel has all names, and keeps what is done to it
     partly = [
         f"{name}() in a step holds what the step reads and binds, not all names of the notebook"
         for name in ("globals", "locals")
@@ -302,7 +316,7 @@ def words_on(component: Component, namespace: Mapping[str, Any]) -> list[str]:
     ]
     if "cache_info" in component.code:
         partly.append("cache_info() counts the calls of this step: what a cache holds stays in its step")
-    return [*recorded, *partly, *patched]
+    return [*partly, *patched]
 
 
 def patches_of(component: Component, namespace: Mapping[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from jupyter_mlpipe.execution.cluster.pools import Share
 from jupyter_mlpipe.execution.runs.offers import Account, Waiting, WorkerUse, join_names
 from jupyter_mlpipe.model.resources import describe_amounts
 from jupyter_mlpipe.notebook.show.views import Bundle, table_bundle
+from jupyter_mlpipe.notebook.show.words import plain
 
 _COLUMNS = ("worker", "pool", "offers", "in use")
 
@@ -28,6 +29,35 @@ def cluster_bundle(account: Account, excess: str = "") -> Bundle:
     else:
         head = "no cluster yet: one starts when a step has to run"
     return _bundle(head, account, excess)
+
+
+def describe_workers(account: Account) -> dict[str, Any]:
+    """Return the same for people, row by row, with the share of each worker that is in use."""
+    return {
+        "workers": [
+            {
+                "name": plain(use.name, 60),
+                "pools": ", ".join(sorted(use.offer.pools)),
+                "offers": describe_amounts(use.offer.amounts),
+                "used": plain(_used(use)),
+                "share": _share(use),
+            }
+            for use in account.workers
+        ],
+        "waiting": [
+            {"steps": plain(join_names(node.step for node in each.steps)), "why": plain(each.why)}
+            for each in account.waiting
+        ],
+    }
+
+
+def _share(use: WorkerUse) -> float:
+    """Return how much of what it has least left of is in use, from 0 to 1."""
+    shares = [0.0]
+    for name, offered in use.offer.amounts.items():
+        used = sum(amounts.get(name, 0.0) for amounts in use.in_use.values())
+        shares.append(min(used / offered, 1.0) if offered else 0.0)
+    return round(max(shares), 3)
 
 
 def planned_bundle(shares: Mapping[str, Share], excess: str) -> Bundle:

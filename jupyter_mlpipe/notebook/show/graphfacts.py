@@ -12,6 +12,7 @@ from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reas
 from jupyter_mlpipe.model.timeline import Timeline, timeline_of
 from jupyter_mlpipe.notebook.show.drawing import Flow, flows_of
 from jupyter_mlpipe.notebook.show.look import look_of
+from jupyter_mlpipe.notebook.show.stale import stale_facts
 from jupyter_mlpipe.notebook.show.words import (
     change_words,
     path_words,
@@ -48,12 +49,13 @@ def graph_facts(snapshot: RunSnapshot, folded: Collection[str] = (), now: float 
             "seconds": round(timeline.seconds, 1 if is_running else 3),
             "path": path_words(timeline),
         },
-        "steps": {plain(name): _step_facts(step) for name, step in known.items()},
+        "steps": {plain(name): step_facts(step) for name, step in known.items()},
         "flows": {
             str(number): [size_words(flow.names, known[flow.source]), *_flow_facts(flow, known[flow.source])]
             for number, flow in enumerate(flows_of(drawn))
         },
         "bars": {plain(name): _bar_facts(name, timeline) for name in timeline.bars},
+        "stale": stale_facts(snapshot),
     }
 
 
@@ -74,7 +76,10 @@ def _flow_facts(flow: Flow, source: StepSnapshot) -> list[str]:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> State:
-    """Return the parts of `after` that are not so in `before`, parts of parts included; None if gone."""
+    """Return the parts of `after` that are not so in `before`, parts of parts included.
+
+    What is gone is None.
+    """
     changed: State = {name: None for name in before if name not in after}
     for name, value in after.items():
         known = before.get(name)
@@ -83,10 +88,11 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> State:
                 changed[name] = inner
         elif name not in before or known != value:
             changed[name] = value
-    return changed
+    return changed | dict.fromkeys(before.keys() - after.keys())
 
 
-def _step_facts(step: StepSnapshot) -> State:
+def step_facts(step: StepSnapshot) -> State:
+    """Return what the browser is told of a step."""
     look = look_of(step.status, step.plan)
     return {
         "status": step.status,

@@ -41,14 +41,27 @@ class Link(Generic[_Graph]):
     ----------
     answer
         Takes what is asked of a graph, in any thread.
+    answer_cells
+        Takes what JupyterLab's extension asks, in any thread; its answers go another way (`CellsComm`).
     """
 
-    def __init__(self, shell: Any, answer: Callable[[_Graph, Message], None]) -> None:
+    def __init__(
+        self,
+        shell: Any,
+        answer: Callable[[_Graph, Message], None],
+        answer_cells: Callable[[Message], None] = lambda asked: None,
+    ) -> None:
         self._shell = shell
         self._answer = answer
+        self._answer_cells = answer_cells
         self._lock = threading.Lock()
         self._widget: Any = None
         self._graphs: dict[str, _Graph] = {}
+
+    def listen(self) -> None:
+        """Hear what the browser asks."""
+        if (kernel := getattr(self._shell, "kernel", None)) is not None:
+            kernel.comm_manager.register_target(TARGET, self._opened)
 
     def add(self, graph: _Graph) -> None:
         """Make a graph live, once the front end has loaded the module; returns at once.
@@ -76,8 +89,9 @@ class Link(Generic[_Graph]):
         """End the link: what is shown stays as it is."""
         with self._lock:
             self._graphs = {}
+            if (kernel := getattr(self._shell, "kernel", None)) is not None:
+                kernel.comm_manager.unregister_target(TARGET, self._opened)
             if self._widget is not None:
-                self._shell.kernel.comm_manager.unregister_target(TARGET, self._opened)
                 self._widget.close()
                 self._widget = None
 
@@ -86,15 +100,19 @@ class Link(Generic[_Graph]):
             if self._widget is None and self._graphs:
                 from jupyter_mlpipe.notebook.show.widget import make_widget
 
-                self._shell.kernel.comm_manager.register_target(TARGET, self._opened)
                 self._widget = make_widget(module_text())
                 self._widget.on_msg(lambda widget, content, buffers: self._hear(content))
 
     def _opened(self, comm: Any, message: Message) -> None:
-        comm.on_msg(lambda message: self._hear(message["content"]["data"]))
+        # Not by `on_msg`, which triggers IPython's events for requests: those would show the figures of the
+        # cell that runs meanwhile, from another thread and half drawn.
+        comm.handle_msg = lambda message: self._hear(message["content"]["data"])
 
     def _hear(self, content: Any) -> None:
         if not isinstance(content, dict):
+            return
+        if content.get("cells"):
+            self._answer_cells(content)
             return
         with self._lock:  # the browser may be quicker than what has just opened the widget for it
             graph = self._graphs.get(str(content.get("graph")))

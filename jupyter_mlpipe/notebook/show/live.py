@@ -42,6 +42,8 @@ class LiveGraph:
         Of the cell that shows it.
     follows_all
         Whether it shows later runs of its steps, too.
+    subscribe
+        Gives a listener the pipeline as it stands, from then on, and returns what ends that.
     saved
         See `graph_bundle`.
     before
@@ -55,12 +57,15 @@ class LiveGraph:
         *,
         cell_id: str | None = None,
         follows_all: bool = False,
+        subscribe: Callable[[Callable[[RunSnapshot], None]], Callable[[], None]] | None = None,
         saved: bool = False,
         before: Callable[[str, Record | None], Was] | None = None,
     ) -> None:
         self.id = uuid.uuid4().hex[:12]
         self.cell_id = cell_id
         self.follows_all = follows_all
+        self._subscribe = subscribe
+        self._unsubscribe: Callable[[], None] | None = None
         self._output = output
         self._link = None if saved else link
         self._saved = saved
@@ -127,6 +132,25 @@ class LiveGraph:
         self._is_heard = True
         with self._lock:
             self.send({"n": self._n_told, "all": self._told})
+        if self._subscribe is not None and self._unsubscribe is None:
+            # Only where somebody looks: it has plans made.
+            self._unsubscribe = self._subscribe(self.take)
+
+    def take(self, snapshot: RunSnapshot) -> None:
+        """Show the pipeline as it stands now; ends that where the page shows another graph instead."""
+        if self._link is None or self not in self._link.graphs:
+            if self._unsubscribe is not None:
+                self._unsubscribe()
+            return
+        if not snapshot.is_whole:
+            return  # it follows the runs itself
+        with self._lock:
+            self._base = snapshot
+            self.runs = [run for run in self.runs if run.status == "running"]
+            self._names = frozenset(step.name for step in snapshot.steps)
+            self._is_due = True
+        self._changed.set()
+        self._start()
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a message to where the graph is shown."""

@@ -62,7 +62,8 @@ class Receipt:
             Further lines for the user: options that have no effect yet, outputs left out.
         """
         line = "  ".join(part for part in (self.name, self.interface) if part) + f" · {state}"
-        attributes = f'data-mlpipe-step="{html.escape(self.name)}"'
+        # Where JupyterLab shows the same on the cell, a receipt without notes is not shown twice.
+        attributes = f'data-mlpipe-step="{html.escape(self.name)}" data-mlpipe-notes="{len(notes)}"'
         if status:
             attributes += f' data-mlpipe-status="{html.escape(status)}"'
         look = look_of(status)

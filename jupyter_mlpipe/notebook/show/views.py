@@ -55,7 +55,7 @@ _MAX_TWICE = 30_000  # characters of a drawing that is kept twice in a notebook,
 
 
 def _steps_table(snapshot: RunSnapshot) -> str:
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             plain(step.name, 40),
             step.status or step.plan or "registered",

@@ -55,8 +55,10 @@ def path_words(timeline: Timeline) -> str:
 def state_words(step: StepSnapshot) -> str:
     """Return a step's state in words: ``ran 2.2 s``."""
     word = look_of(step.status, step.plan).word
+    if step.by_itself and step.status == "succeeded":
+        word = f"{word} by itself"
     if step.is_stale:
-        return f"{word}, now stale"
+        return f"{word}, {'now' if step.plan == 'run' else 'may be'} stale"
     if step.status is None and step.expected_seconds:
         return f"{word}, {describe_seconds(step.expected_seconds)}"
     if step.status == "reused" and is_accepted(step.reasons):

@@ -32,12 +32,21 @@ def check_contract(step: Step) -> None:
             signature = ", ".join([*declared, name])
             raise ContractError(
                 f"Component '{component.name}' reads '{name}'{_at_line(component, name)}, which its "
-                f"signature does not name. Add it: {component.name}({signature})."
+                f"signature does not name. Add it: {component.name}({signature}).",
+                word=name,
+                line=first_line(component, name) or 0,
             )
 
 
-def check_resolved(component: Component, closure: Closure, known: Callable[[], Iterable[str]]) -> None:
+def check_resolved(
+    component: Component, unresolved: Iterable[str], known: Callable[[], Iterable[str]]
+) -> None:
     """Refuse a component that reads a name which nothing provides.
+
+    Parameters
+    ----------
+    unresolved
+        Such names, as far as they are known.
 
     Raises
     ------
@@ -46,7 +55,7 @@ def check_resolved(component: Component, closure: Closure, known: Callable[[], I
     """
     if component.star_imports:
         return
-    for name in closure.unresolved:
+    for name in unresolved:
         if name in component.may_read:
             continue
         remedy = "Run the cell that makes it first, or put %%component on it."
@@ -58,7 +67,9 @@ def check_resolved(component: Component, closure: Closure, known: Callable[[], I
         raise UnknownNameError(
             f"Component '{component.name}' reads '{name}'{_at_line(component, name)}, but no component, "
             f"parameter or notebook value of that name is known.{close_matches(name, {*known()} - {name})} "
-            f"{remedy}"
+            f"{remedy}",
+            word=name,
+            line=first_line(component, name) or 0,
         )
 
 

@@ -145,7 +145,7 @@ class Registry:
                 if isinstance(task.step.bindings.get(declared.name), FromNotebook):
                     check_type(component.name, declared, scope.get(declared.name), scope)
             if component.inputs_declared:
-                check_resolved(component, task.closure, self.known_names)
+                check_resolved(component, task.closure.unresolved, self.known_names)
             if is_to_run:
                 check_places(task)
             self._order.check()
@@ -226,7 +226,7 @@ class Registry:
             if name not in tasks:
                 task = self.task(name, overrides, surroundings, planned=strict)
                 if strict and task.closure.unresolved:
-                    check_resolved(task.step.component, task.closure, self.known_names)
+                    check_resolved(task.step.component, task.closure.unresolved, self.known_names)
                 if not task.options.here:
                     check_sendable(task.step.component, task.closure)
                 tasks[name] = task

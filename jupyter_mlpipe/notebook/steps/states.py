@@ -51,6 +51,11 @@ class States:
         """Return what a step gave last, behind the key of its work."""
         return self._made.get(name)
 
+    def _has(self, name: str, record: Record | None) -> bool:
+        """Tell whether what a step gave last is what a plan would reuse."""
+        made = self._made.get(name)
+        return record is None or made is None or made[1].key == record.key
+
     def run_of(self, name: str) -> Run | None:
         """Return the latest run that had this step."""
         return self._last_runs.get(name)
@@ -65,6 +70,10 @@ class States:
         found = {name: run.steps[name].error for name, run in self._last_runs.items()}
         return {name: error for name, error in found.items() if error is not None}
 
+    def known(self) -> tuple[StepSnapshot, ...]:
+        """Return the last state of each step, without a plan."""
+        return tuple(replace(state, plan=None) for state in self._states.values())
+
     def snapshot(self, tasks: Mapping[str, StepTask], plan: Plan | None) -> tuple[StepSnapshot, ...]:
         """Return the steps as people see them: the last state of each, or what the plan says."""
         steps = []
@@ -75,11 +84,13 @@ class States:
                 source = getattr(binding, "step", None)
                 reads[read] = source or type(binding).__name__.removeprefix("From").lower()
             planned = plan[name] if plan is not None and name in plan else None
-            if planned is not None and state.status is None:
+            if planned is not None and (state.status is None or planned.decision != "reuse"):
+                # Of what has been made, why that holds no more.
                 state = replace(state, reasons=planned.reasons)
             if planned is not None:
                 expected = None if planned.decision == "reuse" else planned.seconds
-                state = replace(state, plan=planned.decision, expected_seconds=expected)
+                matches = self._has(name, plan.decided[name].record if plan is not None else None)
+                state = replace(state, plan=planned.decision, expected_seconds=expected, matches=matches)
             else:
                 state = replace(state, plan=None)
             steps.append(replace(state, reads=reads))

@@ -1,0 +1,262 @@
+"""The pipeline as it stands now, for whoever shows it: planned between cells, with what runs have done since.
+
+A plan reads the notebook's names, so it is made in the main thread and never while a cell runs. What runs do
+is told by their events, in any thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from jupyter_mlpipe.execution.runs.plan import Plan
+from jupyter_mlpipe.execution.runs.run import Run
+from jupyter_mlpipe.model.status import ENDED, RunSnapshot, StepSnapshot
+from jupyter_mlpipe.notebook.steps.states import MADE
+
+Listener = Callable[[RunSnapshot], None]
+"""Gets the pipeline as it stands, in any thread; what it raises is logged."""
+
+_PAUSE_S = 0.1  # between two that listeners get
+_QUIET_S = 0.1  # after a cell, before a plan: of Run All, the next one has begun by then
+_TIMES_COST = 4  # of the plan before: a plan takes a fifth of the time at most, and none of a quick typist's
+_log = logging.getLogger(__name__)
+
+
+class Look(NamedTuple):
+    """What a plan says of the notebook as it stands; no plan where none can be made, or is wanted."""
+
+    snapshot: RunSnapshot
+    plan: Plan | None
+
+
+class _Followed(NamedTuple):
+    """A run, with how many plans there were when it began."""
+
+    run: Run
+    n_looks: int
+    is_bound: bool
+
+
+class Marks:
+    """Tells listeners how the pipeline stands: after each cell, and as runs go on.
+
+    Parameters
+    ----------
+    look
+        Makes a plan; called in the main thread, between cells, and only while somebody listens.
+    knows
+        Tells whether a step is still there; called in any thread.
+
+    Attributes
+    ----------
+    acts
+        What is done about each plan, in the main thread; while there is something, plans are made.
+    seconds
+        What the last plan took.
+    n_cells
+        How many cells have ended.
+    """
+
+    def __init__(self, shell: Any, look: Callable[[], Look], knows: Callable[[str], bool]) -> None:
+        self._shell = shell
+        self._look = look
+        self._knows = knows
+        self._lock = threading.Lock()
+        self._listeners: dict[int, Listener] = {}
+        self._n_listeners = 0
+        self._told: dict[int, RunSnapshot] = {}
+        self._failed: set[int] = set()
+        self.acts: Callable[[Look], None] | None = None
+        self._changed = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._found: Look | None = None
+        self._n_looks = 0
+        self._runs: list[_Followed] = []
+        self.n_cells = 0
+        self._is_busy = False
+        self._is_due = False
+        self._timer: object | None = None
+        self.seconds = 0.0
+
+    # -- for listeners, from any thread ----------------------------------------------------------
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` from now on, at most ten times a second; call what is returned to end that."""
+        with self._lock:
+            self._n_listeners += 1
+            number = self._n_listeners
+            self._listeners[number] = listener
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._tell, name="mlpipe-marks", daemon=True)
+                self._thread.start()
+        self._changed.set()
+        self.request()
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._listeners.pop(number, None)
+                self._told.pop(number, None)
+            self._changed.set()
+
+        return unsubscribe
+
+    def latest(self) -> RunSnapshot | None:
+        """Return the pipeline as it stands; None where nobody has listened so far."""
+        with self._lock:
+            found, n_looks = self._found, self._n_looks
+            # One that is dropped before it is bound has done nothing to the notebook.
+            runs = [f for f in self._runs if f.is_bound or f.run.status != "cancelled"]
+        if found is None and not runs:
+            return None
+        plan = found.plan.decided if found is not None and found.plan is not None else {}
+        steps = {step.name: step for step in found.snapshot.steps} if found is not None else {}
+        for followed in runs:
+            run = followed.run
+            for name in run.steps if followed.is_bound else run.targets:
+                if self._knows(name):
+                    made = run.steps[name]
+                    known = plan[name].work if followed.n_looks < n_looks and name in plan else made.work
+                    state = made.snapshot()
+                    if not followed.is_bound and state.status in ENDED:
+                        state = replace(state, status="waiting")  # for the others, to be bound with them
+                    steps[name] = _after(steps.get(name), state, is_as_planned=made.work == known)
+        last = next((f.run for f in reversed(runs) if f.run.status == "running"), None)
+        last = last or (runs[-1].run if runs else None)
+        if last is None:
+            return found.snapshot if found is not None else None
+        return RunSnapshot(tuple(steps.values()), last.status, last.seconds, is_whole=found is not None)
+
+    # -- what happens in the notebook ------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Note that a cell begins: no plan is made until it has ended."""
+        self._is_busy = True
+        self._stop_timer()
+
+    def resume(self) -> None:
+        """Note that a cell has ended, which may have changed anything."""
+        self._is_busy = False
+        self.n_cells += 1
+        self._is_due = True
+        self._start_timer()
+
+    def follow(self, run: Run, *, is_bound: bool = True) -> None:
+        """Note that a run was started whose results are the notebook's, or will be once they are bound."""
+        with self._lock:
+            self._runs.append(_Followed(run, self._n_looks, is_bound))
+        run.subscribe(self._hear)
+
+    def request(self) -> None:
+        """Ask for a plan, from any thread: something has changed."""
+        self._is_due = True
+        if (loop := self._loop) is not None:
+            loop.add_callback(self._start_timer)
+
+    def look_now(self) -> None:
+        """Make a plan at once, in the main thread, where no cell runs."""
+        self._stop_timer()
+        if self._is_busy or not self.is_wanted:
+            return
+        self._is_due = False
+        began = time.perf_counter()
+        # Before: what they made is taken over by the look.
+        ended = {f.run.id for f in self._runs if f.run.status != "running"}
+        with self._shell.builtin_trap:  # as in a cell: libraries call `get_ipython` to see where they are
+            found = self._look()
+        self.seconds = time.perf_counter() - began
+        with self._lock:
+            self._found = found
+            self._n_looks += 1
+            self._runs = [f for f in self._runs if f.run.id not in ended]
+        if self.acts is not None:
+            self.acts(found)
+        self._changed.set()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody wants to know."""
+        return bool(self._listeners) or self.acts is not None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a cell runs."""
+        return self._is_busy
+
+    def close(self) -> None:
+        """Tell nobody any more."""
+        self._stop_timer()
+        self.acts = None
+        with self._lock:
+            self._listeners.clear()
+        self._changed.set()
+
+    # -- within ----------------------------------------------------------------------------------
+
+    @property
+    def _loop(self) -> Any:
+        return io_loop(self._shell)
+
+    def _start_timer(self) -> None:
+        """Plan once the kernel has been quiet; in the main thread."""
+        loop = self._loop
+        if loop is None or self._is_busy or not self._is_due or not self.is_wanted:
+            return
+        self._stop_timer()
+        self._timer = loop.call_later(max(_QUIET_S, _TIMES_COST * self.seconds), self.look_now)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._loop.remove_timeout(self._timer)
+            self._timer = None
+
+    def _hear(self, kind: str, step: str, payload: Any) -> None:
+        if not self.is_wanted or kind == "output":
+            return
+        self._changed.set()
+        if kind == "end":
+            self.request()
+
+    def _tell(self) -> None:
+        while True:
+            self._changed.wait()
+            self._changed.clear()
+            with self._lock:
+                if not self._listeners:
+                    self._thread = None
+                    return
+                listeners = dict(self._listeners)
+            snapshot = self.latest()
+            for number, listener in listeners.items():
+                if snapshot is not None and self._told.get(number) != snapshot:
+                    self._told[number] = snapshot
+                    self._call(number, listener, snapshot)
+            time.sleep(_PAUSE_S)
+
+    def _call(self, number: int, listener: Listener, snapshot: RunSnapshot) -> None:
+        try:
+            listener(snapshot)
+        except Exception:
+            if number not in self._failed:  # once: what fails once fails ten times a second
+                self._failed.add(number)
+                _log.exception("A listener of the pipeline's marks failed")
+
+
+def io_loop(shell: Any) -> Any:
+    """Return the loop of the kernel's main thread, which comes by between cells; None without a kernel."""
+    return getattr(getattr(shell, "kernel", None), "io_loop", None)
+
+
+def _after(before: StepSnapshot | None, step: StepSnapshot, *, is_as_planned: bool) -> StepSnapshot:
+    """Return a step as a run has brought it on; where something has changed since, it is still stale."""
+    if before is None:
+        return step
+    if step.status == "reused" and before.status == "succeeded" and is_as_planned:
+        # A step that ran is not called reused because the run of a later cell found it done.
+        return replace(before, plan=None, expected_seconds=None)
+    plan = before.plan if step.status in MADE and not is_as_planned else None
+    return replace(step, plan=plan, expected_seconds=before.expected_seconds)

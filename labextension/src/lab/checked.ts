@@ -1,0 +1,181 @@
+/**
+ * What the kernel says of a cell, in its editor: a wave under a mistake with its message, and in faint ink what
+ * is inferred of the signature. Without a kernel there is nothing of it.
+ */
+
+import { type Extension, type Range, StateEffect, StateField } from '@codemirror/state';
+import {
+  Decoration,
+  type DecorationSet,
+  EditorView,
+  hoverTooltip,
+  showTooltip,
+  type Tooltip,
+  ViewPlugin,
+  type ViewUpdate,
+  WidgetType
+} from '@codemirror/view';
+import { element } from '../dom';
+import { type Check, type Flaw, NOTHING } from './check';
+import { isComponent, mark } from './tokens';
+
+const PAUSE_MS = 400;
+
+/** Asks the kernel about a text; null where there is nobody to ask. */
+export type Asker = (text: string) => Promise<Check | null>;
+
+const found = StateEffect.define<Check>();
+const asked = StateEffect.define<null>();
+
+class Inferred extends WidgetType {
+  constructor(
+    readonly text: string,
+    readonly told: string
+  ) {
+    super();
+  }
+
+  override eq(other: Inferred): boolean {
+    return other.text === this.text && other.told === this.told;
+  }
+
+  override toDOM(): HTMLElement {
+    const title = this.told ? `Inferred: ${this.told}` : 'Inferred';
+    return element('span', { class: 'mlp-inferred', role: 'note', title, 'aria-label': title }, this.text);
+  }
+}
+
+interface Shown {
+  check: Check;
+  decorations: DecorationSet;
+  /** The mistake that the cursor was moved to. */
+  at: Flaw | null;
+}
+
+function draw(check: Check): DecorationSet {
+  const ranges: Range<Decoration>[] = check.flaws
+    .filter(flaw => flaw.from < flaw.to)
+    .map(flaw =>
+      Decoration.mark({
+        class: `mlp-flaw mlp-flaw-${flaw.severity}`,
+        attributes: { 'data-mlpipe-flaw': flaw.severity }
+      }).range(flaw.from, flaw.to)
+    );
+  if (check.at !== null && check.inferred) {
+    ranges.push(Decoration.widget({ widget: new Inferred(check.inferred, check.told), side: 1 }).range(check.at));
+  }
+  return Decoration.set(ranges, true);
+}
+
+const shown = StateField.define<Shown>({
+  create: () => ({ check: NOTHING, decorations: Decoration.none, at: null }),
+  update(value, transaction) {
+    let next = value;
+    if (transaction.docChanged) {
+      const map = (place: number): number => transaction.changes.mapPos(place);
+      const flaws = value.check.flaws.map(flaw => ({ ...flaw, from: map(flaw.from), to: map(flaw.to) }));
+      const at = value.check.at === null ? null : map(value.check.at);
+      next = {
+        check: { ...value.check, flaws, at },
+        decorations: value.decorations.map(transaction.changes),
+        at: null
+      };
+    }
+    for (const effect of transaction.effects) {
+      if (effect.is(found)) {
+        // Where it cannot be said, while something is half typed, what was said stays.
+        const { inferred, told } = effect.value.inferred === null ? next.check : effect.value;
+        const check = { ...effect.value, inferred, told };
+        next = { check, decorations: draw(check), at: null };
+      }
+    }
+    if (transaction.selection && !transaction.docChanged) {
+      next = { ...next, at: flawAt(next.check, transaction.selection.main.head) };
+    }
+    return next;
+  },
+  provide: field => [
+    EditorView.decorations.from(field, value => value.decorations),
+    // Who comes by keyboard reads it where he is.
+    showTooltip.from(field, value => (value.at ? tooltip(value.at) : null))
+  ]
+});
+
+function flawAt(check: Check, place: number): Flaw | null {
+  return check.flaws.find(flaw => flaw.from <= place && place <= flaw.to) ?? null;
+}
+
+function tooltip(flaw: Flaw): Tooltip {
+  return {
+    pos: flaw.from,
+    end: flaw.to,
+    above: false,
+    create: () => ({
+      dom: element('div', { class: `mlp-flaw-text mlp-flaw-text-${flaw.severity}`, role: 'alert' }, flaw.text)
+    })
+  };
+}
+
+const hover = hoverTooltip((view, place) => {
+  const { check, at } = view.state.field(shown);
+  const flaw = flawAt(check, place);
+  return flaw && flaw !== at ? tooltip(flaw) : null;
+});
+
+/** Returns what asks about a cell each time that its text has rested for a moment, and shows the answer. */
+export function checked(ask: Asker): Extension {
+  class Asking {
+    private timer: ReturnType<typeof setTimeout> | null = null;
+    private isGone = false;
+
+    constructor(private readonly view: EditorView) {
+      this.later();
+    }
+
+    update(update: ViewUpdate): void {
+      if (update.docChanged || update.transactions.some(each => each.effects.some(effect => effect.is(asked)))) {
+        this.later();
+      }
+    }
+
+    destroy(): void {
+      this.isGone = true;
+      if (this.timer !== null) {
+        clearTimeout(this.timer);
+      }
+    }
+
+    private later(): void {
+      if (this.timer !== null) {
+        clearTimeout(this.timer);
+      }
+      this.timer = setTimeout(() => {
+        this.timer = null;
+        void this.ask();
+      }, PAUSE_MS);
+    }
+
+    private async ask(): Promise<void> {
+      const text = this.view.state.doc.toString();
+      // A cell without our line costs nothing.
+      const answer = mark(text).lines.length ? await ask(text).catch(() => null) : null;
+      if (!this.isGone && this.view.state.doc.toString() === text) {
+        const { check } = this.view.state.field(shown);
+        if (answer || check.at !== null || check.flaws.length) {
+          this.view.dispatch({ effects: found.of(answer ?? NOTHING) });
+        }
+      }
+    }
+  }
+  return [shown, hover, ViewPlugin.fromClass(Asking)];
+}
+
+/** Asks again about the cell of an editor: what is around it has changed. */
+export function checkAgain(view: EditorView, isAll: boolean): void {
+  const state = view.state.field(shown, false);
+  // What is not understood yet may be by now.
+  const isOpen = state && (state.check.flaws.length > 0 || state.check.inferred?.includes('?') === true);
+  if (state && (isAll || isOpen) && isComponent(view.state.doc.toString())) {
+    view.dispatch({ effects: asked.of(null) });
+  }
+}

@@ -1,0 +1,70 @@
+/** What the kernel tells of its pipeline; see `cellfacts.py`. */
+
+import { isPart, list, merged, type Part, type StepState, text, toStep } from '../protocol';
+
+export { isPart, type Part };
+
+/** A step, as its cell shows it. */
+export interface CellFacts extends StepState {
+  name: string;
+  /** Of its cell; empty where it has none. */
+  cell: string;
+  /** Names that it reads, and where from: a step, "parameter" or "notebook". */
+  reads: [string, string][];
+  /** Whether what it made no longer matches the notebook. */
+  stale: boolean;
+  /** What running it took the last time, in words. */
+  took: string;
+  /** Whether somebody let an edit of it count as unchanged. */
+  accepted: boolean;
+}
+
+export interface PipelineState {
+  run: { status: string | null; text: string };
+  /** In the order of the notebook. */
+  steps: CellFacts[];
+  /** How many steps hold no more or were never run, and what running them takes. */
+  stale: { n: number; text: string };
+  parts: Part;
+}
+
+export const START: PipelineState = {
+  run: { status: null, text: '' },
+  steps: [],
+  stale: { n: 0, text: '' },
+  parts: {}
+};
+
+function toFacts(name: string, value: Part): CellFacts {
+  return {
+    ...toStep(value),
+    name,
+    cell: text(value.cell),
+    reads: list(value.reads).map(read => [text(list(read)[0]), text(list(read)[1])]),
+    stale: value.stale === true,
+    took: text(value.took),
+    accepted: value.accepted === true
+  };
+}
+
+/** `known` gives facts that are as they were, so that they need not be drawn again. */
+export function parseState(parts: Part, known?: (step: string) => CellFacts | undefined): PipelineState {
+  const run = isPart(parts.run) ? parts.run : {};
+  const steps = isPart(parts.steps) ? parts.steps : {};
+  const stale = isPart(parts.stale) ? parts.stale : {};
+  return {
+    run: { status: typeof run.status === 'string' ? run.status : null, text: text(run.text) },
+    steps: Object.entries(steps).flatMap(([name, step]) =>
+      isPart(step) ? [known?.(name) ?? toFacts(name, step)] : []
+    ),
+    stale: { n: typeof stale.n === 'number' ? stale.n : 0, text: text(stale.text) },
+    parts
+  };
+}
+
+/** Returns a state with what has changed in it; what is null is gone. */
+export function apply(state: PipelineState, changed: Part): PipelineState {
+  const before = new Map(state.steps.map(step => [step.name, step]));
+  const steps = isPart(changed.steps) ? changed.steps : {};
+  return parseState(merged(state.parts, changed), name => (name in steps ? undefined : before.get(name)));
+}

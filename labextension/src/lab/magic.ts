@@ -1,0 +1,92 @@
+/** Our lines in the editors of notebooks: their colours, what the kernel says of them. */
+
+import type { Cell } from '@jupyterlab/cells';
+import type { CodeEditor } from '@jupyterlab/codeeditor';
+import { CodeMirrorEditor, EditorExtensionRegistry, type IEditorExtensionRegistry } from '@jupyterlab/codemirror';
+import { NotebookActions } from '@jupyterlab/notebook';
+import { type Check, toCheck } from './check';
+import { checkAgain, checked } from './checked';
+import style from './magic.css';
+import { colours } from './magicline';
+import type { Pipeline, Pipelines } from './pipeline';
+import { addStyle } from './style';
+
+const SETTLE_MS = 300;
+
+interface Place {
+  pipeline: Pipeline;
+  cell: Cell;
+}
+
+export function activateMagic(pipelines: Pipelines, extensions: IEditorExtensionRegistry): void {
+  addStyle('mlpipe-magic-style', style);
+
+  const placeOf = (model: CodeEditor.IModel): Place | null => {
+    for (const pipeline of pipelines.all) {
+      const cell = pipeline.panel.content.widgets.find(widget => widget.model === model);
+      if (cell) {
+        return { pipeline, cell };
+      }
+    }
+    return null;
+  };
+
+  const ask = async (model: CodeEditor.IModel, text: string): Promise<Check | null> => {
+    const place = placeOf(model);
+    if (!place?.pipeline.isLive || place.cell.model.type !== 'code') {
+      return null;
+    }
+    const { pipeline, cell } = place;
+    const answer = await pipeline.ask({ do: 'check', cell: cell.model.id, text });
+    const has = (id: string): boolean => pipeline.panel.content.widgets.some(widget => widget.model.id === id);
+    return toCheck(answer, text.length, has);
+  };
+
+  extensions.addExtension({
+    name: 'jupyter-mlpipe',
+    factory: ({ model }) =>
+      // Of cells only: a file of Python has none of our lines.
+      'metadata' in model && 'id' in model
+        ? EditorExtensionRegistry.createImmutableExtension([colours, checked(text => ask(model, text))])
+        : EditorExtensionRegistry.createImmutableExtension([])
+  });
+
+  pipelines.each(pipeline => watch(pipeline));
+}
+
+/** Asks again about cells once what is around them has changed. */
+function watch(pipeline: Pipeline): void {
+  let known = '';
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isAll = false;
+  const later = (all: boolean): void => {
+    isAll ||= all;
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      for (const cell of pipeline.panel.content.widgets) {
+        if (cell.editor instanceof CodeMirrorEditor) {
+          checkAgain(cell.editor.editor, isAll);
+        }
+      }
+      isAll = false;
+    }, SETTLE_MS);
+  };
+  pipeline.changed.connect(() => {
+    const steps = pipeline.state.steps.map(({ name, reads, makes }) => [name, reads, makes.map(made => made[0])]);
+    const now = JSON.stringify([pipeline.isLive, steps]);
+    if (now !== known) {
+      known = now;
+      later(true);
+    }
+  });
+  const executed = (_: unknown, { notebook }: { notebook: unknown }): void => {
+    if (notebook === pipeline.panel.content) {
+      later(false);
+    }
+  };
+  NotebookActions.executed.connect(executed);
+  pipeline.panel.disposed.connect(() => {
+    clearTimeout(timer);
+    NotebookActions.executed.disconnect(executed);
+  });
+}

@@ -1,0 +1,159 @@
+/** The pipeline of one notebook panel: what its kernel tells, by cell. */
+
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import type { Kernel } from '@jupyterlab/services';
+import type { IDisposable } from '@lumino/disposable';
+import { type ISignal, Signal } from '@lumino/signaling';
+import { type CellFacts, type Part, type PipelineState, START } from './facts';
+import { KernelLink, type Log } from './kernel';
+
+export class Pipeline implements IDisposable {
+  /** By cell id. */
+  steps: Map<string, CellFacts> = new Map();
+  isDisposed = false;
+  private link: KernelLink | null = null;
+  private readonly _changed = new Signal<this, void>(this);
+  private readonly _logged = new Signal<this, Log>(this);
+
+  constructor(
+    readonly panel: NotebookPanel,
+    private readonly linkTo: (kernel: Kernel.IKernelConnection) => KernelLink
+  ) {
+    panel.sessionContext.kernelChanged.connect(this.connect, this);
+    panel.disposed.connect(this.dispose, this);
+    this.connect();
+  }
+
+  get state(): PipelineState {
+    return this.link?.state ?? START;
+  }
+
+  /** Whether its kernel has our package. */
+  get isLive(): boolean {
+    return this.link?.isLive === true;
+  }
+
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** What the step that is watched prints. */
+  get logged(): ISignal<this, Log> {
+    return this._logged;
+  }
+
+  /** The step of a cell. */
+  of(cellId: string): CellFacts | undefined {
+    return this.steps.get(cellId);
+  }
+
+  named(name: string): CellFacts | undefined {
+    return this.state.steps.find(step => step.name === name);
+  }
+
+  /** Asks the kernel; rejects with the kernel's words where it cannot be done. */
+  async ask(asked: object): Promise<Part> {
+    if (!this.link) {
+      throw new Error('The notebook has no kernel');
+    }
+    return this.link.ask(asked);
+  }
+
+  dispose(): void {
+    if (!this.isDisposed) {
+      this.isDisposed = true;
+      this.disconnect();
+      Signal.clearData(this);
+    }
+  }
+
+  private connect(): void {
+    this.disconnect();
+    const kernel = this.panel.sessionContext.session?.kernel;
+    if (kernel) {
+      this.link = this.linkTo(kernel);
+      this.link.changed.connect(this.update, this);
+      this.link.logged.connect(this.log, this);
+    }
+    this.update();
+  }
+
+  private disconnect(): void {
+    this.link?.changed.disconnect(this.update, this);
+    this.link?.logged.disconnect(this.log, this);
+    this.link = null;
+  }
+
+  private update(): void {
+    this.steps = new Map(this.state.steps.filter(step => step.cell).map(step => [step.cell, step]));
+    this._changed.emit();
+  }
+
+  private log(_: unknown, log: Log): void {
+    this._logged.emit(log);
+  }
+}
+
+/** The pipelines of the notebooks that are open. */
+export class Pipelines {
+  private readonly links = new Map<string, KernelLink>();
+  private readonly made = new Map<NotebookPanel, Pipeline>();
+  private readonly _added = new Signal<this, Pipeline>(this);
+  private readonly _currentChanged = new Signal<this, Pipeline | null>(this);
+
+  constructor(private readonly notebooks: INotebookTracker) {
+    notebooks.forEach(panel => this.add(panel));
+    notebooks.widgetAdded.connect((_, panel) => this.add(panel));
+    notebooks.currentChanged.connect(() => this._currentChanged.emit(this.current));
+  }
+
+  get all(): Pipeline[] {
+    return [...this.made.values()];
+  }
+
+  get added(): ISignal<this, Pipeline> {
+    return this._added;
+  }
+
+  /** That of the notebook which is looked at. */
+  get current(): Pipeline | null {
+    const panel = this.notebooks.currentWidget;
+    return (panel && this.made.get(panel)) ?? null;
+  }
+
+  get currentChanged(): ISignal<this, Pipeline | null> {
+    return this._currentChanged;
+  }
+
+  /** Does something with each pipeline, those that come later too. */
+  each(use: (pipeline: Pipeline) => void): void {
+    this.all.forEach(use);
+    this._added.connect((_, pipeline) => use(pipeline));
+  }
+
+  private add(panel: NotebookPanel): void {
+    const pipeline = new Pipeline(panel, kernel => this.linkTo(kernel));
+    this.made.set(panel, pipeline);
+    panel.disposed.connect(() => this.made.delete(panel));
+    this._added.emit(pipeline);
+    if (this.notebooks.currentWidget === panel) {
+      this._currentChanged.emit(pipeline); // it became the current one before it was known here
+    }
+  }
+
+  /** One for each kernel: views of a notebook share it. */
+  private linkTo(kernel: Kernel.IKernelConnection): KernelLink {
+    const known = this.links.get(kernel.id);
+    if (known && !known.isDisposed) {
+      return known;
+    }
+    const link = new KernelLink(kernel);
+    this.links.set(kernel.id, link);
+    kernel.disposed.connect(() => {
+      if (this.links.get(kernel.id) === link) {
+        this.links.delete(kernel.id);
+      }
+    });
+    return link;
+  }
+}
