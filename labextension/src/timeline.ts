@@ -34,7 +34,7 @@ export class Timeline {
   readonly #path = element('div', 'mlp-path');
   readonly #tip = new Tip();
   readonly #rows = new Map<string, Row>();
-  #order = '';
+  #order: string | null = null;
   #current = '';
   #state: GraphState | null = null;
   #toldAt = 0;
@@ -135,6 +135,7 @@ export class Timeline {
       }
       nodes.push(this.#row(step.name).node);
     }
+    this.#axis.hidden = nodes.length === 0;
     if (nodes.length === 0) {
       nodes.push(element('p', 'mlp-empty mlp-faint', 'Nothing has run yet'));
     }
