@@ -3,7 +3,9 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { type ICommandPalette, InputDialog } from '@jupyterlab/apputils';
 import type { Cell } from '@jupyterlab/cells';
+import { NotebookActions } from '@jupyterlab/notebook';
 import type { LabIcon } from '@jupyterlab/ui-components';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { text } from '../protocol';
 import style from './commands.css';
 import { edit } from './editing';
@@ -168,9 +170,12 @@ function commandsOf(app: JupyterFrontEnd): Command[] {
 export function activateCommands(app: JupyterFrontEnd, pipelines: Pipelines, palette: ICommandPalette | null): void {
   addStyle('mlpipe-commands-style', style);
 
-  const target = (): Target | null => {
+  const target = (args: ReadonlyPartialJSONObject): Target | null => {
     const pipeline = pipelines.current;
-    const cell = pipeline?.panel.content.activeCell;
+    const { activeCell, widgets } = pipeline?.panel.content ?? { activeCell: null, widgets: [] };
+    // A click with the right button in a cell's text does not make it the active one.
+    const hit = args.context === true ? app.contextMenuHitTest(node => node.classList.contains('jp-Cell')) : undefined;
+    const cell = widgets.find(widget => widget.node === hit) ?? activeCell;
     if (!pipeline || !cell) {
       return null;
     }
@@ -185,17 +190,17 @@ export function activateCommands(app: JupyterFrontEnd, pipelines: Pipelines, pal
       caption,
       ...(icon ? { icon } : {}),
       describedBy: { args: { type: 'object', properties: {} } },
-      isEnabled: () => {
-        const found = target();
+      isEnabled: args => {
+        const found = target(args);
         return found !== null && can(found);
       },
       // In the toolbar of a cell there is room for what can be used only.
       isVisible: args => {
-        const found = target();
+        const found = target(args);
         return args.toolbar !== true || (found !== null && can(found) && found.pipeline.isLive);
       },
-      execute: async () => {
-        const found = target();
+      execute: async args => {
+        const found = target(args);
         if (found && can(found)) {
           await perform(found, act);
         }
@@ -204,6 +209,8 @@ export function activateCommands(app: JupyterFrontEnd, pipelines: Pipelines, pal
     palette?.addItem({ command: id, category: CATEGORY });
   }
 
+  // What was said of a cell is past once it runs.
+  NotebookActions.executionScheduled.connect((_, { cell }) => unsay(cell));
   const renew = (): void => commands.forEach(({ id }) => app.commands.notifyCommandChanged(id));
   pipelines.currentChanged.connect(renew);
   pipelines.each(pipeline => {

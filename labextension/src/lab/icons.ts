@@ -7,7 +7,8 @@ function icon(name: string, shape: string): LabIcon {
   return new LabIcon({ name: `jupyter-mlpipe:${name}`, svgstr });
 }
 
-const LINE = 'class="jp-icon3" fill="none" stroke="#616161" stroke-width="1.4" stroke-linecap="round" stroke-linejoin="round"';
+const LINE =
+  'class="jp-icon3" style="fill: none" stroke="#616161" stroke-width="1.4" stroke-linecap="round" stroke-linejoin="round"';
 const FULL = 'class="jp-icon3" fill="#616161"';
 
 /** Two steps and what goes on below them. */
