@@ -32,7 +32,7 @@ _MAX_FIGURE = 1_000_000  # characters
 _MAX_TEXT = 4000
 _MAX_SHOWN = 8
 _NOTED_WAIT_S = 0.05
-_LOOKED_AT = 50  # runs
+_LOOKED_AT = 20  # runs
 
 
 class Shown(Protocol):

@@ -200,6 +200,8 @@ def test_groups_fold_to_one_node_in_the_page_and_in_the_notebook(kernel: Kernel)
     assert 'data-mlpipe-step="one"' not in shown(kernel, page)["image/svg+xml"]
     page.ask("fold", groups=[])
     kernel.listen(lambda: page.told("steps").get("first/") is None)
+    # To move a step to another group is no edit of it.
+    assert kernel.run("%%component one --group second\nx = 1").check().status_of_step == "reused"
     kernel.listen(lambda: 'data-mlpipe-step="one"' in shown(kernel, page)["image/svg+xml"])
 
 
