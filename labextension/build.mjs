@@ -15,7 +15,6 @@ const hash = createHash('sha256');
 for (const path of sources.sort()) {
   hash.update(`${path}\0${readFileSync(path, 'utf8').replaceAll('\r\n', '\n')}\0`);
 }
-const digest = hash.digest('hex');
 
 /** Style sheets are text in the module, as small as they get. */
 const style = {
@@ -27,6 +26,7 @@ const style = {
     });
   }
 };
+const digest = hash.digest('hex');
 
 async function bundle(entry, external) {
   const built = await build({

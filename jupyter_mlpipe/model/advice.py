@@ -9,6 +9,7 @@ from jupyter_mlpipe.model.resources import Resources, describe_bytes, describe_s
 _SHORT_S = 1.0  # what is over sooner tells nothing of how many cores it wants
 _ROOM = 1.3  # for a run that needs a little more
 _SMALL_BYTES = 500_000_000
+_LEAST_BYTES = 100_000_000  # to save less is worth no thought
 _STEPS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 
 
@@ -42,7 +43,7 @@ def _cpus(asked: float, used: float, seconds: float) -> str:
 
 
 def _memory(asked: int, peak: int) -> str:
-    offer = f"--memory {_rounded(peak * _ROOM)}"
+    offer = f"--memory {_rounded(max(peak * _ROOM, _LEAST_BYTES))}"
     if not asked:
         return f"{offer} would keep it from taking more" if peak >= _SMALL_BYTES else ""
     if peak > 0.9 * asked:

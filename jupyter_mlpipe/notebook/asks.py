@@ -40,7 +40,9 @@ class Asks:
         elif what == "close":
             graph.watch(None)
         elif what == "cancel":
-            self._cancel(graph, str(asked.get("step")))
+            name = str(asked.get("step"))
+            if not self._session.runs.cancel(name):
+                graph.say(f"Nothing runs '{name}'")
         elif what == "fold":
             graph.fold(str(group) for group in asked.get("groups") or ())
         elif what == "runs":
@@ -51,14 +53,6 @@ class Asks:
             # Heard in whatever thread, it starts in the main one, between cells.
             loop = self._session.shell.kernel.io_loop
             loop.add_callback(self._run, graph, str(asked.get("how")), asked.get("step"))
-
-    def _cancel(self, graph: LiveGraph, step: str) -> None:
-        """Cancel what is to run a step, and has not ended."""
-        going_on = [run for run in graph.runs if run.status == "running" and step in run.steps]
-        for run in going_on:
-            run.cancel()
-        if not going_on:
-            graph.say(f"Nothing runs '{step}'")
 
     def _compare(self, graph: LiveGraph, runs: object) -> None:
         try:
@@ -95,6 +89,6 @@ def choose(session: Session, how: str, step: object) -> tuple[list[str] | None, 
     targets = [name]
     if how == "only":
         session.check_only(name)
-    elif how == "from":
+    if how == "from":
         targets = pipeline.descendants(session.registry.upstream(), targets)
     return targets, targets if how == "force" else []

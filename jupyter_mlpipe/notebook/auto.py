@@ -128,7 +128,7 @@ class Auto:
         stale = stale_facts(look.snapshot)
         budget = describe_seconds(self.budget_s)
         parts = [f"auto {self.level}" + (f", budget {budget}" if self.level == "on" else "")]
-        parts.append(stale["text"].lower() or "nothing is stale")
+        parts.append(stale["text"] or "nothing is stale")
         if choice.steps:
             would = "runs by itself" if self.level == "on" else f"with on (budget {budget}), runs by itself"
             parts.append(f"{would}: {', '.join(choice.steps)}, about {describe_seconds(choice.seconds)}")

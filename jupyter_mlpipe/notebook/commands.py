@@ -6,6 +6,7 @@ import argparse
 import json
 import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,6 +17,7 @@ from jupyter_mlpipe.execution.runs.past import find_entry, list_runs, tell_diff,
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.notebook.accepting import accepted_facts, accepted_of, why
 from jupyter_mlpipe.notebook.adoptview import adopt_bundle
+from jupyter_mlpipe.notebook.before import changed_outputs
 from jupyter_mlpipe.notebook.debugging import NAME, Debugged, debug_step
 from jupyter_mlpipe.notebook.running.cluster import check_pools
 from jupyter_mlpipe.notebook.running.config import LEVELS, MODES
@@ -159,7 +161,7 @@ def _live_graph(session: Session, *, follows_all: bool = False) -> LiveGraph:
         follows_all=follows_all,
         subscribe=session.marks.subscribe if follows_all else None,
         saved=session.headless.active,
-        before=session.before.changed if cell_id is not None else None,
+        before=partial(changed_outputs, session) if cell_id is not None else None,
     )
 
 

@@ -127,7 +127,7 @@ class Marks:
         last = last or (runs[-1].run if runs else None)
         if last is None:
             return found.snapshot if found is not None else None
-        return RunSnapshot(tuple(steps.values()), last.status, last.seconds)
+        return RunSnapshot(tuple(steps.values()), last.status, last.seconds, is_whole=found is not None)
 
     def act(self, act: Callable[[Look], None] | None) -> None:
         """Do something about each plan, in the main thread, whoever listens; nothing for None."""

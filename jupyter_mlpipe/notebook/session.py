@@ -35,7 +35,6 @@ from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.asks import Asks
 from jupyter_mlpipe.notebook.auto import Auto
-from jupyter_mlpipe.notebook.before import Before
 from jupyter_mlpipe.notebook.binding import Bindings
 from jupyter_mlpipe.notebook.cellsasks import CellsAsks
 from jupyter_mlpipe.notebook.cellsview import CellsView
@@ -117,7 +116,6 @@ class Session:
 
         self.runs = Runs(self.backend, self.headless, self.name, lambda: str(shell.InteractiveTB.mode))
         self.states = States()
-        self.before = Before(self)
         self.marks = Marks(self)
         self.runs.on_take_up = self.marks.follow
         self.auto = Auto(self)
@@ -289,7 +287,7 @@ class Session:
         ]
         if stale:
             raise UsageError(
-                f"--only {step}: above it, {', '.join(stale)} would have to run first. "
+                f"Above '{step}', {', '.join(stale)} would have to run first. "
                 f"Run them too: %pipeline run {step}"
             )
 

@@ -14,6 +14,7 @@ from jupyter_mlpipe.model.diffs import shorten_diff
 from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep
 from jupyter_mlpipe.model.resources import describe_amounts, describe_bytes, describe_seconds
 from jupyter_mlpipe.model.status import Reason, StepSnapshot, readable, reasons_json
+from jupyter_mlpipe.notebook.before import outputs_before
 from jupyter_mlpipe.notebook.show.live import MAX_LOG
 from jupyter_mlpipe.notebook.show.receipt import describe_interface
 from jupyter_mlpipe.notebook.show.tracebacks import render
@@ -32,7 +33,7 @@ _MAX_FIGURE = 1_000_000  # characters
 _MAX_TEXT = 4000
 _MAX_SHOWN = 8
 _NOTED_WAIT_S = 0.05
-_LOOKED_AT = 50  # runs
+_LOOKED_AT = 20  # runs
 
 
 class Shown(Protocol):
@@ -59,7 +60,7 @@ def step_detail(session: Session, graph: Shown, name: str) -> Detail:
     ]
     makes: list[Detail] = []
     if record is not None:
-        before = session.before.outputs(name, record)
+        before = outputs_before(session, name, record)
         for out, artifact in list(record.outputs.items())[:_MAX_ITEMS]:
             rows = _first_rows(session, artifact)
             was = _was(before.get(out), artifact)

@@ -23,33 +23,33 @@ export class Comparison {
     const scroll = element('div', { class: 'mlp-scroll', tabindex: '0', role: 'group', 'aria-label': 'Differences' });
     if (compared.pictures.length === 2) {
       const pictures = compared.pictures.map((picture, at) => this.#picture(picture, heads[at] ?? '', compared.steps, at));
-      scroll.append(element('div', { class: 'mlp-pair' }, ...pictures));
+      scroll.append(element('div', 'mlp-pair', ...pictures));
     }
     if (compared.parameters.length > 0) {
       scroll.append(table('Parameters', ['parameter', ...heads], compared.parameters));
     }
     const title = differing.length > 0 ? 'Steps that differ' : 'No step differs';
-    scroll.append(element('h4', { class: 'mlp-heading' }, title));
+    scroll.append(element('h4', 'mlp-heading', title));
     scroll.append(...differing.map(step => stepPart(step)));
     if (compared.same > 0 && differing.length > 0) {
       const others = compared.same === 1 ? 'One step is' : `${compared.same} steps are`;
-      scroll.append(element('p', { class: 'mlp-faint' }, `${others} the same in both.`));
+      scroll.append(element('p', 'mlp-faint', `${others} the same in both.`));
     }
     const back = button('‹ Runs', 'Back to the table of runs (Escape)', () => this.leave());
-    this.node.replaceChildren(element('div', { class: 'mlp-tools' }, back, element('b', {}, 'Two runs compared')), scroll);
+    this.node.replaceChildren(element('div', 'mlp-tools', back, element('b', {}, 'Two runs compared')), scroll);
     this.node.hidden = false;
     this.node.focus({ preventScroll: true });
   }
 
   #picture(text: string, head: string, steps: StepDiff[], at: number): HTMLElement {
-    const figure = element('figure', { class: 'mlp-picture' }, element('figcaption', {}, head));
+    const figure = element('figure', 'mlp-picture', element('figcaption', {}, head));
     const svg = toDrawing(text);
     if (svg) {
       svg.removeAttribute('width');
       svg.removeAttribute('height');
       svg.removeAttribute('style');
       paint(svg, steps, at);
-      figure.append(element('div', { class: 'mlp-drawn' }, svg as unknown as Node));
+      figure.append(element('div', 'mlp-drawn', svg as unknown as Node));
     }
     return figure;
   }
@@ -76,21 +76,21 @@ function paint(svg: SVGSVGElement, steps: StepDiff[], at: number): void {
 
 function stepPart({ name, states, reasons, metrics }: StepDiff): HTMLElement {
   const [before, now] = states.map(([colour, words]) => {
-    const made = element('span', { class: 'mlp-state' }, words);
+    const made = element('span', 'mlp-state', words);
     made.style.setProperty('--mlp-c', colour);
     return made;
   });
-  const head = element('div', { class: 'mlp-pairhead' }, element('b', {}, name), before ?? '', '→', now ?? '');
+  const head = element('div', 'mlp-pairhead', element('b', {}, name), before ?? '', '→', now ?? '');
   const made = element('section', { class: 'mlp-differing', 'aria-label': name, 'data-mlpipe-step': name }, head);
   made.append(...reasons.map(reason));
   for (const [metric = '', old = '', later = ''] of metrics) {
-    made.append(element('div', { class: 'mlp-metric' }, `${metric} `, element('span', {}, `${old} → ${later}`)));
+    made.append(element('div', 'mlp-metric', `${metric} `, element('span', {}, `${old} → ${later}`)));
   }
   return made;
 }
 
 function table(title: string, heads: string[], rows: string[][]): HTMLElement {
-  const made = element('table', { class: 'mlp-table mlp-grid' }, element('caption', { class: 'mlp-heading' }, title));
+  const made = element('table', 'mlp-table mlp-grid', element('caption', 'mlp-heading', title));
   made.append(element('thead', {}, element('tr', {}, ...heads.map(head => element('th', { scope: 'col' }, head)))));
   const body = element('tbody', {});
   for (const [name = '', ...values] of rows) {

@@ -19,7 +19,7 @@ export interface GraphActions {
 }
 
 export class Graph {
-  readonly node = element('div', { class: 'mlp-stage' });
+  readonly node = element('div', 'mlp-stage');
   readonly picture: Picture;
   readonly viewport: Viewport;
   current: string;
@@ -39,7 +39,7 @@ export class Graph {
     this.current = this.picture.nodes.keys().next().value ?? '';
     const width = this.picture.width * PIXELS;
     const height = this.picture.height * PIXELS;
-    const sheet = element('div', { class: 'mlp-sheet mlp-drawn' });
+    const sheet = element('div', 'mlp-sheet mlp-drawn');
     sheet.style.width = `${width}px`;
     sheet.style.height = `${height}px`;
     sheet.append(svg);

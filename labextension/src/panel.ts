@@ -2,17 +2,17 @@
 
 import { lineChart } from './chart';
 import { button, element } from './dom';
-import type { Detail, Item, Reason, RunHow, Shown, StepState } from './protocol';
+import type { Detail, Item, Reason, StepHow, Shown, StepState } from './protocol';
 
 export interface PanelActions {
   close(): void;
-  run(how: RunHow, step: string): void;
+  run(how: StepHow, step: string): void;
   cancel(step: string): void;
   /** Says something to the user. */
   say(text: string): void;
 }
 
-const HOWS: [RunHow, string, string][] = [
+const HOWS: [StepHow, string, string][] = [
   ['only', 'Run', 'Run this step alone: what is above it must be done'],
   ['to', 'Run to here', 'Run this step and what is above it'],
   ['from', 'Run from here', 'Run this step and all below it'],
@@ -22,9 +22,9 @@ const GOES_ON = ['waiting', 'queued', 'running'];
 
 export class Panel {
   readonly node = element('section', { class: 'mlp-panel', tabindex: '-1' });
-  readonly #state = element('div', { class: 'mlp-state' });
-  readonly #body = element('div', { class: 'mlp-body' });
-  readonly #acts = element('div', { class: 'mlp-acts' });
+  readonly #state = element('div', 'mlp-state');
+  readonly #body = element('div', 'mlp-body');
+  readonly #acts = element('div', 'mlp-acts');
   #log: HTMLPreElement | null = null;
   #offered = '';
   step: string | null = null;
@@ -41,7 +41,7 @@ export class Panel {
     const title = element('h3', { class: 'mlp-title', title: step }, step);
     const close = button('×', 'Close (Escape)', () => this.actions.close());
     this.#offered = '';
-    this.#body.replaceChildren(element('p', { class: 'mlp-faint' }, 'Asked the kernel …'));
+    this.#body.replaceChildren(element('p', 'mlp-faint', 'Asked the kernel …'));
     this.node.replaceChildren(element('header', {}, title, close), this.#state, this.#acts, this.#body);
     this.node.scrollTop = 0;
     this.#offer(state?.status ?? null);
@@ -58,7 +58,7 @@ export class Panel {
       return;
     }
     this.#state.style.setProperty('--mlp-c', state.colour);
-    const worker = state.worker ? element('span', { class: 'mlp-faint' }, ` on ${state.worker}`) : '';
+    const worker = state.worker ? element('span', 'mlp-faint', ` on ${state.worker}`) : '';
     this.#state.replaceChildren(element('b', {}, `${state.sign} ${state.text}`), worker);
     this.#offer(state.status);
   }
@@ -115,7 +115,7 @@ export class Panel {
       detail.facts.length > 0 ? section('Run', rows(detail.facts), ...use(detail.use)) : null,
       detail.ends.length > 0 ? section('Before', rows(detail.ends)) : null
     ];
-    const interfaceLine = element('p', { class: 'mlp-interface' }, detail.interface);
+    const interfaceLine = element('p', 'mlp-interface', detail.interface);
     this.#body.replaceChildren(interfaceLine, ...parts.filter(part => part !== null));
     for (const part of this.#body.querySelectorAll('details')) {
       part.open = !folded.has(part.dataset.part);
@@ -171,7 +171,7 @@ function metrics({ metrics, curves }: Detail): HTMLElement[] {
       points.map(([x, y]) => ({ x, y, label: `${Number(y.toPrecision(6))} at ${x}` }))
     )
   );
-  return charts.length > 0 ? [...shown, element('div', { class: 'mlp-charts' }, ...charts)] : shown;
+  return charts.length > 0 ? [...shown, element('div', 'mlp-charts', ...charts)] : shown;
 }
 
 /** CPU and memory: what was asked for, what was used, what to ask for. */
@@ -180,21 +180,21 @@ function use(found: string[][]): HTMLElement[] {
     return [];
   }
   const heads = ['', 'asked for', 'used'].map(head => element('th', { scope: 'col', class: 'mlp-faint' }, head));
-  const made = element('table', { class: 'mlp-table' }, element('tr', {}, ...heads));
+  const made = element('table', 'mlp-table', element('tr', {}, ...heads));
   for (const [what = '', asked = '', used = '', advice = ''] of found) {
-    const last = element('td', {}, used, advice ? element('div', { class: 'mlp-advice' }, advice) : '');
+    const last = element('td', {}, used, advice ? element('div', 'mlp-advice', advice) : '');
     made.append(element('tr', {}, element('th', { scope: 'row' }, what), element('td', {}, asked), last));
   }
   return [made];
 }
 
 export function reason({ text, diff }: Reason): HTMLElement {
-  const made = element('div', { class: 'mlp-reason' }, text);
+  const made = element('div', 'mlp-reason', text);
   if (diff) {
     const lines = element('pre', { class: 'mlp-pre mlp-diff', tabindex: '0', 'aria-label': `change of ${text}` });
     for (const line of diff.split('\n')) {
       const kind = line.startsWith('+') ? 'mlp-new' : line.startsWith('-') ? 'mlp-old' : 'mlp-faint';
-      lines.append(element('span', { class: kind }, `${line}\n`));
+      lines.append(element('span', kind, `${line}\n`));
     }
     made.append(lines);
   }
@@ -209,13 +209,13 @@ function figure({ png, text }: Shown): HTMLElement {
 }
 
 function table(items: Item[]): HTMLTableElement {
-  const made = element('table', { class: 'mlp-table' });
+  const made = element('table', 'mlp-table');
   for (const item of items) {
-    const from = item.from ? element('span', { class: 'mlp-faint' }, ` ${item.from}`) : '';
+    const from = item.from ? element('span', 'mlp-faint', ` ${item.from}`) : '';
     const name = element('th', { scope: 'row' }, item.name, from);
     const about = [item.shape, item.type].filter(Boolean).join(' · ');
-    const was = item.was ? element('div', { class: 'mlp-faint' }, item.was) : '';
-    const size = element('td', { class: 'mlp-number' }, item.size);
+    const was = item.was ? element('div', 'mlp-faint', item.was) : '';
+    const size = element('td', 'mlp-number', item.size);
     made.append(element('tr', {}, name, element('td', {}, about, was), size));
     if (item.note) {
       const note = element('pre', { class: 'mlp-pre', tabindex: '0', 'aria-label': `${item.name} begins` }, item.note);
@@ -226,7 +226,7 @@ function table(items: Item[]): HTMLTableElement {
 }
 
 function rows(lines: string[][]): HTMLTableElement {
-  const made = element('table', { class: 'mlp-table' });
+  const made = element('table', 'mlp-table');
   for (const [first = '', ...others] of lines) {
     const cells = others.map(text => element('td', {}, text));
     made.append(element('tr', {}, element('th', { scope: 'row' }, first), ...cells));

@@ -37,13 +37,13 @@ export interface GraphState {
     seconds: number;
     /** What made it so long. */
     path: string;
-    /** What a button says that runs what is stale; empty where nothing is. */
-    stale: string;
   };
   steps: Record<string, StepState>;
   /** What flows along each edge, by its number: its size, and a line for each output. */
   flows: Record<string, string[]>;
   bars: Record<string, Bar>;
+  /** What to say of steps that a run would bring up to date; empty where there are none. */
+  stale: string;
 }
 
 export interface Reason {
@@ -153,7 +153,9 @@ export type Ask =
   | { graph: string; do: 'compare'; runs: [string, string] }
   | { graph: string; do: 'run'; how: RunHow; step?: string };
 
-export type RunHow = 'all' | 'only' | 'to' | 'from' | 'force' | 'stale';
+/** Of one step. */
+export type StepHow = 'only' | 'to' | 'from' | 'force';
+export type RunHow = 'all' | 'stale' | StepHow;
 
 export function isPart(value: unknown): value is Part {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -210,7 +212,7 @@ function toBar(value: unknown): Bar {
 
 function toRun(value: unknown): GraphState['run'] {
   const run = isPart(value) ? value : {};
-  return { ...texts(run, 'text', 'path', 'stale'), status: textOrNull(run.status), seconds: number(run.seconds) ?? 0 };
+  return { ...texts(run, 'text', 'path'), status: textOrNull(run.status), seconds: number(run.seconds) ?? 0 };
 }
 
 function entries<T>(value: unknown, read: (value: unknown) => T): Record<string, T> {
@@ -221,12 +223,17 @@ function toFlow(value: unknown): string[] {
   return list(value).map(text);
 }
 
+function toStale(value: unknown): string {
+  return text(isPart(value) ? value.text : '');
+}
+
 function toState(value: Part): GraphState {
   return {
     run: toRun(value.run),
     steps: entries(value.steps, toStep),
     flows: entries(value.flows, toFlow),
-    bars: entries(value.bars, toBar)
+    bars: entries(value.bars, toBar),
+    stale: toStale(value.stale)
   };
 }
 
@@ -377,6 +384,7 @@ export function apply(state: GraphState, changed: Part): GraphState {
     run: isPart(changed.run) ? toRun(merged(run, changed.run)) : run,
     steps: patched(steps, changed.steps, toStep),
     flows: patched(flows, changed.flows, toFlow),
-    bars: patched(bars, changed.bars, toBar)
+    bars: patched(bars, changed.bars, toBar),
+    stale: isPart(changed.stale) && 'text' in changed.stale ? toStale(changed.stale) : state.stale
   };
 }

@@ -25,17 +25,17 @@ const FIXED: Column[] = [
 const MOST_CHARTS = 6;
 
 export class Runs {
-  readonly node = element('div', { class: 'mlp-runs' });
+  readonly node = element('div', 'mlp-runs');
   readonly #field = element('input', {
     class: 'mlp-search',
     type: 'search',
     placeholder: 'Filter runs',
     'aria-label': 'Filter runs by any of their words'
   });
-  readonly #count = element('span', { class: 'mlp-faint' });
+  readonly #count = element('span', 'mlp-faint');
   readonly #comparing: HTMLButtonElement;
-  readonly #charts = element('div', { class: 'mlp-charts' });
-  readonly #table = element('table', { class: 'mlp-table mlp-grid' });
+  readonly #charts = element('div', 'mlp-charts');
+  readonly #table = element('table', 'mlp-table mlp-grid');
   #data: RunsTable | null = null;
   #picked: string[] = [];
   #sortedBy = 'began';
@@ -43,7 +43,7 @@ export class Runs {
 
   constructor(private readonly actions: RunsActions) {
     this.#comparing = button('Compare', 'Compare the two runs that are picked', () => this.#compare());
-    const bar = element('div', { class: 'mlp-tools' }, this.#field, this.#count, this.#comparing);
+    const bar = element('div', 'mlp-tools', this.#field, this.#count, this.#comparing);
     const scroll = element('div', { class: 'mlp-scroll', tabindex: '0', role: 'group', 'aria-label': 'Table of runs' });
     scroll.append(this.#charts, this.#table);
     this.node.append(bar, scroll);
@@ -100,7 +100,7 @@ export class Runs {
   }
 
   #head(columns: Column[]): HTMLElement {
-    const row = element('tr', {}, element('td', {}, element('span', { class: 'mlp-hidden' }, 'pick')));
+    const row = element('tr', {}, element('td', {}, element('span', 'mlp-hidden', 'pick')));
     for (const { title, isNumber } of columns) {
       const isBy = title === this.#sortedBy;
       const sign = isBy ? (this.#isUp ? ' ▴' : ' ▾') : '';
@@ -123,7 +123,7 @@ export class Runs {
     pick.addEventListener('change', () => this.#pick(row.id));
     const made = element('tr', { 'data-run': row.id }, element('td', {}, pick));
     columns.forEach((column, at) => {
-      const cell = element('td', { class: column.isNumber ? 'mlp-number' : '' }, column.of(row)[0]);
+      const cell = element('td', column.isNumber ? 'mlp-number' : '', column.of(row)[0]);
       if (at === 2) {
         cell.classList.add('mlp-state');
         cell.style.setProperty('--mlp-c', row.colour);

@@ -27,25 +27,25 @@ interface Placed {
 
 export class Timeline {
   readonly node = element('div', { class: 'mlp-timeline', hidden: '' });
-  readonly #ticks = element('span', { class: 'mlp-track' });
+  readonly #ticks = element('span', 'mlp-track');
   readonly #axis = element('div', { class: 'mlp-axis', 'aria-hidden': 'true' }, element('span', {}), this.#ticks);
-  readonly #lanes = element('div', { class: 'mlp-lanes' });
-  readonly #scroll = element('div', { class: 'mlp-scroll' }, this.#axis, this.#lanes);
-  readonly #path = element('div', { class: 'mlp-path' });
+  readonly #lanes = element('div', 'mlp-lanes');
+  readonly #scroll = element('div', 'mlp-scroll', this.#axis, this.#lanes);
+  readonly #path = element('div', 'mlp-path');
   readonly #tip = new Tip();
   readonly #rows = new Map<string, Row>();
-  #order = '';
+  #order: string | null = null;
   #current = '';
   #state: GraphState | null = null;
   #toldAt = 0;
   #ticking: ReturnType<typeof setInterval> | null = null;
 
   constructor(private readonly open: (step: string) => void) {
-    const legend = element('div', { class: 'mlp-legend mlp-faint' });
+    const legend = element('div', 'mlp-legend mlp-faint');
     for (const [kind, text] of [['ran', 'running'], ['wait', 'waiting for a worker'], ['point', 'reused']]) {
       legend.append(element('span', {}, element('i', { class: `mlp-${kind}` }), text ?? ''));
     }
-    this.node.append(this.#scroll, element('div', { class: 'mlp-foot' }, this.#path, legend), this.#tip.node);
+    this.node.append(this.#scroll, element('div', 'mlp-foot', this.#path, legend), this.#tip.node);
     this.#scroll.addEventListener('scroll', () => this.#tip.hide());
   }
 
@@ -131,12 +131,13 @@ export class Timeline {
     for (const step of placed) {
       if (step.lane !== lane) {
         lane = step.lane;
-        nodes.push(element('div', { class: 'mlp-lane mlp-faint' }, lane));
+        nodes.push(element('div', 'mlp-lane mlp-faint', lane));
       }
       nodes.push(this.#row(step.name).node);
     }
+    this.#axis.hidden = nodes.length === 0;
     if (nodes.length === 0) {
-      nodes.push(element('p', { class: 'mlp-empty mlp-faint' }, 'Nothing has run yet'));
+      nodes.push(element('p', 'mlp-empty mlp-faint', 'Nothing has run yet'));
     }
     this.#lanes.replaceChildren(...nodes);
     const names = new Set(placed.map(({ name }) => name));
@@ -157,10 +158,10 @@ export class Timeline {
     let row = this.#rows.get(name);
     if (!row) {
       const node = element('div', { class: 'mlp-row', role: 'button', tabindex: '-1' });
-      const [wait, ran] = [element('i', { class: 'mlp-wait' }), element('i', {})];
-      const text = element('span', { class: 'mlp-row-text' });
+      const [wait, ran] = [element('i', 'mlp-wait'), element('i', {})];
+      const text = element('span', 'mlp-row-text');
       const title = element('span', { class: 'mlp-row-name', title: name }, name);
-      node.append(title, element('span', { class: 'mlp-track' }, wait, ran), text);
+      node.append(title, element('span', 'mlp-track', wait, ran), text);
       node.dataset.mlpipeStep = name;
       node.addEventListener('click', () => this.open(name));
       node.addEventListener('focus', () => this.#setCurrent(name));

@@ -30,7 +30,7 @@ export class Tip {
   /** Shows a step beside its place; further lines below what is known of it. */
   showStep(name: string, state: StepState, place: Place, more: string[] = []): void {
     const title = state.members.length > 0 ? state.group : name;
-    const head = element('div', { class: 'mlp-state' }, element('b', {}, title), ` ${state.sign} ${state.text}`);
+    const head = element('div', 'mlp-state', element('b', {}, title), ` ${state.sign} ${state.text}`);
     head.style.setProperty('--mlp-c', state.colour);
     const faint = [...more, ...(state.worker ? [`on ${state.worker}`] : [])];
     if (state.members.length > 0) {
@@ -65,7 +65,7 @@ export class Tip {
 }
 
 function faintly(text: string): HTMLElement {
-  return element('div', { class: 'mlp-faint' }, text);
+  return element('div', 'mlp-faint', text);
 }
 
 function shortened(lines: string[]): string[] {

@@ -32,19 +32,20 @@ export class View {
   readonly #tabs: Tabs;
   readonly #news = new News();
   readonly #panel: Panel;
-  readonly #runText = element('span', { class: 'mlp-run' });
-  readonly #said = element('span', { class: 'mlp-said' });
+  readonly #runText = element('span', 'mlp-run');
+  readonly #said = element('span', 'mlp-said');
   readonly #finder: Finder;
-  readonly #runButton: HTMLButtonElement;
   readonly #staleButton: HTMLButtonElement;
+  readonly #runButton: HTMLButtonElement;
   readonly #stopButton: HTMLButtonElement;
   readonly #foldButton: HTMLButtonElement;
   readonly #graphTools: HTMLElement[];
   #state: GraphState = {
-    run: { status: null, text: '', seconds: 0, path: '', stale: '' },
+    run: { status: null, text: '', seconds: 0, path: '' },
     steps: {},
     flows: {},
-    bars: {}
+    bars: {},
+    stale: ''
   };
   #n = -1;
   #isBehind = false;
@@ -78,8 +79,8 @@ export class View {
       go: name => this.#shown.go(name),
       leave: () => this.#shown.go(this.#shown.current)
     });
+    this.#staleButton = button('Run', 'Run what no longer matches the notebook', () => this.#run('stale'));
     this.#runButton = button('Run', 'Run all that is not done', () => this.#run('all'));
-    this.#staleButton = button('Run stale', 'Run stale', () => this.#run('stale'));
     this.#stopButton = button('Stop', 'Stop what runs', () => {
       this.#say('Stopping …');
       this.ask({ graph, do: 'stop' });
@@ -95,17 +96,16 @@ export class View {
     this.#foldButton = button('Fold', 'Fold all groups to one node each (g: that of a step)', () => this.#foldAll());
     this.#foldButton.hidden = true;
     this.#graphTools = [this.#finder.node, this.#foldButton, zoom];
-    const acts = element('div', { class: 'mlp-group' }, this.#runButton, this.#stopButton);
+    const acts = element('div', 'mlp-group', this.#staleButton, this.#runButton, this.#stopButton);
     const views: [string, HTMLElement][] = [
-      ['Graph', element('div', { class: 'mlp-view' }, this.#shown.node)],
+      ['Graph', element('div', 'mlp-view', this.#shown.node)],
       ['Timeline', this.#timeline.node],
       ['Runs', this.#history]
     ];
     this.#tabs = new Tabs(views, name => this.#choose(name));
-    const words = [this.#tabs.node, this.#runText, this.#said];
-    const bar = element('div', { class: 'mlp-bar' }, ...words, ...this.#graphTools, this.#staleButton, acts);
-    const main = element('div', { class: 'mlp-main' }, ...views.map(([, view]) => view), this.#panel.node);
-    this.node = element('div', { class: 'mlp' }, bar, main, this.#news.node);
+    const bar = element('div', 'mlp-bar', this.#tabs.node, this.#runText, this.#said, ...this.#graphTools, acts);
+    const main = element('div', 'mlp-main', ...views.map(([, view]) => view), this.#panel.node);
+    this.node = element('div', 'mlp', bar, main, this.#news.node);
     this.node.addEventListener('focusin', event => {
       this.focused = event.target as HTMLElement | SVGElement;
     });
@@ -281,13 +281,14 @@ export class View {
   }
 
   #paintRun(): void {
-    const { status, text, stale } = this.#state.run;
+    const { status, text } = this.#state.run;
     this.#runText.textContent = text;
     this.#runText.title = text;
     this.#stopButton.disabled = status !== 'running';
     this.#runButton.disabled = status === 'running';
-    this.#staleButton.hidden = !stale;
-    this.#staleButton.textContent = stale;
+    const { stale } = this.#state;
+    this.#staleButton.hidden = stale === '' || status === 'running';
+    this.#staleButton.textContent = stale.charAt(0).toUpperCase() + stale.slice(1);
     const groups = this.#groups();
     this.#foldButton.hidden = groups.size === 0;
     this.#foldButton.textContent = this.#folded().size === groups.size ? 'Unfold' : 'Fold';

@@ -89,10 +89,11 @@ export function step(part: Partial<StepState> = {}): StepState {
 
 export function state(names: string[], part: Partial<GraphState> = {}): GraphState {
   return {
-    run: { status: 'running', text: `running, 0 of ${names.length} steps done, 0 s`, seconds: 0, path: '', stale: '' },
+    run: { status: 'running', text: `running, 0 of ${names.length} steps done, 0 s`, seconds: 0, path: '' },
     steps: Object.fromEntries(names.map(name => [name, step()])),
     flows: {},
     bars: {},
+    stale: '',
     ...part
   };
 }

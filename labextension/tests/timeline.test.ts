@@ -90,6 +90,12 @@ test('a step that moves to another worker keeps the focus', () => {
   expect((document.activeElement as HTMLElement).dataset.mlpipeStep).toBe('load');
 });
 
+test('where nothing has run it says so', () => {
+  timeline.paint(state([]));
+  expect(timeline.node.textContent).toContain('Nothing has run yet');
+  expect(timeline.node.querySelector<HTMLElement>('.mlp-axis')?.hidden).toBe(true);
+});
+
 test('a bar that is of another version does no harm', () => {
   const all = { steps: {}, bars: { a: 7, b: ['w', 'x', null, Infinity] } };
   const message = parse({ graph: 'g', n: 0, all });

@@ -40,7 +40,7 @@ def test_the_graph_and_the_cells_follow_a_slider(open_notebook: Open) -> None:
         run(notebook, index)
     shown = graph(notebook, 5)
     expect(node(shown, "score")).to_contain_text("ran")
-    stale = shown.locator("[title='Run stale']")
+    stale = shown.locator("[title='Run what no longer matches the notebook']")
     expect(stale).to_be_hidden()
     handle = notebook.cell(4).locator(".noUi-handle")
     handle.focus()

@@ -37,7 +37,7 @@ def test_cores(asked: float, seconds: float, cpu_seconds: float, advice: str) ->
         (0, 100_000_000, ""),
         (0, 1_100_000_000, "--memory 1.5GB would keep it from taking more"),
         (4 * GB, 3_900_000_000, "close to what it may use: --memory 6GB"),
-        (8 * GB, 70_000_000, "--memory 100MB would do"),
+        (8 * GB, 20_000_000, "--memory 100MB would do"),
         (GB, 600_000_000, ""),
     ],
 )

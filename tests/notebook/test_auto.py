@@ -112,7 +112,7 @@ def test_only_what_fits_the_budget_runs_by_itself(kernel: Kernel) -> None:
     assert (facts["runs"], facts["left"].keys()) == ([], {"b", "c"})
     assert facts["left"]["b"].startswith("takes about 0.")
     assert facts["left"]["c"] == "reads from b"
-    assert facts["stale"]["text"].startswith("Run 2 stale, about 0.")
+    assert facts["stale"]["text"].startswith("run 2 stale, about 0.")
     assert kernel.value("(x, y)") == (8, 7)
     kernel.run("%pipeline auto --budget 10s").check()
     marks.wait_for(b="by itself", c="by itself")

@@ -16,7 +16,7 @@ FIT = StepSnapshot(name="fit", reads={"df": "load"}, status="waiting", reasons=(
 def test_a_step_is_told_in_the_words_and_colours_of_the_picture() -> None:
     facts = graph_facts(RunSnapshot((LOAD, FIT), "running", 3.9))
     text = "running, 0 of 2 steps done, 3 s"
-    assert facts["run"] == {"status": "running", "text": text, "seconds": 0.0, "path": "", "stale": ""}
+    assert facts["run"] == {"status": "running", "text": text, "seconds": 0.0, "path": ""}
     assert facts["steps"]["load"] == {
         "status": "running",
         "plan": None,

@@ -176,9 +176,9 @@ class RunStep:
             error=describe_error(state.error) if state.error is not None else None,
             previews={name: artifact.preview for name, artifact in made.items()},
             sizes={name: artifact.size for name, artifact in made.items()},
-            by_itself=state.by_itself and state.status in ("running", "succeeded", "failed"),
             reached=self.reached,
             group=component.options.group,
+            by_itself=state.by_itself and state.status in ("running", "succeeded", "failed"),
         )
 
     def __repr__(self) -> str:

@@ -17,7 +17,7 @@ def cell_facts(snapshot: RunSnapshot) -> State:
     return {
         "run": {"status": snapshot.status, "text": run_words(snapshot)},
         "steps": {plain(step.name): _facts(step) for step in snapshot.steps},
-        "stale": {"n": stale["count"], "text": stale["text"]},
+        "stale": {"n": stale["count"], "text": stale["text"].capitalize()},
     }
 
 

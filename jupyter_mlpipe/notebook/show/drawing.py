@@ -31,10 +31,14 @@ _BOX = re.compile(r'<g id="group(?:-|&#45;)(\d+)" class="cluster">(.*?)</g>', re
 _OUTLINE = re.compile(r'<(?:path|polygon)[^>]* (?:d|points)="([^"]*)"')
 _POINT = re.compile(r"(-?[\d.]+),(-?[\d.]+)")
 _TEXT = re.compile(r'<text[^>]* x="(-?[\d.]+)" y="(-?[\d.]+)"[^>]*>(.*?)</text>', re.DOTALL)
+_LONG = re.compile(r"(\.\d)\d+")  # numbers are laid out to a hundredth of a point
 _FONT = "Helvetica"  # its metrics are known to all layout programs
 _FONTS = "Helvetica,Arial,sans-serif"
 _STROKE = "#757575"
 _EDGE = "#9e9e9e"
+# Their spaces keep labels off their edges.
+_EDGES = f'<g xml:space="preserve" fill="{FAINT}" style="fill:{FAINT_STYLE};white-space:pre">'
+_NODES = f'<g text-anchor="middle" fill="#212121" style="fill:{TEXT_STYLE}">'
 _SCALE = 1.1  # pixels for a point: names at 13 px
 _LAYOUT_S = 60
 # Labels make dot slow where edges pass many ranks: 100 steps have taken it 20 seconds.
@@ -207,16 +211,25 @@ def paint(snapshot: RunSnapshot, svg: str) -> str:
     flows = flows_of(snapshot)
     steps = {step.name: step for step in snapshot.steps}
 
-    def fill(found: re.Match[str]) -> str:
+    nodes: dict[int, str] = {}
+    edges: list[str] = []
+
+    def take(found: re.Match[str]) -> str:
         number = int(found[2])
         if found[1] == "step":
-            return _paint_node(snapshot.steps[number], found[3])
-        return _paint_flow(number, flows[number], steps[flows[number].source], found[3])
+            nodes[number] = _paint_node(snapshot.steps[number], found[3])
+        else:
+            edges.append(_paint_flow(number, flows[number], steps[flows[number].source], found[3]))
+        return ""
 
-    # Styles follow the front end's theme; where they are taken out, the attributes hold.
     boxed = _boxed(snapshot)
     svg = _BOX.sub(lambda found: _paint_box(boxed[int(found[1])], found[2]), svg)
-    svg = _GROUP.sub(fill, svg)
+    svg = _GROUP.sub(take, svg)
+    # What all edges share, and all nodes, is said once: large pictures are kept in notebooks, too.
+    # Styles follow the front end's theme; where they are taken out, the attributes hold.
+    end = svg.rindex("</g>")
+    in_order = [nodes[number] for number in sorted(nodes)]
+    svg = "".join((svg[:end].rstrip(), _EDGES, *edges, "</g>", _NODES, *in_order, "</g>", svg[end:]))
     svg = re.sub(r"<!--.*?-->\n?|<title>pipeline</title>\n?", "", svg, flags=re.DOTALL)
     svg = svg.replace(' id="graph0"', "", 1)  # a page may hold several
     size = ""
@@ -307,7 +320,7 @@ def _paint_node(step: StepSnapshot, laid_out: str) -> str:
     )
     title = html.escape("; ".join([plain(step.name), *(describe_reason(r) for r in step.reasons)]))
     return (
-        f'<g class="node" {attributes} text-anchor="middle" fill="#212121" style="fill:{TEXT_STYLE}">'
+        f'<g class="node" {attributes}>'
         f"<title>{title}</title>"
         f'{behind}<rect class="mlpipe-box" {box} rx="8" fill="{look.fill}" stroke="{look.stroke}" '
         f'style="{look.node_style}"/>{"".join(texts)}</g>'
@@ -318,13 +331,11 @@ def _paint_flow(number: int, flow: Flow, source: StepSnapshot, laid_out: str) ->
     source_name, target = (html.escape(plain(name)) for name in (flow.source, flow.target))
     ends = f'data-mlpipe-flow="{number}" data-mlpipe-from="{source_name}" data-mlpipe-to="{target}"'
     size = html.escape(size_words(flow.names, source))
-    drawn = "".join(re.findall(r"<(?:path|polygon)[^>]*/>", laid_out))
+    drawn = _LONG.sub(r"\1", "".join(re.findall(r"<(?:path|polygon)[^>]*/>", laid_out)))
     texts = [
         f'<text class="mlpipe-size" font-size="8.5" x="{x}" y="{y}"> {size}</text>'
         if SLOT.fullmatch(text.strip())
         else f'<text font-size="10" x="{x}" y="{y}">{text}</text>'
         for x, y, text in _TEXT.findall(laid_out)
     ]
-    # Its spaces keep a label off its edge.
-    style = f'fill="{FAINT}" style="fill:{FAINT_STYLE};white-space:pre"'
-    return f'<g class="edge" {ends} xml:space="preserve" {style}>{drawn}{"".join(texts)}</g>'
+    return f'<g class="edge" {ends}>{drawn}{"".join(texts)}</g>'

@@ -53,7 +53,6 @@ def graph_facts(snapshot: RunSnapshot, folded: Collection[str] = (), now: float 
             "text": text,
             "seconds": round(timeline.seconds, 1 if is_running else 3),
             "path": path_words(timeline),
-            "stale": stale["text"],
         },
         "steps": {plain(name): step_facts(step) for name, step in known.items()},
         "flows": {
@@ -61,6 +60,7 @@ def graph_facts(snapshot: RunSnapshot, folded: Collection[str] = (), now: float 
             for number, flow in enumerate(flows_of(drawn))
         },
         "bars": {plain(name): _bar_facts(name, timeline) for name in timeline.bars},
+        "stale": stale,
     }
 
 
@@ -81,7 +81,10 @@ def _flow_facts(flow: Flow, source: StepSnapshot) -> list[str]:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> State:
-    """Return the parts of `after` that are not so in `before`, parts of parts included; None if gone."""
+    """Return the parts of `after` that are not so in `before`, parts of parts included.
+
+    What is gone is None.
+    """
     changed: State = {name: None for name in before if name not in after}
     for name, value in after.items():
         known = before.get(name)

@@ -26,6 +26,7 @@ _REDRAW_S = 0.25  # between pictures
 MAX_LOG = 40_000  # characters of what a step printed that are sent, the last ones
 # Between pictures where the browser is told of each change: they are for the saved notebook.
 _KEEP_S = 10.0
+_LOOK_S = 0.03
 _MANY = 60  # steps: groups are folded at first
 _SETTLE_S = 1.0  # when nothing runs: the next cell may soon
 
@@ -72,6 +73,7 @@ class LiveGraph:
         self._before = before
         self._folded: frozenset[str] = frozenset()
         self._is_to_redraw = False
+        self._was: dict[tuple[str, float | None], Was] = {}
         self._display_id = f"mlpipe-graph-{self.id}"
         self._changed = threading.Event()
         self._ended = threading.Event()
@@ -142,6 +144,8 @@ class LiveGraph:
             if self._unsubscribe is not None:
                 self._unsubscribe()
             return
+        if not snapshot.is_whole:
+            return  # it follows the runs itself
         with self._lock:
             self._base = snapshot
             self.runs = [run for run in self.runs if run.status == "running"]
@@ -205,7 +209,7 @@ class LiveGraph:
             with self._lock:
                 self._is_due = False
                 is_live = self._is_live
-            snapshot = self._snapshot()
+            snapshot = self._with_changes(self._snapshot())
             self._tell(snapshot)
             self._tell_log()
             pause = _KEEP_S if is_live else _SETTLE_S
@@ -252,15 +256,25 @@ class LiveGraph:
                 self.send({"step": step.name, "log": text})
 
     def _snapshot(self) -> RunSnapshot:
-        found = self.runs[-1].snapshot() if self._base is None else overlay(self._base, self.runs)
-        return replace(found, steps=tuple(self._with_before(step) for step in found.steps))
+        return self.runs[-1].snapshot() if self._base is None else overlay(self._base, self.runs)
 
-    def _with_before(self, step: StepSnapshot) -> StepSnapshot:
-        if self._before is None or step.status != "succeeded":
-            return step
-        shown = self.find(step.name)
-        was = self._before(step.name, shown.record if shown is not None else None)
-        return replace(step, was=was) if was else step
+    def _with_changes(self, snapshot: RunSnapshot) -> RunSnapshot:
+        """Say of outputs what they were before. It is read from disk: of many steps, of a few at a time."""
+        before = self._before
+        if before is None:
+            return snapshot
+        until = time.monotonic() + _LOOK_S
+        steps = []
+        for step in snapshot.steps:
+            made = (step.name, step.reached.get("succeeded"))
+            if step.status == "succeeded" and made not in self._was:
+                if time.monotonic() > until:
+                    self._is_due = True
+                else:
+                    shown = self.find(step.name)
+                    self._was[made] = before(step.name, shown.record if shown is not None else None)
+            steps.append(replace(step, was=self._was[made]) if self._was.get(made) else step)
+        return replace(snapshot, steps=tuple(steps))
 
     def _draw(self, snapshot: RunSnapshot) -> dict[str, Any]:
         return graph_bundle(snapshot, saved=self._saved, graph=self.id, folded=self._folded)

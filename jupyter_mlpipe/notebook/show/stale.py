@@ -32,13 +32,13 @@ def stale_facts(snapshot: RunSnapshot) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``count``; ``seconds``, of those of which it is known; ``text``: ``Run 3 stale, about 4 min``, empty
+        ``count``; ``seconds``, of those of which it is known; ``text``: ``run 3 stale, about 4 min``, empty
         where nothing is stale.
     """
     steps = stale_steps(snapshot)
     seconds = sum(step.expected_seconds or 0.0 for step in steps)
     is_known = all(step.plan == "reuse" or step.expected_seconds is not None for step in steps)
-    text = f"Run {len(steps)} stale" if steps else ""
+    text = f"run {len(steps)} stale" if steps else ""
     if seconds:
         text += f", {'about' if is_known else 'at least'} {_about(seconds)}"
     elif steps and all(step.plan == "reuse" for step in steps):

@@ -50,19 +50,22 @@ def graph_bundle(
     return {**bundle, MIME: {"kind": "graph", **snapshot.to_json()}}
 
 
-_MAX_TWICE = 50_000  # characters of a drawing that is kept twice in a notebook, for HTML and without
+_MAX_ROWS = 60  # of the table below a picture
+_MAX_TWICE = 30_000  # characters of a drawing that is kept twice in a notebook, for HTML and without
 
 
 def _steps_table(snapshot: RunSnapshot) -> str:
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             plain(step.name, 40),
             step.status or step.plan or "registered",
             _took(step),
             plain(describe_reasons(step.reasons)),
         )
-        for step in snapshot.steps
+        for step in snapshot.steps[:_MAX_ROWS]
     ]
+    if (n_more := len(snapshot.steps) - len(rows)) > 0:
+        rows.append((f"{n_more} more", "", "", ""))
     return _table(("step", "status", "took", "why"), rows, None)
 
 

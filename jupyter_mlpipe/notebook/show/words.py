@@ -21,6 +21,8 @@ _COMMANDS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\
 
 def plain(text: str, limit: int = 200) -> str:
     """Return a text that can stand anywhere: on one line, of a length that can be read."""
+    if len(text) <= limit and text.isprintable():
+        return text
     shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[:limit])
     return f"{shown}…" if len(text) > limit else shown
 
