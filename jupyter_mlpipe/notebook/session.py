@@ -261,7 +261,8 @@ class Session:
         self.collect()
         refused: dict[str, MLPipeError] = {}
         try:
-            plan = self._plan(self._as_made(everything=True, refused=refused))
+            with self.registry.observing():
+                plan = self._plan(self._as_made(everything=True, refused=refused))
         except MLPipeError:
             # What cannot be planned says so when its cell is run.
             return Look(self._standing(self.states.known()), None)

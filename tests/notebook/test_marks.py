@@ -113,3 +113,15 @@ def test_states_are_told_while_a_cell_runs(kernel: Kernel) -> None:
     marks.wait_for(slow="succeeded")
     kernel.run("%pipeline remove slow").check()
     kernel.listen(lambda: set(marks.steps) == {"before"})
+
+
+def test_to_look_at_the_notebook_does_not_change_what_it_means(kernel: Kernel) -> None:
+    marks = Marks(kernel)
+    kernel.run("%%component a --no-run\nx = k", cell_id="a").check()
+    kernel.run("k = 1", cell_id="k").check()
+    kernel.run("%%component other --no-run\ny = 1", cell_id="other").check()
+    kernel.listen(lambda: marks.steps.get("other", {}).get("plan") == "run")
+    # Nobody has asked for `a` so far: it reads what is there when somebody does, as without a look.
+    kernel.run("%%component b --no-run\nk = 5", cell_id="b").check()
+    kernel.run("run = %pipeline run\nrun.wait()").check()
+    assert kernel.value("x") == 5

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import sys
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -249,6 +250,22 @@ class Registry:
             name: replace(tasks[name], contested=contested[name]) if name in contested else tasks[name]
             for name in order
         }
+
+    @contextmanager
+    def observing(self) -> Iterator[None]:
+        """Choose nothing for good within the block: to look at the notebook must not change what it means."""
+        before = {
+            name: (placed, placed.component, dict(placed.choices), dict(placed.helpers), placed.upstream)
+            for name, placed in self.placed.items()
+        }
+        try:
+            yield
+        finally:
+            for name, (placed, component, choices, helpers, upstream) in before.items():
+                placed.component, placed.choices, placed.helpers = component, choices, helpers
+                if placed.upstream != upstream:
+                    placed.upstream = upstream
+                    self._order.note(name)
 
     def _contested(self, tasks: Mapping[str, StepTask]) -> dict[str, dict[str, str]]:
         """Return, by step, the inputs that a later step of the same run reads from the same source."""
