@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 
 const sources = [
   ...['build.mjs', 'package-lock.json', 'package.json', 'tsconfig.json'],
@@ -15,6 +15,17 @@ const hash = createHash('sha256');
 for (const path of sources.sort()) {
   hash.update(`${path}\0${readFileSync(path, 'utf8').replaceAll('\r\n', '\n')}\0`);
 }
+
+/** Style sheets are text in the module, as small as they get. */
+const style = {
+  name: 'style',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const { code } = await transform(readFileSync(path, 'utf8'), { loader: 'css', minify: true, target: 'es2022' });
+      return { contents: code, loader: 'text' };
+    });
+  }
+};
 const digest = hash.digest('hex');
 
 async function bundle(entry, external) {
@@ -26,7 +37,8 @@ async function bundle(entry, external) {
     format: 'esm',
     target: 'es2022',
     charset: 'utf8',
-    loader: { '.css': 'text', '.svg': 'text' },
+    loader: { '.svg': 'text' },
+    plugins: [style],
     legalComments: 'none',
     outdir: 'lib',
     write: external.length > 0

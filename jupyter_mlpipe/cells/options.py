@@ -49,6 +49,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("--here", None, "run in the kernel's own process: for widgets, connections, input"),
     Option("--scratch", None, "run in an empty folder, which is then removed; declared files are there"),
     Option("--spawn", None, "run in a new interpreter instead of a fork: for libraries that bear no fork"),
+    Option("--group", "NAME", "draw it in a box with the others of this group, which folds to one node"),
     Option("--no-auto", None, "never run the step by itself: see %pipeline auto"),
 )
 
@@ -88,6 +89,7 @@ def parse_options(words: Sequence[tuple[str, str | None]]) -> Options:
         retries=values.get("--retries", 0),
         max_age_s=values.get("--max-age"),
         salt=values.get("--salt", ""),
+        group=values.get("--group", ""),
     )
     for flag in ("--scratch", "--spawn"):
         if flag in typed and "--here" in typed:
@@ -146,6 +148,12 @@ def _parse_pool(text: str) -> str:
     return text
 
 
+def _parse_group(text: str) -> str:
+    if not re.fullmatch(NAME, text):
+        raise ValueError("expected a name: letters, digits, underscores, hyphens")
+    return text
+
+
 _VALUES: dict[str, Callable[[str, str], Any]] = {
     "--cpus": _read_with(_parse_cores, "2"),
     "--gpus": _read_with(_parse_devices, "1"),
@@ -155,6 +163,7 @@ _VALUES: dict[str, Callable[[str, str], Any]] = {
     "--retries": _read_with(parse_count, "1"),
     "--max-age": _read_with(parse_duration, "7d"),
     "--salt": _read_with(str, "2024-05"),
+    "--group": _read_with(_parse_group, "prepare"),
 }
 
 

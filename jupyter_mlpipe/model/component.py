@@ -71,6 +71,7 @@ class Options:
     scratch: bool = False
     spawn: bool = False
     auto: bool = True
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,6 +204,11 @@ class StepSnapshot:
     previews: Mapping[str, str] = field(default_factory=dict)  # output -> "336,776 x 19"
     sizes: Mapping[str, int] = field(default_factory=dict)  # output -> bytes as stored
     expected_seconds: float | None = None  # of one that a plan has run: what it took the last time
+    reached: Mapping[str, float] = field(default_factory=dict)  # status -> when, in seconds since 1970
+    # Outputs that were others the time before: what was to be seen of them then, and bytes as stored.
+    was: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    group: str = ""  # that its header names
+    members: tuple[str, ...] = ()  # of a group that is shown as one step
     matches: bool = True  # False where a plan reuses another result than the notebook has
     by_itself: bool = False  # it was not run by hand
 
@@ -216,11 +221,18 @@ class StepSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class RunSnapshot:
-    """A run, or a pipeline that has not run, as people see it."""
+    """A run, or a pipeline that has not run, as people see it.
+
+    Parameters
+    ----------
+    is_whole
+        False where it is known only which steps run, and not yet which there are.
+    """
 
     steps: tuple[StepSnapshot, ...]
     status: RunStatus | None = None
     seconds: float | None = None
+    is_whole: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; the schema number changes when a field changes its meaning."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlpipe.errors import MLPipeError, UsageError
+from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.model import graph as pipeline
+from jupyter_mlpipe.notebook.comparing import compared_facts, runs_facts
 from jupyter_mlpipe.notebook.show.live import LiveGraph
 from jupyter_mlpipe.notebook.stepview import step_detail
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.notebook.session import Session
 
-_HOWS = ("all", "to", "from", "force", "stale")
+_HOWS = ("all", "only", "to", "from", "force", "stale")
 
 
 class Asks:
@@ -38,10 +39,27 @@ class Asks:
                 graph.say(str(error))
         elif what == "close":
             graph.watch(None)
+        elif what == "cancel":
+            name = str(asked.get("step"))
+            if not self._session.runs.cancel(name):
+                graph.say(f"Nothing runs '{name}'")
+        elif what == "fold":
+            graph.fold(str(group) for group in asked.get("groups") or ())
+        elif what == "runs":
+            graph.send({"runs": runs_facts(self._session.backend.store, self._session.name)})
+        elif what == "compare":
+            self._compare(graph, asked.get("runs"))
         elif what == "run" and asked.get("how") in _HOWS:
             # Heard in whatever thread, it starts in the main one, between cells.
             loop = self._session.shell.kernel.io_loop
             loop.add_callback(self._run, graph, str(asked.get("how")), asked.get("step"))
+
+    def _compare(self, graph: LiveGraph, runs: object) -> None:
+        try:
+            before, now = runs if isinstance(runs, list) and len(runs) == 2 else ("", "")
+            graph.send({"compared": compared_facts(self._session.backend.store, str(before), str(now))})
+        except MLPipeError as error:
+            graph.say(str(error))
 
     def _run(self, graph: LiveGraph, how: str, step: object) -> None:
         """Start a run, and show it in the graph that it was asked for in."""
@@ -70,9 +88,7 @@ def choose(session: Session, how: str, step: object) -> tuple[list[str] | None, 
     session.registry.check(name)
     targets = [name]
     if how == "only":
-        plan = session.plan(targets)
-        if above := [step for step in plan if step != name and plan[step].decision != "reuse"]:
-            raise UsageError(f"Above '{name}', {', '.join(above)} would have to run first: use Run to Here.")
+        session.check_only(name)
     if how == "from":
         targets = pipeline.descendants(session.registry.upstream(), targets)
     return targets, targets if how == "force" else []

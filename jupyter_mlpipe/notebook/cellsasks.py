@@ -78,6 +78,11 @@ def _stop(session: Session, asked: Asked) -> Answer:
     return {} if session.runs.cancel() else {"error": "Nothing is running"}
 
 
+def _cancel(session: Session, asked: Asked) -> Answer:
+    name = str(asked.get("step"))
+    return {} if session.runs.cancel(name) else {"error": f"Nothing runs '{name}'"}
+
+
 def _runs(session: Session, asked: Asked) -> Answer:
     going_on = [_entry(run) for run in reversed(session.runs.live) if run.status == "running"]
     ended = list_runs(session.backend.store, session.name, _MOST_RUNS)
@@ -116,6 +121,7 @@ AT_ONCE: dict[str, Callable[[Session, Asked], Answer]] = {
     "step": _step,
     "close": _close,
     "stop": _stop,
+    "cancel": _cancel,
     "runs": _runs,
     "workers": _workers,
     **cellcommands.AT_ONCE,

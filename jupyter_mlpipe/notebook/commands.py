@@ -6,6 +6,7 @@ import argparse
 import json
 import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,6 +17,7 @@ from jupyter_mlpipe.execution.runs.past import find_entry, list_runs, tell_diff,
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.notebook.accepting import accepted_facts, accepted_of, why
 from jupyter_mlpipe.notebook.adoptview import adopt_bundle
+from jupyter_mlpipe.notebook.before import changed_outputs
 from jupyter_mlpipe.notebook.debugging import NAME, Debugged, debug_step
 from jupyter_mlpipe.notebook.running.cluster import check_pools
 from jupyter_mlpipe.notebook.running.config import LEVELS, MODES
@@ -127,7 +129,7 @@ def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
     targets = _targets(session, asked)
     params = _overrides(session, asked.param)
     if asked.only:
-        _check_only(session, asked.only, params)
+        session.check_only(asked.only, params)
     live = _live_graph(session)
     with session.here.aside():
         return session.start(
@@ -159,6 +161,7 @@ def _live_graph(session: Session, *, follows_all: bool = False) -> LiveGraph:
         follows_all=follows_all,
         subscribe=session.marks.subscribe if follows_all else None,
         saved=session.headless.active,
+        before=partial(changed_outputs, session) if cell_id is not None else None,
     )
 
 
@@ -337,19 +340,6 @@ def _targets(session: Session, asked: argparse.Namespace) -> list[str] | None:
         session.registry.check(asked.start)
         return graph.descendants(session.registry.upstream(), [asked.start])
     return asked.targets or None
-
-
-def _check_only(session: Session, only: str, params: dict[str, Any]) -> None:
-    stale = [
-        step.step
-        for step in session.plan([only], params=params).values()
-        if step.step != only and step.decision != "reuse"
-    ]
-    if stale:
-        raise UsageError(
-            f"--only {only}: above it, {', '.join(stale)} would have to run first. "
-            f"Run them too: %pipeline run {only}"
-        )
 
 
 def _overrides(session: Session, pairs: list[str]) -> dict[str, Any]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.execution.runs.past import describe_time, describe_value
 from jupyter_mlpipe.execution.runs.run import RunStep
+from jupyter_mlpipe.model.advice import use_of
 from jupyter_mlpipe.model.diffs import shorten_diff
 from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep
 from jupyter_mlpipe.model.resources import describe_amounts, describe_bytes, describe_seconds
 from jupyter_mlpipe.model.status import Reason, StepSnapshot, readable, reasons_json
+from jupyter_mlpipe.notebook.before import outputs_before
 from jupyter_mlpipe.notebook.show.live import MAX_LOG
 from jupyter_mlpipe.notebook.show.receipt import describe_interface
 from jupyter_mlpipe.notebook.show.tracebacks import render
 from jupyter_mlpipe.notebook.show.words import plain, without_colours
 from jupyter_mlpipe.store.preview import first_rows
-from jupyter_mlpipe.store.records import Artifact, Record
+from jupyter_mlpipe.store.records import Artifact
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.notebook.session import Session
@@ -29,6 +32,8 @@ _MAX_ITEMS = 40
 _MAX_FIGURE = 1_000_000  # characters
 _MAX_TEXT = 4000
 _MAX_SHOWN = 8
+_NOTED_WAIT_S = 0.05
+_LOOKED_AT = 20  # runs
 
 
 class Shown(Protocol):
@@ -55,7 +60,7 @@ def step_detail(session: Session, graph: Shown, name: str) -> Detail:
     ]
     makes: list[Detail] = []
     if record is not None:
-        before = _outputs_before(session, name, record)
+        before = outputs_before(session, name, record)
         for out, artifact in list(record.outputs.items())[:_MAX_ITEMS]:
             rows = _first_rows(session, artifact)
             was = _was(before.get(out), artifact)
@@ -72,6 +77,9 @@ def step_detail(session: Session, graph: Shown, name: str) -> Detail:
         "reads": reads,
         "makes": makes,
         "facts": _facts(step),
+        "metrics": _metrics(session, step),
+        "curves": _curves(step),
+        "use": _use(step),
         "ends": _ends(session, name),
         "log": without_colours(_log(step)),
         "shown": _shown(step),
@@ -126,16 +134,6 @@ def _artifact(artifact: Artifact) -> Detail:
     }
 
 
-def _outputs_before(session: Session, step: str, record: Record) -> Mapping[str, Artifact]:
-    """Return what the step gave the time before, where it gave something else."""
-    history, store = session.backend.runner.history, session.backend.store
-    keys = history.latest_keys(session.name, step, limit=5) if history is not None else []
-    for key in keys:
-        if key != record.key and (before := store.get_record(key)) is not None:
-            return before.outputs
-    return {}
-
-
 def _was(before: Artifact | None, now: Artifact) -> str:
     """Say how large an output was the time before; nothing where that was the same."""
     if before is None or (before.preview, before.size) == (now.preview, now.size):
@@ -148,13 +146,9 @@ def _ends(session: Session, name: str) -> list[tuple[str, str, str]]:
     history = session.backend.runner.history
     found = history.ends(session.name, name) if history is not None else []
     return [
-        (_at(at), status, describe_seconds(seconds) if seconds and status != "reused" else "")
+        (describe_time(at), status, describe_seconds(seconds) if seconds and status != "reused" else "")
         for at, status, seconds in found
     ]
-
-
-def _at(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def _first_rows(session: Session, artifact: Artifact) -> str:
@@ -191,15 +185,48 @@ def _facts(step: RunStep) -> list[tuple[str, str]]:
         facts.append(("worker", step.worker))
     if step.why:
         facts.append(("state", plain(step.why)))
+    queued, began = (step.reached.get(status) for status in ("queued", "running"))
+    if queued is not None and began is not None and began - queued >= _NOTED_WAIT_S:
+        facts.append(("waited for a worker", describe_seconds(began - queued)))
     if step.seconds:
         facts.append(("took", describe_seconds(step.seconds)))
     if record is not None:
         if step.status == "reused":
             facts.append(("took when it ran", describe_seconds(record.seconds)))
-        if record.peak_memory_bytes:
-            facts.append(("memory at most", describe_bytes(record.peak_memory_bytes)))
-        facts += [(name, plain(str(value), 100)) for name, value in record.metrics.items()]
-        by = (_at(record.created_at), record.user, record.host)
+        by = (describe_time(record.created_at), record.user, record.host)
         facts.append(("made", " ".join(part for part in by if part)))
         facts.append(("key", record.key[:16]))
     return facts
+
+
+def _use(step: RunStep) -> list[tuple[str, ...]]:
+    """Return what it used against what it asked for; see `use_of`."""
+    record = step.record
+    if record is None:
+        return []
+    asked, cpu = step.task.options.resources, record.used.get("cpu_seconds")
+    return list(use_of(asked, record.seconds, cpu, record.peak_memory_bytes))
+
+
+def _metrics(session: Session, step: RunStep) -> list[tuple[str, str, str]]:
+    """Return what it has logged, and what that was in the last run in which it was another."""
+    earlier: dict[str, str] = {}
+    known = {name: describe_value(value) for name, value in step.metrics.items()}
+    history = session.backend.runner.history
+    if known and history is not None:
+        for run in history.runs(_LOOKED_AT, session.name):
+            for name, value in run.details["steps"].get(step.name, {}).get("metrics", {}).items():
+                if (text := describe_value(value)) != known.get(name):
+                    earlier.setdefault(name, text)
+    return [
+        (plain(name, 60), text, f"before: {earlier[name]}" if name in earlier else "")
+        for name, text in known.items()
+    ]
+
+
+def _curves(step: RunStep) -> list[tuple[str, list[tuple[int, float]]]]:
+    found = [
+        (plain(name, 60), [(x, y) for x, y in curve if math.isfinite(y)])
+        for name, curve in step.curves.items()
+    ]
+    return [(name, curve) for name, curve in found if len(curve) > 1][:_MAX_SHOWN]

@@ -2,13 +2,14 @@
 
 type Attributes = Record<string, string>;
 
+/** Makes an element with attributes; a text for these is its class. */
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
-  attributes: Attributes = {},
+  attributes: Attributes | string = {},
   ...children: (Node | string)[]
 ): HTMLElementTagNameMap[K] {
   const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
+  for (const [name, value] of Object.entries(typeof attributes === 'string' ? { class: attributes } : attributes)) {
     made.setAttribute(name, value);
   }
   made.append(...children);

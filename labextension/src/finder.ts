@@ -4,7 +4,7 @@ import { element } from './dom';
 import { search, type Picture } from './picture';
 
 export interface Finds {
-  /** Outputs of a step. */
+  /** Outputs of a step, and the steps of a folded group. */
   makes(name: string): string[];
   /** Called with what is found, while something is looked for. */
   found(names: string[]): void;
@@ -20,37 +20,37 @@ export class Finder {
     placeholder: 'Find a step',
     'aria-label': 'Find a step by its name or an output'
   });
-  private found: string[] = [];
-  private at = -1;
+  #found: string[] = [];
+  #at = -1;
 
   constructor(
     private readonly picture: Picture,
     private readonly finds: Finds
   ) {
-    this.node.addEventListener('input', () => this.find());
-    this.node.addEventListener('keydown', event => this.key(event));
+    this.node.addEventListener('input', () => this.#find());
+    this.node.addEventListener('keydown', event => this.#key(event));
   }
 
-  private find(): void {
+  #find(): void {
     const words = this.node.value.trim();
-    this.found = search(this.picture, name => this.finds.makes(name), words);
-    this.at = -1;
-    const found = new Set(this.found);
+    this.#found = search(this.picture, name => this.finds.makes(name), words);
+    this.#at = -1;
+    const found = new Set(this.#found);
     for (const [name, { group }] of this.picture.nodes) {
       group.classList.toggle('mlp-other', words !== '' && !found.has(name));
     }
     if (words !== '') {
-      this.finds.found(this.found);
+      this.finds.found(this.#found);
     }
   }
 
-  private key(event: KeyboardEvent): void {
-    if (event.key === 'Enter' && this.found.length > 0) {
-      this.at = (this.at + 1) % this.found.length;
-      this.finds.go(this.found[this.at] ?? '');
+  #key(event: KeyboardEvent): void {
+    if (event.key === 'Enter' && this.#found.length > 0) {
+      this.#at = (this.#at + 1) % this.#found.length;
+      this.finds.go(this.#found[this.#at] ?? '');
     } else if (event.key === 'Escape') {
       this.node.value = '';
-      this.find();
+      this.#find();
       this.finds.leave();
     } else {
       return;

@@ -21,21 +21,21 @@ export interface Model {
 }
 
 export class Link {
-  private quick: Comm | null = null;
-  private isClosed = false;
-  private readonly hear: (content: unknown) => void;
+  #quick: Comm | null = null;
+  #isClosed = false;
+  readonly #hear: (content: unknown) => void;
 
   constructor(
     private readonly model: Model,
     take: (message: Message) => void
   ) {
-    this.hear = content => {
+    this.#hear = content => {
       const message = parse(content);
       if (message) {
         take(message);
       }
     };
-    model.on('msg:custom', this.hear);
+    model.on('msg:custom', this.#hear);
   }
 
   /**
@@ -49,10 +49,10 @@ export class Link {
         // First its subshell: what opens it waits for a busy kernel otherwise. There may never be one.
         await Promise.race([comm.subshellStarted, new Promise(done => setTimeout(done, SUBSHELL_MS))]);
         await comm.open({}).done;
-        if (this.isClosed) {
+        if (this.#isClosed) {
           comm.close();
         } else {
-          this.quick = comm;
+          this.#quick = comm;
         }
       }
     } catch (error) {
@@ -61,21 +61,21 @@ export class Link {
   }
 
   ask(asked: Ask): void {
-    if (this.quick) {
-      this.quick.send(asked);
+    if (this.#quick) {
+      this.#quick.send(asked);
     } else {
       this.model.send(asked);
     }
   }
 
   close(): void {
-    this.isClosed = true;
-    this.model.off('msg:custom', this.hear);
+    this.#isClosed = true;
+    this.model.off('msg:custom', this.#hear);
     try {
-      this.quick?.close();
+      this.#quick?.close();
     } catch {
       // The kernel is gone, and its end with it.
     }
-    this.quick = null;
+    this.#quick = null;
   }
 }

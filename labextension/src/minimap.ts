@@ -11,9 +11,9 @@ const NEARLY = 0.8; // seen of it, each way, that is enough to find one's way
 
 export class Minimap {
   readonly node: HTMLElement;
-  private readonly drawing: SVGElement;
-  private readonly frame: SVGElement;
-  private readonly marks = new Map<string, SVGElement>();
+  readonly #drawing: SVGElement;
+  readonly #frame: SVGElement;
+  readonly #marks = new Map<string, SVGElement>();
 
   constructor(
     picture: Picture,
@@ -22,7 +22,7 @@ export class Minimap {
   ) {
     const { width, height } = picture;
     const scale = Math.min(WIDTH / width, HEIGHT / height);
-    this.drawing = shape('svg', {
+    this.#drawing = shape('svg', {
       viewBox: `0 0 ${width} ${height}`,
       width: String(Math.max(8, width * scale)),
       height: String(Math.max(8, height * scale))
@@ -35,19 +35,19 @@ export class Minimap {
         width: String(box.width),
         height: String(box.height)
       });
-      this.marks.set(name, mark);
-      this.drawing.append(mark);
+      this.#marks.set(name, mark);
+      this.#drawing.append(mark);
     }
-    this.frame = shape('rect', { class: 'mlp-part', 'vector-effect': 'non-scaling-stroke' });
-    this.drawing.append(this.frame);
+    this.#frame = shape('rect', { class: 'mlp-part', 'vector-effect': 'non-scaling-stroke' });
+    this.#drawing.append(this.#frame);
     this.node = element('div', { class: 'mlp-minimap', 'aria-hidden': 'true' });
-    this.node.append(this.drawing);
-    this.node.addEventListener('pointerdown', event => this.follow(event));
-    this.node.addEventListener('pointermove', event => event.buttons === 1 && this.follow(event));
+    this.node.append(this.#drawing);
+    this.node.addEventListener('pointerdown', event => this.#follow(event));
+    this.node.addEventListener('pointermove', event => event.buttons === 1 && this.#follow(event));
   }
 
   paint(name: string, state: StepState): void {
-    this.marks.get(name)?.style.setProperty('fill', state.colour);
+    this.#marks.get(name)?.style.setProperty('fill', state.colour);
   }
 
   /** Shows which part is seen; hides where that is all. */
@@ -60,14 +60,14 @@ export class Minimap {
     this.node.hidden = across >= width * NEARLY && down >= height * NEARLY;
     const values = { x: left, y: top, width: right - left, height: bottom - top };
     for (const [name, value] of Object.entries(values)) {
-      this.frame.setAttribute(name, String(value / this.unit));
+      this.#frame.setAttribute(name, String(value / this.unit));
     }
   }
 
-  private follow(event: PointerEvent): void {
+  #follow(event: PointerEvent): void {
     event.preventDefault();
     event.stopPropagation();
-    const { left, top, width, height } = this.drawing.getBoundingClientRect();
+    const { left, top, width, height } = this.#drawing.getBoundingClientRect();
     const viewport = this.viewport();
     viewport.centreOn(
       ((event.clientX - left) / width) * viewport.width,

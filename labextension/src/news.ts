@@ -7,25 +7,25 @@ const AT_ONCE = 3;
 
 export class News {
   readonly node = element('div', { class: 'mlp-hidden', role: 'status', 'aria-live': 'polite' });
-  private readonly waiting = new Map<string, string>();
-  private timer: ReturnType<typeof setTimeout> | null = null;
+  readonly #waiting = new Map<string, string>();
+  #timer: ReturnType<typeof setTimeout> | null = null;
 
   /** Says it soon; of what is said of one thing meanwhile, only the last. */
   add(about: string, text: string): void {
-    this.waiting.set(about, text);
-    this.timer ??= setTimeout(() => this.say(), PAUSE_MS);
+    this.#waiting.set(about, text);
+    this.#timer ??= setTimeout(() => this.#say(), PAUSE_MS);
   }
 
   dispose(): void {
-    if (this.timer !== null) {
-      clearTimeout(this.timer);
+    if (this.#timer !== null) {
+      clearTimeout(this.#timer);
     }
   }
 
-  private say(): void {
-    this.timer = null;
-    const texts = [...this.waiting.values()];
-    this.waiting.clear();
+  #say(): void {
+    this.#timer = null;
+    const texts = [...this.#waiting.values()];
+    this.#waiting.clear();
     const more = texts.length > AT_ONCE ? [`${texts.length - AT_ONCE} more changes`] : [];
     this.node.textContent = [...texts.slice(0, AT_ONCE), ...more].join('. ');
   }

@@ -4,37 +4,37 @@ import type { Ask, Message } from './protocol';
 import { View } from './view';
 
 export class Page {
-  private readonly views: { view: View; root: Element }[] = [];
-  private readonly observer: MutationObserver;
-  private readonly known = new Set<string>();
-  private isEnded = false;
+  readonly #views: { view: View; root: Element }[] = [];
+  readonly #observer: MutationObserver;
+  readonly #known = new Set<string>();
+  #isEnded = false;
 
   constructor(private readonly ask: (asked: Ask) => void) {
     // At once, before the page is drawn: a picture that is put in anew is not seen to be taken over.
-    this.observer = new MutationObserver(() => this.scan());
-    this.observer.observe(document.body, { childList: true, subtree: true });
+    this.#observer = new MutationObserver(() => this.scan());
+    this.#observer.observe(document.body, { childList: true, subtree: true });
   }
 
   scan(): void {
-    if (this.isEnded) {
+    if (this.#isEnded) {
       return;
     }
     for (const root of [...document.getElementsByClassName('mlpipe-root')]) {
       const svg = root.querySelector<SVGSVGElement>(':scope > .mlpipe-picture > svg');
       const graph = root.getAttribute('data-mlpipe-graph');
       if (svg && graph) {
-        this.takeOver(root, svg, graph);
+        this.#takeOver(root, svg, graph);
       }
     }
   }
 
   /** Gives a message to the views of its graph; one that is answered is of this kernel. */
   take(message: Message): void {
-    if (message.kind === 'all' && !this.known.has(message.graph)) {
-      this.known.add(message.graph);
+    if (message.kind === 'all' && !this.#known.has(message.graph)) {
+      this.#known.add(message.graph);
       this.scan();
     }
-    for (const { view, root } of this.views) {
+    for (const { view, root } of this.#views) {
       if (view.graph === message.graph && root.isConnected) {
         view.take(message);
       }
@@ -42,15 +42,15 @@ export class Page {
   }
 
   dispose(): void {
-    this.isEnded = true;
-    this.observer.disconnect();
-    for (const { view } of this.views) {
+    this.#isEnded = true;
+    this.#observer.disconnect();
+    for (const { view } of this.#views) {
       view.dispose();
     }
   }
 
-  private takeOver(root: Element, svg: SVGSVGElement, graph: string): void {
-    if (!this.known.has(graph)) {
+  #takeOver(root: Element, svg: SVGSVGElement, graph: string): void {
+    if (!this.#known.has(graph)) {
       // Of a kernel that is gone, or of another one: only its own answers.
       if (!root.hasAttribute('data-mlpipe-asked')) {
         root.setAttribute('data-mlpipe-asked', '');
@@ -58,19 +58,29 @@ export class Page {
       }
       return;
     }
-    const before = this.views.find(({ view, root: old }) => view.graph === graph && !old.isConnected);
+    const before = this.#views.find(({ view, root: old }) => view.graph === graph && !old.isConnected);
+    const kept = before?.view.kept;
+    const focused = document.activeElement === document.body ? before?.view.focused : null;
     let view = before?.view;
     if (!view?.isOf(svg)) {
       view?.dispose();
-      view = new View(graph, svg, this.ask);
+      view = new View(graph, svg, this.ask, before?.view.told);
+      if (kept) {
+        view.goOn(kept);
+      }
     }
     if (before) {
-      this.views.splice(this.views.indexOf(before), 1);
+      this.#views.splice(this.#views.indexOf(before), 1);
     }
-    this.views.push({ view, root });
-    const focused = before && document.activeElement === document.body ? view.focused : null;
+    this.#views.push({ view, root });
     root.replaceChildren(view.node);
-    focused?.focus({ preventScroll: true });
+    if (focused && kept) {
+      if (view === before?.view) {
+        focused.focus({ preventScroll: true });
+      } else {
+        view.focus(kept);
+      }
+    }
     this.ask({ graph, do: 'hello' });
   }
 }

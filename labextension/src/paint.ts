@@ -42,10 +42,12 @@ export function paintStep(node: Node, state: StepState): void {
   paintProgress(node, state.progress);
 }
 
-/** What is read out of a step. */
+/** What is read out of a step, or of a folded group. */
 export function describe(name: string, state: StepState): string {
   const worker = state.worker ? `on ${state.worker}` : '';
-  return [`${name}: ${state.text}`, state.why, worker].filter(Boolean).join('. ');
+  const n = state.members.length;
+  const title = n > 0 ? `group ${state.group} of ${n} step${n === 1 ? '' : 's'}` : name;
+  return [`${title}: ${state.text}`, state.why, worker].filter(Boolean).join('. ');
 }
 
 export function paintFlow(edge: Edge, size: string): void {

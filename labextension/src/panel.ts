@@ -1,18 +1,32 @@
 /** All that there is to know of one step, beside the graph. */
 
+import { lineChart } from './chart';
 import { button, element } from './dom';
-import type { Detail, Item, Reason, RunHow, Shown, StepState } from './protocol';
+import type { Detail, Item, Reason, StepHow, Shown, StepState } from './protocol';
 
 export interface PanelActions {
   close(): void;
-  run(how: RunHow, step: string): void;
+  run(how: StepHow, step: string): void;
+  cancel(step: string): void;
+  /** Says something to the user. */
+  say(text: string): void;
 }
+
+const HOWS: [StepHow, string, string][] = [
+  ['only', 'Run', 'Run this step alone: what is above it must be done'],
+  ['to', 'Run to here', 'Run this step and what is above it'],
+  ['from', 'Run from here', 'Run this step and all below it'],
+  ['force', 'Force', 'Run this step though its result could be reused']
+];
+const GOES_ON = ['waiting', 'queued', 'running'];
 
 export class Panel {
   readonly node = element('section', { class: 'mlp-panel', tabindex: '-1' });
-  private readonly state = element('div', { class: 'mlp-state' });
-  private readonly body = element('div', { class: 'mlp-body' });
-  private log: HTMLPreElement | null = null;
+  readonly #state = element('div', 'mlp-state');
+  readonly #body = element('div', 'mlp-body');
+  readonly #acts = element('div', 'mlp-acts');
+  #log: HTMLPreElement | null = null;
+  #offered = '';
   step: string | null = null;
 
   constructor(private readonly actions: PanelActions) {
@@ -21,23 +35,16 @@ export class Panel {
 
   open(step: string, state: StepState | undefined): void {
     this.step = step;
-    this.log = null;
+    this.#log = null;
     this.node.hidden = false;
     this.node.setAttribute('aria-label', `step ${step}`);
     const title = element('h3', { class: 'mlp-title', title: step }, step);
     const close = button('×', 'Close (Escape)', () => this.actions.close());
-    const acts = element('div', { class: 'mlp-acts' });
-    const hows: [RunHow, string, string][] = [
-      ['to', 'Run to here', 'Run this step and what is above it'],
-      ['from', 'Run from here', 'Run this step and all below it'],
-      ['force', 'Force', 'Run this step though its result could be reused']
-    ];
-    for (const [how, label, does] of hows) {
-      acts.append(button(label, does, () => this.actions.run(how, step)));
-    }
-    this.body.replaceChildren(element('p', { class: 'mlp-faint' }, 'Asked the kernel …'));
-    this.node.replaceChildren(element('header', {}, title, close), this.state, acts, this.body);
+    this.#offered = '';
+    this.#body.replaceChildren(element('p', 'mlp-faint', 'Asked the kernel …'));
+    this.node.replaceChildren(element('header', {}, title, close), this.#state, this.#acts, this.#body);
     this.node.scrollTop = 0;
+    this.#offer(state?.status ?? null);
     this.paint(state);
   }
 
@@ -50,60 +57,97 @@ export class Panel {
     if (!state) {
       return;
     }
-    this.state.style.setProperty('--mlp-c', state.colour);
-    const worker = state.worker ? element('span', { class: 'mlp-faint' }, ` on ${state.worker}`) : '';
-    this.state.replaceChildren(element('b', {}, `${state.sign} ${state.text}`), worker);
+    this.#state.style.setProperty('--mlp-c', state.colour);
+    const worker = state.worker ? element('span', 'mlp-faint', ` on ${state.worker}`) : '';
+    this.#state.replaceChildren(element('b', {}, `${state.sign} ${state.text}`), worker);
+    this.#offer(state.status);
+  }
+
+  /** Offers what makes sense in a state. */
+  #offer(status: string | null): void {
+    const kind = status === 'failed' ? 'failed' : GOES_ON.includes(status ?? '') ? 'goes on' : 'rests';
+    if (kind === this.#offered || this.step === null) {
+      return;
+    }
+    this.#offered = kind;
+    const step = this.step;
+    const acts = HOWS.map(([how, label, does]) => button(label, does, () => this.actions.run(how, step)));
+    if (kind === 'failed') {
+      acts[0] = button('Retry', 'Run this step again, and what waited for it', () => this.actions.run('from', step));
+      acts.push(button('Debug here', 'Copy the line that runs its code in the kernel', () => void this.#debug(step)));
+    } else if (kind === 'goes on') {
+      acts.unshift(button('Cancel', 'End the run that this step is part of', () => this.actions.cancel(step)));
+    } else {
+      acts.push(button('Debug', 'Copy the line that runs its code in the kernel', () => void this.#debug(step)));
+    }
+    const isWithin = this.#acts.contains(document.activeElement);
+    this.#acts.replaceChildren(...acts);
+    if (isWithin) {
+      acts[0]?.focus();
+    }
+  }
+
+  /** Copies the line to the clipboard, which any front end lets one paste into a cell; else it is there to be copied. */
+  async #debug(step: string): Promise<void> {
+    const line = `%pipeline debug ${step}`;
+    try {
+      await navigator.clipboard.writeText(line);
+      this.actions.say(`Copied: ${line} — paste it into a cell`);
+    } catch {
+      this.actions.say(`Write into a cell: ${line}`);
+    }
   }
 
   show(detail: Detail): void {
     // What the reader has folded or scrolled stays so when the step goes on.
     const folded = new Set(
-      [...this.body.querySelectorAll('details')].filter(part => !part.open).map(part => part.dataset.part)
+      [...this.#body.querySelectorAll('details')].filter(part => !part.open).map(part => part.dataset.part)
     );
     const parts: (Node | null)[] = [
       detail.traceback ? section('Error', pre(detail.traceback, 'mlp-error')) : null,
       detail.reasons.length > 0 ? section('Why', ...detail.reasons.map(reason)) : null,
       detail.reads.length > 0 ? section('Reads', table(detail.reads)) : null,
       detail.makes.length > 0 ? section('Makes', table(detail.makes)) : null,
-      section('Log', this.logOf(detail.log)),
+      section('Log', this.#logOf(detail.log)),
       detail.shown.length > 0 ? section('Shown', ...detail.shown.map(figure)) : null,
+      detail.metrics.length > 0 || detail.curves.length > 0 ? section('Metrics', ...metrics(detail)) : null,
       detail.code ? section('Code', pre(detail.code)) : null,
-      detail.facts.length > 0 ? section('Run', rows(detail.facts)) : null,
+      detail.facts.length > 0 ? section('Run', rows(detail.facts), ...use(detail.use)) : null,
       detail.ends.length > 0 ? section('Before', rows(detail.ends)) : null
     ];
-    const interfaceLine = element('p', { class: 'mlp-interface' }, detail.interface);
-    this.body.replaceChildren(interfaceLine, ...parts.filter(part => part !== null));
-    for (const part of this.body.querySelectorAll('details')) {
+    const interfaceLine = element('p', 'mlp-interface', detail.interface);
+    this.#body.replaceChildren(interfaceLine, ...parts.filter(part => part !== null));
+    for (const part of this.#body.querySelectorAll('details')) {
       part.open = !folded.has(part.dataset.part);
     }
-    this.scrollLog();
+    this.#scrollLog();
   }
 
   append(text: string): void {
-    const isAtEnd = this.log && this.log.scrollTop + this.log.clientHeight >= this.log.scrollHeight - 4;
-    this.log?.classList.remove('mlp-faint');
-    if (this.log?.dataset.empty) {
-      delete this.log.dataset.empty;
-      this.log.textContent = '';
+    const isAtEnd = this.#log && this.#log.scrollTop + this.#log.clientHeight >= this.#log.scrollHeight - 4;
+    this.#log?.classList.remove('mlp-faint');
+    if (this.#log?.dataset.empty) {
+      delete this.#log.dataset.empty;
+      this.#log.textContent = '';
     }
-    this.log?.append(text);
+    this.#log?.append(text);
     if (isAtEnd) {
-      this.scrollLog();
+      this.#scrollLog();
     }
   }
 
-  private logOf(text: string): HTMLPreElement {
-    this.log = pre(text || 'nothing printed', text ? '' : 'mlp-faint');
-    this.log.classList.add('mlp-log');
+  #logOf(text: string): HTMLPreElement {
+    this.#log = pre(text || 'nothing printed', text ? '' : 'mlp-faint');
+    this.#log.classList.add('mlp-log');
     if (!text) {
-      this.log.dataset.empty = '1';
+      this.#log.dataset.empty = '1';
     }
-    return this.log;
+    return this.#log;
   }
 
-  private scrollLog(): void {
-    if (this.log) {
-      this.log.scrollTop = this.log.scrollHeight;
+  #scrollLog(): void {
+    if (this.#log) {
+      this.#log.scrollTop = this.#log.scrollHeight;
     }
   }
 }
@@ -119,13 +163,38 @@ function pre(text: string, style = ''): HTMLPreElement {
   return element('pre', { class: `mlp-pre ${style}`.trim(), tabindex: '0' }, text);
 }
 
-function reason({ text, diff }: Reason): HTMLElement {
-  const made = element('div', { class: 'mlp-reason' }, text);
+function metrics({ metrics, curves }: Detail): HTMLElement[] {
+  const shown = metrics.length > 0 ? [rows(metrics)] : [];
+  const charts = curves.map(([title, points]) =>
+    lineChart(
+      title,
+      points.map(([x, y]) => ({ x, y, label: `${Number(y.toPrecision(6))} at ${x}` }))
+    )
+  );
+  return charts.length > 0 ? [...shown, element('div', 'mlp-charts', ...charts)] : shown;
+}
+
+/** CPU and memory: what was asked for, what was used, what to ask for. */
+function use(found: string[][]): HTMLElement[] {
+  if (found.length === 0) {
+    return [];
+  }
+  const heads = ['', 'asked for', 'used'].map(head => element('th', { scope: 'col', class: 'mlp-faint' }, head));
+  const made = element('table', 'mlp-table', element('tr', {}, ...heads));
+  for (const [what = '', asked = '', used = '', advice = ''] of found) {
+    const last = element('td', {}, used, advice ? element('div', 'mlp-advice', advice) : '');
+    made.append(element('tr', {}, element('th', { scope: 'row' }, what), element('td', {}, asked), last));
+  }
+  return [made];
+}
+
+export function reason({ text, diff }: Reason): HTMLElement {
+  const made = element('div', 'mlp-reason', text);
   if (diff) {
     const lines = element('pre', { class: 'mlp-pre mlp-diff', tabindex: '0', 'aria-label': `change of ${text}` });
     for (const line of diff.split('\n')) {
       const kind = line.startsWith('+') ? 'mlp-new' : line.startsWith('-') ? 'mlp-old' : 'mlp-faint';
-      lines.append(element('span', { class: kind }, `${line}\n`));
+      lines.append(element('span', kind, `${line}\n`));
     }
     made.append(lines);
   }
@@ -140,13 +209,13 @@ function figure({ png, text }: Shown): HTMLElement {
 }
 
 function table(items: Item[]): HTMLTableElement {
-  const made = element('table', { class: 'mlp-table' });
+  const made = element('table', 'mlp-table');
   for (const item of items) {
-    const from = item.from ? element('span', { class: 'mlp-faint' }, ` ${item.from}`) : '';
+    const from = item.from ? element('span', 'mlp-faint', ` ${item.from}`) : '';
     const name = element('th', { scope: 'row' }, item.name, from);
     const about = [item.shape, item.type].filter(Boolean).join(' · ');
-    const was = item.was ? element('div', { class: 'mlp-faint' }, item.was) : '';
-    const size = element('td', { class: 'mlp-number' }, item.size);
+    const was = item.was ? element('div', 'mlp-faint', item.was) : '';
+    const size = element('td', 'mlp-number', item.size);
     made.append(element('tr', {}, name, element('td', {}, about, was), size));
     if (item.note) {
       const note = element('pre', { class: 'mlp-pre', tabindex: '0', 'aria-label': `${item.name} begins` }, item.note);
@@ -157,7 +226,7 @@ function table(items: Item[]): HTMLTableElement {
 }
 
 function rows(lines: string[][]): HTMLTableElement {
-  const made = element('table', { class: 'mlp-table' });
+  const made = element('table', 'mlp-table');
   for (const [first = '', ...others] of lines) {
     const cells = others.map(text => element('td', {}, text));
     made.append(element('tr', {}, element('th', { scope: 'row' }, first), ...cells));

@@ -14,6 +14,8 @@ export interface Node {
   box: Box;
   above: string[];
   below: string[];
+  /** The group that it stands for, where it is a folded one. */
+  folds: string | null;
 }
 
 export interface Edge {
@@ -23,10 +25,17 @@ export interface Edge {
   group: SVGGElement;
 }
 
+/** A group that is drawn as a box around its steps. */
+export interface Frame {
+  name: string;
+  group: SVGGElement;
+}
+
 export interface Picture {
   svg: SVGSVGElement;
   nodes: Map<string, Node>;
   edges: Edge[];
+  frames: Frame[];
   width: number;
   height: number;
 }
@@ -59,7 +68,7 @@ export function readPicture(svg: SVGSVGElement): Picture {
   const nodes = new Map<string, Node>();
   for (const group of svg.querySelectorAll<SVGGElement>('g[data-mlpipe-step]')) {
     const name = group.dataset.mlpipeStep ?? '';
-    nodes.set(name, { name, group, box: boxOf(group, moved), above: [], below: [] });
+    nodes.set(name, { name, group, box: boxOf(group, moved), above: [], below: [], folds: group.dataset.mlpipeGroup ?? null });
   }
   const edges: Edge[] = [];
   for (const group of svg.querySelectorAll<SVGGElement>('g[data-mlpipe-flow]')) {
@@ -68,8 +77,12 @@ export function readPicture(svg: SVGSVGElement): Picture {
     nodes.get(from)?.below.push(to);
     nodes.get(to)?.above.push(from);
   }
+  const frames = [...svg.querySelectorAll<SVGGElement>('g.mlpipe-group')].map(group => ({
+    name: group.dataset.mlpipeGroup ?? '',
+    group
+  }));
   const [, , width = 0, height = 0] = numbers(svg.getAttribute('viewBox'));
-  return { svg, nodes, edges, width, height };
+  return { svg, nodes, edges, frames, width, height };
 }
 
 function centre({ box }: Node): [number, number] {

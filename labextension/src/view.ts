@@ -1,94 +1,111 @@
-/** One graph in the page: the drawing on a stage, with a bar above it and a step's panel beside it. */
+/** One graph in the page: a bar with tabs, the graph, its timeline and the runs below it, and a step's panel beside them. */
 
+import { Comparison } from './compare';
 import { button, element } from './dom';
 import { Finder } from './finder';
-import { Minimap } from './minimap';
+import { Graph } from './graph';
 import { News } from './news';
-import { paintFlow, paintStep, plainly, prepare } from './paint';
 import { Panel } from './panel';
-import { isArrow, neighbour, readPicture, type Node, type Picture } from './picture';
 import { apply, type Ask, type GraphState, type Message, type RunHow } from './protocol';
-import { Tip } from './tip';
-import { Viewport } from './viewport';
+import { Runs } from './runs';
+import { Tabs } from './tabs';
+import { Timeline } from './timeline';
 
-const MOST_HIGH = 520;
-const PIXELS = 1.1; // of one of the drawing's units
 const WAITS_MS = 400;
+
+/** What of a view goes on in the one that takes its place. */
+export interface Kept {
+  tab: string;
+  current: string;
+  opened: string | null;
+  /** Whether the focus was on a button, and not in the drawing. */
+  isOnButton: boolean;
+}
 
 export class View {
   readonly node: HTMLElement;
-  private readonly picture: Picture;
-  private readonly viewport: Viewport;
-  private readonly minimap: Minimap;
-  private readonly news = new News();
-  private readonly panel: Panel;
-  private readonly stage: HTMLElement;
-  private readonly tip = new Tip();
-  private readonly runText = element('span', { class: 'mlp-run' });
-  private readonly said = element('span', { class: 'mlp-said' });
-  private readonly finder: Finder;
-  private readonly runButton: HTMLButtonElement;
-  private readonly stopButton: HTMLButtonElement;
-  private readonly resized: ResizeObserver;
-  private state: GraphState = { run: { status: null, text: '' }, steps: {}, flows: {} };
-  private n = -1;
-  private isBehind = false;
-  private current: string;
-  private isPressed = false;
-  private pointed: Node | null = null;
-  private pending = new Set<string>();
-  private frame = 0;
-  private waits: ReturnType<typeof setTimeout> | null = null;
+  readonly #shown: Graph;
+  readonly #timeline = new Timeline(step => this.#open(step));
+  readonly #runs = new Runs({ compare: runs => this.ask({ graph: this.graph, do: 'compare', runs }) });
+  readonly #comparison = new Comparison(() => this.#leaveComparison());
+  readonly #history: HTMLElement;
+  readonly #tabs: Tabs;
+  readonly #news = new News();
+  readonly #panel: Panel;
+  readonly #runText = element('span', 'mlp-run');
+  readonly #said = element('span', 'mlp-said');
+  readonly #finder: Finder;
+  readonly #staleButton: HTMLButtonElement;
+  readonly #runButton: HTMLButtonElement;
+  readonly #stopButton: HTMLButtonElement;
+  readonly #foldButton: HTMLButtonElement;
+  readonly #graphTools: HTMLElement[];
+  #state: GraphState = {
+    run: { status: null, text: '', seconds: 0, path: '' },
+    steps: {},
+    flows: {},
+    bars: {},
+    stale: ''
+  };
+  #n = -1;
+  #isBehind = false;
+  #pending = new Set<string>();
+  #frame = 0;
+  #waits: ReturnType<typeof setTimeout> | null = null;
 
   constructor(
     readonly graph: string,
     svg: SVGSVGElement,
-    private readonly ask: (asked: Ask) => void
+    private readonly ask: (asked: Ask) => void,
+    told?: GraphState
   ) {
-    this.picture = readPicture(svg);
-    this.current = this.picture.nodes.keys().next().value ?? '';
-    const width = this.picture.width * PIXELS;
-    const height = this.picture.height * PIXELS;
-
-    this.panel = new Panel({ close: () => this.close(), run: (how, step) => this.run(how, step) });
-    const sheet = element('div', { class: 'mlp-sheet' });
-    sheet.style.width = `${width}px`;
-    sheet.style.height = `${height}px`;
-    sheet.append(svg);
-    this.prepareSvg(svg);
-    this.stage = element('div', { class: 'mlp-stage' });
-    this.minimap = new Minimap(this.picture, PIXELS, () => this.viewport);
-    this.stage.append(sheet, this.minimap.node, this.tip.node);
-    this.viewport = new Viewport(this.stage, sheet, width, height, () => {
-      this.minimap.place();
-      this.tip.hide();
+    this.#shown = new Graph(svg, { open: name => this.#open(name), fold: (group, isFolded) => this.#fold(group, isFolded) });
+    this.#panel = new Panel({
+      close: () => this.#close(),
+      run: (how, step) => this.#run(how, step),
+      cancel: step => this.ask({ graph, do: 'cancel', step }),
+      say: text => this.#say(text)
     });
-
-    this.finder = new Finder(this.picture, {
-      makes: name => this.state.steps[name]?.makes.map(([output]) => output) ?? [],
-      found: names => {
-        this.news.add('found', `${names.length} found`);
-        this.reveal(names[0] ?? '');
+    this.#history = element('div', { class: 'mlp-history', hidden: '' }, this.#runs.node, this.#comparison.node);
+    this.#finder = new Finder(this.#shown.picture, {
+      makes: name => {
+        const step = this.#state.steps[name];
+        return [...(step?.makes.map(([output]) => output) ?? []), ...(step?.members ?? [])];
       },
-      go: name => this.go(name),
-      leave: () => this.go(this.current)
+      found: names => {
+        this.#news.add('found', `${names.length} found`);
+        this.#shown.reveal(names[0] ?? '');
+      },
+      go: name => this.#shown.go(name),
+      leave: () => this.#shown.go(this.#shown.current)
     });
-    this.runButton = button('Run', 'Run all that is not done', () => this.run('all'));
-    this.stopButton = button('Stop', 'Stop what runs', () => {
-      this.say('Stopping …');
+    this.#staleButton = button('Run', 'Run what no longer matches the notebook', () => this.#run('stale'));
+    this.#runButton = button('Run', 'Run all that is not done', () => this.#run('all'));
+    this.#stopButton = button('Stop', 'Stop what runs', () => {
+      this.#say('Stopping …');
       this.ask({ graph, do: 'stop' });
     });
+    const { viewport } = this.#shown;
     const zoom = element(
       'div',
       { class: 'mlp-group', role: 'group', 'aria-label': 'Zoom' },
-      button('−', 'Zoom out (-)', () => this.viewport.zoom(1 / 1.25)),
-      button('+', 'Zoom in (+)', () => this.viewport.zoom(1.25)),
-      button('Fit', 'Show all (0)', () => this.viewport.fit())
+      button('−', 'Zoom out (-)', () => viewport.zoom(1 / 1.25)),
+      button('+', 'Zoom in (+)', () => viewport.zoom(1.25)),
+      button('Fit', 'Show all (0)', () => viewport.fit())
     );
-    const acts = element('div', { class: 'mlp-group' }, this.runButton, this.stopButton);
-    const bar = element('div', { class: 'mlp-bar' }, this.runText, this.said, this.finder.node, zoom, acts);
-    const main = element('div', { class: 'mlp-main' }, this.stage, this.panel.node);
-    this.node = element('div', { class: 'mlp' }, bar, main, this.news.node);
+    this.#foldButton = button('Fold', 'Fold all groups to one node each (g: that of a step)', () => this.#foldAll());
+    this.#foldButton.hidden = true;
+    this.#graphTools = [this.#finder.node, this.#foldButton, zoom];
+    const acts = element('div', 'mlp-group', this.#staleButton, this.#runButton, this.#stopButton);
+    const views: [string, HTMLElement][] = [
+      ['Graph', element('div', 'mlp-view', this.#shown.node)],
+      ['Timeline', this.#timeline.node],
+      ['Runs', this.#history]
+    ];
+    this.#tabs = new Tabs(views, name => this.#choose(name));
+    const bar = element('div', 'mlp-bar', this.#tabs.node, this.#runText, this.#said, ...this.#graphTools, acts);
+    const main = element('div', 'mlp-main', ...views.map(([, view]) => view), this.#panel.node);
+    this.node = element('div', 'mlp', bar, main, this.#news.node);
     this.node.addEventListener('focusin', event => {
       this.focused = event.target as HTMLElement | SVGElement;
     });
@@ -98,58 +115,64 @@ export class View {
         this.focused = null;
       }
     });
-    this.node.addEventListener('keydown', event => this.key(event));
-    this.stage.style.height = `${Math.min(MOST_HIGH, height)}px`;
-    let isSized = false;
-    this.resized = new ResizeObserver(() => {
-      if (!isSized && this.stage.clientWidth > 0) {
-        // Once: then it is the user's to drag.
-        isSized = true;
-        this.stage.style.height = `${Math.min(MOST_HIGH, this.viewport.startHeight)}px`;
-      }
-      if (!this.viewport.isMoved) {
-        this.viewport.start();
-        this.reveal(this.panel.step ?? '');
-      }
-    });
-    this.resized.observe(this.stage);
-    this.paintRun();
+    this.node.addEventListener('keydown', event => this.#key(event));
+    this.#tabs.show('Graph');
+    if (told) {
+      this.#state = told;
+      this.#shown.paint(told, Object.keys(told.steps));
+      this.#timeline.paint(told);
+    }
+    this.#paintRun();
+  }
+
+  /** What the kernel has told of the graph. */
+  get told(): GraphState {
+    return this.#state;
   }
 
   /** Takes what the kernel says of this graph. */
   take(message: Message): void {
     switch (message.kind) {
       case 'all':
-        this.n = message.n;
-        this.isBehind = false;
-        this.update(message.state, Object.keys(message.state.steps));
+        this.#n = message.n;
+        this.#isBehind = false;
+        this.#update(message.state, Object.keys(message.state.steps));
         break;
       case 'changed':
-        if (message.n <= this.n) {
+        if (message.n <= this.#n) {
           break;
         }
-        if (message.n > this.n + 1) {
-          if (!this.isBehind) {
-            this.isBehind = true;
+        if (message.n > this.#n + 1) {
+          if (!this.#isBehind) {
+            this.#isBehind = true;
             this.ask({ graph: this.graph, do: 'hello' });
           }
           break;
         }
-        this.n = message.n;
-        this.update(apply(this.state, message.changed), Object.keys(message.changed.steps ?? {}));
+        this.#n = message.n;
+        this.#update(apply(this.#state, message.changed), Object.keys(message.changed.steps ?? {}));
         break;
       case 'detail':
-        if (message.step === this.panel.step) {
-          this.panel.show(message.detail);
+        if (message.step === this.#panel.step) {
+          this.#panel.show(message.detail);
         }
         break;
       case 'log':
-        if (message.step === this.panel.step) {
-          this.panel.append(message.text);
+        if (message.step === this.#panel.step) {
+          this.#panel.append(message.text);
+        }
+        break;
+      case 'runs':
+        this.#runs.show(message.table);
+        break;
+      case 'compared':
+        if (this.#tabs.chosen === 'Runs') {
+          this.#runs.node.hidden = true;
+          this.#comparison.show(message.compared);
         }
         break;
       case 'said':
-        this.say(message.text);
+        this.#say(message.text);
         break;
     }
   }
@@ -162,228 +185,207 @@ export class View {
     const parts = (drawn: Element) =>
       [...drawn.querySelectorAll('[data-mlpipe-step]')].map(node => node.getAttribute('data-mlpipe-step')).join('\n') +
       drawn.getAttribute('viewBox');
-    return parts(svg) === parts(this.picture.svg);
+    return parts(svg) === parts(this.#shown.picture.svg);
+  }
+
+  /** What goes on where the kernel has drawn other steps. */
+  get kept(): Kept {
+    const isOnButton = this.focused instanceof HTMLButtonElement;
+    return { tab: this.#tabs.chosen, current: this.#shown.current, opened: this.#panel.step, isOnButton };
+  }
+
+  goOn({ tab, opened }: Kept): void {
+    this.#tabs.show(tab);
+    if (opened !== null) {
+      this.#open(opened, false);
+    }
+  }
+
+  /** Puts the focus where it was: on a step or the group that it is folded in, on a group or the first of its steps. */
+  focus({ current, isOnButton }: Kept): void {
+    if (isOnButton) {
+      this.#foldButton.focus();
+      return;
+    }
+    const nodes = [...this.#shown.picture.nodes.keys()];
+    const unfolded = nodes.find(name => `${this.#state.steps[name]?.group}/` === current);
+    this.#shown.goNear(nodes.includes(current) ? current : (unfolded ?? current));
   }
 
   /** Leaves the picture as it is: nobody keeps it up to date any more. */
   dispose(): void {
-    this.resized.disconnect();
-    this.news.dispose();
-    this.close();
+    this.#shown.dispose();
+    this.#timeline.dispose();
+    this.#news.dispose();
+    this.#close();
+    this.#tabs.show('Graph');
     this.node.classList.add('mlp-ended');
   }
 
-  private prepareSvg(svg: SVGSVGElement): void {
-    svg.setAttribute('width', '100%');
-    svg.setAttribute('height', '100%');
-    svg.removeAttribute('style');
-    svg.setAttribute('role', 'group');
-    const n = this.picture.nodes.size;
-    svg.setAttribute('aria-label', `pipeline of ${n} step${n === 1 ? '' : 's'}; arrow keys go along its edges`);
-    for (const node of this.picture.nodes.values()) {
-      prepare(node);
-      node.group.addEventListener('click', () => {
-        if (!this.stage.classList.contains('mlp-dragged')) {
-          this.open(node.name);
-        }
-      });
-      node.group.addEventListener('focus', () => this.setCurrent(node.name));
-      node.group.addEventListener('pointerdown', () => {
-        // It stays under the pointer: a click ends where it began.
-        this.isPressed = true;
-        window.addEventListener('pointerup', () => (this.isPressed = false), { once: true });
-      });
-      node.group.addEventListener('blur', () => this.point(null));
-      node.group.addEventListener('pointerenter', () => this.point(node));
-      node.group.addEventListener('pointerleave', () => this.point(null));
+  #choose(name: string): void {
+    this.#shown.node.parentElement?.toggleAttribute('hidden', name !== 'Graph');
+    this.#timeline.show(name === 'Timeline');
+    this.#history.hidden = name !== 'Runs';
+    for (const tool of this.#graphTools) {
+      tool.classList.toggle('mlp-away', name !== 'Graph');
     }
-    for (const { group } of this.picture.edges) {
-      group.setAttribute('aria-hidden', 'true');
-      plainly(group);
+    this.#shown.hideTip();
+    if (name === 'Runs') {
+      this.#close();
+      this.ask({ graph: this.graph, do: 'runs' });
     }
-    this.picture.nodes.get(this.current)?.group.setAttribute('tabindex', '0');
   }
 
-  private update(state: GraphState, steps: string[]): void {
+  #leaveComparison(): void {
+    this.#comparison.close();
+    this.#runs.node.hidden = false;
+    this.#runs.node.querySelector<HTMLElement>('.mlp-button')?.focus();
+  }
+
+  #update(state: GraphState, steps: string[]): void {
     for (const name of steps) {
-      const before = this.state.steps[name];
+      const before = this.#state.steps[name];
       const after = state.steps[name];
       if (before && after && before.status !== after.status) {
-        this.news.add(name, `${name} ${after.text}`);
+        this.#news.add(name, `${name} ${after.text}`);
       }
-      this.pending.add(name);
+      this.#pending.add(name);
     }
-    const open = this.panel.step;
-    const known = open === null ? undefined : this.state.steps[open];
-    const hasEnded = this.state.run.status === 'running' && state.run.status !== 'running';
-    this.state = state;
+    const open = this.#panel.step;
+    const known = open === null ? undefined : this.#state.steps[open];
+    const hasEnded = this.#state.run.status === 'running' && state.run.status !== 'running';
+    this.#state = state;
     if (hasEnded) {
-      this.say('');
-      this.news.add('', `run ${state.run.text}`);
+      this.#say('');
+      this.#news.add('', `run ${state.run.text}`);
+      if (this.#tabs.chosen === 'Runs') {
+        this.ask({ graph: this.graph, do: 'runs' });
+      }
     }
     if (open !== null && steps.includes(open)) {
-      this.panel.paint(state.steps[open]);
+      this.#panel.paint(state.steps[open]);
       if (known && known.status !== state.steps[open]?.status) {
         this.ask({ graph: this.graph, do: 'step', step: open });
       }
     }
     // What comes between two frames is drawn at once.
-    this.frame ||= requestAnimationFrame(() => this.paint());
+    this.#frame ||= requestAnimationFrame(() => this.#paint());
   }
 
-  private paint(): void {
-    this.frame = 0;
-    for (const name of this.pending) {
-      const node = this.picture.nodes.get(name);
-      const state = this.state.steps[name];
-      if (node && state) {
-        paintStep(node, state);
-        this.minimap.paint(name, state);
-      }
-    }
-    if (this.pointed && this.pending.has(this.pointed.name)) {
-      this.point(this.pointed);
-    }
-    this.pending.clear();
-    for (const edge of this.picture.edges) {
-      paintFlow(edge, this.state.flows[edge.number] ?? '');
-    }
-    this.paintRun();
+  #paint(): void {
+    this.#frame = 0;
+    this.#shown.paint(this.#state, this.#pending);
+    this.#pending.clear();
+    this.#timeline.paint(this.#state);
+    this.#paintRun();
   }
 
-  private paintRun(): void {
-    const { status, text } = this.state.run;
-    this.runText.textContent = text;
-    this.runText.title = text;
-    this.stopButton.disabled = status !== 'running';
-    this.runButton.disabled = status === 'running';
+  #paintRun(): void {
+    const { status, text } = this.#state.run;
+    this.#runText.textContent = text;
+    this.#runText.title = text;
+    this.#stopButton.disabled = status !== 'running';
+    this.#runButton.disabled = status === 'running';
+    const { stale } = this.#state;
+    this.#staleButton.hidden = stale === '' || status === 'running';
+    this.#staleButton.textContent = stale.charAt(0).toUpperCase() + stale.slice(1);
+    const groups = this.#groups();
+    this.#foldButton.hidden = groups.size === 0;
+    this.#foldButton.textContent = this.#folded().size === groups.size ? 'Unfold' : 'Fold';
   }
 
-  private say(text: string): void {
-    if (this.waits !== null) {
-      clearTimeout(this.waits);
-      this.waits = null;
+  #say(text: string): void {
+    if (this.#waits !== null) {
+      clearTimeout(this.#waits);
+      this.#waits = null;
     }
-    this.said.textContent = text;
-    this.said.title = text;
+    this.#said.textContent = text;
+    this.#said.title = text;
     if (text) {
-      this.news.add('said', text);
+      this.#news.add('said', text);
     }
   }
 
-  private run(how: RunHow, step?: string): void {
+  #run(how: RunHow, step?: string): void {
     this.ask({ graph: this.graph, do: 'run', how, ...(step === undefined ? {} : { step }) });
     // Only a free kernel hears it, and answers at once.
-    this.waits ??= setTimeout(() => this.say('Starts when the kernel is free'), WAITS_MS);
+    this.#waits ??= setTimeout(() => this.#say('Starts when the kernel is free'), WAITS_MS);
+  }
+
+  // -- groups -----------------------------------------------------------------------------------
+
+  #groups(): Set<string> {
+    return new Set(Object.values(this.#state.steps).flatMap(({ group }) => (group ? [group] : [])));
+  }
+
+  #folded(): Set<string> {
+    return new Set([...this.#shown.picture.nodes.values()].flatMap(({ folds }) => (folds === null ? [] : [folds])));
+  }
+
+  #fold(group: string, isFolded: boolean): void {
+    const folded = this.#folded();
+    if (isFolded) {
+      folded.add(group);
+    } else {
+      folded.delete(group);
+    }
+    this.ask({ graph: this.graph, do: 'fold', groups: [...folded] });
+  }
+
+  #foldAll(): void {
+    const groups = this.#groups();
+    this.ask({ graph: this.graph, do: 'fold', groups: this.#folded().size === groups.size ? [] : [...groups] });
   }
 
   // -- one step ---------------------------------------------------------------------------------
 
-  private open(name: string): void {
-    if (this.panel.step !== null) {
-      this.picture.nodes.get(this.panel.step)?.group.setAttribute('aria-expanded', 'false');
-    }
-    this.setCurrent(name);
-    const node = this.picture.nodes.get(name);
-    node?.group.setAttribute('aria-expanded', 'true');
-    this.panel.open(name, this.state.steps[name]);
+  #open(name: string, isToFocus = true): void {
+    this.#shown.setOpened(name);
+    this.#panel.open(name, this.#state.steps[name]);
     this.node.classList.add('mlp-opened');
-    this.panel.node.focus({ preventScroll: true });
-    this.ask({ graph: this.graph, do: 'step', step: name });
-    this.reveal(name);
-  }
-
-  private reveal(name: string): void {
-    const node = this.picture.nodes.get(name);
-    if (node) {
-      this.viewport.reveal(scaled(node));
+    if (isToFocus) {
+      this.#panel.node.focus({ preventScroll: true });
     }
+    this.ask({ graph: this.graph, do: 'step', step: name });
+    this.#shown.reveal(name);
   }
 
-  private close(): void {
-    const name = this.panel.step;
+  #close(): void {
+    const name = this.#panel.step;
     if (name === null) {
       return;
     }
-    this.panel.close();
+    this.#panel.close();
     this.node.classList.remove('mlp-opened');
-    const group = this.picture.nodes.get(name)?.group;
-    group?.setAttribute('aria-expanded', 'false');
-    group?.focus({ preventScroll: true });
+    this.#shown.setOpened(null);
+    if (this.#tabs.chosen !== 'Timeline' || !this.#timeline.go(name)) {
+      this.#shown.goNear(name);
+    }
     this.ask({ graph: this.graph, do: 'close' });
-  }
-
-  private setCurrent(name: string): void {
-    this.picture.nodes.get(this.current)?.group.setAttribute('tabindex', '-1');
-    this.current = name;
-    const node = this.picture.nodes.get(name);
-    node?.group.setAttribute('tabindex', '0');
-    if (node) {
-      if (!this.isPressed) {
-        this.reveal(name);
-      }
-      this.point(node);
-    }
-  }
-
-  /** Shows the tip of a node, and the edges that meet it. */
-  private point(node: Node | null): void {
-    this.pointed = node;
-    this.tip.hide();
-    for (const { from, to, group } of this.picture.edges) {
-      group.classList.toggle('mlp-met', node !== null && (from === node.name || to === node.name));
-    }
-    const state = node && this.state.steps[node.name];
-    if (node && state) {
-      this.tip.show(node.name, state, scaled(node), this.viewport);
-    }
   }
 
   // -- keyboard ---------------------------------------------------------------------------------
 
-  private key(event: KeyboardEvent): void {
+  #key(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey) {
       return;
     }
     // JupyterLab takes plain keys for the notebook, wherever the focus is in it.
     event.stopPropagation();
-    if (event.target === this.finder.node) {
+    if (event.target instanceof HTMLInputElement) {
       return;
     }
-    const isNode = event.target instanceof Element && event.target.closest('g.node') !== null;
     if (event.key === 'Escape') {
-      this.close();
-      this.point(null);
-    } else if (!isNode) {
-      return;
-    } else if (event.key === 'Enter' || event.key === ' ') {
-      this.open(this.current);
-    } else if (isArrow(event.key)) {
-      this.go(neighbour(this.picture, this.current, event.key));
-    } else if (event.key === 'Home' || event.key === 'End') {
-      const names = [...this.picture.nodes.keys()];
-      this.go(names.at(event.key === 'Home' ? 0 : -1) ?? null);
-    } else if (event.key === '+' || event.key === '=') {
-      this.viewport.zoom(1.25);
-    } else if (event.key === '-') {
-      this.viewport.zoom(1 / 1.25);
-    } else if (event.key === '0') {
-      this.viewport.fit();
-    } else if (event.key === '/') {
-      this.finder.node.focus();
-    } else {
+      if (!this.#comparison.node.hidden) {
+        this.#leaveComparison();
+      }
+      this.#close();
+      this.#shown.hideTip();
+    } else if (event.key === '/' && this.#tabs.chosen === 'Graph') {
+      this.#finder.node.focus();
+    } else if (!this.#shown.key(event) && !this.#timeline.key(event)) {
       return;
     }
     event.preventDefault();
   }
-
-  private go(name: string | null): void {
-    if (name !== null) {
-      this.picture.nodes.get(name)?.group.focus({ preventScroll: true });
-    }
-  }
-}
-
-function scaled({ box }: Node): Node['box'] {
-  return { x: box.x * PIXELS, y: box.y * PIXELS, width: box.width * PIXELS, height: box.height * PIXELS };
 }

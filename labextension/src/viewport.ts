@@ -20,8 +20,8 @@ export class Viewport {
     readonly height: number,
     private readonly changed: () => void
   ) {
-    stage.addEventListener('wheel', event => this.wheel(event), { passive: false });
-    stage.addEventListener('pointerdown', event => this.drag(event));
+    stage.addEventListener('wheel', event => this.#wheel(event), { passive: false });
+    stage.addEventListener('pointerdown', event => this.#drag(event));
   }
 
   get size(): { width: number; height: number } {
@@ -30,10 +30,10 @@ export class Viewport {
 
   /** How high the stage has to be for what it shows at first. */
   get startHeight(): number {
-    return Math.ceil(this.height * this.acrossScale);
+    return Math.ceil(this.height * this.#acrossScale);
   }
 
-  private get acrossScale(): number {
+  get #acrossScale(): number {
     return Math.min(1, Math.max(READABLE, this.size.width / this.width));
   }
 
@@ -41,11 +41,11 @@ export class Viewport {
   start(): void {
     const { width, height } = this.size;
     const whole = Math.min(1, width / this.width, height / this.height);
-    this.scale = whole >= READABLE ? whole : this.acrossScale;
+    this.scale = whole >= READABLE ? whole : this.#acrossScale;
     this.x = (width - this.width * this.scale) / 2;
     this.y = Math.max(0, (height - this.height * this.scale) / 2);
     this.isMoved = false;
-    this.place();
+    this.#place();
   }
 
   fit(): void {
@@ -54,7 +54,7 @@ export class Viewport {
     this.x = (width - this.width * this.scale) / 2;
     this.y = (height - this.height * this.scale) / 2;
     this.isMoved = false;
-    this.place();
+    this.#place();
   }
 
   /** Zooms by a factor and keeps a point of the stage where it is; by default its middle. */
@@ -64,18 +64,18 @@ export class Viewport {
     this.y = y - ((y - this.y) * scale) / this.scale;
     this.scale = scale;
     this.isMoved = true;
-    this.place();
+    this.#place();
   }
 
   pan(dx: number, dy: number): void {
     this.isMoved = true;
-    this.move(dx, dy);
+    this.#move(dx, dy);
   }
 
-  private move(dx: number, dy: number): void {
+  #move(dx: number, dy: number): void {
     this.x += dx;
     this.y += dy;
-    this.place();
+    this.#place();
   }
 
   /** Moves as little as brings a box of the sheet into the stage. */
@@ -91,7 +91,7 @@ export class Viewport {
     const dx = by(box.x * this.scale + this.x, box.width * this.scale, width);
     const dy = by(box.y * this.scale + this.y, box.height * this.scale, height);
     if (dx || dy) {
-      this.move(dx, dy);
+      this.#move(dx, dy);
     }
   }
 
@@ -100,12 +100,12 @@ export class Viewport {
     this.pan(width / 2 - x * this.scale - this.x, height / 2 - y * this.scale - this.y);
   }
 
-  private place(): void {
+  #place(): void {
     this.sheet.style.transform = `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
     this.changed();
   }
 
-  private wheel(event: WheelEvent): void {
+  #wheel(event: WheelEvent): void {
     // The wheel alone scrolls the notebook.
     if (!event.ctrlKey && !event.metaKey) {
       return;
@@ -115,7 +115,7 @@ export class Viewport {
     this.zoom(Math.exp(-event.deltaY / 300), event.clientX - left, event.clientY - top);
   }
 
-  private drag(start: PointerEvent): void {
+  #drag(start: PointerEvent): void {
     if (start.button !== 0) {
       return;
     }

@@ -81,15 +81,19 @@ export function step(part: Partial<StepState> = {}): StepState {
     worker: null,
     progress: null,
     makes: [],
+    group: '',
+    members: [],
     ...part
   };
 }
 
 export function state(names: string[], part: Partial<GraphState> = {}): GraphState {
   return {
-    run: { status: 'running', text: `running, 0 of ${names.length} steps done, 0 s` },
+    run: { status: 'running', text: `running, 0 of ${names.length} steps done, 0 s`, seconds: 0, path: '' },
     steps: Object.fromEntries(names.map(name => [name, step()])),
     flows: {},
+    bars: {},
+    stale: '',
     ...part
   };
 }

@@ -3,8 +3,10 @@ import { apply, parse } from '../src/protocol';
 import { state, step } from './drawn';
 
 test('what the kernel sends is told apart', () => {
-  const all = { run: { status: null, text: '1 step' }, steps: { a: step() }, flows: { 0: '2 kB' } };
-  expect(parse({ graph: 'g', n: 3, all })).toEqual({ kind: 'all', graph: 'g', n: 3, state: all });
+  const run = { status: null, text: '1 step', seconds: 2, path: 'a: 2 s' };
+  const all = { run, steps: { a: step() }, flows: { 0: ['2 kB', 'x: 2 kB'] }, bars: { a: ['w', 0, 0.5, null, true, 'ran'] }, stale: { count: 1, text: 'run 1 stale' } };
+  const bar = { lane: 'w', queued: 0, began: 0.5, ended: null, isCritical: true, text: 'ran' };
+  expect(parse({ graph: 'g', n: 3, all })).toEqual({ kind: 'all', graph: 'g', n: 3, state: { ...all, bars: { a: bar }, stale: 'run 1 stale' } });
   expect(parse({ graph: 'g', n: 4, changed: {} })?.kind).toBe('changed');
   expect(parse({ graph: 'g', step: 'a', log: 'x' })).toEqual({ kind: 'log', graph: 'g', step: 'a', text: 'x' });
   expect(parse({ graph: 'g', said: 'no' })).toEqual({ kind: 'said', graph: 'g', text: 'no' });
@@ -19,7 +21,7 @@ test('what is nothing of ours, or of another version, does no harm', () => {
   expect(parse({ graph: 'g', n: 1, all: { steps } })).toMatchObject({
     state: {
       run: { status: null, text: '' },
-      steps: { a: { text: '' }, b: { makes: [['', '', ''], ['x', '', '']], progress: null } }
+      steps: { a: { text: '' }, b: { makes: [['', '', '', ''], ['x', '', '', '']], progress: null } }
     }
   });
   const shown = [7, { png: 'x" onerror="y', text: 'z' }];
@@ -30,13 +32,14 @@ test('what is nothing of ours, or of another version, does no harm', () => {
 });
 
 test('a change leaves all else as it is, and the state before untouched', () => {
-  const before = state(['a', 'b'], { flows: { 0: '', 1: '' } });
+  const before = state(['a', 'b', 'g/'], { flows: { 0: [''], 1: [''] } });
   const steps = { a: { text: 'ran 2 s', worker: 'w1' } };
-  const after = apply(before, { steps, flows: { 1: '2 kB' }, run: { text: 'x' } });
+  const after = apply(before, { steps: { ...steps, 'g/': null }, flows: { 1: ['2 kB'] }, run: { text: 'x' } });
   expect(after.steps.a).toEqual({ ...before.steps.a, text: 'ran 2 s', worker: 'w1' });
   expect(after.steps.b).toBe(before.steps.b);
-  expect(after.flows).toEqual({ 0: '', 1: '2 kB' });
-  expect(after.run).toEqual({ status: 'running', text: 'x' });
+  expect(after.flows).toEqual({ 0: [''], 1: ['2 kB'] });
+  expect(after.run).toEqual({ status: 'running', text: 'x', seconds: 0, path: '' });
+  expect(Object.keys(after.steps)).toEqual(['a', 'b']);
   expect(before.steps.a?.text).toBe('waiting');
   expect(apply(after, { steps: { a: { worker: null } } }).steps.a?.worker).toBeNull();
 });

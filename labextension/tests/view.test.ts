@@ -54,7 +54,7 @@ test('a state is a mark, a word, a sign and what is read out', async () => {
 });
 
 test('sizes stand on the edges, progress in the node', async () => {
-  change(1, { flows: { 3: '10 × 2, 2 kB' }, steps: { load: { status: 'running', progress: 0.5 } } });
+  change(1, { flows: { 3: ['10 × 2, 2 kB'] }, steps: { load: { status: 'running', progress: 0.5 } } });
   await frame();
   expect(view.node.querySelector('[data-mlpipe-flow="3"] .mlpipe-size')?.textContent).toBe(' 10 × 2, 2 kB');
   expect(group('load').querySelector('.mlp-progress')?.getAttribute('width')).toBe('22');
@@ -121,6 +121,9 @@ test('an open step shows its details, its log as it comes, and is asked for agai
     reads: [df],
     makes: [],
     facts: [['took', '2 s']] as [string, string][],
+    metrics: [['auc', '0.9', 'before: 0.8']],
+    curves: [['loss', [[1, 0.5], [2, 0.25]]]] as [string, [number, number][]][],
+    use: [['CPU', '4', '1.2 on average', '--cpus 2 would do']],
     ends: [['2026-03-01 10:12:00', 'failed', '1 s']],
     log: '',
     shown: [
@@ -132,7 +135,7 @@ test('an open step shows its details, its log as it comes, and is asked for agai
   view.take({ kind: 'detail', graph: 'g1', step: 'right', detail: { ...detail, code: 'not asked for' } });
   expect(panel().textContent).not.toContain('not asked for');
   view.take({ kind: 'detail', graph: 'g1', step: 'left', detail });
-  const shown = ['df → x', 'code changed', '-x = 0', '10 × 2 · pandas.DataFrame', '2 kB', 'before: 9', '10:12:00', 'nothing printed'];
+  const shown = ['df → x', 'code changed', '-x = 0', '10 × 2 · pandas.DataFrame', '2 kB', 'before: 9', '10:12:00', 'nothing printed', 'before: 0.8', '0.25 at 2', '--cpus 2 would do'];
   expect(shown.filter(text => !panel().textContent?.includes(text))).toEqual([]);
   expect(panel().querySelector('img')?.getAttribute('src')).toBe('data:image/png;base64,aGk=');
   expect(panel().textContent).toContain('0.93');
@@ -151,9 +154,12 @@ test('Stop is there while it runs, Run when it does not', async () => {
   expect([button('Run').disabled, button('Stop').disabled]).toEqual([true, false]);
   click(button('Stop'));
   expect(asked).toEqual([{ graph: 'g1', do: 'stop' }]);
-  change(1, { run: { status: 'cancelled', text: 'cancelled' } });
+  change(1, { run: { status: 'cancelled', text: 'cancelled' }, stale: { count: 2, text: 'run 2 stale, about 4 min' } });
   await frame();
   expect([button('Run').disabled, button('Stop').disabled]).toEqual([false, true]);
+  asked = [];
+  click(button('Run 2 stale, about 4 min'));
+  expect(asked).toEqual([{ graph: 'g1', do: 'run', how: 'stale' }]);
 });
 
 test('a run that a busy kernel does not start is said to wait, until it starts', () => {
@@ -201,7 +207,7 @@ test('whatever a step is called, prints or fails with is text', async () => {
   const evil = '<img src=x onerror="window.hit=1"></script><script>window.hit=1</script>';
   begin(draw({ [evil]: [0, -280] }), [evil]);
   const colour = `red;background:url(${evil})`;
-  const evils = { sign: evil, text: evil, why: evil, worker: evil, colour, makes: [[evil, evil, evil]] };
+  const evils = { sign: evil, text: evil, why: evil, worker: evil, colour, makes: [[evil, evil, evil, evil]], group: evil, members: [evil] };
   change(1, { run: { text: evil }, steps: { [evil]: evils } });
   await frame();
   group(evil).focus();
@@ -214,6 +220,9 @@ test('whatever a step is called, prints or fails with is text', async () => {
     reads: [item],
     makes: [item],
     facts: [[evil, evil]] as [string, string][],
+    metrics: [[evil, evil, evil]],
+    curves: [[evil, [[1, 0.5], [2, 0.25]]]] as [string, [number, number][]][],
+    use: [[evil, evil, evil, evil]],
     ends: [[evil, evil, evil]],
     log: evil,
     shown: [{ png: '', text: evil }],
@@ -227,7 +236,7 @@ test('whatever a step is called, prints or fails with is text', async () => {
   expect((window as unknown as { hit?: number }).hit).toBeUndefined();
 });
 
-test('a thousand changes are drawn in one frame', async () => {
+test('a thousand changes are drawn in one frame', { timeout: 30_000 }, async () => {
   const names = Array.from({ length: 1000 }, (_, n) => `s${n}`);
   begin(draw(Object.fromEntries(names.map((name, n) => [name, [n % 30, -n]]))), names);
   await frame();
@@ -243,4 +252,89 @@ test('a thousand changes are drawn in one frame', async () => {
 test('what has been drawn before is known by its steps and its size', () => {
   expect(view.isOf(diamond())).toBe(true);
   expect(view.isOf(draw({ load: [0, 0] }))).toBe(false);
+});
+
+const tab = (name: string) => [...view.node.querySelectorAll<HTMLElement>('[role=tab]')].find(({ textContent }) => textContent === name)!;
+
+test('tabs show the timeline and the runs in the place of the graph', async () => {
+  const shown = () => [...view.node.querySelectorAll<HTMLElement>('[role=tabpanel]')].filter(({ hidden }) => !hidden);
+  expect(shown().map(part => part.getAttribute('aria-label'))).toEqual(['Graph']);
+  tab('Graph').focus();
+  press('ArrowRight');
+  expect(document.activeElement).toBe(tab('Timeline'));
+  expect(shown().map(part => part.getAttribute('aria-label'))).toEqual(['Timeline']);
+  change(1, { bars: { left: ['w1', 0, 0, 2, false, ''] }, steps: { left: { status: 'succeeded' } } });
+  await frame();
+  click(view.node.querySelector('.mlp-row')!);
+  expect(panel().getAttribute('aria-label')).toBe('step left');
+  press('Escape');
+  expect((document.activeElement as HTMLElement).dataset.mlpipeStep).toBe('left');
+  asked = [];
+  click(tab('Runs'));
+  expect(asked).toEqual([{ graph: 'g1', do: 'runs' }]);
+  view.take({ kind: 'runs', graph: 'g1', table: { parameters: [], metrics: [], rows: [] } });
+  expect(view.node.textContent).toContain('No runs yet');
+});
+
+test('what a panel offers follows the state of its step', () => {
+  const offered = () => [...view.node.querySelectorAll('.mlp-acts button')].map(({ textContent }) => textContent);
+  click(group('left'));
+  expect(offered()).toEqual(['Cancel', 'Run', 'Run to here', 'Run from here', 'Force']);
+  asked = [];
+  click(button('Cancel'));
+  expect(asked).toEqual([{ graph: 'g1', do: 'cancel', step: 'left' }]);
+  change(1, { steps: { left: { status: 'failed' } } });
+  expect(offered()).toEqual(['Retry', 'Run to here', 'Run from here', 'Force', 'Debug here']);
+  asked = [];
+  click(button('Retry'));
+  expect(asked).toEqual([{ graph: 'g1', do: 'run', how: 'from', step: 'left' }]);
+});
+
+test('the line that debugs a step is copied, or shown where that is refused', async () => {
+  click(group('left'));
+  change(1, { steps: { left: { status: 'succeeded' } } });
+  const said = () => view.node.querySelector('.mlp-said')?.textContent;
+  const write = vi.fn().mockResolvedValueOnce(undefined).mockRejectedValueOnce(new Error('no'));
+  vi.stubGlobal('navigator', { clipboard: { writeText: write } });
+  click(button('Debug'));
+  await frame();
+  expect(write).toHaveBeenCalledWith('%pipeline debug left');
+  expect(said()).toBe('Copied: %pipeline debug left — paste it into a cell');
+  click(button('Debug'));
+  await frame();
+  expect(said()).toBe('Write into a cell: %pipeline debug left');
+  vi.unstubAllGlobals();
+});
+
+test('groups fold and unfold by click and by key', async () => {
+  const svg = diamond();
+  const box = document.createElementNS('http://www.w3.org/2000/svg', 'g');
+  box.setAttribute('class', 'mlpipe-group');
+  box.setAttribute('data-mlpipe-group', 'sides');
+  svg.querySelector('g')!.prepend(box);
+  begin(svg);
+  const inGroup = { left: { group: 'sides' }, right: { group: 'sides' } };
+  change(1, { steps: inGroup });
+  await frame();
+  asked = [];
+  group('right').focus();
+  press('g');
+  click(box);
+  (box as unknown as HTMLElement).focus();
+  press('Enter');
+  const fold = { graph: 'g1', do: 'fold', groups: ['sides'] };
+  expect(asked).toEqual([fold, fold, fold]);
+
+  const folded = draw({ load: [0, -280], 'sides/': [0, -180], join: [0, -80] });
+  const node = [...folded.querySelectorAll('g.node')].find(found => found.getAttribute('data-mlpipe-step') === 'sides/')!;
+  node.setAttribute('data-mlpipe-group', 'sides');
+  const before = view.kept;
+  begin(folded, ['load', 'left', 'right', 'join', 'sides/']);
+  change(1, { steps: { ...inGroup, 'sides/': { group: 'sides', members: ['left', 'right'] } } });
+  await frame();
+  view.focus(before);
+  expect(document.activeElement).toBe(group('sides/'));
+  asked = [];
+  press('Enter');
+  expect(asked).toEqual([{ graph: 'g1', do: 'fold', groups: [] }]);
 });

@@ -151,3 +151,80 @@ def test_a_large_graph_is_searched_and_seen_as_a_whole(open_notebook: Open) -> N
     notebook.page.keyboard.press("0")
     expect(shown.locator(".mlp-minimap")).to_be_hidden()
     expect(node(shown, "s0")).to_be_in_viewport()
+
+
+def test_when_steps_ran_what_earlier_runs_gave_and_groups(open_notebook: Open, lab: Lab) -> None:
+    cells = [
+        LOAD + "\nimport jupyter_mlpipe as mlpipe",
+        "%%parameters\nrate = 0.25",
+        "%%component load --group data\nx = 1",
+        "%%component clean --group data\ny = x",
+        "%%component fit\nmlpipe.log_metric('auc', 0.5 + rate)\nmodel = x + rate",
+        "%%component wait\n" + wait("timeline-goes-on") + "z = model",
+        "pipeline = mlpipe.current()\n"
+        "for rate in (0.25, 0.5):\n    pipeline.run(targets=['fit'], params={'rate': rate}).wait()",
+        "run = %pipeline run",
+    ]
+    notebook = open_notebook(cells)
+    notebook.run_all()
+    page = notebook.page
+    shown = graph(notebook, 7)
+    shown.get_by_role("tab", name="Timeline").click()
+    row = shown.locator(".mlp-row")
+    waiting = row.and_(page.locator("[data-mlpipe-step=wait][data-mlpipe-status=running]"))
+    expect(waiting).to_be_visible(timeout=_WAIT_MS)
+    width = waiting.locator(".mlp-ran").evaluate("bar => bar.getBoundingClientRect().width")
+    expect(waiting).to_contain_text("▶ running")
+    # It grows by itself: nothing changes in the kernel.
+    page.wait_for_function(
+        "([bar, width]) => bar.getBoundingClientRect().width > width",
+        arg=[waiting.locator(".mlp-ran").element_handle(), width],
+    )
+    (lab.folder / "timeline-goes-on").touch()
+    expect(shown.locator(".mlp-path")).to_contain_text("wait:", timeout=_WAIT_MS)
+    row.first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(shown.locator(".mlp-timeline").get_by_role("tooltip")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(shown.get_by_role("region")).to_be_visible()
+    assert serious_problems(page) == []
+    page.keyboard.press("Escape")
+    expect(row.nth(1)).to_be_focused()
+
+    shown.get_by_role("tab", name="Timeline").focus()
+    page.keyboard.press("ArrowRight")
+    runs = shown.locator(".mlp-runs")
+    expect(runs.locator("tbody tr").first).to_contain_text("0.75")
+    expect(runs.locator(".mlp-chart")).to_have_count(1)
+    boxes = runs.get_by_role("checkbox")
+    boxes.nth(1).focus()
+    page.keyboard.press("Space")
+    boxes.nth(2).check()
+    assert serious_problems(page) == []
+    runs.get_by_role("button", name="Compare").click()
+    differing = shown.locator(".mlp-differing[data-mlpipe-step=fit]")
+    expect(differing).to_contain_text("parameter rate 0.25 -> 0.5")
+    expect(differing).to_contain_text("auc 0.75 → 1")
+    expect(shown.locator(".mlp-picture .mlp-differs")).to_have_count(2)
+    assert serious_problems(page) == []
+    page.keyboard.press("Escape")
+    expect(runs).to_be_visible()
+
+    shown.get_by_role("tab", name="Graph").click()
+    node(shown, "load").focus()
+    page.keyboard.press("g")
+    folded = shown.locator("g.node[data-mlpipe-group=data]")
+    expect(folded).to_be_focused()
+    expect(folded).to_contain_text("2 steps")
+    expect(node(shown, "clean")).to_have_count(0)
+    assert serious_problems(page) == []
+    page.keyboard.press("Enter")
+    expect(node(shown, "load")).to_be_focused()
+    shown.get_by_role("button", name="Fold", exact=True).click()
+    expect(shown.get_by_role("button", name="Unfold", exact=True)).to_be_focused()
+    save(page)
+    page.reload()
+    shown = graph(notebook, 7)
+    expect(shown.locator("g.node[data-mlpipe-group=data]")).to_be_visible()
+    shown.get_by_role("tab", name="Timeline").click()
+    expect(shown.locator(".mlp-row[data-mlpipe-step=clean]")).to_be_visible()

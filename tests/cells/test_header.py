@@ -103,6 +103,7 @@ def test_outputs_follow_the_arrow(text: str, outputs: tuple[str, ...]) -> None:
         ("--salt 'a -> --b'", Options(salt="a -> --b")),
         ('--salt="two words"', Options(salt="two words")),
         ("--salt=--x", Options(salt="--x")),
+        ("--group prepare-2", Options(group="prepare-2")),
         (
             "--no-run --background --here --no-auto",
             Options(run=False, background=True, here=True, auto=False),

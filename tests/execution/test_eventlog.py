@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,7 +63,10 @@ def run_of(state: RunState, store: Store) -> Run:
 
 def seen(state: RunState) -> list[object]:
     return [
-        (name, s.status, s.why, s.key, s.reasons, s.record, str(s.error), s.outputs.to_list(), s.worker)
+        (
+            (name, s.status, s.why, s.key, s.reasons, s.record, str(s.error), s.outputs.to_list(), s.worker),
+            list(s.reached),
+        )
         for name, s in state.steps.items()
     ]
 
@@ -108,6 +112,12 @@ def test_a_reader_comes_to_the_same_state_at_any_time(store: Store, log: Path) -
     assert isinstance(late.steps["fit"].error, StepError)
     assert late.steps["fit"].error.traceback == ("a", "b")
     assert not log.with_name(RESERVE).exists()
+
+
+def test_who_follows_later_knows_when_a_step_began() -> None:
+    state = new_state()
+    apply(state, {"kind": "status", "at": time.time() - 1000, "step": "load", "status": "running"})
+    assert time.time() - state.steps["load"].reached["running"] >= 1000
 
 
 def test_a_line_on_its_way_is_read_when_it_is_whole(log: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from nbconvert import HTMLExporter
 
 from jupyter_mlpipe.errors import UsageError
+from jupyter_mlpipe.model.groups import fold
 from jupyter_mlpipe.model.status import Reason, RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.show.drawing import Flow, flows_of, pipeline_dot, pipeline_svg
 from jupyter_mlpipe.notebook.show.graphfile import write_graph
@@ -149,3 +150,33 @@ def test_a_graph_is_written_as_a_file(tmp_path: Path) -> None:
     assert 'data-mlpipe-step="load" data-mlpipe-status="succeeded"' in page
     with pytest.raises(UsageError, match=r"\.svg, \.png, \.dot, \.html, but found .*graph\.gif"):
         write_graph(snapshot, tmp_path / "graph.gif")
+
+
+def test_a_group_is_a_box_around_its_steps_and_folded_one_node() -> None:
+    load = StepSnapshot("load", outputs=("df",), group="prepare", status="succeeded")
+    clean = StepSnapshot("clean", reads={"df": "load"}, outputs=("x",), group="prepare", status="failed")
+    fit = StepSnapshot("fit", reads={"x": "clean"})
+    snapshot = RunSnapshot((load, clean, fit))
+    drawn = ET.fromstring(pipeline_svg(snapshot))
+    assert [node.get("class") for node in drawn.iter() if node.get("data-mlpipe-group")] == ["mlpipe-group"]
+    folded = graph_bundle(snapshot, folded={"prepare"})
+    nodes = [
+        (node.get("data-mlpipe-step"), node.get("data-mlpipe-status"))
+        for node in ET.fromstring(folded["image/svg+xml"]).iter()
+        if node.get("data-mlpipe-step")
+    ]
+    assert sorted(nodes, key=str) == [("fit", None), ("prepare/", "failed")]
+    assert texts(folded["image/svg+xml"], "name") == ["prepare", "fit"]
+    assert texts(folded["image/svg+xml"], "others") == ["2 steps"]
+    # What is not drawn is in the table below the picture all the same.
+    assert 'data-mlpipe-step="clean"' not in folded["image/svg+xml"]
+    assert "clean" in folded["text/html"]
+
+
+def test_a_folded_group_may_stand_in_a_cycle() -> None:
+    # load -> fit -> report, with load and report in one group
+    load = StepSnapshot("load", outputs=("x",), group="ends")
+    fit = StepSnapshot("fit", reads={"x": "load"}, outputs=("y",))
+    report = StepSnapshot("report", reads={"y": "fit"}, group="ends")
+    svg = pipeline_svg(fold(RunSnapshot((load, fit, report)), {"ends"}))
+    assert svg.count('class="edge"') == 2

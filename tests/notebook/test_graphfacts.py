@@ -15,7 +15,8 @@ FIT = StepSnapshot(name="fit", reads={"df": "load"}, status="waiting", reasons=(
 
 def test_a_step_is_told_in_the_words_and_colours_of_the_picture() -> None:
     facts = graph_facts(RunSnapshot((LOAD, FIT), "running", 3.9))
-    assert facts["run"] == {"status": "running", "text": "running, 0 of 2 steps done, 3 s"}
+    text = "running, 0 of 2 steps done, 3 s"
+    assert facts["run"] == {"status": "running", "text": text, "seconds": 0.0, "path": ""}
     assert facts["steps"]["load"] == {
         "status": "running",
         "plan": None,
@@ -26,10 +27,13 @@ def test_a_step_is_told_in_the_words_and_colours_of_the_picture() -> None:
         "why": "",
         "worker": "w1",
         "progress": None,
-        "makes": [["df", "", ""]],
+        "makes": [["df", "", "", ""]],
+        "group": "",
+        "members": [],
     }
     assert facts["steps"]["fit"]["why"] == "new"
-    assert facts["flows"] == {"0": ""}
+    assert facts["flows"] == {"0": ["", "df"]}
+    assert facts["bars"] == {}
 
 
 def test_a_change_is_told_alone() -> None:
@@ -37,6 +41,7 @@ def test_a_change_is_told_alone() -> None:
     done = replace(LOAD, status="succeeded", sizes={"df": 2000}, previews={"df": "10 × 2"})
     after = graph_facts(RunSnapshot((done, FIT), "running", 3.4))
     assert changes(before, before) == {}
+    assert changes({"a": {"x": 1, "y": 2}}, {"a": {"x": 1}}) == {"a": {"y": None}}
     assert changes(before, after) == {
         "run": {"text": "running, 1 of 2 steps done, 3 s"},
         "steps": {
@@ -45,11 +50,48 @@ def test_a_change_is_told_alone() -> None:
                 "sign": "✓",
                 "text": "ran 3.2 s",
                 "colour": "#2e8b36",
-                "makes": [["df", "10 × 2", "2.0 kB"]],
+                "makes": [["df", "10 × 2", "2.0 kB", ""]],
             }
         },
-        "flows": {"0": "10 × 2, 2.0 kB"},
+        "flows": {"0": ["10 × 2, 2.0 kB", "df: 10 × 2, 2.0 kB"]},
     }
+
+
+def test_what_flows_is_told_with_what_it_was_the_time_before() -> None:
+    done = replace(LOAD, status="succeeded", sizes={"df": 2000}, previews={"df": "10 × 2"})
+    shape = "1,000,000 × 29"
+    more = replace(done, previews={"df": shape}, was={"df": ("4 × 2", 800)})
+    facts = graph_facts(RunSnapshot((more, FIT)))
+    assert facts["flows"]["0"] == [f"{shape}, 2.0 kB Δ", f"df: {shape}, 2.0 kB, was 4 × 2, 800 B"]
+    assert facts["steps"]["load"]["makes"] == [["df", shape, "2.0 kB", "was 4 × 2, 800 B"]]
+    plain = replace(more, previews={})
+    assert graph_facts(RunSnapshot((plain, FIT)))["flows"]["0"][0] == "2.0 kB (+1.2 kB)"
+    same_size = replace(plain, was={"df": ("", 2000)})
+    assert graph_facts(RunSnapshot((same_size, FIT)))["flows"]["0"][0] == "2.0 kB (changed)"
+
+
+def test_bars_say_where_and_when_steps_ran_and_which_chain_took_the_time() -> None:
+    load = replace(LOAD, status="succeeded", reached={"queued": 10.0, "running": 10.5, "succeeded": 13.7})
+    fit = replace(FIT, status="running", worker="w2", reached={"queued": 13.7, "running": 13.7})
+    facts = graph_facts(RunSnapshot((load, fit), "running", 3.9), now=14.04)
+    assert facts["run"]["seconds"] == 4.0
+    assert facts["bars"] == {
+        "load": ["w1", 0.0, 0.5, 3.7, False, "waited 0.5 s for a worker"],
+        "fit": ["w2", 3.7, 3.7, None, False, ""],
+    }
+    ended = replace(fit, status="succeeded", reached={**fit.reached, "succeeded": 15.0})
+    facts = graph_facts(RunSnapshot((load, ended), "succeeded", 5.0))
+    assert facts["run"]["path"] == "load → fit: 4.5 s of 5.0 s"
+    assert facts["bars"]["fit"] == ["w2", 3.7, 3.7, 5.0, True, ""]
+
+
+def test_a_folded_group_is_told_beside_its_steps() -> None:
+    load = replace(LOAD, group="prepare")
+    facts = graph_facts(RunSnapshot((load, FIT), "running"), {"prepare"})
+    assert set(facts["steps"]) == {"prepare/", "load", "fit"}
+    assert facts["steps"]["prepare/"]["status"] == "running"
+    assert facts["steps"]["prepare/"]["members"] == ["load"]
+    assert facts["flows"] == {"0": ["", "df"]}
 
 
 def test_a_failed_run_names_the_step() -> None:

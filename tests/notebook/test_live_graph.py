@@ -54,7 +54,7 @@ class Page:
         status = None
         for message in self.messages:
             told = message.get("all") or message.get("changed") or {}
-            status = told.get("steps", {}).get(step, {}).get("status", status)
+            status = (told.get("steps", {}).get(step) or {}).get("status", status)
         return status
 
     def told(self, part: str) -> dict[str, Any]:
@@ -130,7 +130,8 @@ def test_runs_that_the_page_asks_for_start_when_the_kernel_is_free(kernel: Kerne
     page = show(kernel, "%pipeline show")
     page.ask_and_hear("all", "hello")
     assert [page.status(step) for step in ("one", "two", "three")] == ["succeeded"] * 3
-    busy = kernel.start(WAIT.format(name="go"))
+    busy = kernel.start("open('begun', 'w').close()\n" + WAIT.format(name="go"))
+    kernel.listen((tmp_path / "begun").exists)
     page.ask("run", how="force", step="two")
     page.ask_and_hear("detail", "step", step="two")  # it has heard of the run before, and does not start it
     assert not [m for m in page.messages if "said" in m]
@@ -185,6 +186,116 @@ def test_programs_that_run_notebooks_get_no_widget(kernel: Kernel) -> None:
     assert [comm["data"] for comm in kernel.comms] == [{"here": True}]
 
 
+def test_groups_fold_to_one_node_in_the_page_and_in_the_notebook(kernel: Kernel) -> None:
+    kernel.run("%%component one --group first\nx = 1").check()
+    kernel.run("%%component two --group first\ny = x + 1").check()
+    kernel.run("%%component three\nz = y + 1").check()
+    page = show(kernel, "%pipeline show")
+    assert set(page.ask_and_hear("all", "hello")["all"]["steps"]) == {"one", "two", "three"}
+    page.ask("fold", groups=["first"])
+    told = kernel.listen(lambda: page.told("steps").get("first/"))
+    assert told["text"].startswith("ran ")
+    assert told["members"] == ["one", "two"]
+    kernel.listen(lambda: 'data-mlpipe-step="first/"' in shown(kernel, page)["image/svg+xml"])
+    assert 'data-mlpipe-step="one"' not in shown(kernel, page)["image/svg+xml"]
+    page.ask("fold", groups=[])
+    kernel.listen(lambda: page.told("steps").get("first/") is None)
+    # To move a step to another group is no edit of it.
+    assert kernel.run("%%component one --group second\nx = 1").check().status_of_step == "reused"
+    kernel.listen(lambda: 'data-mlpipe-step="one"' in shown(kernel, page)["image/svg+xml"])
+
+
+def test_the_page_is_told_when_steps_ran_and_what_they_gave_before(kernel: Kernel) -> None:
+    kernel.run("import numpy as np").check()
+    kernel.run("%%component one\nx = np.arange(10)").check()
+    kernel.run("%%component two\ny = x.sum()").check()
+    kernel.run("%%component one\nx = np.arange(30)").check()
+    page = show(kernel, "%pipeline show")
+    told = page.ask_and_hear("all", "hello")["all"]
+    lane, queued, began, ended, is_critical, _ = told["bars"]["one"]
+    assert lane
+    assert queued <= began < ended
+    # It ran after two, which does not rest on what it gives now.
+    assert (is_critical, told["bars"]["two"][4]) == (True, False)
+    assert told["run"]["path"].startswith("one: ")
+    # Read from disk, that comes a little later.
+    was = kernel.listen(lambda: page.told("steps")["one"]["makes"][0][3])
+    assert was.startswith("was ")
+    assert page.told("flows")["0"][1].endswith(was)
+
+
+def test_runs_are_told_as_a_table_and_two_of_them_compared(kernel: Kernel) -> None:
+    kernel.run("import jupyter_mlpipe as mlpipe").check()
+    kernel.run("%%parameters\nrate = 0.5").check()
+    kernel.run("%%component one --no-run\nx = 1").check()
+    kernel.run("%%component two --no-run\nmlpipe.log_metric('auc', rate)\ny = x + rate").check()
+    for rate in ("0.5", "0.75"):
+        kernel.run(f"run = %pipeline run -p rate={rate}\nrun.wait()").check()
+    page = show(kernel, "%pipeline show")
+    page.ask_and_hear("all", "hello")
+    table = page.ask_and_hear("runs", "runs")["runs"]
+    assert (table["parameters"], table["metrics"]) == (["rate"], ["two.auc"])
+    now, before = table["rows"]
+    assert (now["metrics"], before["metrics"]) == ([["0.75", 0.75]], [["0.5", 0.5]])
+    assert [(row["ran"], row["reused"], row["status"]) for row in (now, before)] == [
+        (1, 1, "succeeded"),
+        (2, 0, "succeeded"),
+    ]
+    # Whichever is named first, the earlier one is.
+    compared = page.ask_and_hear("compared", "compare", runs=[now["id"], before["id"]])["compared"]
+    assert [run["id"] for run in compared["runs"]] == [before["id"], now["id"]]
+    assert compared["parameters"] == [["rate", "0.5", "0.75"]]
+    (differing,) = [step for step in compared["steps"] if step["differs"]]
+    assert differing["name"] == "two"
+    assert [reason["text"] for reason in differing["reasons"]] == ["parameter rate 0.5 -> 0.75"]
+    assert differing["metrics"] == [["auc", "0.5", "0.75"]]
+    assert compared["same"] == 1
+    assert ["data-mlpipe-status=" in picture for picture in compared["pictures"]] == [True, True]
+    assert [picture.count('class="edge"') for picture in compared["pictures"]] == [1, 1]
+    assert "No run begins with" in page.ask_and_hear("said", "compare", runs=["x", "y"])["said"]
+    assert page.ask_and_hear("said", "compare", runs=7)["said"]
+
+    listed = kernel.run("%pipeline runs").check()
+    head = listed.outputs[0]["data"]["text/plain"].splitlines()[1]
+    assert head.split()[-2:] == ["rate", "two.auc"]
+    assert [run["metrics"] for run in listed.facts["runs"]] == [{"two.auc": 0.75}, {"two.auc": 0.5}]
+
+
+def test_a_step_runs_alone_where_all_above_it_is_done_and_is_cancelled(
+    kernel: Kernel, tmp_path: Path
+) -> None:
+    kernel.run("%%component one --no-run\nx = 1").check()
+    kernel.run("%%component two --no-run\ny = x\n" + WAIT.format(name="never")).check()
+    page = show(kernel, "%pipeline show")
+    page.ask_and_hear("all", "hello")
+    said = page.ask_and_hear("said", "run", how="only", step="two")["said"]
+    assert said.startswith("Above 'two', one would have to run first")
+    page.ask("run", how="only", step="one")
+    page.wait_for("one", "succeeded")
+    assert page.ask_and_hear("said", "cancel", step="two")["said"] == "Nothing runs 'two'"
+    page.ask("run", how="only", step="two")
+    page.wait_for("two", "running")
+    page.ask("cancel", step="two")
+    page.wait_for("two", "cancelled")
+
+
+def test_a_panel_tells_metrics_and_use_against_what_was_asked_for(kernel: Kernel) -> None:
+    kernel.run("import jupyter_mlpipe as mlpipe").check()
+    for rate in (0.5, 0.25):
+        kernel.run(
+            "%%component fit --memory 8GB\n"
+            f"for n in range(3):\n    mlpipe.log_metric('loss', {rate} / (n + 1), step=n)"
+        ).check()
+    page = show(kernel, "%pipeline show")
+    detail = page.ask_and_hear("detail", "step", step="fit")["detail"]
+    assert detail["metrics"] == [["loss", "0.0833333", "before: 0.166667"]]
+    assert detail["curves"] == [["loss", [[0, 0.25], [1, 0.125], [2, 0.25 / 3]]]]
+    cpu, memory = detail["use"]
+    assert cpu[:2] == ["CPU", "1"]
+    assert memory[:2] == ["memory", "8.0 GB"]
+    assert memory[3].startswith("--memory ")
+
+
 def test_a_graph_of_the_pipeline_follows_edits_and_runs_what_is_stale(kernel: Kernel) -> None:
     kernel.run("k = 2", cell_id="k").check()
     kernel.run("%%component one\nx = k", cell_id="one").check()
@@ -194,7 +305,7 @@ def test_a_graph_of_the_pipeline_follows_edits_and_runs_what_is_stale(kernel: Ke
     kernel.run("k = 3", cell_id="k").check()
     kernel.listen(lambda: page.told("stale").get("count") == 2)
     assert page.told("stale")["text"].startswith("run 2 stale, about")
-    assert page.told("steps")["two"]["text"] == "ran, now stale"
+    assert page.told("steps")["two"]["text"] == "ran, may be stale"
     page.ask("run", how="stale")
     kernel.listen(lambda: page.told("stale").get("count") == 0)
     assert kernel.value("(x, y)") == (3, 4)

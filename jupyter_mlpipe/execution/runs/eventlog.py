@@ -199,9 +199,7 @@ def _apply_status(state: RunState, line: Mapping[str, Any], ago: float) -> None:
     )
     step.record = Record.from_json(line["record"]) if "record" in line else None
     step.error = unpack(line["error"]) if "error" in line else None
-    state.set_status(line["step"], line["status"], line.get("why", ""))
-    if line["status"] == "running" and step.started is not None:
-        step.started -= ago
+    state.set_status(line["step"], line["status"], line.get("why", ""), ago)
     if line.get("rescued"):
         with contextlib.suppress(KeyError):
             step.rescued = Rescued.from_json(line["rescued"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ from jupyter_mlpipe.store.texts import unpack_texts
 _MOST = 10_000
 _OF_THE_PROCESS = frozenset({"cpu_seconds"})
 _DIFF_LINES = 100
+_MOST_COLUMNS = 6  # of parameters, and of metrics, beside those that each run has
+_MOST_CHARS = 24
 
 
 def list_runs(store: Store, pipeline: str | None = None, limit: int = 20) -> list[RunEntry]:
@@ -59,28 +61,58 @@ def find_entry(store: Store, given: str) -> RunEntry:
 
 def tell_runs(runs: list[RunEntry]) -> Answer:
     """Return runs as a table."""
-    rows = []
-    for entry in runs:
-        facts = run_json(entry)
-        rows.append(
-            (
-                entry.id[:8],
-                time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.started_at)),
-                shorten(facts["targets"]),
-                entry.status,
-                "" if entry.seconds is None else describe_seconds(entry.seconds),
-                str(facts["ran"] or ""),
-                str(facts["reused"] or ""),
-            )
+    found = [run_json(entry) for entry in runs]
+    parameters, metrics = differing_parameters(found)[:_MOST_COLUMNS], metric_names(found)[:_MOST_COLUMNS]
+    rows = [
+        (
+            facts["id"][:8],
+            describe_time(facts["started_at"]),
+            shorten(facts["targets"]),
+            facts["status"],
+            "" if facts["seconds"] is None else describe_seconds(facts["seconds"]),
+            str(facts["ran"] or ""),
+            str(facts["reused"] or ""),
+            *(describe_value(facts["parameters"].get(name)) for name in parameters),
+            *(describe_value(facts["metrics"].get(name)) for name in metrics),
         )
+        for facts in found
+    ]
     head = f"runs: the latest {len(rows)}" if rows else "no runs yet"
-    columns = ("run", "began", "what", "status", "took", "ran", "reused")
-    return Answer(head, columns, tuple(rows), {"runs": [run_json(entry) for entry in runs]})
+    columns = ("run", "began", "what", "status", "took", "ran", "reused", *parameters, *metrics)
+    return Answer(head, columns, tuple(rows), {"runs": found})
+
+
+def differing_parameters(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of parameters that are not the same in all runs (of `run_json`) that have them."""
+    values: dict[str, set[str]] = {}
+    for run in runs:
+        for name, value in run["parameters"].items():
+            values.setdefault(name, set()).add(repr(value))
+    return [name for name, found in values.items() if len(found) > 1]
+
+
+def metric_names(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what the runs' steps have logged, as ``fit.auc``."""
+    return list(dict.fromkeys(name for run in runs for name in run["metrics"]))
+
+
+def describe_time(seconds: float) -> str:
+    """Return a time as people read it: ``2026-11-27 14:03:59``."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def describe_value(value: Any) -> str:
+    """Return a parameter or a metric as people read it; nothing for one that is not there."""
+    if value is None:
+        return ""
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= _MOST_CHARS else f"{text[: _MOST_CHARS - 1]}…"
 
 
 def run_json(entry: RunEntry) -> dict[str, Any]:
-    """Return a run as plain values."""
-    statuses = [step["status"] for step in entry.details.get("steps", {}).values()]
+    """Return a run as plain values; metrics by name, ``fit.auc``, whether their step ran or was reused."""
+    steps = entry.details.get("steps", {})
+    statuses = [step["status"] for step in steps.values()]
     return {
         "id": entry.id,
         "pipeline": entry.pipeline,
@@ -91,6 +123,11 @@ def run_json(entry: RunEntry) -> dict[str, Any]:
         "parameters": dict(entry.details.get("parameters", {})),
         "ran": sum(status in HAS_RUN for status in statuses),
         "reused": statuses.count("reused"),
+        "metrics": {
+            f"{name}.{metric}": value
+            for name, step in steps.items()
+            for metric, value in step.get("metrics", {}).items()
+        },
     }
 
 
@@ -184,7 +221,7 @@ def _rows(name: str, diff: StepDiff) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _number(value: Any) -> str:
-    return "–" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return describe_value(value) or "–"
 
 
 def _json(diff: StepDiff) -> dict[str, Any]:

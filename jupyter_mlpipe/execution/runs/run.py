@@ -146,6 +146,11 @@ class RunStep:
         return state.seconds
 
     @property
+    def reached(self) -> dict[str, float]:
+        """When it last came to each status that it has had, in seconds since 1970."""
+        return dict(self._state.reached)
+
+    @property
     def saved_seconds(self) -> float | None:
         """What reuse saved: the time that its record took."""
         state = self._state
@@ -171,6 +176,8 @@ class RunStep:
             error=describe_error(state.error) if state.error is not None else None,
             previews={name: artifact.preview for name, artifact in made.items()},
             sizes={name: artifact.size for name, artifact in made.items()},
+            reached=self.reached,
+            group=component.options.group,
             by_itself=state.by_itself and state.status in ("running", "succeeded", "failed"),
         )
 

@@ -701,6 +701,7 @@ class Runner:
                     "status": step.status,
                     "key": step.key,
                     "seconds": step.seconds,
+                    **({"reads": {n: s.step for n, s in read.items()}} if (read := step.task.inputs) else {}),
                     **({"metrics": numbers_to_json(found)} if (found := step.all_metrics()) else {}),
                     # Of the others it says nothing that a plan does not say again.
                     **(

@@ -41,6 +41,7 @@ class StepState:
         "metrics",
         "outputs",
         "progress",
+        "reached",
         "reasons",
         "record",
         "rescued",
@@ -68,6 +69,7 @@ class StepState:
         self.progress: tuple[float | None, str] | None = None
         self.metrics: dict[str, float] = {}
         self.started: float | None = None
+        self.reached: dict[str, float] = {}  # status -> when it last came to it, in seconds since 1970
         self.seconds: float | None = None
         self.worker: str | None = None
 
@@ -103,11 +105,18 @@ class RunState:
         self.jobs: deque[LocalJob] = deque()  # for the main thread
         self._listeners: list[Listener] = [listener] if listener else []
 
-    def set_status(self, step: str, status: StepStatus, why: str = "") -> None:
-        """Change a step's status, wake those who wait for it, tell the listeners."""
+    def set_status(self, step: str, status: StepStatus, why: str = "", ago: float = 0.0) -> None:
+        """Change a step's status, wake those who wait for it, tell the listeners.
+
+        Parameters
+        ----------
+        ago
+            How long it has been so already, in seconds.
+        """
         state = self.steps[step]
+        state.reached[status] = time.time() - ago
         if status == "running":
-            state.started = time.perf_counter()
+            state.started = time.perf_counter() - ago
             # A further attempt shows its own output only, as its record will.
             state.outputs = Shown()
             state.rescued = Rescued()

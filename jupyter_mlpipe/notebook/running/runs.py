@@ -180,10 +180,11 @@ class Runs:
             raise UsageError("This notebook has no detached run: %pipeline run --detach starts one.")
         return next((folder for folder in found if folder.is_live()), found[0])
 
-    def cancel(self) -> bool:
-        """Cancel what runs; tells whether anything did."""
+    def cancel(self, step: str | None = None) -> bool:
+        """Cancel what runs, or only the runs that have a step; tells whether anything did."""
         own = [self._by_itself] if self._by_itself is not None else []
         running = [run for run in (*self._live, *own, *self._attached) if run.status == "running"]
+        running = [run for run in running if step is None or step in run.steps]
         for run in running:
             run.cancel()
         return bool(running)

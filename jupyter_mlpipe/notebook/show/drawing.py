@@ -16,8 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.errors import CycleError, MLPipeError
 from jupyter_mlpipe.model import graph
+from jupyter_mlpipe.model.groups import groups_of
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reason, shorten
 from jupyter_mlpipe.notebook.show.look import FAINT, FAINT_STYLE, TEXT_STYLE, look_of
 from jupyter_mlpipe.notebook.show.words import plain, size_words, state_words
@@ -26,13 +27,18 @@ _STATE_SLOT = "_______%06d_______"
 _SIZE_SLOT = "............%06d............"
 SLOT = re.compile(r"[_.]{7,12}(\d{6})[_.]{7,12}")
 _GROUP = re.compile(r'<g id="(step|flow)(?:-|&#45;)(\d+)" class="(?:node|edge)">(.*?)</g>', re.DOTALL)
+_BOX = re.compile(r'<g id="group(?:-|&#45;)(\d+)" class="cluster">(.*?)</g>', re.DOTALL)
 _OUTLINE = re.compile(r'<(?:path|polygon)[^>]* (?:d|points)="([^"]*)"')
 _POINT = re.compile(r"(-?[\d.]+),(-?[\d.]+)")
 _TEXT = re.compile(r'<text[^>]* x="(-?[\d.]+)" y="(-?[\d.]+)"[^>]*>(.*?)</text>', re.DOTALL)
+_LONG = re.compile(r"(\.\d)\d+")  # numbers are laid out to a hundredth of a point
 _FONT = "Helvetica"  # its metrics are known to all layout programs
 _FONTS = "Helvetica,Arial,sans-serif"
 _STROKE = "#757575"
 _EDGE = "#9e9e9e"
+# Their spaces keep labels off their edges.
+_EDGES = f'<g xml:space="preserve" fill="{FAINT}" style="fill:{FAINT_STYLE};white-space:pre">'
+_NODES = f'<g text-anchor="middle" fill="#212121" style="fill:{TEXT_STYLE}">'
 _SCALE = 1.1  # pixels for a point: names at 13 px
 _LAYOUT_S = 60
 # Labels make dot slow where edges pass many ranks: 100 steps have taken it 20 seconds.
@@ -64,9 +70,18 @@ def _ranks_passed(snapshot: RunSnapshot, flows: Sequence[Flow]) -> int:
     for flow in flows:
         upstream[flow.target].append(flow.source)
     rank: dict[str, int] = {}
-    for name in graph.topological_order(upstream):
+    try:
+        order = graph.topological_order(upstream)
+    except CycleError:  # a folded group may read what a step gives that reads from it
+        return len(flows)
+    for name in order:
         rank[name] = max((rank[above] + 1 for above in upstream[name]), default=0)
     return sum(rank[flow.target] - rank[flow.source] for flow in flows)
+
+
+def _boxed(snapshot: RunSnapshot) -> list[str]:
+    """Return the groups that are drawn as a box around their steps."""
+    return [name for name, steps in groups_of(snapshot).items() if not steps[0].members]
 
 
 def pipeline_dot(snapshot: RunSnapshot) -> str:
@@ -107,19 +122,40 @@ def pipeline_dot(snapshot: RunSnapshot) -> str:
         },
     )
     numbers = {step.name: number for number, step in enumerate(snapshot.steps)}
+    boxes = {
+        group: Digraph(
+            f"cluster_{number}",
+            graph_attr={
+                "id": f"group-{number}",
+                "label": group,
+                "labeljust": "l",
+                "fontname": _FONT,
+                "fontsize": "11",
+                "style": "rounded",
+                "color": _EDGE,
+                "margin": "10",
+            },
+        )
+        for number, group in enumerate(_boxed(snapshot))
+    }
     for number, step in enumerate(snapshot.steps):
         lines = [
-            f"<B>{html.escape(plain(step.name, 40))}</B>",
+            f"<B>{html.escape(plain(step.group if step.members else step.name, 40))}</B>",
             f'<FONT POINT-SIZE="11">{_STATE_SLOT % number}</FONT>',
         ]
         others = shorten(
             [plain(name, 24) for name, source in step.reads.items() if source == "parameter"]
             + [plain(n, 24) for n, source in step.reads.items() if source not in (*numbers, "parameter")]
         )
+        if step.members:
+            others = f"{len(step.members)} step{'s' * (len(step.members) > 1)}"
         if others:
             lines.append(f'<FONT POINT-SIZE="10.5" COLOR="{FAINT}">{html.escape(others)}</FONT>')
         # Numbered, so that nothing that a step may be called means anything here.
-        dot.node(f"step {number}", label=f"<{'<BR/>'.join(lines)}>", id=f"step-{number}")
+        place = boxes[step.group] if step.group and not step.members else dot
+        place.node(f"step {number}", label=f"<{'<BR/>'.join(lines)}>", id=f"step-{number}")
+    for box in boxes.values():
+        dot.subgraph(box)
     for number, flow in enumerate(flows):
         names = escape(shorten([plain(name, 24) for name in flow.names]))
         # Flush left: a font wider than the layout's then grows away from the edge, not over it.
@@ -175,14 +211,25 @@ def paint(snapshot: RunSnapshot, svg: str) -> str:
     flows = flows_of(snapshot)
     steps = {step.name: step for step in snapshot.steps}
 
-    def fill(found: re.Match[str]) -> str:
+    nodes: dict[int, str] = {}
+    edges: list[str] = []
+
+    def take(found: re.Match[str]) -> str:
         number = int(found[2])
         if found[1] == "step":
-            return _paint_node(snapshot.steps[number], found[3])
-        return _paint_flow(number, flows[number], steps[flows[number].source], found[3])
+            nodes[number] = _paint_node(snapshot.steps[number], found[3])
+        else:
+            edges.append(_paint_flow(number, flows[number], steps[flows[number].source], found[3]))
+        return ""
 
+    boxed = _boxed(snapshot)
+    svg = _BOX.sub(lambda found: _paint_box(boxed[int(found[1])], found[2]), svg)
+    svg = _GROUP.sub(take, svg)
+    # What all edges share, and all nodes, is said once: large pictures are kept in notebooks, too.
     # Styles follow the front end's theme; where they are taken out, the attributes hold.
-    svg = _GROUP.sub(fill, svg)
+    end = svg.rindex("</g>")
+    in_order = [nodes[number] for number in sorted(nodes)]
+    svg = "".join((svg[:end].rstrip(), _EDGES, *edges, "</g>", _NODES, *in_order, "</g>", svg[end:]))
     svg = re.sub(r"<!--.*?-->\n?|<title>pipeline</title>\n?", "", svg, flags=re.DOTALL)
     svg = svg.replace(' id="graph0"', "", 1)  # a page may hold several
     size = ""
@@ -220,19 +267,39 @@ def describe_in_a_sentence(steps: Sequence[StepSnapshot], limit: int = 20) -> st
     return f"pipeline of {len(steps)} steps. {', '.join([*states, *more])}"
 
 
-def _paint_node(step: StepSnapshot, laid_out: str) -> str:
-    look = look_of(step.status, step.plan)
-    look = look.hollow if step.is_stale else look
-    attributes = f'data-mlpipe-step="{html.escape(plain(step.name))}"'
-    if step.status:
-        attributes += f' data-mlpipe-status="{step.status}"'
-    if step.plan:
-        attributes += f' data-mlpipe-plan="{step.plan}"'
+def _paint_box(group: str, laid_out: str) -> str:
+    name = html.escape(group)
+    xs, box = _box_of(laid_out)
+    labels = "".join(
+        f'<text x="{min(xs) + 10:.6g}" y="{y}" font-size="10">{name}</text>'
+        for _, y, _ in _TEXT.findall(laid_out)
+    )
+    return (
+        f'<g class="mlpipe-group" data-mlpipe-group="{name}" fill="{FAINT}" style="fill:{FAINT_STYLE}">'
+        f'<rect {box} rx="8" fill="none" stroke="{_EDGE}" style="fill:none"/>{labels}</g>'
+    )
+
+
+def _box_of(laid_out: str) -> tuple[list[float], str]:
+    """Return how far what is laid out goes to the left and right, and it as a rectangle."""
     outline = _OUTLINE.search(laid_out)
     corners = _POINT.findall(outline[1]) if outline else []
     xs, ys = [float(x) for x, _ in corners] or [0.0], [float(y) for _, y in corners] or [0.0]
     size = f'width="{max(xs) - min(xs):.6g}" height="{max(ys) - min(ys):.6g}"'
-    box = f'x="{min(xs):.6g}" y="{min(ys):.6g}" {size}'
+    return xs, f'x="{min(xs):.6g}" y="{min(ys):.6g}" {size}'
+
+
+def _paint_node(step: StepSnapshot, laid_out: str) -> str:
+    look = look_of(step.status, step.plan)
+    look = look.hollow if step.is_stale else look
+    attributes = f'data-mlpipe-step="{html.escape(plain(step.name))}"'
+    if step.members:
+        attributes += f' data-mlpipe-group="{html.escape(step.group)}"'
+    if step.status:
+        attributes += f' data-mlpipe-status="{step.status}"'
+    if step.plan:
+        attributes += f' data-mlpipe-plan="{step.plan}"'
+    xs, box = _box_of(laid_out)
     # Lines are laid out from their left; centred they stay so in a font of other widths.
     middle = f"{(min(xs) + max(xs)) / 2:.6g}"
     lines = [(y, text) for _, y, text in _TEXT.findall(laid_out)]
@@ -244,11 +311,18 @@ def _paint_node(step: StepSnapshot, laid_out: str) -> str:
         f'<text {kind} x="{middle}" y="{y}">{state if SLOT.fullmatch(text) else text}</text>'
         for kind, (y, text) in zip((*kinds, faint), lines, strict=False)
     ]
+    # A folded group looks like what it is: more than one.
+    behind = (
+        f'<rect class="mlpipe-behind" {box} rx="8" transform="translate(3 3)" fill="{look.fill}" '
+        f'stroke="{look.stroke}" style="{look.node_style}"/>'
+        if step.members
+        else ""
+    )
     title = html.escape("; ".join([plain(step.name), *(describe_reason(r) for r in step.reasons)]))
     return (
-        f'<g class="node" {attributes} text-anchor="middle" fill="#212121" style="fill:{TEXT_STYLE}">'
+        f'<g class="node" {attributes}>'
         f"<title>{title}</title>"
-        f'<rect class="mlpipe-box" {box} rx="8" fill="{look.fill}" stroke="{look.stroke}" '
+        f'{behind}<rect class="mlpipe-box" {box} rx="8" fill="{look.fill}" stroke="{look.stroke}" '
         f'style="{look.node_style}"/>{"".join(texts)}</g>'
     )
 
@@ -257,13 +331,11 @@ def _paint_flow(number: int, flow: Flow, source: StepSnapshot, laid_out: str) ->
     source_name, target = (html.escape(plain(name)) for name in (flow.source, flow.target))
     ends = f'data-mlpipe-flow="{number}" data-mlpipe-from="{source_name}" data-mlpipe-to="{target}"'
     size = html.escape(size_words(flow.names, source))
-    drawn = "".join(re.findall(r"<(?:path|polygon)[^>]*/>", laid_out))
+    drawn = _LONG.sub(r"\1", "".join(re.findall(r"<(?:path|polygon)[^>]*/>", laid_out)))
     texts = [
         f'<text class="mlpipe-size" font-size="8.5" x="{x}" y="{y}"> {size}</text>'
         if SLOT.fullmatch(text.strip())
         else f'<text font-size="10" x="{x}" y="{y}">{text}</text>'
         for x, y, text in _TEXT.findall(laid_out)
     ]
-    # Its spaces keep a label off its edge.
-    style = f'fill="{FAINT}" style="fill:{FAINT_STYLE};white-space:pre"'
-    return f'<g class="edge" {ends} xml:space="preserve" {style}>{drawn}{"".join(texts)}</g>'
+    return f'<g class="edge" {ends}>{drawn}{"".join(texts)}</g>'

@@ -2,32 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from jupyter_mlpipe.model.groups import fold
 from jupyter_mlpipe.model.resources import describe_bytes
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reasons
-from jupyter_mlpipe.notebook.show.drawing import flows_of
+from jupyter_mlpipe.model.timeline import Timeline, timeline_of
+from jupyter_mlpipe.notebook.show.drawing import Flow, flows_of
 from jupyter_mlpipe.notebook.show.look import look_of
 from jupyter_mlpipe.notebook.show.stale import stale_facts
-from jupyter_mlpipe.notebook.show.words import plain, run_words, size_words, state_words
+from jupyter_mlpipe.notebook.show.words import (
+    change_words,
+    count_steps,
+    path_words,
+    plain,
+    run_words,
+    size_words,
+    state_words,
+    wait_words,
+)
 
 State = dict[str, Any]
 _MAX_CHARS = 2000
+_MAX_FLOWING = 12  # outputs of one step that another one reads
 
 
-def graph_facts(snapshot: RunSnapshot) -> State:
-    """Return what the browser is told of a graph: the run, its steps by name, what flows between them."""
-    steps = {step.name: step for step in snapshot.steps}
+def graph_facts(snapshot: RunSnapshot, folded: Collection[str] = (), now: float | None = None) -> State:
+    """Return what the browser is told of a graph: the run, its steps by name, what flows between them.
+
+    Parameters
+    ----------
+    folded
+        Groups that the picture shows as one step each: these are told beside their steps.
+    now
+        In seconds since 1970.
+    """
+    drawn = fold(snapshot, folded)
+    known = {step.name: step for step in (*drawn.steps, *snapshot.steps)}
+    timeline = timeline_of(snapshot.steps, time.time() if now is None else now)
+    is_running = snapshot.status == "running"
+    stale = stale_facts(snapshot)
+    # What it takes stands on the button then.
+    is_stale = stale["count"] and not is_running
+    text = f"{count_steps(snapshot)}, {stale['count']} stale" if is_stale else run_words(snapshot)
     return {
-        "run": {"status": snapshot.status, "text": run_words(snapshot)},
-        "steps": {plain(step.name): step_facts(step) for step in snapshot.steps},
-        "flows": {
-            str(number): size_words(flow.names, steps[flow.source])
-            for number, flow in enumerate(flows_of(snapshot))
+        "run": {
+            "status": snapshot.status,
+            "text": text,
+            "seconds": round(timeline.seconds, 1 if is_running else 3),
+            "path": path_words(timeline),
         },
-        "stale": stale_facts(snapshot),
+        "steps": {plain(name): step_facts(step) for name, step in known.items()},
+        "flows": {
+            str(number): [size_words(flow.names, known[flow.source]), *_flow_facts(flow, known[flow.source])]
+            for number, flow in enumerate(flows_of(drawn))
+        },
+        "bars": {plain(name): _bar_facts(name, timeline) for name in timeline.bars},
+        "stale": stale,
     }
+
+
+def _bar_facts(name: str, timeline: Timeline) -> list[Any]:
+    bar = timeline.bars[name]
+    times = [None if at is None else round(at, 3) for at in (bar.queued, bar.began, bar.ended)]
+    return [bar.lane, *times, name in timeline.critical, wait_words(bar)]
+
+
+def _flow_facts(flow: Flow, source: StepSnapshot) -> list[str]:
+    """Return what is to be said of each output that flows, where one points at its edge."""
+    lines = []
+    for name in flow.names[:_MAX_FLOWING]:
+        parts = (plain(source.previews.get(name, ""), 40), _size(source, name), change_words(name, source))
+        about = ", ".join(part for part in parts if part)
+        lines.append(f"{plain(name, 40)}: {about}" if about else plain(name, 40))
+    return lines
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> State:
@@ -35,7 +85,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> State:
 
     What is gone is None.
     """
-    changed: State = {}
+    changed: State = {name: None for name in before if name not in after}
     for name, value in after.items():
         known = before.get(name)
         if isinstance(value, dict) and isinstance(known, dict):
@@ -43,7 +93,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> State:
                 changed[name] = inner
         elif name not in before or known != value:
             changed[name] = value
-    return changed | dict.fromkeys(before.keys() - after.keys())
+    return changed
 
 
 def step_facts(step: StepSnapshot) -> State:
@@ -60,8 +110,16 @@ def step_facts(step: StepSnapshot) -> State:
         "worker": step.worker,
         "progress": step.progress[0] if step.status == "running" and step.progress else None,
         "makes": [
-            [plain(name), plain(step.previews.get(name, ""), 60), _size(step, name)] for name in step.outputs
+            [
+                plain(name),
+                plain(step.previews.get(name, ""), 60),
+                _size(step, name),
+                change_words(name, step),
+            ]
+            for name in step.outputs
         ],
+        "group": step.group,
+        "members": [plain(name) for name in step.members],
     }
 
 

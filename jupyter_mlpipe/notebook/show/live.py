@@ -5,23 +5,29 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from jupyter_mlpipe.execution.runs.run import Run, RunStep
+from jupyter_mlpipe.model.groups import groups_of
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.show.graphfacts import State, changes, graph_facts
 from jupyter_mlpipe.notebook.show.link import Link
 from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.views import graph_bundle
 from jupyter_mlpipe.notebook.show.words import without_colours
+from jupyter_mlpipe.store.records import Record
+
+Was = Mapping[str, tuple[str, int]]
 
 _PAUSE_S = 0.1  # between messages
 _REDRAW_S = 0.25  # between pictures
 MAX_LOG = 40_000  # characters of what a step printed that are sent, the last ones
 # Between pictures where the browser is told of each change: they are for the saved notebook.
 _KEEP_S = 10.0
+_LOOK_S = 0.03
+_MANY = 60  # steps: groups are folded at first
 _SETTLE_S = 1.0  # when nothing runs: the next cell may soon
 
 
@@ -41,6 +47,8 @@ class LiveGraph:
         Gives a listener the pipeline as it stands, from then on, and returns what ends that.
     saved
         See `graph_bundle`.
+    before
+        Returns what is to be known of a step's outputs that were others the time before: `StepSnapshot.was`.
     """
 
     def __init__(
@@ -52,6 +60,7 @@ class LiveGraph:
         follows_all: bool = False,
         subscribe: Callable[[Callable[[RunSnapshot], None]], Callable[[], None]] | None = None,
         saved: bool = False,
+        before: Callable[[str, Record | None], Was] | None = None,
     ) -> None:
         self.id = uuid.uuid4().hex[:12]
         self.cell_id = cell_id
@@ -61,6 +70,10 @@ class LiveGraph:
         self._output = output
         self._link = None if saved else link
         self._saved = saved
+        self._before = before
+        self._folded: frozenset[str] = frozenset()
+        self._is_to_redraw = False
+        self._was: dict[tuple[str, float | None], Was] = {}
         self._display_id = f"mlpipe-graph-{self.id}"
         self._changed = threading.Event()
         self._ended = threading.Event()
@@ -95,7 +108,9 @@ class LiveGraph:
         self._is_due = bool(runs)
         snapshot = self._snapshot()
         self._names = frozenset(step.name for step in snapshot.steps)
-        self._told = graph_facts(snapshot)
+        groups = groups_of(snapshot)
+        self._folded = frozenset(groups) if len(snapshot.steps) > _MANY else frozenset()
+        self._told = graph_facts(snapshot, self._folded)
         if self._link is not None:
             # First: the page asks for it as soon as it is shown.
             self._link.add(self)
@@ -129,11 +144,14 @@ class LiveGraph:
             if self._unsubscribe is not None:
                 self._unsubscribe()
             return
+        if not snapshot.is_whole:
+            return  # it follows the runs itself
         with self._lock:
             self._base = snapshot
             self.runs = [run for run in self.runs if run.status == "running"]
-            self._names = frozenset(step.name for step in snapshot.steps)
-            self._is_due = True
+            names = frozenset(step.name for step in snapshot.steps)
+            self._is_due, self._is_to_redraw = True, self._is_to_redraw or names != self._names
+            self._names = names
         self._changed.set()
         self._start()
 
@@ -156,6 +174,14 @@ class LiveGraph:
         """
         with self._lock:
             self._watched, self._n_sent = step, n_sent
+
+    def fold(self, groups: Iterable[str]) -> None:
+        """Show these groups as one step each, and the steps of all others; the picture is drawn anew."""
+        with self._lock:
+            self._folded = frozenset(groups)
+            self._is_due = self._is_to_redraw = True
+        self._changed.set()
+        self._start()
 
     def find(self, step: str) -> RunStep | None:
         """Return a step of the runs that are shown, of the latest."""
@@ -183,12 +209,15 @@ class LiveGraph:
             with self._lock:
                 self._is_due = False
                 is_live = self._is_live
-            snapshot = self._snapshot()
+            snapshot = self._with_changes(self._snapshot())
             self._tell(snapshot)
             self._tell_log()
             pause = _KEEP_S if is_live else _SETTLE_S
             if not self._is_heard:
                 pause = _REDRAW_S if is_live else 0.0
+            if self._take_redraw():
+                drawn = {}  # is not what was told
+                pause = 0.0
             if self._told is not drawn and time.monotonic() - drawn_at >= pause:
                 self._output.update(self._draw(snapshot), display_id=self._display_id)
                 drawn, drawn_at = self._told, time.monotonic()
@@ -201,9 +230,14 @@ class LiveGraph:
             self._changed.wait(1.0 if is_live else _PAUSE_S)
             self._changed.clear()
 
+    def _take_redraw(self) -> bool:
+        with self._lock:
+            is_to_redraw, self._is_to_redraw = self._is_to_redraw, False
+            return is_to_redraw
+
     def _tell(self, snapshot: RunSnapshot) -> None:
         """Tell the browser what has changed."""
-        facts = graph_facts(snapshot)
+        facts = graph_facts(snapshot, self._folded)
         with self._lock:
             changed = changes(self._told, facts)
             if changed:
@@ -224,8 +258,26 @@ class LiveGraph:
     def _snapshot(self) -> RunSnapshot:
         return self.runs[-1].snapshot() if self._base is None else overlay(self._base, self.runs)
 
+    def _with_changes(self, snapshot: RunSnapshot) -> RunSnapshot:
+        """Say of outputs what they were before. It is read from disk: of many steps, of a few at a time."""
+        before = self._before
+        if before is None:
+            return snapshot
+        until = time.monotonic() + _LOOK_S
+        steps = []
+        for step in snapshot.steps:
+            made = (step.name, step.reached.get("succeeded"))
+            if step.status == "succeeded" and made not in self._was:
+                if time.monotonic() > until:
+                    self._is_due = True
+                else:
+                    shown = self.find(step.name)
+                    self._was[made] = before(step.name, shown.record if shown is not None else None)
+            steps.append(replace(step, was=self._was[made]) if self._was.get(made) else step)
+        return replace(snapshot, steps=tuple(steps))
+
     def _draw(self, snapshot: RunSnapshot) -> dict[str, Any]:
-        return graph_bundle(snapshot, saved=self._saved, graph=self.id)
+        return graph_bundle(snapshot, saved=self._saved, graph=self.id, folded=self._folded)
 
 
 def overlay(base: RunSnapshot, runs: Sequence[Run]) -> RunSnapshot:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from jupyter_mlpipe.model.groups import fold
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reasons, shorten
 from jupyter_mlpipe.notebook.show.drawing import describe_pipeline, pipeline_svg
@@ -18,7 +19,9 @@ from jupyter_mlpipe.store.accepted import Accepted
 Bundle = dict[str, Any]
 
 
-def graph_bundle(snapshot: RunSnapshot, *, saved: bool = False, graph: str = "") -> Bundle:
+def graph_bundle(
+    snapshot: RunSnapshot, *, saved: bool = False, graph: str = "", folded: Collection[str] = ()
+) -> Bundle:
     """Return the picture of a pipeline with the state of each step.
 
     Parameters
@@ -29,8 +32,10 @@ def graph_bundle(snapshot: RunSnapshot, *, saved: bool = False, graph: str = "")
         can be reached by style and by tests, which an image hides.
     graph
         By which the browser finds it, to make it live.
+    folded
+        Groups that the picture shows as one step each.
     """
-    svg = pipeline_svg(snapshot)
+    svg = pipeline_svg(fold(snapshot, folded))
     bundle: Bundle = {"text/plain": describe_pipeline(snapshot), "image/svg+xml": svg}
     if not saved:
         # Where drawings are taken out of HTML, the table below is left.
@@ -45,19 +50,22 @@ def graph_bundle(snapshot: RunSnapshot, *, saved: bool = False, graph: str = "")
     return {**bundle, MIME: {"kind": "graph", **snapshot.to_json()}}
 
 
-_MAX_TWICE = 50_000  # characters of a drawing that is kept twice in a notebook, for HTML and without
+_MAX_ROWS = 60  # of the table below a picture
+_MAX_TWICE = 30_000  # characters of a drawing that is kept twice in a notebook, for HTML and without
 
 
 def _steps_table(snapshot: RunSnapshot) -> str:
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             plain(step.name, 40),
             step.status or step.plan or "registered",
             _took(step),
             plain(describe_reasons(step.reasons)),
         )
-        for step in snapshot.steps
+        for step in snapshot.steps[:_MAX_ROWS]
     ]
+    if (n_more := len(snapshot.steps) - len(rows)) > 0:
+        rows.append((f"{n_more} more", "", "", ""))
     return _table(("step", "status", "took", "why"), rows, None)
 
 

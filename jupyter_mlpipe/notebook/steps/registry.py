@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import sys
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -204,6 +205,7 @@ class Registry:
         overrides: Mapping[str, Any] | None = None,
         *,
         strict: bool = True,
+        refused: dict[str, MLPipeError] | None = None,
     ) -> dict[str, StepTask]:
         """Return `targets` (all by default) and what is above them, ready to be planned and run.
 
@@ -211,6 +213,8 @@ class Registry:
         ----------
         strict
             Whether a name that nothing provides is refused before anything runs.
+        refused
+            Takes the errors of steps that cannot run as they are; these and those below are left out then.
 
         Raises
         ------
@@ -224,19 +228,44 @@ class Registry:
         while pending:
             name = pending.pop()
             if name not in tasks:
-                task = self.task(name, overrides, surroundings, planned=strict)
-                if strict and task.closure.unresolved:
-                    check_resolved(task.step.component, task.closure.unresolved, self.known_names)
-                if not task.options.here:
-                    check_sendable(task.step.component, task.closure)
+                try:
+                    task = self.task(name, overrides, surroundings, planned=strict)
+                    if strict and task.closure.unresolved:
+                        check_resolved(task.step.component, task.closure.unresolved, self.known_names)
+                    if not task.options.here:
+                        check_sendable(task.step.component, task.closure)
+                except MLPipeError as error:
+                    if refused is None:
+                        raise
+                    refused[name] = error
+                    continue
                 tasks[name] = task
                 pending.extend(task.step.upstream)
+        if refused:
+            for name in graph.descendants(self.upstream(), refused):
+                tasks.pop(name, None)
         order = graph.topological_order({n: tasks[n].step.upstream for n in self._order.sort(tasks)})
         contested = self._contested(tasks)
         return {
             name: replace(tasks[name], contested=contested[name]) if name in contested else tasks[name]
             for name in order
         }
+
+    @contextmanager
+    def observing(self) -> Iterator[None]:
+        """Choose nothing for good within the block: to look at the notebook must not change what it means."""
+        before = {
+            name: (placed, placed.component, dict(placed.choices), dict(placed.helpers), placed.upstream)
+            for name, placed in self.placed.items()
+        }
+        try:
+            yield
+        finally:
+            for name, (placed, component, choices, helpers, upstream) in before.items():
+                placed.component, placed.choices, placed.helpers = component, choices, helpers
+                if placed.upstream != upstream:
+                    placed.upstream = upstream
+                    self._order.note(name)
 
     def _contested(self, tasks: Mapping[str, StepTask]) -> dict[str, dict[str, str]]:
         """Return, by step, the inputs that a later step of the same run reads from the same source."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.errors import MLPipeError, describe_error
 from jupyter_mlpipe.execution.runs.plan import Plan
 from jupyter_mlpipe.execution.runs.run import Run, RunStep
 from jupyter_mlpipe.execution.runs.task import StepTask
-from jupyter_mlpipe.model.status import StepSnapshot, StepStatus
+from jupyter_mlpipe.model.status import Reason, StepSnapshot, StepStatus
 from jupyter_mlpipe.store.records import Record
 
 MADE = frozenset({"succeeded", "reused"})
@@ -79,6 +79,17 @@ class States:
         """Return the last state of each step, without a plan."""
         return tuple(replace(state, plan=None) for state in self._states.values())
 
+    def refused(self, errors: Mapping[str, MLPipeError], plan: Plan) -> list[StepSnapshot]:
+        """Return steps that a plan leaves out: those that cannot run as they are, and what is below them."""
+        why = {name: (Reason("unhashable", "", describe_error(error)),) for name, error in errors.items()}
+        return [
+            replace(state, plan="run", reasons=why[state.name])
+            if state.name in why
+            else replace(state, plan="undecided")
+            for state in self._states.values()
+            if state.name not in plan
+        ]
+
     def snapshot(self, tasks: Mapping[str, StepTask], plan: Plan | None) -> tuple[StepSnapshot, ...]:
         """Return the steps as people see them: the last state of each, or what the plan says."""
         steps = []
@@ -104,4 +115,9 @@ class States:
 
 def _registered(task: StepTask) -> StepSnapshot:
     component = task.step.component
-    return StepSnapshot(name=component.name, outputs=component.outputs, cell_id=component.cell_id)
+    return StepSnapshot(
+        name=component.name,
+        outputs=component.outputs,
+        cell_id=component.cell_id,
+        group=component.options.group,
+    )

@@ -6,7 +6,7 @@ import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 import { element } from '../dom';
 import { Panel } from '../panel';
-import { isPart, type RunHow, toDetail } from '../protocol';
+import { isPart, type StepHow, toDetail } from '../protocol';
 import type { CellFacts } from './facts';
 import { stepIcon } from './icons';
 import type { Log } from './kernel';
@@ -30,7 +30,12 @@ class StepPanel extends Widget {
     this.id = 'mlpipe-step';
     this.title.icon = stepIcon;
     this.title.caption = 'Step';
-    this.panel = new Panel({ close: () => this.close(), run: how => this.run(how) });
+    this.panel = new Panel({
+      close: () => this.close(),
+      run: how => this.run(how),
+      cancel: step => this.cancel(step),
+      say: text => (this.said.textContent = text)
+    });
     this.node.append(this.said, this.panel.node);
     this.node.addEventListener('keydown', event => {
       if (event.key === 'Escape') {
@@ -112,13 +117,17 @@ class StepPanel extends Widget {
     }
   }
 
+  private cancel(step: string): void {
+    this.pipeline?.ask({ do: 'cancel', step }).catch((error: Error) => (this.said.textContent = error.message));
+  }
+
   private log(_: unknown, { step, text }: Log): void {
     if (step === this.panel.step) {
       this.panel.append(text);
     }
   }
 
-  private async run(how: RunHow): Promise<void> {
+  private async run(how: StepHow): Promise<void> {
     const { pipeline, facts } = this;
     if (!pipeline || !facts) {
       return;
@@ -127,7 +136,7 @@ class StepPanel extends Widget {
     const waits = setTimeout(() => (this.said.textContent = 'Starts when the kernel is free'), 400);
     try {
       // Cells that were edited since run first.
-      const text = cell && how !== 'all' ? await run(pipeline, cell, how) : '';
+      const text = cell ? await run(pipeline, cell, how) : '';
       if (!cell) {
         await pipeline.ask({ do: 'run', how, step: facts.name });
       }

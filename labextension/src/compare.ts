@@ -1,0 +1,102 @@
+/** Two runs side by side: their graphs, and what differs between them and why. */
+
+import { button, element } from './dom';
+import { plainly } from './paint';
+import type { Compared, StepDiff } from './protocol';
+import { reason } from './panel';
+import { toDrawing } from './svg';
+
+export class Comparison {
+  readonly node = element('div', { class: 'mlp-compare', hidden: '', tabindex: '-1' });
+
+  constructor(private readonly leave: () => void) {}
+
+  close(): void {
+    this.node.hidden = true;
+    this.node.replaceChildren();
+  }
+
+  show(compared: Compared): void {
+    const [before, now] = compared.runs.map(({ text }) => text);
+    const heads = [before ?? '', now ?? ''];
+    const differing = compared.steps.filter(({ differs }) => differs);
+    const scroll = element('div', { class: 'mlp-scroll', tabindex: '0', role: 'group', 'aria-label': 'Differences' });
+    if (compared.pictures.length === 2) {
+      const pictures = compared.pictures.map((picture, at) => this.#picture(picture, heads[at] ?? '', compared.steps, at));
+      scroll.append(element('div', 'mlp-pair', ...pictures));
+    }
+    if (compared.parameters.length > 0) {
+      scroll.append(table('Parameters', ['parameter', ...heads], compared.parameters));
+    }
+    const title = differing.length > 0 ? 'Steps that differ' : 'No step differs';
+    scroll.append(element('h4', 'mlp-heading', title));
+    scroll.append(...differing.map(step => stepPart(step)));
+    if (compared.same > 0 && differing.length > 0) {
+      const others = compared.same === 1 ? 'One step is' : `${compared.same} steps are`;
+      scroll.append(element('p', 'mlp-faint', `${others} the same in both.`));
+    }
+    const back = button('‹ Runs', 'Back to the table of runs (Escape)', () => this.leave());
+    this.node.replaceChildren(element('div', 'mlp-tools', back, element('b', {}, 'Two runs compared')), scroll);
+    this.node.hidden = false;
+    this.node.focus({ preventScroll: true });
+  }
+
+  #picture(text: string, head: string, steps: StepDiff[], at: number): HTMLElement {
+    const figure = element('figure', 'mlp-picture', element('figcaption', {}, head));
+    const svg = toDrawing(text);
+    if (svg) {
+      svg.removeAttribute('width');
+      svg.removeAttribute('height');
+      svg.removeAttribute('style');
+      paint(svg, steps, at);
+      figure.append(element('div', 'mlp-drawn', svg as unknown as Node));
+    }
+    return figure;
+  }
+}
+
+function paint(svg: SVGSVGElement, steps: StepDiff[], at: number): void {
+  const known = new Map(steps.map(step => [step.name, step]));
+  for (const group of svg.querySelectorAll<SVGGElement>('g.node, g.edge')) {
+    plainly(group);
+    group.querySelector('title')?.remove();
+    const step = known.get(group.dataset.mlpipeStep ?? '');
+    if (step) {
+      const [colour, words] = step.states[at] ?? ['', ''];
+      group.style.setProperty('--mlp-c', colour);
+      const label = group.querySelector('.mlpipe-state');
+      if (label) {
+        label.textContent = words;
+      }
+      group.classList.toggle('mlp-differs', step.differs);
+      group.classList.toggle('mlp-absent', words === '' || !group.dataset.mlpipeStatus);
+    }
+  }
+}
+
+function stepPart({ name, states, reasons, metrics }: StepDiff): HTMLElement {
+  const [before, now] = states.map(([colour, words]) => {
+    const made = element('span', 'mlp-state', words);
+    made.style.setProperty('--mlp-c', colour);
+    return made;
+  });
+  const head = element('div', 'mlp-pairhead', element('b', {}, name), before ?? '', '→', now ?? '');
+  const made = element('section', { class: 'mlp-differing', 'aria-label': name, 'data-mlpipe-step': name }, head);
+  made.append(...reasons.map(reason));
+  for (const [metric = '', old = '', later = ''] of metrics) {
+    made.append(element('div', 'mlp-metric', `${metric} `, element('span', {}, `${old} → ${later}`)));
+  }
+  return made;
+}
+
+function table(title: string, heads: string[], rows: string[][]): HTMLElement {
+  const made = element('table', 'mlp-table mlp-grid', element('caption', 'mlp-heading', title));
+  made.append(element('thead', {}, element('tr', {}, ...heads.map(head => element('th', { scope: 'col' }, head)))));
+  const body = element('tbody', {});
+  for (const [name = '', ...values] of rows) {
+    const cells = values.map(value => element('td', {}, value));
+    body.append(element('tr', {}, element('th', { scope: 'row' }, name), ...cells));
+  }
+  made.append(body);
+  return made;
+}

@@ -1,0 +1,184 @@
+/** The runs of the notebook as a table that is sorted and filtered; two that are picked are compared. */
+
+import { lineChart, type Point } from './chart';
+import { button, element } from './dom';
+import type { Cell, RunRow, RunsTable } from './protocol';
+
+export interface RunsActions {
+  compare(runs: [string, string]): void;
+}
+
+interface Column {
+  title: string;
+  of(row: RunRow): Cell;
+  isNumber?: boolean;
+}
+
+const FIXED: Column[] = [
+  { title: 'began', of: row => [row.when, row.at] },
+  { title: 'what', of: row => [row.what, row.what] },
+  { title: 'status', of: row => [`${row.sign} ${row.status}`, row.status] },
+  { title: 'took', of: row => [row.took, row.seconds ?? -1], isNumber: true },
+  { title: 'ran', of: row => [row.ran > 0 ? String(row.ran) : '', row.ran], isNumber: true },
+  { title: 'reused', of: row => [row.reused > 0 ? String(row.reused) : '', row.reused], isNumber: true }
+];
+const MOST_CHARTS = 6;
+
+export class Runs {
+  readonly node = element('div', 'mlp-runs');
+  readonly #field = element('input', {
+    class: 'mlp-search',
+    type: 'search',
+    placeholder: 'Filter runs',
+    'aria-label': 'Filter runs by any of their words'
+  });
+  readonly #count = element('span', 'mlp-faint');
+  readonly #comparing: HTMLButtonElement;
+  readonly #charts = element('div', 'mlp-charts');
+  readonly #table = element('table', 'mlp-table mlp-grid');
+  #data: RunsTable | null = null;
+  #picked: string[] = [];
+  #sortedBy = 'began';
+  #isUp = false;
+
+  constructor(private readonly actions: RunsActions) {
+    this.#comparing = button('Compare', 'Compare the two runs that are picked', () => this.#compare());
+    const bar = element('div', 'mlp-tools', this.#field, this.#count, this.#comparing);
+    const scroll = element('div', { class: 'mlp-scroll', tabindex: '0', role: 'group', 'aria-label': 'Table of runs' });
+    scroll.append(this.#charts, this.#table);
+    this.node.append(bar, scroll);
+    this.#field.addEventListener('input', () => this.#draw());
+    this.#count.textContent = 'Asked the kernel …';
+    this.#mark();
+  }
+
+  show(table: RunsTable): void {
+    const ids = new Set(table.rows.map(({ id }) => id));
+    this.#picked = this.#picked.filter(id => ids.has(id));
+    this.#data = table;
+    this.#draw();
+  }
+
+  #compare(): void {
+    const [first, second] = this.#picked;
+    if (first !== undefined && second !== undefined) {
+      this.actions.compare([first, second]);
+    }
+  }
+
+  #columns({ parameters, metrics }: RunsTable): Column[] {
+    const missing: Cell = ['', ''];
+    return [
+      ...FIXED,
+      ...parameters.map((title, at) => ({ title, of: (row: RunRow) => row.parameters[at] ?? missing, isNumber: true })),
+      ...metrics.map((title, at) => ({ title, of: (row: RunRow) => row.metrics[at] ?? missing, isNumber: true }))
+    ];
+  }
+
+  #draw(): void {
+    const data = this.#data;
+    if (!data) {
+      return;
+    }
+    const columns = this.#columns(data);
+    const words = this.#field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const texts = (row: RunRow): string =>
+      columns.map(column => `${column.title}=${column.of(row)[0]} ${column.of(row)[0]}`).join(' ').toLowerCase();
+    const rows = data.rows.filter(row => words.every(word => texts(row).includes(word)));
+    const by = columns.find(({ title }) => title === this.#sortedBy) ?? columns[0];
+    const sorted = by ? [...rows].sort((one, other) => compare(by.of(one)[1], by.of(other)[1]) * (this.#isUp ? 1 : -1)) : rows;
+    const n = data.rows.length;
+    const all = n === 0 ? 'No runs yet' : `${n} run${n === 1 ? '' : 's'}`;
+    this.#count.textContent = rows.length < n ? `${rows.length} of ${all}` : all;
+    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.key : undefined;
+    this.#table.replaceChildren(this.#head(columns), element('tbody', {}, ...sorted.map(row => this.#row(row, columns))));
+    if (focused) {
+      [...this.#table.querySelectorAll<HTMLElement>('[data-key]')].find(({ dataset }) => dataset.key === focused)?.focus();
+    }
+    this.#plot(data, rows);
+    this.#mark();
+  }
+
+  #head(columns: Column[]): HTMLElement {
+    const row = element('tr', {}, element('td', {}, element('span', 'mlp-hidden', 'pick')));
+    for (const { title, isNumber } of columns) {
+      const isBy = title === this.#sortedBy;
+      const sign = isBy ? (this.#isUp ? ' ▴' : ' ▾') : '';
+      const press = element('button', { type: 'button', class: 'mlp-sort', 'data-key': `sort ${title}` }, title, sign);
+      press.addEventListener('click', () => {
+        this.#isUp = isBy ? !this.#isUp : false;
+        this.#sortedBy = title;
+        this.#draw();
+      });
+      const cell = element('th', { scope: 'col', class: isNumber ? 'mlp-number' : '' }, press);
+      cell.setAttribute('aria-sort', isBy ? (this.#isUp ? 'ascending' : 'descending') : 'none');
+      row.append(cell);
+    }
+    return element('thead', {}, row);
+  }
+
+  #row(row: RunRow, columns: Column[]): HTMLElement {
+    const pick = element('input', { type: 'checkbox', 'aria-label': `pick the run of ${row.when}`, 'data-key': row.id });
+    pick.checked = this.#picked.includes(row.id);
+    pick.addEventListener('change', () => this.#pick(row.id));
+    const made = element('tr', { 'data-run': row.id }, element('td', {}, pick));
+    columns.forEach((column, at) => {
+      const cell = element('td', column.isNumber ? 'mlp-number' : '', column.of(row)[0]);
+      if (at === 2) {
+        cell.classList.add('mlp-state');
+        cell.style.setProperty('--mlp-c', row.colour);
+      }
+      made.append(cell);
+    });
+    made.addEventListener('click', event => {
+      if (event.target !== pick) {
+        this.#pick(row.id);
+      }
+    });
+    return made;
+  }
+
+  /** Picks a run, or lets go of it; of two that are picked the earlier choice gives way to a third. */
+  #pick(id: string): void {
+    const isPicked = this.#picked.includes(id);
+    this.#picked = isPicked ? this.#picked.filter(other => other !== id) : [...this.#picked.slice(-1), id];
+    this.#mark();
+  }
+
+  #mark(): void {
+    for (const row of this.#table.querySelectorAll<HTMLElement>('[data-run]')) {
+      const isPicked = this.#picked.includes(row.dataset.run ?? '');
+      row.classList.toggle('mlp-picked', isPicked);
+      const box = row.querySelector('input');
+      if (box) {
+        box.checked = isPicked;
+      }
+    }
+    this.#comparing.disabled = this.#picked.length !== 2;
+  }
+
+  /** Draws what steps have logged, over the runs that are listed, in the order of time. */
+  #plot(data: RunsTable, rows: RunRow[]): void {
+    const inTime = [...rows].sort((one, other) => one.at - other.at);
+    const charts: HTMLElement[] = [];
+    data.metrics.forEach((title, metric) => {
+      const found = inTime.filter(row => typeof row.metrics[metric]?.[1] === 'number');
+      const points = found.map((row, x): Point => {
+        const [text, y] = row.metrics[metric] ?? ['', 0];
+        return { x, y: Number(y), label: `${text} · ${row.when}`, isHollow: row.ran === 0 };
+      });
+      if (points.length > 1 && charts.length < MOST_CHARTS) {
+        charts.push(lineChart(title, points, at => this.#pick(found[at]?.id ?? '')));
+      }
+    });
+    this.#charts.replaceChildren(...charts);
+  }
+}
+
+function compare(one: string | number, other: string | number): number {
+  if (typeof one === 'number' && typeof other === 'number') {
+    return one - other;
+  }
+  // What is not there comes last, whichever way.
+  return typeof one === typeof other ? String(one).localeCompare(String(other)) : typeof one === 'number' ? 1 : -1;
+}

@@ -1,0 +1,272 @@
+/** When each step waited and ran, by worker; what made the run as long as it was stands out. */
+
+import { element } from './dom';
+import { describe } from './paint';
+import type { Bar, GraphState, StepState } from './protocol';
+import { describeTime, roundSeconds } from './ticks';
+import { Tip } from './tip';
+
+const MOST_TICKS = 8;
+const TICK_MS = 200;
+const NO_TIME_S = 0.02;
+const LAST = '\uffff'; // what sorts behind all names
+
+interface Row {
+  node: HTMLElement;
+  wait: HTMLElement;
+  ran: HTMLElement;
+  text: HTMLElement;
+}
+
+interface Placed {
+  name: string;
+  lane: string;
+  bar: Bar | null;
+  state: StepState;
+}
+
+export class Timeline {
+  readonly node = element('div', { class: 'mlp-timeline', hidden: '' });
+  readonly #ticks = element('span', 'mlp-track');
+  readonly #axis = element('div', { class: 'mlp-axis', 'aria-hidden': 'true' }, element('span', {}), this.#ticks);
+  readonly #lanes = element('div', 'mlp-lanes');
+  readonly #scroll = element('div', 'mlp-scroll', this.#axis, this.#lanes);
+  readonly #path = element('div', 'mlp-path');
+  readonly #tip = new Tip();
+  readonly #rows = new Map<string, Row>();
+  #order: string | null = null;
+  #current = '';
+  #state: GraphState | null = null;
+  #toldAt = 0;
+  #ticking: ReturnType<typeof setInterval> | null = null;
+
+  constructor(private readonly open: (step: string) => void) {
+    const legend = element('div', 'mlp-legend mlp-faint');
+    for (const [kind, text] of [['ran', 'running'], ['wait', 'waiting for a worker'], ['point', 'reused']]) {
+      legend.append(element('span', {}, element('i', { class: `mlp-${kind}` }), text ?? ''));
+    }
+    this.node.append(this.#scroll, element('div', 'mlp-foot', this.#path, legend), this.#tip.node);
+    this.#scroll.addEventListener('scroll', () => this.#tip.hide());
+  }
+
+  dispose(): void {
+    this.#stop();
+  }
+
+  show(isShown: boolean): void {
+    this.node.hidden = !isShown;
+    this.#stop();
+    this.#draw();
+  }
+
+  paint(state: GraphState): void {
+    this.#state = state;
+    this.#toldAt = performance.now();
+    this.#draw();
+  }
+
+  /** Puts the focus on a step; tells whether it is there. */
+  go(step: string): boolean {
+    const row = this.#rows.get(step);
+    row?.node.focus();
+    return row !== undefined;
+  }
+
+  key(event: KeyboardEvent): boolean {
+    const rows = [...this.#lanes.querySelectorAll<HTMLElement>('.mlp-row')];
+    const at = rows.findIndex(row => row === event.target);
+    if (at < 0) {
+      return false;
+    }
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
+    if (to !== undefined) {
+      rows[Math.max(0, Math.min(rows.length - 1, to))]?.focus();
+    } else if (event.key === 'Enter' || event.key === ' ') {
+      this.open(this.#current);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  #draw(): void {
+    const state = this.#state;
+    if (!state || this.node.hidden) {
+      return;
+    }
+    const placed = place(state);
+    const order = placed.map(({ name, lane }) => `${lane}\n${name}`).join('\n\n');
+    if (order !== this.#order) {
+      this.#order = order;
+      this.#arrange(placed);
+    }
+    for (const step of placed) {
+      this.#paintRow(step);
+    }
+    this.#path.replaceChildren();
+    if (state.run.path) {
+      this.#path.append(element('b', {}, 'Critical path '), state.run.path);
+    }
+    this.#scale();
+    const isLive = placed.some(({ bar }) => bar !== null && bar.ended === null);
+    if (!isLive) {
+      this.#stop();
+    } else {
+      this.#ticking ??= setInterval(() => this.#scale(), TICK_MS);
+    }
+  }
+
+  #stop(): void {
+    if (this.#ticking !== null) {
+      clearInterval(this.#ticking);
+      this.#ticking = null;
+    }
+  }
+
+  /** Puts the rows in their order, under the names of their workers. */
+  #arrange(placed: Placed[]): void {
+    const focused = document.activeElement;
+    const nodes: Node[] = [];
+    let lane: string | null = null;
+    for (const step of placed) {
+      if (step.lane !== lane) {
+        lane = step.lane;
+        nodes.push(element('div', 'mlp-lane mlp-faint', lane));
+      }
+      nodes.push(this.#row(step.name).node);
+    }
+    this.#axis.hidden = nodes.length === 0;
+    if (nodes.length === 0) {
+      nodes.push(element('p', 'mlp-empty mlp-faint', 'Nothing has run yet'));
+    }
+    this.#lanes.replaceChildren(...nodes);
+    const names = new Set(placed.map(({ name }) => name));
+    for (const name of this.#rows.keys()) {
+      if (!names.has(name)) {
+        this.#rows.delete(name);
+      }
+    }
+    if (!names.has(this.#current)) {
+      this.#setCurrent(placed[0]?.name ?? '');
+    }
+    if (focused instanceof HTMLElement && this.#lanes.contains(focused)) {
+      focused.focus({ preventScroll: true });
+    }
+  }
+
+  #row(name: string): Row {
+    let row = this.#rows.get(name);
+    if (!row) {
+      const node = element('div', { class: 'mlp-row', role: 'button', tabindex: '-1' });
+      const [wait, ran] = [element('i', 'mlp-wait'), element('i', {})];
+      const text = element('span', 'mlp-row-text');
+      const title = element('span', { class: 'mlp-row-name', title: name }, name);
+      node.append(title, element('span', 'mlp-track', wait, ran), text);
+      node.dataset.mlpipeStep = name;
+      node.addEventListener('click', () => this.open(name));
+      node.addEventListener('focus', () => this.#setCurrent(name));
+      node.addEventListener('blur', () => this.#tip.hide());
+      node.addEventListener('pointerenter', () => this.#point(name));
+      node.addEventListener('pointerleave', () => this.#tip.hide());
+      row = { node, wait, ran, text };
+      this.#rows.set(name, row);
+    }
+    return row;
+  }
+
+  #paintRow({ name, bar, state }: Placed): void {
+    const { node, wait, ran, text } = this.#row(name);
+    node.dataset.mlpipeStatus = state.status ?? '';
+    node.style.setProperty('--mlp-c', state.colour);
+    node.classList.toggle('mlp-critical', bar?.isCritical === true);
+    const label = `${state.sign} ${state.text}`;
+    if (text.textContent !== label) {
+      text.textContent = label;
+    }
+    const critical = bar?.isCritical ? 'on the critical path' : '';
+    node.setAttribute('aria-label', [describe(name, state), bar?.text, critical].filter(Boolean).join('. '));
+    span(wait, bar?.queued ?? null, bar?.began ?? bar?.ended ?? null, bar !== null);
+    ran.className = bar?.began === null ? 'mlp-point' : 'mlp-ran';
+    span(ran, bar?.began ?? bar?.ended ?? null, bar?.ended ?? null, bar !== null);
+  }
+
+  /** Moves what goes on along, and the axis with it: nothing else is touched. */
+  #scale(): void {
+    const seconds = this.#state?.run.seconds ?? 0;
+    const now = this.#ticking === null ? seconds : seconds + (performance.now() - this.#toldAt) / 1000;
+    const step = roundSeconds(Math.max(now, 0.001), MOST_TICKS);
+    // By whole steps while it goes on, so that bars do not shrink all the time.
+    const total = this.#ticking === null ? Math.max(now, 0.001) : Math.ceil(now / step) * step;
+    this.#scroll.style.setProperty('--mlp-now', String(now));
+    this.#scroll.style.setProperty('--mlp-total', String(total));
+    const labels: string[] = [];
+    // Where all was reused there is no time to speak of.
+    for (let at = 0; total > NO_TIME_S && at <= total * 0.97; at += step) {
+      labels.push(`${at / total} ${describeTime(at, step)}`);
+    }
+    if (this.#ticks.dataset.labels !== labels.join()) {
+      this.#ticks.dataset.labels = labels.join();
+      this.#ticks.replaceChildren(
+        ...labels.map(label => {
+          const [share = '0', ...words] = label.split(' ');
+          const tick = element('span', {}, words.join(' '));
+          tick.style.left = `${100 * Number(share)}%`;
+          return tick;
+        })
+      );
+    }
+  }
+
+  #setCurrent(name: string): void {
+    this.#rows.get(this.#current)?.node.setAttribute('tabindex', '-1');
+    this.#current = name;
+    this.#rows.get(name)?.node.setAttribute('tabindex', '0');
+    if (document.activeElement === this.#rows.get(name)?.node) {
+      this.#point(name);
+    }
+  }
+
+  #point(name: string): void {
+    const row = this.#rows.get(name);
+    const state = this.#state?.steps[name];
+    if (!row || !state) {
+      return;
+    }
+    const bar = this.#state?.bars[name];
+    const around = this.node.getBoundingClientRect();
+    const track = row.ran.parentElement?.getBoundingClientRect() ?? around;
+    const { top, bottom } = row.node.getBoundingClientRect();
+    const place = {
+      left: track.left - around.left,
+      right: track.left - around.left,
+      top: top - around.top,
+      bottom: bottom - around.top + 4,
+      width: around.width,
+      height: around.height
+    };
+    const more = [bar?.text ?? '', bar?.isCritical ? 'on the critical path' : ''].filter(Boolean);
+    this.#tip.showStep(name, state, { ...place, right: place.width, left: place.left }, more);
+  }
+}
+
+function span(node: HTMLElement, from: number | null, to: number | null, isShown: boolean): void {
+  node.hidden = !isShown || from === null;
+  node.style.setProperty('--from', String(from ?? 0));
+  node.style.setProperty('--to', to === null ? 'var(--mlp-now)' : String(to));
+}
+
+/** Returns the steps in the order of their rows: by worker, and there by time; then what did not run. */
+function place(state: GraphState): Placed[] {
+  const placed: (Placed & { by: [string, number] })[] = [];
+  for (const [name, step] of Object.entries(state.steps)) {
+    const bar = state.bars[name] ?? null;
+    if (step.members.length > 0 || (bar === null && !(state.run.status === 'running' && step.status === 'waiting'))) {
+      continue;
+    }
+    const ran = bar !== null && bar.began !== null;
+    const lane = ran ? bar.lane || 'in the notebook' : bar !== null && bar.ended !== null ? 'reused' : 'waiting';
+    const by = ran ? lane : `${LAST}${lane}`;
+    placed.push({ name, lane, bar, state: step, by: [by, bar?.began ?? bar?.ended ?? 0] });
+  }
+  return placed.sort(({ by: [lane, at] }, { by: [other, then] }) => lane.localeCompare(other, undefined, { numeric: true }) || at - then);
+}

@@ -1,0 +1,159 @@
+import { beforeEach, expect, test, vi } from 'vitest';
+import { lineChart } from '../src/chart';
+import { Comparison } from '../src/compare';
+import { parse, type Cell, type Compared, type RunRow } from '../src/protocol';
+import { Runs } from '../src/runs';
+import { toDrawing } from '../src/svg';
+
+const EVIL = '<img src=x onerror="window.hit=1"></script><script>window.hit=1</script>';
+let compared: [string, string][];
+let runs: Runs;
+
+function row(id: string, at: number, seconds: number, rate: Cell, auc: Cell): RunRow {
+  const [when, status] = [`day ${at}`, seconds > 5 ? 'failed' : 'succeeded'];
+  const look = { sign: '✓', colour: '#000', took: `${seconds} s`, what: 'fit', ran: 1, reused: 0 };
+  return { id, at, when, status, seconds, ...look, parameters: [rate], metrics: [auc] };
+}
+
+const TABLE = {
+  parameters: ['rate'],
+  metrics: ['fit.auc'],
+  rows: [
+    row('c', 3, 1, ['0.3', 0.3], ['0.9', 0.9]),
+    row('b', 2, 9, ['0.2', 0.2], ['', '']),
+    row('a', 1, 2, ['0.1', 0.1], ['0.7', 0.7])
+  ]
+};
+const ids = () => [...runs.node.querySelectorAll<HTMLElement>('[data-run]')].map(found => found.dataset.run);
+const boxes = () => [...runs.node.querySelectorAll<HTMLInputElement>('[type=checkbox]')];
+const button = (text: string, node: Element = runs.node) =>
+  [...node.querySelectorAll('button')].find(({ textContent }) => textContent?.startsWith(text))!;
+
+beforeEach(() => {
+  compared = [];
+  runs = new Runs({ compare: pair => compared.push(pair) });
+  document.body.replaceChildren(runs.node);
+  runs.show(TABLE);
+});
+
+test('runs are sorted by any column, what has no value last or first', () => {
+  expect(ids()).toEqual(['c', 'b', 'a']);
+  button('took').click();
+  expect(ids()).toEqual(['b', 'a', 'c']);
+  button('took').click();
+  expect(ids()).toEqual(['c', 'a', 'b']);
+  expect(button('took').closest('th')?.getAttribute('aria-sort')).toBe('ascending');
+  button('fit.auc').click();
+  expect(ids()).toEqual(['c', 'a', 'b']);
+});
+
+test('runs are filtered by their words, and the charts with them', () => {
+  const field = runs.node.querySelector<HTMLInputElement>('[type=search]')!;
+  expect(runs.node.querySelectorAll('.mlp-chart .mlp-dot')).toHaveLength(2);
+  field.value = 'rate=0.1';
+  field.dispatchEvent(new Event('input'));
+  expect(ids()).toEqual(['a']);
+  expect(runs.node.textContent).toContain('1 of 3 runs');
+  expect(runs.node.querySelector('.mlp-chart')).toBeNull();
+});
+
+test('two runs are picked to be compared, a third takes the place of the first', () => {
+  expect(button('Compare').disabled).toBe(true);
+  for (const box of boxes()) {
+    box.click();
+  }
+  expect(boxes().map(({ checked }) => checked)).toEqual([false, true, true]);
+  runs.show(TABLE);
+  expect(boxes().map(({ checked }) => checked)).toEqual([false, true, true]);
+  button('Compare').click();
+  expect(compared).toEqual([['b', 'a']]);
+});
+
+test('a chart is gone through by keys, and says what it shows', () => {
+  const press = vi.fn();
+  const points = [0.5, 0.25, 0.75].map((y, x) => ({ x, y, label: `${y} at ${x}` }));
+  const chart = lineChart('loss', points, press);
+  document.body.append(chart);
+  const key = (name: string) => chart.dispatchEvent(new KeyboardEvent('keydown', { key: name }));
+  expect(chart.getAttribute('aria-label')).toMatch(/^loss: 3 values from 0.25 to 0.75/);
+  key('ArrowLeft');
+  expect(chart.querySelector('.mlp-value')?.textContent).toBe('0.25 at 1');
+  key('Home');
+  key('Enter');
+  expect(press).toHaveBeenCalledWith(0);
+  chart.dispatchEvent(new FocusEvent('blur'));
+  expect(chart.querySelector('.mlp-value')?.textContent).toBe('0.75 at 2');
+});
+
+test('values that are all the same, or one, are drawn as well', () => {
+  for (const ys of [[1, 1], [0, 0], [5], [1e-9, 2e9]]) {
+    const chart = lineChart('x', ys.map((y, x) => ({ x, y, label: '' })));
+    expect(chart.querySelector('polyline')?.getAttribute('points')).not.toMatch(/NaN|Infinity/);
+  }
+});
+
+const SVG =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" onload="window.hit=1"><g class="node" ' +
+  'data-mlpipe-step="fit" data-mlpipe-status="succeeded" onclick="window.hit=1"><rect class="mlpipe-box"/>' +
+  '<text class="mlpipe-state">x</text><script>window.hit=1</script><foreignObject/></g></svg>';
+
+function difference(text: string): Compared {
+  return {
+    runs: [{ id: 'a', text: 'before' }, { id: 'b', text: 'now' }],
+    pictures: [SVG, SVG],
+    parameters: [[text, '1', '2']],
+    steps: [
+      {
+        name: 'fit',
+        states: [['#000', '✓ ran 2 s'], ['#000', '✓ ran 3 s']],
+        reasons: [{ text, diff: '-x = 1\n+x = 2' }],
+        metrics: [['auc', '0.7', '0.9']],
+        differs: true
+      },
+      { name: 'load', states: [['', 'reused'], ['', 'reused']], reasons: [], metrics: [], differs: false }
+    ],
+    same: 1
+  };
+}
+
+test('two runs stand side by side, with what differs and why', () => {
+  const leave = vi.fn();
+  const comparison = new Comparison(leave);
+  document.body.append(comparison.node);
+  comparison.show(difference('helper clean changed'));
+  expect(comparison.node.hidden).toBe(false);
+  const labels = [...comparison.node.querySelectorAll('.mlpipe-state')].map(({ textContent }) => textContent);
+  expect(labels).toEqual(['✓ ran 2 s', '✓ ran 3 s']);
+  expect(comparison.node.querySelectorAll('.mlp-differs')).toHaveLength(2);
+  const shown = ['helper clean changed', '+x = 2', 'auc 0.7 → 0.9', 'One step is the same in both.'];
+  expect(shown.filter(text => !comparison.node.textContent?.includes(text))).toEqual([]);
+  button('‹ Runs', comparison.node).click();
+  expect(leave).toHaveBeenCalled();
+});
+
+test('a drawing is made anew of what drawings have, whatever else is in it', () => {
+  const drawn = toDrawing(SVG)!;
+  expect(drawn.querySelector('script, foreignObject')).toBeNull();
+  expect(drawn.getAttribute('onload') ?? drawn.querySelector('g')!.getAttribute('onclick')).toBeNull();
+  expect(drawn.querySelector('g')!.getAttribute('data-mlpipe-step')).toBe('fit');
+  expect(toDrawing('<p>no drawing</p>')).toBeNull();
+  expect(toDrawing(EVIL)).toBeNull();
+});
+
+test('whatever a run or a parameter is called is text', () => {
+  runs.show({ parameters: [EVIL], metrics: [EVIL], rows: [{ ...TABLE.rows[0]!, what: EVIL, when: EVIL, id: EVIL }] });
+  const comparison = new Comparison(() => {});
+  document.body.append(comparison.node);
+  comparison.show(difference(EVIL));
+  expect(document.body.querySelectorAll('img, script')).toHaveLength(0);
+  expect((window as unknown as { hit?: number }).hit).toBeUndefined();
+});
+
+test('tables and comparisons of another version do no harm', () => {
+  expect(parse({ graph: 'g', runs: { rows: [1, { metrics: [2, ['x']] }] } })).toMatchObject({
+    table: { parameters: [], rows: [{ id: '', seconds: null, metrics: [['', ''], ['x', '']] }] }
+  });
+  expect(parse({ graph: 'g', compared: { runs: [1], steps: ['x', { states: [3] }] } })).toMatchObject({
+    compared: { runs: [], pictures: [], steps: [{ name: '', states: [['', '']], differs: false }] }
+  });
+});
