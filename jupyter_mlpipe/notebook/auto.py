@@ -66,7 +66,7 @@ class Auto:
                 f"%pipeline auto takes one of {', '.join(LEVELS)}, but found '{level}'."
                 f"{close_matches(level, LEVELS)}"
             )
-        if level == "on" and io_loop(self._session.shell) is None:
+        if level == "on" and getattr(self._session.shell, "kernel", None) is None:
             raise UsageError("Steps run by themselves in a Jupyter kernel only: between two cells.")
         if budget is not None:
             try:
@@ -78,8 +78,8 @@ class Auto:
         self._spent_s = 0.0
         if self.level != "on":
             self._drop()
-        self._session.marks.acts = self._act if self.level == "on" else None
-        self._session.marks.request()
+        self._by_hand = [run for run in self._session.runs.live if run.status == "running"]
+        self._session.marks.act(self._act if self.level == "on" else None)
 
     def close(self) -> None:
         """Run nothing any more."""
@@ -191,7 +191,8 @@ class Auto:
         self._is_dropped = False
         self.problem = ""
         try:
-            self._run = session.launch_by_itself(steps)
+            with session.shell.builtin_trap:
+                self._run = session.launch_by_itself(steps)
         except MLPipeError as error:
             self.problem = str(error)
             return

@@ -11,13 +11,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jupyter_mlpipe.execution.runs.plan import Plan
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.model.status import ENDED, RunSnapshot, StepSnapshot
 from jupyter_mlpipe.model.timeline import as_first_found
 from jupyter_mlpipe.notebook.steps.states import MADE
+
+if TYPE_CHECKING:
+    from jupyter_mlpipe.notebook.session import Session
 
 Listener = Callable[[RunSnapshot], None]
 """Gets the pipeline as it stands, in any thread; what it raises is logged."""
@@ -46,33 +49,23 @@ class _Followed(NamedTuple):
 class Marks:
     """Tells listeners how the pipeline stands: after each cell, and as runs go on.
 
-    Parameters
-    ----------
-    look
-        Makes a plan; called in the main thread, between cells, and only while somebody listens.
-    knows
-        Tells whether a step is still there; called in any thread.
-
     Attributes
     ----------
-    acts
-        What is done about each plan, in the main thread; while there is something, plans are made.
     seconds
         What the last plan took.
     n_cells
         How many cells have ended.
     """
 
-    def __init__(self, shell: Any, look: Callable[[], Look], knows: Callable[[str], bool]) -> None:
-        self._shell = shell
-        self._look = look
-        self._knows = knows
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._shell = session.shell
         self._lock = threading.Lock()
         self._listeners: dict[int, Listener] = {}
         self._n_listeners = 0
         self._told: dict[int, RunSnapshot] = {}
-        self._failed: set[int] = set()
-        self.acts: Callable[[Look], None] | None = None
+        self._failed: set[int] = set()  # listeners of which that was said; 0 for the plan
+        self._acts: Callable[[Look], None] | None = None
         self._changed = threading.Event()
         self._thread: threading.Thread | None = None
         self._found: Look | None = None
@@ -91,10 +84,13 @@ class Marks:
         with self._lock:
             self._n_listeners += 1
             number = self._n_listeners
+            was_wanted = self.is_wanted
             self._listeners[number] = listener
             if self._thread is None:
                 self._thread = threading.Thread(target=self._tell, name="mlpipe-marks", daemon=True)
                 self._thread.start()
+        if not was_wanted:
+            self._follow_live()
         self._changed.set()
         self.request()
 
@@ -102,12 +98,13 @@ class Marks:
             with self._lock:
                 self._listeners.pop(number, None)
                 self._told.pop(number, None)
+                self._forget_if_unwanted()
             self._changed.set()
 
         return unsubscribe
 
     def latest(self) -> RunSnapshot | None:
-        """Return the pipeline as it stands; None where nobody has listened so far."""
+        """Return the pipeline as it stands; None as long as nobody has listened, and nothing runs."""
         with self._lock:
             found, n_looks = self._found, self._n_looks
             # One that is dropped before it is bound has done nothing to the notebook.
@@ -115,23 +112,42 @@ class Marks:
         if found is None and not runs:
             return None
         plan = found.plan.decided if found is not None and found.plan is not None else {}
-        steps = {step.name: step for step in found.snapshot.steps} if found is not None else {}
+        known = found.snapshot.steps if found is not None else self._session.states.known()
+        steps = {step.name: step for step in known}
         for followed in runs:
             run = followed.run
             for name in run.steps if followed.is_bound else run.targets:
-                if self._knows(name):
+                if name in self._session.registry:
                     made = run.steps[name]
-                    known = plan[name].work if followed.n_looks < n_looks and name in plan else made.work
+                    work = plan[name].work if followed.n_looks < n_looks and name in plan else made.work
                     state = made.snapshot()
                     if not followed.is_bound and state.status in ENDED:
                         state = replace(state, status="waiting")  # for the others, to be bound with them
                     state = as_first_found(steps.get(name), state, run.targets)
-                    steps[name] = _after(steps.get(name), state, is_as_planned=made.work == known)
+                    steps[name] = _after(steps.get(name), state, is_as_planned=made.work == work)
         last = next((f.run for f in reversed(runs) if f.run.status == "running"), None)
         last = last or (runs[-1].run if runs else None)
         if last is None:
             return found.snapshot if found is not None else None
         return RunSnapshot(tuple(steps.values()), last.status, last.seconds, is_whole=found is not None)
+
+    def act(self, act: Callable[[Look], None] | None) -> None:
+        """Do something about each plan, in the main thread, whoever listens; nothing for None."""
+        was_wanted = self.is_wanted
+        with self._lock:
+            self._acts = act
+            self._forget_if_unwanted()
+        if act is not None and not was_wanted:
+            self._follow_live()
+        self.request()
+
+    def _follow_live(self) -> None:
+        for run in self._session.runs.live:
+            self.follow(run)
+
+    def _forget_if_unwanted(self) -> None:
+        if not self.is_wanted:
+            self._found, self._runs = None, []
 
     # -- what happens in the notebook ------------------------------------------------------------
 
@@ -149,6 +165,8 @@ class Marks:
 
     def follow(self, run: Run, *, is_bound: bool = True) -> None:
         """Note that a run was started whose results are the notebook's, or will be once they are bound."""
+        if not self.is_wanted:
+            return
         with self._lock:
             self._runs.append(_Followed(run, self._n_looks, is_bound))
         run.subscribe(self._hear)
@@ -168,21 +186,26 @@ class Marks:
         began = time.perf_counter()
         # Before: what they made is taken over by the look.
         ended = {f.run.id for f in self._runs if f.run.status != "running"}
-        with self._shell.builtin_trap:  # as in a cell: libraries call `get_ipython` to see where they are
-            found = self._look()
-        self.seconds = time.perf_counter() - began
-        with self._lock:
-            self._found = found
-            self._n_looks += 1
-            self._runs = [f for f in self._runs if f.run.id not in ended]
-        if self.acts is not None:
-            self.acts(found)
+        try:
+            with self._shell.builtin_trap:  # as in a cell: libraries call `get_ipython` to see where they are
+                found = self._session.look_for_marks()
+                self.seconds = time.perf_counter() - began
+                with self._lock:
+                    self._found = found
+                    self._n_looks += 1
+                    self._runs = [f for f in self._runs if f.run.id not in ended]
+                if self._acts is not None:
+                    self._acts(found)
+        except Exception:
+            if 0 not in self._failed:  # nobody has asked for it: it is not to be read after each cell
+                self._failed.add(0)
+                _log.exception("The notebook's steps could not be looked at")
         self._changed.set()
 
     @property
     def is_wanted(self) -> bool:
         """Whether anybody wants to know."""
-        return bool(self._listeners) or self.acts is not None
+        return bool(self._listeners) or self._acts is not None
 
     @property
     def is_busy(self) -> bool:
@@ -192,8 +215,8 @@ class Marks:
     def close(self) -> None:
         """Tell nobody any more."""
         self._stop_timer()
-        self.acts = None
         with self._lock:
+            self._acts = None
             self._listeners.clear()
         self._changed.set()
 

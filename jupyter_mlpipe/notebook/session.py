@@ -116,7 +116,7 @@ class Session:
 
         self.runs = Runs(self.backend, self.headless, self.name, lambda: str(shell.InteractiveTB.mode))
         self.states = States()
-        self.marks = Marks(shell, self._look, lambda name: name in self.registry)
+        self.marks = Marks(self)
         self.runs.on_take_up = self.marks.follow
         self.auto = Auto(self)
         self.runs.on_launch = self.auto.note_launch
@@ -154,7 +154,8 @@ class Session:
             run_on_read=self._run_on_read,
             run_again=self.background.run_again,
         )
-        self.auto.use(self.config.auto, self.config.auto_budget)
+        # A terminal has no time between its cells: what the configuration says is for kernels.
+        self.auto.use(self.config.auto if hasattr(shell, "kernel") else "mark", self.config.auto_budget)
         self.config.observe(lambda change: self.auto.use(level=change["new"]), "auto")
         self.config.observe(lambda change: self.auto.use(budget=change["new"]), "auto_budget")
 
@@ -248,6 +249,35 @@ class Session:
             environments=self.backend.runner.environments,
         )
 
+    def look_for_marks(self) -> Look:
+        """Say how the notebook stands, for its marks."""
+        if self.auto.level == "off":
+            self.collect()
+            return Look(self._standing(self.states.known()), None)
+        return self.look()
+
+    def look(self) -> Look:
+        """Say how the notebook stands: what may not be reused counts as its cell left it."""
+        self.collect()
+        refused: dict[str, MLPipeError] = {}
+        try:
+            plan = self._plan(self._as_made(everything=True, refused=refused))
+        except MLPipeError:
+            # What cannot be planned says so when its cell is run.
+            return Look(self._standing(self.states.known()), None)
+        steps = [self._unless_failed(step, plan) for step in self.states.snapshot(plan.tasks, plan)]
+        if refused:
+            steps += self.states.refused(refused, plan)
+        return Look(self._standing(tuple(steps)), plan)
+
+    def _unless_failed(self, step: StepSnapshot, plan: Plan) -> StepSnapshot:
+        """Return a step without its plan where it would fail again, or what is above it would."""
+        run = self.states.run_of(step.name) if step.status in ("failed", "skipped") else None
+        if run is None or step.plan == "reuse":
+            return step
+        then = {name: other.task for name, other in run.steps.items()}
+        return replace(step, plan=None) if is_as_it_ran(step.name, plan.tasks, then) else step
+
     def check_only(self, step: str, params: Mapping[str, Any] | None = None) -> None:
         """Raise UsageError where something above a step would have to run before it."""
         stale = [
@@ -260,32 +290,6 @@ class Session:
                 f"Above '{step}', {', '.join(stale)} would have to run first. "
                 f"Run them too: %pipeline run {step}"
             )
-
-    def _look(self) -> Look:
-        """Say how the notebook stands, for its marks."""
-        if self.auto.level == "off":
-            self.collect()
-            return Look(self._standing(self.states.known()), None)
-        return self.look()
-
-    def look(self) -> Look:
-        """Say how the notebook stands: what may not be reused counts as its cell left it."""
-        self.collect()
-        try:
-            plan = self._plan(self._as_made(everything=True))
-        except MLPipeError:
-            # What cannot be planned says so when its cell is run.
-            return Look(self._standing(self.states.known()), None)
-        steps = self.states.snapshot(plan.tasks, plan)
-        return Look(self._standing(tuple(self._unless_failed(step, plan) for step in steps)), plan)
-
-    def _unless_failed(self, step: StepSnapshot, plan: Plan) -> StepSnapshot:
-        """Return a step without its plan where it would fail again, or what is above it would."""
-        run = self.states.run_of(step.name) if step.status in ("failed", "skipped") else None
-        if run is None or step.plan == "reuse":
-            return step
-        then = {name: other.task for name, other in run.steps.items()}
-        return replace(step, plan=None) if is_as_it_ran(step.name, plan.tasks, then) else step
 
     def start(
         self,
@@ -541,10 +545,16 @@ class Session:
         self.collect()
         return error
 
-    def _as_made(self, targets: Sequence[str] = (), *, everything: bool = False) -> dict[str, StepTask]:
+    def _as_made(
+        self,
+        targets: Sequence[str] = (),
+        *,
+        everything: bool = False,
+        refused: dict[str, MLPipeError] | None = None,
+    ) -> dict[str, StepTask]:
         """Return steps and what is above them, which has been run by its own cells."""
         # A name that nothing provides is told when its line is reached, as Python does.
-        tasks = self.registry.tasks(None if everything else targets, strict=False)
+        tasks = self.registry.tasks(None if everything else targets, strict=False, refused=refused)
         return {
             name: task if name in targets else replace(task, made=self.states.made(name))
             for name, task in tasks.items()

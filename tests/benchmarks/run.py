@@ -31,6 +31,7 @@ BENCHMARKS = {
     "codecs": "Large values, one by one",
     "handover": "A large table from step to step",
     "cold": "A table loaded, filtered and aggregated, all new",
+    "marks": "Knowing what is stale",
     "graph": "The graph, in the kernel and in the browser",
     "matrix": "What an edit runs again, here and elsewhere",
 }

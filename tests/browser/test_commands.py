@@ -71,7 +71,7 @@ def test_every_command_does_what_it_says(open_notebook: Open, lab: Lab) -> None:
     page.get_by_role("button", name="Take back").click()
     expect(said(notebook, 2)).to_have_text("clean: no longer accepted: code changed")
     do(notebook, 3, "Run Step")
-    expect(said(notebook, 3, "failed")).to_contain_text("clean would have to run first: use Run to Here")
+    expect(said(notebook, 3, "failed")).to_contain_text("clean would have to run first")
 
     # Cells that were edited run first, the rest as a run; then the step alone, whatever is known.
     notebook.cell(1).locator(".cm-content").click()

@@ -54,7 +54,7 @@ class Page:
         status = None
         for message in self.messages:
             told = message.get("all") or message.get("changed") or {}
-            status = told.get("steps", {}).get(step, {}).get("status", status)
+            status = (told.get("steps", {}).get(step) or {}).get("status", status)
         return status
 
     def told(self, part: str) -> dict[str, Any]:

@@ -45,35 +45,35 @@ def notebook() -> Notebook:
 def test_components_are_sorted_as_they_were_first_registered(notebook: Notebook) -> None:
     notebook.remove("a")
     notebook.add("a")
-    assert notebook.steps.order.sort({"c", "a", "b"}) == ["b", "c", "a"]
+    assert notebook.order.sort({"c", "a", "b"}) == ["b", "c", "a"]
 
 
 def test_components_that_wait_for_each_other_are_refused_until_they_do_not(notebook: Notebook) -> None:
-    notebook.steps.order.check()
+    notebook.order.check()
     notebook.read("a", "c")
     with pytest.raises(CycleError, match="'a'"):
-        notebook.steps.order.check()
+        notebook.order.check()
     notebook.read("a")
-    notebook.steps.order.check()
+    notebook.order.check()
 
 
 def test_a_component_that_reads_itself_is_refused(notebook: Notebook) -> None:
     notebook.read("a", "a")
     with pytest.raises(CycleError):
-        notebook.steps.order.check()
+        notebook.order.check()
 
 
 def test_one_that_comes_again_may_wait_for_those_that_still_ask_for_it(notebook: Notebook) -> None:
     notebook.remove("a")
-    notebook.steps.order.check()
+    notebook.order.check()
     notebook.add("a", "c")
     with pytest.raises(CycleError):
-        notebook.steps.order.check()
+        notebook.order.check()
 
 
 def test_what_is_below_is_told_where_it_may_stand_above(notebook: Notebook) -> None:
-    assert not notebook.steps.order.below("a")  # none of it stands above
+    assert not notebook.order.below("a")  # none of it stands above
     notebook.add("d")
     notebook.read("b", "d")
-    assert notebook.steps.order.below("d") == {"d", "b", "c"}
-    assert not notebook.steps.order.below("unknown")
+    assert notebook.order.below("d") == {"d", "b", "c"}
+    assert not notebook.order.below("unknown")

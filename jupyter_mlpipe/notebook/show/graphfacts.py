@@ -15,6 +15,7 @@ from jupyter_mlpipe.notebook.show.look import look_of
 from jupyter_mlpipe.notebook.show.stale import stale_facts
 from jupyter_mlpipe.notebook.show.words import (
     change_words,
+    count_steps,
     path_words,
     plain,
     run_words,
@@ -42,10 +43,14 @@ def graph_facts(snapshot: RunSnapshot, folded: Collection[str] = (), now: float 
     known = {step.name: step for step in (*drawn.steps, *snapshot.steps)}
     timeline = timeline_of(snapshot.steps, time.time() if now is None else now)
     is_running = snapshot.status == "running"
+    stale = stale_facts(snapshot)
+    # What it takes stands on the button then.
+    is_stale = stale["count"] and not is_running
+    text = f"{count_steps(snapshot)}, {stale['count']} stale" if is_stale else run_words(snapshot)
     return {
         "run": {
             "status": snapshot.status,
-            "text": run_words(snapshot),
+            "text": text,
             "seconds": round(timeline.seconds, 1 if is_running else 3),
             "path": path_words(timeline),
         },
@@ -55,7 +60,7 @@ def graph_facts(snapshot: RunSnapshot, folded: Collection[str] = (), now: float 
             for number, flow in enumerate(flows_of(drawn))
         },
         "bars": {plain(name): _bar_facts(name, timeline) for name in timeline.bars},
-        "stale": stale_facts(snapshot),
+        "stale": stale,
     }
 
 
@@ -88,7 +93,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> State:
                 changed[name] = inner
         elif name not in before or known != value:
             changed[name] = value
-    return changed | dict.fromkeys(before.keys() - after.keys())
+    return changed
 
 
 def step_facts(step: StepSnapshot) -> State:

@@ -150,8 +150,9 @@ class LiveGraph:
         with self._lock:
             self._base = snapshot
             self.runs = [run for run in self.runs if run.status == "running"]
-            self._names = frozenset(step.name for step in snapshot.steps)
-            self._is_due = True
+            names = frozenset(step.name for step in snapshot.steps)
+            self._is_due, self._is_to_redraw = True, self._is_to_redraw or names != self._names
+            self._names = names
         self._changed.set()
         self._start()
 

@@ -109,10 +109,15 @@ def change_words(name: str, source: StepSnapshot) -> str:
     return f"was {', '.join(part for part in (shape, describe_bytes(n_bytes)) if part)}"
 
 
+def count_steps(snapshot: RunSnapshot) -> str:
+    """Return ``12 steps``."""
+    return f"{len(snapshot.steps)} step{'s' * (len(snapshot.steps) != 1)}"
+
+
 def run_words(snapshot: RunSnapshot) -> str:
     """Return what is to be said of it all: ``running, 3 of 12 steps done, 7 s``."""
     done = sum(step.status in ("succeeded", "reused") for step in snapshot.steps)
-    n_steps = f"{len(snapshot.steps)} step{'s' * (len(snapshot.steps) != 1)}"
+    n_steps = count_steps(snapshot)
     if snapshot.status == "running":
         took = describe_whole(snapshot.seconds or 0.0)
         return f"running, {done} of {n_steps} done, {took}"

@@ -204,6 +204,7 @@ class Registry:
         overrides: Mapping[str, Any] | None = None,
         *,
         strict: bool = True,
+        refused: dict[str, MLPipeError] | None = None,
     ) -> dict[str, StepTask]:
         """Return `targets` (all by default) and what is above them, ready to be planned and run.
 
@@ -211,6 +212,8 @@ class Registry:
         ----------
         strict
             Whether a name that nothing provides is refused before anything runs.
+        refused
+            Takes the errors of steps that cannot run as they are; these and those below are left out then.
 
         Raises
         ------
@@ -224,13 +227,22 @@ class Registry:
         while pending:
             name = pending.pop()
             if name not in tasks:
-                task = self.task(name, overrides, surroundings, planned=strict)
-                if strict and task.closure.unresolved:
-                    check_resolved(task.step.component, task.closure.unresolved, self.known_names)
-                if not task.options.here:
-                    check_sendable(task.step.component, task.closure)
+                try:
+                    task = self.task(name, overrides, surroundings, planned=strict)
+                    if strict and task.closure.unresolved:
+                        check_resolved(task.step.component, task.closure.unresolved, self.known_names)
+                    if not task.options.here:
+                        check_sendable(task.step.component, task.closure)
+                except MLPipeError as error:
+                    if refused is None:
+                        raise
+                    refused[name] = error
+                    continue
                 tasks[name] = task
                 pending.extend(task.step.upstream)
+        if refused:
+            for name in graph.descendants(self.upstream(), refused):
+                tasks.pop(name, None)
         order = graph.topological_order({n: tasks[n].step.upstream for n in self._order.sort(tasks)})
         contested = self._contested(tasks)
         return {

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.errors import MLPipeError, describe_error
 from jupyter_mlpipe.execution.runs.plan import Plan
 from jupyter_mlpipe.execution.runs.run import Run, RunStep
 from jupyter_mlpipe.execution.runs.task import StepTask
-from jupyter_mlpipe.model.status import StepSnapshot
+from jupyter_mlpipe.model.status import Reason, StepSnapshot
 from jupyter_mlpipe.model.timeline import as_first_found
 from jupyter_mlpipe.store.records import Record
 
@@ -74,6 +74,17 @@ class States:
     def known(self) -> tuple[StepSnapshot, ...]:
         """Return the last state of each step, without a plan."""
         return tuple(replace(state, plan=None) for state in self._states.values())
+
+    def refused(self, errors: Mapping[str, MLPipeError], plan: Plan) -> list[StepSnapshot]:
+        """Return steps that a plan leaves out: those that cannot run as they are, and what is below them."""
+        why = {name: (Reason("unhashable", "", describe_error(error)),) for name, error in errors.items()}
+        return [
+            replace(state, plan="run", reasons=why[state.name])
+            if state.name in why
+            else replace(state, plan="undecided")
+            for state in self._states.values()
+            if state.name not in plan
+        ]
 
     def snapshot(self, tasks: Mapping[str, StepTask], plan: Plan | None) -> tuple[StepSnapshot, ...]:
         """Return the steps as people see them: the last state of each, or what the plan says."""
