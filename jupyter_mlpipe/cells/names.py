@@ -13,6 +13,7 @@ from jupyter_mlpipe.cells.flow import Flow
 from jupyter_mlpipe.cells.scopes import Position, imported_name
 from jupyter_mlpipe.cells.source import (
     first_line,
+    is_main_thread,
     made_class,
     made_function,
     split_lines,
@@ -89,7 +90,8 @@ def parse_cell(code: str, *, filename: str = "<cell>") -> ast.Module:
     """
     with without_warnings():
         tree = ast.parse(code, filename)
-        compile(tree, filename, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        if is_main_thread():  # the compiler warns of more than the parser does
+            compile(tree, filename, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     return tree
 
 

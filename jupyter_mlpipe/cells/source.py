@@ -4,15 +4,36 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import textwrap
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+# What the parser itself may warn of: escapes such as "\\d", and numbers that run into a word.
+_MAY_WARN = re.compile(r"\\|\d(?:and|else|for|if|in|is|not|or)\b")
+
+
+def may_warn(code: str) -> bool:
+    """Tell whether Python may warn when it parses a code, so that only the main thread should do that."""
+    return _MAY_WARN.search(code) is not None
+
+
+def is_main_thread() -> bool:
+    """Tell whether settings of the process, such as which warnings are shown, may be changed for a moment."""
+    return threading.current_thread() is threading.main_thread()
+
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Parse in here: warnings about the user's code are shown when it runs, once."""
+    """Parse in here: warnings about the user's code are shown when it runs, once.
+
+    In another thread nothing is done: what is silent there is silent for the user's code that runs meanwhile.
+    """
+    if not is_main_thread():
+        yield
+        return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

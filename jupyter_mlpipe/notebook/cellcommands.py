@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.cells.editing import Edit, to_component, to_plain
+from jupyter_mlpipe.cells.source import may_warn
 from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.notebook.accepting import accepted_facts, why
 from jupyter_mlpipe.notebook.checking import check_cell
-from jupyter_mlpipe.notebook.editing import lock
+from jupyter_mlpipe.notebook.locking import lock
 from jupyter_mlpipe.notebook.making import is_registered, make_component, under_magic
 from jupyter_mlpipe.notebook.show.planview import why_bundle
 from jupyter_mlpipe.notebook.show.words import without_colours
@@ -52,7 +53,7 @@ def _edited(session: Session, asked: Asked) -> Answer:
     """Return which cells have to be run before a run of a cell's step is what the page shows.
 
     ``how`` is as in a run; ``texts`` holds the page's cells by id. ``step`` is the step, "" where
-    the cell has not been registered, ``status`` how it ended last.
+    the cell has not been registered, ``status`` how far it has come since, "" where it has not run.
     """
     cell, how = _cell(asked), asked.get("how")
     name = session.component_of(cell)
@@ -66,9 +67,7 @@ def _edited(session: Session, asked: Asked) -> Answer:
         steps = graph.ancestors(upstream, graph.descendants(upstream, [name]))
     ids = [session.registry.placed[step].component.cell_id for step in steps]
     first = [i for i in ids if i in texts and not is_registered(session, texts[i], i)]
-    run = session.states.run_of(name)
-    status = run.steps[name].status if run is not None else ""
-    return {"step": name, "first": first, "status": status}
+    return {"step": name, "first": first, "status": session.states.status(name) or ""}
 
 
 def _why(session: Session, asked: Asked) -> Answer:
@@ -143,6 +142,15 @@ class _Units:
 
     def __getitem__(self, place: int) -> int:
         return place + sum(wide < place for wide in self._wide)
+
+
+def is_for_main_thread(session: Session, asked: Asked) -> bool:
+    """Tell whether a question about a text had better wait until the kernel is free.
+
+    Python may warn when it parses the text. Which warnings are shown is the process's to say, and the user's
+    code that runs meanwhile must not find that changed. With a free kernel, nobody waits.
+    """
+    return "text" in asked and (not session.marks.is_busy or may_warn(_text(asked)))
 
 
 def _names(answers: Iterable[Callable[[Session, Asked], Answer]]) -> dict[str, Any]:

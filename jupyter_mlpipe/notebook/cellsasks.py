@@ -6,6 +6,7 @@ A question is `{"cells": true, "id": 7, "do": "step", "step": "fit"}`, its answe
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Asked = Mapping[str, Any]
 Answer = Mapping[str, Any]
 _MOST_RUNS = 8
+_log = logging.getLogger(__name__)
 
 
 class CellsAsks:
@@ -39,6 +41,8 @@ class CellsAsks:
         do = str(asked.get("do"))
         if do in BETWEEN_CELLS:
             self._session.shell.kernel.io_loop.add_callback(self._do, BETWEEN_CELLS[do], asked)
+        elif do in AT_ONCE and cellcommands.is_for_main_thread(self._session, asked):
+            self._session.shell.kernel.io_loop.add_callback(self._do, AT_ONCE[do], asked)
         elif do in AT_ONCE:
             self._do(AT_ONCE[do], asked)
         else:
@@ -49,6 +53,9 @@ class CellsAsks:
             found = answer(self._session, asked)
         except MLPipeError as error:
             found = {"error": str(error)}
+        except Exception as error:
+            _log.exception("What the page asked could not be answered")
+            found = {"error": f"{type(error).__name__}: {error}"}  # or the page would wait for ever
         self._session.cells.send({"answer": asked.get("id"), **found})
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 _MAX_NAMES = 8
+_MAX_TEXT = 1000  # characters of a message
 
 
 def check_cell(session: Session, cell: str, cell_id: str | None) -> Facts:
@@ -79,7 +80,7 @@ def _flaws(
 
 
 def _flaw(span: Span, error: MLPipeError, severity: Literal["error", "warning"] = "error") -> Facts:
-    return {"from": span[0], "to": span[1], "text": str(error), "severity": severity}
+    return {"from": span[0], "to": span[1], "text": str(error)[:_MAX_TEXT], "severity": severity}
 
 
 def _inferred(session: Session, reading: Reading) -> tuple[str, str]:
@@ -87,13 +88,17 @@ def _inferred(session: Session, reading: Reading) -> tuple[str, str]:
     component = reading.component
     if component.function is not None:
         return ("", "") if reading.header.outputs_declared else (f"→ {component.outputs[0]}", "")
-    short, told = [], []
+    short: list[str] = []
+    told: list[str] = []
     if not component.inputs_declared:
-        reads = [(name, source) for name, source in reading.bindings.items() if name in component.reads]
-        names = [_short(session, name, source) for name, source in reads]
-        names += [f"{name}?" for name in reading.unknown]
-        words = [f"{name} {_source(source)}" for name, source in reads]
-        words += [f"{name}, which nothing provides yet" for name in reading.unknown]
+        names, words = [], []
+        for name in component.reads:
+            if (source := reading.bindings.get(name)) is not None:
+                names.append(_short(session, name, source))
+                words.append(f"{name} {_source(source)}")
+            elif name in reading.unknown:
+                names.append(f"{name}?")
+                words.append(f"{name}, which nothing provides yet")
         short.append(_listed(names))
         told.append(f"reads {_listed(words)}" if words else "reads nothing")
     if not component.outputs_declared:

@@ -16,7 +16,7 @@ from jupyter_mlpipe.cells.located import locate
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.notebook.commands import HELP
 from jupyter_mlpipe.notebook.reading import names_of
-from jupyter_mlpipe.notebook.running.config import MODES
+from jupyter_mlpipe.notebook.running.config import LEVELS, MODES
 from jupyter_mlpipe.notebook.session import Session
 
 _OPTIONS = {
@@ -28,6 +28,7 @@ _OPTIONS = {
     "adopt": ("--all",),
     "runs": ("--limit", "--all"),
     "cluster": ("--pool",),
+    "auto": ("--budget",),
 }
 _PRUNE_OPTIONS = ("--max-size", "--older-than", "--dry-run", "--json")
 _TAKES_STEPS = ("plan", "run", "why", "accept", "remove", "debug")
@@ -113,6 +114,8 @@ def _pipeline_words(session: Session, before: list[str], fragment: str) -> list[
         return steps
     if command == "mode":
         return [(mode, "mode") for mode in MODES]
+    if command == "auto":
+        return [(mode, "mode") for mode in LEVELS]
     if command == "load":
         outputs = {o for p in session.registry.placed.values() for o in p.component.outputs}
         return [(name, "output") for name in sorted(outputs)]

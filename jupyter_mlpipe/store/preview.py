@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 from jupyter_mlpipe.store.records import Artifact
@@ -28,14 +29,19 @@ def first_rows(store: Store, artifact: Artifact) -> str:
     if artifact.codec not in _CODECS or not is_small or artifact.type.partition(".")[0] not in sys.modules:
         return ""
     value = store.get_value(artifact)
-    return _table(value) if artifact.codec == "arrow" else _array(value)
+    numpy = sys.modules.get("numpy")
+    # In this thread alone: pandas compares half floats with numbers that they cannot hold.
+    with numpy.errstate(all="ignore") if numpy is not None else nullcontext():
+        return _table(value) if artifact.codec == "arrow" else _array(value)
 
 
 def _table(value: Any) -> str:
-    head = value.head(_ROWS) if hasattr(value, "head") else value
-    if hasattr(head, "to_string"):
+    if not hasattr(value, "head"):
+        return ""  # of Arrow's own, whose short preview says it all
+    head = value.head(_ROWS)
+    if hasattr(head, "to_string") and hasattr(head, "columns"):
         return str(head.to_string(max_cols=_COLUMNS, max_colwidth=24))
-    return "" if hasattr(value, "combine_chunks") else str(head)
+    return str(head)
 
 
 def _array(value: Any) -> str:

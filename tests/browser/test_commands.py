@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from playwright.sync_api import Locator, expect
 
 from tests.browser.lab import Lab, Notebook
+from tests.browser.test_graph import serious_problems
 
 Open = Callable[[Sequence[str]], Notebook]
 
@@ -53,7 +54,9 @@ def test_every_command_does_what_it_says(open_notebook: Open, lab: Lab) -> None:
     page = notebook.page
 
     # Of the step, below its cell.
-    do(notebook, 3, "Why?")
+    notebook.cell(3).locator(".cm-content").click()
+    page.keyboard.press("Alt+p")
+    page.keyboard.press("w")
     expect(said(notebook, 3)).to_contain_text("now it would be reused")
     do(notebook, 3, "Run Step")
     expect(said(notebook, 3)).to_have_text("Nothing had to run: all is reused")
@@ -90,6 +93,8 @@ def test_every_command_does_what_it_says(open_notebook: Open, lab: Lab) -> None:
     do(notebook, 1, "Run from Here")
     expect(said(notebook, 1)).to_have_text("Nothing had to run: all is reused")
 
+    assert serious_problems(page, ".mlp-header, .mlp-said-line") == []
+
     # From cell to cell.
     active = page.locator(".jp-Notebook .jp-Cell.jp-mod-active")
     do(notebook, 4, "Go to Producer")
@@ -103,12 +108,12 @@ def test_every_command_does_what_it_says(open_notebook: Open, lab: Lab) -> None:
     page.locator(".lm-Menu-itemLabel", has_text="Turn Cell into Component").click()
     expect(line(notebook, 4)).to_contain_text("%%component total")
     page.keyboard.type("add")  # the name was selected
-    expect(line(notebook, 4)).to_have_text("%%component add model → total")
+    expect(line(notebook, 4)).to_have_text("%%component addmodel → total")
     do(notebook, 4, "Lock Signature into Header")
     expect(line(notebook, 4)).to_have_text("%%component add(model) -> total")
     page.keyboard.press("Enter")
     page.keyboard.press("Control+z")
-    expect(line(notebook, 4)).to_have_text("%%component add model → total")
+    expect(line(notebook, 4)).to_have_text("%%component addmodel → total")
     do(notebook, 4, "Run Step")
     notebook.receipt(4, "succeeded")
     do(notebook, 4, "Turn Component into Plain Cell")
@@ -121,6 +126,15 @@ def test_every_command_does_what_it_says(open_notebook: Open, lab: Lab) -> None:
     graph = page.locator(".mlp-graph-tab .mlp")
     expect(graph.locator("g[data-mlpipe-step=fit]")).to_be_visible(timeout=_WAIT_MS)
     expect(graph.locator("g[data-mlpipe-step=add]")).to_have_count(0)
+
+
+def test_the_first_component_of_a_notebook_takes_a_click(open_notebook: Open) -> None:
+    notebook = open_notebook(["x = sum([1, 2])"])
+    do(notebook, 0, "Turn Cell into Component")
+    expect(said(notebook, 0, "failed")).to_contain_text("does not know jupyter_mlpipe yet")
+    notebook.page.get_by_role("button", name="Load it").click()
+    expect(line(notebook, 0)).to_have_text("%load_ext jupyter_mlpipe")
+    expect(line(notebook, 1)).to_contain_text("%%component sum_x", timeout=_WAIT_MS)
 
 
 def test_a_busy_kernel_is_asked_to_run_and_says_when(open_notebook: Open, lab: Lab) -> None:
@@ -167,13 +181,20 @@ def test_a_header_is_coloured_checked_and_explained_while_it_is_typed(open_noteb
         ("1", "value"),
     ]:
         expect(notebook.cell(2).locator(f".mlp-token-{kind}").first).to_have_text(part)
-    expect(line(notebook, 1)).to_have_text("%%component load → df")
-    expect(line(notebook, 3)).to_have_text("%%component use seed, model? → size")
+    expect(line(notebook, 1)).to_have_text("%%component load→ df")
+    expect(line(notebook, 3)).to_have_text("%%component usemodel?, seed → size")
 
     # What nothing provides yet is provided by running its cell.
     notebook.cell(2).locator(".cm-content").click()
     page.keyboard.press("Control+Enter")
-    expect(line(notebook, 3)).to_have_text("%%component use seed, model → size", timeout=_WAIT_MS)
+    expect(line(notebook, 3)).to_have_text("%%component usemodel, seed → size", timeout=_WAIT_MS)
+
+    # What is inferred stays behind what is typed.
+    notebook.cell(3).locator(".cm-content").click()
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("End")
+    page.keyboard.type(" --cpus 1")
+    expect(line(notebook, 3)).to_have_text("%%component use --cpus 1model, seed → size")
 
     # A mistake is underlined, explained to the mouse and to the keyboard, and gone when it is mended.
     content = notebook.cell(2).locator(".cm-content")
@@ -187,11 +208,11 @@ def test_a_header_is_coloured_checked_and_explained_while_it_is_typed(open_noteb
     for _ in range(6):
         page.keyboard.press("ArrowLeft")
     told = page.locator(".mlp-flaw-text")
-    expect(told).to_contain_text("Did you mean '--memory'?")
+    expect(told).to_contain_text("Did you mean '--memory'")
     page.keyboard.press("Home")
     expect(told).to_have_count(0)
     flaw.hover()
-    expect(told).to_contain_text("Did you mean '--memory'?")
+    expect(told).to_contain_text("Did you mean '--memory'")
     page.keyboard.press("End")
     for _ in range(len("ry 1GB")):
         page.keyboard.press("Backspace")

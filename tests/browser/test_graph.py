@@ -38,12 +38,12 @@ def save(page: Page) -> None:
     expect(page.locator(".jp-NotebookPanel .jp-mod-dirty, .lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
 
 
-def serious_problems(page: Page) -> list[str]:
-    """Return what axe-core finds in the graph; nothing where it has not been installed."""
+def serious_problems(page: Page, within: str = ".mlp") -> list[str]:
+    """Return what axe-core finds in the graph, or elsewhere; nothing where it has not been installed."""
     if not AXE.exists():
         return []
     page.add_script_tag(path=AXE)
-    found = page.evaluate("axe.run('.mlp').then(found => found.violations)")
+    found = page.evaluate("within => axe.run(within).then(found => found.violations)", within)
     return [problem["id"] for problem in found if problem["impact"] in ("serious", "critical")]
 
 

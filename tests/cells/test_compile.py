@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import warnings
 from textwrap import dedent
 
 import pytest
@@ -10,6 +12,7 @@ from jupyter_mlpipe.cells.compile import check_changes, compile_cell, drop_defau
 from jupyter_mlpipe.cells.decorator import component as decorate
 from jupyter_mlpipe.cells.decorator import component_of
 from jupyter_mlpipe.cells.header import parse_header
+from jupyter_mlpipe.cells.source import may_warn, without_warnings
 from jupyter_mlpipe.errors import ContractError
 from jupyter_mlpipe.model.component import Component, Input
 
@@ -235,3 +238,20 @@ def test_defaults_that_name_a_producer_can_be_dropped() -> None:
 )
 def test_shows_where_something_may_be_displayed(body: str, shows: bool) -> None:
     assert compiled("f", body).shows is shows
+
+
+def test_which_warnings_are_shown_is_not_changed_from_another_thread() -> None:
+    seen: list[bool] = []
+
+    def look() -> None:
+        before = warnings.filters
+        with without_warnings():
+            seen.append(warnings.filters is before)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [True]
+    assert may_warn("'\\d'")
+    assert may_warn("1if x else 2")
+    assert not may_warn("x = 'a' if 1 in y else f(2)")

@@ -38,12 +38,17 @@ class Lab:
 
     def ask(self, do: str, **asked: Any) -> dict[str, Any]:
         """Ask, and wait for the answer."""
+        number = self.send(do, **asked)
+        found = self._kernel.listen(lambda: [m for m in self.messages if m.get("answer") == number])
+        return dict(found[0])
+
+    def send(self, do: str, **asked: Any) -> str:
+        """Ask; returns the number that the answer will have."""
         self._n_asked += 1
         number = f"{self._name}-{self._n_asked}"
         data = {"cells": True, "id": number, "do": do, **asked}
         self._send("comm_msg", {"comm_id": self._name, "data": data})
-        found = self._kernel.listen(lambda: [m for m in self.messages if m.get("answer") == number])
-        return dict(found[0])
+        return number
 
     def wait_for(self, **expected: Any) -> None:
         """Wait until steps have a status and, if it says so, a plan: ``a="succeeded run"``."""

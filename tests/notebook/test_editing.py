@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.notebook.test_cells_view import Lab
 from tests.support.kernel import Kernel
 
 CELLS = {
@@ -26,7 +28,7 @@ def notebook(kernel: Kernel) -> Kernel:
         kernel.run(cell, cell_id=cell_id).check()
     kernel.run(
         "from jupyter_mlpipe.notebook.checking import check_cell\n"
-        "from jupyter_mlpipe.notebook.editing import lock\n"
+        "from jupyter_mlpipe.notebook.locking import lock\n"
         "from jupyter_mlpipe.notebook.cellcommands import AT_ONCE, BETWEEN_CELLS\n"
         "from jupyter_mlpipe.notebook.extension import current_session\n"
         "session = current_session()"
@@ -64,7 +66,7 @@ def test_a_cell_is_read_as_it_would_be_run(notebook: Kernel) -> None:
     assert inferred(CELLS["fit"], "fit") == "seed, rate, df (clean) → model, size"
     assert inferred(CELLS["clean"], "clean") == "df (load) → df"
     assert inferred("%%component other\nplt.plot(model); y = [m + exp(1) for m in model]") == "model → y"
-    assert inferred("%%component other\nfound = later.mean() + size") == "size, later? → found"
+    assert inferred("%%component other\nfound = later.mean() + size") == "later?, size → found"
     assert inferred("%%component other(model)\nz = model") == "→ z"
     assert inferred("%%component other -> z\nz = model") == "model"
     assert inferred("%%component other(model) -> z\nz = model") == ""
@@ -92,6 +94,8 @@ def test_a_cell_is_read_as_it_would_be_run(notebook: Kernel) -> None:
     assert "Did you mean 'model'" in flaw["text"]
     (flaw,) = check(notebook, "%%component clean\nz = 1", "other")["flaws"]
     assert (flaw["severity"], flaw["beside"]) == ("warning", "clean")
+    (flaw,) = check(notebook, f"%%component {'a-' * 100_000}", "other")["flaws"]
+    assert len(flaw["text"]) == 1000
     (flaw,) = check(notebook, "%%parameters now\nseed = 8", "parameters")["flaws"]
     assert flaw["text"].startswith("%%parameters takes nothing on its line")
 
@@ -140,6 +144,10 @@ def test_cells_that_were_edited_run_before_a_run_of_steps(notebook: Kernel) -> N
         ("other", "to", ["other"]),
     ]:
         assert ask(notebook, "edited", cell=cell, how=how, texts=texts)["first"] == first
+    assert ask(notebook, "edited", cell="fit", how="only", texts=texts)["status"] == "succeeded"
+    notebook.run("%pipeline mode register").check()
+    notebook.run(texts["clean"], cell_id="clean").check()
+    assert ask(notebook, "edited", cell="clean", how="only", texts=texts)["status"] == ""
 
 
 def test_an_edit_is_accepted_before_its_cell_has_run_and_taken_back(notebook: Kernel) -> None:
@@ -156,6 +164,28 @@ def test_an_edit_is_accepted_before_its_cell_has_run_and_taken_back(notebook: Ke
     assert "as a step yet" in ask(notebook, "why", cell="plain")["error"]
     assert "is no Python" in ask(notebook, "accept", cell="fit", text="%%component fit\nx = (")["error"]
     assert "no %%component line" in ask(notebook, "accept", cell="fit", text="x = 1")["error"]
+
+
+def test_a_busy_kernel_reads_what_python_does_not_warn_of(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.run("%%component load\ndf = 1", cell_id="load").check()
+    lab = Lab(kernel)
+    wait = "import os, time, warnings\nfilters = list(warnings.filters)\nwhile not os.path.exists('go'):\n"
+    busy = kernel.start(
+        "print('begun')\n" + wait + "    time.sleep(0.05)\nprint(filters == warnings.filters)"
+    )
+    kernel.listen(lambda: kernel.result_of(busy).printed)
+    text = "%%component other\ny = df"
+    assert lab.ask("check", cell="other", text=text)["inferred"] == "df → y"
+    assert lab.ask("lock", cell="other", text=text)["insert"] == "(df) -> y"
+    # What may make Python warn waits, for the user's code must not find that nobody warns.
+    n_before = len(lab.messages)
+    number = lab.send("check", cell="other", text=text + "\nz = '\\d', df")
+    assert lab.ask("check", cell="other", text=text)["inferred"] == "df → y"
+    assert number not in [message.get("answer") for message in lab.messages[n_before:]]
+    (tmp_path / "go").touch()
+    assert kernel.wait(busy).check().printed == "begun\nTrue\n"
+    answer = kernel.listen(lambda: [m for m in lab.messages if m.get("answer") == number])[0]
+    assert answer["inferred"] == "df → y, z"
 
 
 def test_a_cell_whose_line_was_taken_out_is_no_step_once_it_has_run(kernel: Kernel) -> None:

@@ -111,7 +111,7 @@ def upstream_of(components: Mapping[str, Placed]) -> dict[str, tuple[str, ...]]:
     """Return for each component those that it reads from, as chosen so far."""
     return {
         name: tuple(above for above in placed.upstream if above in components)
-        for name, placed in components.items()
+        for name, placed in list(components.items())  # whole, in whatever thread
     }
 
 

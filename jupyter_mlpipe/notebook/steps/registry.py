@@ -377,8 +377,8 @@ class Registry:
 
     def known_names(self) -> set[str]:
         """Return every name that a component could read, for close matches."""
-        names = {n for n in self.names.namespace if not n.startswith("_")} | set(self.parameters)
-        for placed in self.placed.values():
+        names = {n for n in list(self.names.namespace) if not n.startswith("_")} | set(self.parameters)
+        for placed in list(self.placed.values()):
             names.update(placed.writes)
         return names - _INTERACTIVE
 

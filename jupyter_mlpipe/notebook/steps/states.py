@@ -9,7 +9,7 @@ from jupyter_mlpipe.errors import MLPipeError, describe_error
 from jupyter_mlpipe.execution.runs.plan import Plan
 from jupyter_mlpipe.execution.runs.run import Run, RunStep
 from jupyter_mlpipe.execution.runs.task import StepTask
-from jupyter_mlpipe.model.status import Reason, StepSnapshot
+from jupyter_mlpipe.model.status import Reason, StepSnapshot, StepStatus
 from jupyter_mlpipe.model.timeline import as_first_found
 from jupyter_mlpipe.store.records import Record
 
@@ -56,6 +56,11 @@ class States:
         """Tell whether what a step gave last is what a plan would reuse."""
         made = self._made.get(name)
         return record is None or made is None or made[1].key == record.key
+
+    def status(self, name: str) -> StepStatus | None:
+        """Return how far a step has come since it was registered; None where it has not run."""
+        state = self._states.get(name)
+        return state.status if state is not None else None
 
     def run_of(self, name: str) -> Run | None:
         """Return the latest run that had this step."""

@@ -3,7 +3,7 @@
  * is inferred of the signature. Without a kernel there is nothing of it.
  */
 
-import { type Extension, type Range, StateEffect, StateField } from '@codemirror/state';
+import { type Extension, type Range, StateEffect, StateField, type Text } from '@codemirror/state';
 import {
   Decoration,
   type DecorationSet,
@@ -20,6 +20,7 @@ import { type Check, type Flaw, NOTHING } from './check';
 import { isComponent, mark } from './tokens';
 
 const PAUSE_MS = 400;
+const MOST = 200_000; // characters: nobody types more than that
 
 /** Asks the kernel about a text; null where there is nobody to ask. */
 export type Asker = (text: string) => Promise<Check | null>;
@@ -52,7 +53,7 @@ interface Shown {
   at: Flaw | null;
 }
 
-function draw(check: Check): DecorationSet {
+function draw(check: Check, doc: Text): DecorationSet {
   const ranges: Range<Decoration>[] = check.flaws
     .filter(flaw => flaw.from < flaw.to)
     .map(flaw =>
@@ -62,7 +63,9 @@ function draw(check: Check): DecorationSet {
       }).range(flaw.from, flaw.to)
     );
   if (check.at !== null && check.inferred) {
-    ranges.push(Decoration.widget({ widget: new Inferred(check.inferred, check.told), side: 1 }).range(check.at));
+    // At the end of the line, so that what is typed there stands before it.
+    const end = doc.lineAt(Math.min(check.at, doc.length)).to;
+    ranges.push(Decoration.widget({ widget: new Inferred(check.inferred, check.told), side: 1 }).range(end));
   }
   return Decoration.set(ranges, true);
 }
@@ -86,7 +89,7 @@ const shown = StateField.define<Shown>({
         // Where it cannot be said, while something is half typed, what was said stays.
         const { inferred, told } = effect.value.inferred === null ? next.check : effect.value;
         const check = { ...effect.value, inferred, told };
-        next = { check, decorations: draw(check), at: null };
+        next = { check, decorations: draw(check, transaction.state.doc), at: null };
       }
     }
     if (transaction.selection && !transaction.docChanged) {
@@ -158,7 +161,7 @@ export function checked(ask: Asker): Extension {
     private async ask(): Promise<void> {
       const text = this.view.state.doc.toString();
       // A cell without our line costs nothing.
-      const answer = mark(text).lines.length ? await ask(text).catch(() => null) : null;
+      const answer = text.length < MOST && mark(text).lines.length ? await ask(text).catch(() => null) : null;
       if (!this.isGone && this.view.state.doc.toString() === text) {
         const { check } = this.view.state.field(shown);
         if (answer || check.at !== null || check.flaws.length) {

@@ -14,7 +14,7 @@ import { openGraph } from './graphtab';
 import { runStepIcon, stepIcon, whyIcon } from './icons';
 import { consumers, narrow, producers, type Way } from './neighbours';
 import type { Pipeline, Pipelines } from './pipeline';
-import { run } from './running';
+import { loadExtension, run } from './running';
 import { type Action, say, unsay } from './said';
 import { addStyle } from './style';
 import { isComponent } from './tokens';
@@ -22,6 +22,10 @@ import { goToCell } from './visiting';
 
 const CATEGORY = 'Pipeline';
 const SOON_MS = 700;
+const RENEW_MS = 150;
+
+/** Cells that run, or wait in the notebook's own queue: their prompt says so. */
+const UNDER_WAY = new WeakSet<Cell>();
 
 /** The cell that a command is about, and what is known of it. */
 export interface Target {
@@ -210,8 +214,19 @@ export function activateCommands(app: JupyterFrontEnd, pipelines: Pipelines, pal
   }
 
   // What was said of a cell is past once it runs.
-  NotebookActions.executionScheduled.connect((_, { cell }) => unsay(cell));
-  const renew = (): void => commands.forEach(({ id }) => app.commands.notifyCommandChanged(id));
+  NotebookActions.executionScheduled.connect((_, { cell }) => {
+    unsay(cell);
+    UNDER_WAY.add(cell);
+  });
+  NotebookActions.executed.connect((_, { cell }) => UNDER_WAY.delete(cell));
+  // Menus, palette and toolbars look again: not at each key.
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const renew = (): void => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      commands.forEach(({ id }) => app.commands.notifyCommandChanged(id));
+    }, RENEW_MS);
+  };
   pipelines.currentChanged.connect(renew);
   pipelines.each(pipeline => {
     const { content } = pipeline.panel;
@@ -230,10 +245,15 @@ async function perform(target: Target, act: Command['act']): Promise<void> {
   const { cell, pipeline } = target;
   unsay(cell);
   if (!pipeline.isLive) {
-    say(cell, 'The kernel does not know jupyter_mlpipe yet: run %load_ext jupyter_mlpipe in a cell above first.', 'failed');
+    const load: Action = {
+      label: 'Load it',
+      title: 'Put a cell with %load_ext jupyter_mlpipe on top, run it, and go on',
+      press: () => void loadExtension(pipeline).then(isLive => (isLive ? perform(target, act) : undefined))
+    };
+    say(cell, 'The kernel does not know jupyter_mlpipe yet: %load_ext jupyter_mlpipe in a cell above loads it.', 'failed', [load]);
     return;
   }
-  const soon = setTimeout(() => say(cell, 'Starts when the kernel is free'), SOON_MS);
+  const soon = setTimeout(() => UNDER_WAY.has(cell) || say(cell, 'Starts when the kernel is free'), SOON_MS);
   try {
     const answer = await act(target);
     clearTimeout(soon);
@@ -265,8 +285,8 @@ async function go({ pipeline }: Target, ways: Way[], describe: (way: Way) => str
     const { value } = await InputDialog.getItem({ title: 'Go to', items, okLabel: 'Go' });
     way = ways[items.indexOf(value ?? '')];
   }
-  if (way) {
-    goToCell(pipeline, way.cell);
+  if (way && !goToCell(pipeline, way.cell)) {
+    throw new Error(`The cell of '${way.step}' is not in the notebook any more`);
   }
   return '';
 }

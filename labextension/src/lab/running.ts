@@ -5,6 +5,8 @@ import { NotebookActions } from '@jupyterlab/notebook';
 import { isPart, list, text } from '../protocol';
 import type { Pipeline } from './pipeline';
 
+const LOADED_MS = 10_000;
+
 export type How = 'only' | 'to' | 'from' | 'force';
 
 /**
@@ -22,11 +24,10 @@ export async function run(pipeline: Pipeline, cell: Cell, how: How): Promise<str
     if (!(await NotebookActions.runCells(content, cells, sessionContext))) {
       return '';
     }
-    if (how === 'only' && asked.first.includes(id)) {
-      return '';
-    }
     const after = await ask(pipeline, id, how);
-    if (how === 'force' && asked.first.includes(id) && after.status === 'succeeded') {
+    // Its cell has run it, unless cells only register: `%pipeline mode register`.
+    const hasRun = asked.first.includes(id) && after.status !== '';
+    if (hasRun && (how === 'only' || (how === 'force' && after.status === 'succeeded'))) {
       return '';
     }
     asked.step = after.step;
@@ -45,4 +46,29 @@ async function ask(pipeline: Pipeline, cell: string, how: How) {
   return isPart(answer)
     ? { step: text(answer.step), status: text(answer.status), first: list(answer.first).map(text) }
     : { step: '', status: '', first: [] };
+}
+
+/** Puts a cell that loads our package on top of the notebook and runs it; tells whether the kernel knows us then. */
+export async function loadExtension(pipeline: Pipeline): Promise<boolean> {
+  const { content, sessionContext } = pipeline.panel;
+  content.model?.sharedModel.insertCell(0, { cell_type: 'code', source: '%load_ext jupyter_mlpipe' });
+  const cells = content.widgets.slice(0, 1);
+  if (!(await NotebookActions.runCells(content, cells, sessionContext))) {
+    return false;
+  }
+  return new Promise(done => {
+    const end = (): void => {
+      clearTimeout(timer);
+      pipeline.changed.disconnect(look);
+      done(pipeline.isLive);
+    };
+    const look = (): void => {
+      if (pipeline.isLive) {
+        end();
+      }
+    };
+    const timer = setTimeout(end, LOADED_MS);
+    pipeline.changed.connect(look);
+    look();
+  });
 }

@@ -1,11 +1,10 @@
-"""Edits of cells that a front end asks for: our line put on top, the inferred signature written down."""
+"""The inferred signature of a component, written into its header."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from jupyter_mlpipe.cells.editing import Edit, lock_signature
-from jupyter_mlpipe.cells.editing import to_component as put_line_on
 from jupyter_mlpipe.cells.located import locate
 from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.execution.process.spec import NOT_BOUND
@@ -16,11 +15,6 @@ from jupyter_mlpipe.notebook.reading import read_cell
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.notebook.session import Session
-
-
-def to_component(session: Session, cell: str) -> Edit:
-    """Put our line on top of a plain cell; see `cells.editing.to_component`."""
-    return put_line_on(cell, {*session.registry.placed})
 
 
 def lock(session: Session, cell: str, cell_id: str | None) -> Edit:
