@@ -42,7 +42,8 @@ class Lab:
         self.folder = folder
         self.port = _free_port()
         environment = {**os.environ, "MLPIPE_STORE": str(folder / ".mlpipe")}
-        _quiet_settings(folder / "lab-settings")
+        # No news and no questions, which would cover what a test looks at.
+        self.set("apputils-extension", "notification", {"fetchNews": "false", "checkForUpdates": False})
         environment["JUPYTERLAB_SETTINGS_DIR"] = str(folder / "lab-settings")
         # As it was built, not as it was when the package was installed.
         (folder / "extensions").mkdir()
@@ -77,6 +78,12 @@ class Lab:
         notebook.cells = [nbformat.v4.new_code_cell(cell, id=f"c{i}") for i, cell in enumerate(cells)]
         nbformat.write(notebook, self.folder / name)
         return name
+
+    def set(self, extension: str, plugin: str, settings: dict[str, Any]) -> None:
+        """Choose settings of JupyterLab for the pages that are opened from now on."""
+        folder = self.folder / "lab-settings" / "@jupyterlab" / extension
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{plugin}.jupyterlab-settings").write_text(json.dumps(settings))
 
     def wait_for_kernel(self, name: str) -> None:
         """Wait until the page is connected to the idle kernel of a notebook."""
@@ -177,12 +184,3 @@ def _free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
-
-
-def _quiet_settings(folder: Path) -> None:
-    """No news and no questions, which would cover what a test looks at."""
-    settings = folder / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text(
-        json.dumps({"fetchNews": "false", "checkForUpdates": False})
-    )

@@ -38,6 +38,5 @@ class CellsComm:
     def close(self) -> None:
         """Say that there are no steps any more."""
         if self._comm is not None:
-            self.send({"gone": True})
             self._comm.close()
             self._comm = None

@@ -2,18 +2,16 @@
  * The way to one kernel: what it tells of its pipeline, and what it is asked.
  *
  * The kernel tells by a comm of a known id. A page that is loaded again goes on hearing it at once, and a
- * kernel without our package is never spoken to. The browser asks by another comm, opened once the kernel
- * has told something: on that one the kernel never sends, so that it is heard while the kernel is busy.
+ * kernel without our package is never spoken to. It is asked by another one, see `quick.ts`.
  */
 
 import type { Kernel } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 import { apply, isPart, type Part, parseState, type PipelineState, START } from './facts';
+import { forget, knownSubshell, Quick } from './quick';
 
 const STATE = 'jupyter-mlpipe-state';
-const TARGET = 'jupyter-mlpipe';
-const SUBSHELL_MS = 3000;
 
 interface Waiting {
   resolve(answer: Part): void;
@@ -31,7 +29,7 @@ export class KernelLink implements IDisposable {
   private n = -1;
   private nAsked = 0;
   private told: Kernel.IComm | null = null;
-  private quick: Promise<Kernel.IComm> | null = null;
+  private quick: Promise<Quick> | null = null;
   private readonly waiting = new Map<number, Waiting>();
   private readonly _changed = new Signal<this, void>(this);
   private readonly _logged = new Signal<this, Log>(this);
@@ -59,11 +57,11 @@ export class KernelLink implements IDisposable {
 
   /** Asks the kernel; `asked.do` says what. Its answer may be an error, which says what to do next. */
   async ask(asked: object): Promise<Part> {
-    const comm = await (this.quick ??= this.open());
+    const quick = await (this.quick ??= Quick.open(this.kernel));
     const id = ++this.nAsked;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
-      comm.send({ ...asked, cells: true, id });
+      quick.send({ ...asked, cells: true, id });
     });
   }
 
@@ -82,6 +80,16 @@ export class KernelLink implements IDisposable {
     }
     this.told = this.kernel.createComm(STATE, STATE);
     this.told.onMsg = message => this.take(message.content.data);
+    this.told.onClose = () => {
+      // Our package was taken out of the kernel; it may be loaded again.
+      forget(this.kernel.id);
+      this.forget();
+      this.listen();
+    };
+    if (knownSubshell(this.kernel.id) !== null) {
+      this.greet();
+      return;
+    }
     this.kernel
       .requestCommInfo({ target_name: STATE })
       .then(({ content }) => {
@@ -116,6 +124,7 @@ export class KernelLink implements IDisposable {
     }
     if (typeof content.n === 'number' && isPart(content.all)) {
       this.n = content.n;
+      void this.quick?.then(quick => quick.keep());
       this.become(parseState(content.all));
     } else if (typeof content.n === 'number' && isPart(content.changed) && content.n === this.n + 1) {
       this.n = content.n;
@@ -131,16 +140,9 @@ export class KernelLink implements IDisposable {
     this._changed.emit();
   }
 
-  private async open(): Promise<Kernel.IComm> {
-    const comm: Kernel.IComm & { subshellStarted?: Promise<unknown> } = this.kernel.createComm(TARGET);
-    // First its subshell: what opens it waits for a busy kernel otherwise. There may never be one.
-    await Promise.race([comm.subshellStarted, new Promise(done => setTimeout(done, SUBSHELL_MS))]);
-    await comm.open({}).done;
-    return comm;
-  }
-
   private onStatus(_: unknown, status: Kernel.Status): void {
     if (status === 'restarting' || status === 'autorestarting' || status === 'dead') {
+      forget(this.kernel.id);
       this.forget();
     } else if (status === 'idle' || status === 'busy') {
       this.listen();
