@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from jupyter_mlpipe.model.status import ENDED, StepSnapshot
 
 _TOGETHER_S = 20.0  # cells run one after the other, each a run: a longer pause between them ends a timeline
+_LATE_S = 0.5  # what is ready so long after all that it reads was not kept by that
 _SOON_S = 0.05  # what a worker takes from one step to the next
 
 
@@ -93,8 +94,8 @@ def critical_path(bars: Mapping[str, Bar], upstream: Mapping[str, Collection[str
 
     It is found from the step that ended last: what kept each from beginning earlier is the step above it
     that ended last, or one that had its worker while it was ready. A step that was found reused may have
-    waited for others all the same; only those that ran are returned. A step that nothing kept waited for its
-    cell to be run, and so for what ended last before.
+    waited for others all the same; only those that ran are returned. One that was ready long after all that it
+    reads waited for its cell to be run, and so for what ended last before.
     """
     ended = {name: bar.ended for name, bar in bars.items() if bar.ended is not None}
     ends = sorted((end, name) for name, end in ended.items() if bars[name].began is not None)
@@ -111,10 +112,10 @@ def critical_path(bars: Mapping[str, Bar], upstream: Mapping[str, Collection[str
         if bar.queued is not None:
             before = _last_before(until, on_lane.get(bar.lane, []), path)
             keepers += [before] if before is not None and ended[before] > bar.queued else []
-            if not keepers:
+            if max((ended[name] for name in keepers), default=-_LATE_S) < bar.queued - _LATE_S:
                 # Its cell was run only when the one before had ended.
                 before = _last_before(bar.queued + _SOON_S, ends, path)
-                keepers = [before] if before is not None else []
+                keepers += [before] if before is not None else []
         keepers = [name for name in keepers if name not in path]
         found = max(keepers, key=lambda name: ended[name], default=None)
     return tuple(name for name in reversed(path) if bars[name].began is not None)

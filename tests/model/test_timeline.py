@@ -49,6 +49,12 @@ def test_reused_steps_are_points_in_time_and_on_no_path() -> None:
     assert round(found.seconds, 3) == 1.8
 
 
+def test_a_step_whose_cell_came_late_was_kept_by_the_cell_before() -> None:
+    # One cell after the other: report reads only from load, but its cell waited for that of other.
+    bars = {"load": Bar(0, 0, 1, "a"), "other": Bar(1.1, 1.1, 9, "a"), "report": Bar(9.1, 9.1, 10, "a")}
+    assert critical_path(bars, {"report": ["load"]}) == ("load", "other", "report")
+
+
 def test_a_step_that_later_cells_find_reused_again_keeps_its_time() -> None:
     before = StepSnapshot("load", status="reused", reached={"reused": 100.0})
     again = StepSnapshot("load", status="reused", reached={"reused": 200.0})
