@@ -94,8 +94,8 @@ def critical_path(bars: Mapping[str, Bar], upstream: Mapping[str, Collection[str
 
     It is found from the step that ended last: what kept each from beginning earlier is the step above it
     that ended last, or one that had its worker while it was ready. A step that was found reused may have
-    waited for others all the same; only those that ran are returned. One that was ready long after all that it
-    reads waited for its cell to be run, and so for what ended last before.
+    waited for others all the same; only those that ran are returned. One that was ready long after all that
+    it reads waited for its cell to be run, and so for what ended last before.
     """
     ended = {name: bar.ended for name, bar in bars.items() if bar.ended is not None}
     ends = sorted((end, name) for name, end in ended.items() if bars[name].began is not None)
