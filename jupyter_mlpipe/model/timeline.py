@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jupyter_mlpipe.model.status import ENDED, StepSnapshot
 
 _TOGETHER_S = 20.0  # cells run one after the other, each a run: a longer pause between them ends a timeline
+_LATE_S = 0.5  # what is ready so long after all that it reads was not kept by that
 _SOON_S = 0.05  # what a worker takes from one step to the next
 
 
@@ -80,29 +82,53 @@ def timeline_of(steps: Iterable[StepSnapshot], now: float) -> Timeline:
     )
 
 
+def as_first_found(before: StepSnapshot | None, step: StepSnapshot, targets: Collection[str]) -> StepSnapshot:
+    """Return a step with the time when it was found reused, though the run of a later cell found it again."""
+    if before is None or step.name in targets or not step.status == before.status == "reused":
+        return step
+    return replace(step, reached=before.reached)
+
+
 def critical_path(bars: Mapping[str, Bar], upstream: Mapping[str, Collection[str]]) -> tuple[str, ...]:
     """Return the steps that could not have taken longer without all taking longer, in their order.
 
     It is found from the step that ended last: what kept each from beginning earlier is the step above it
     that ended last, or one that had its worker while it was ready. A step that was found reused may have
-    waited for others all the same; only those that ran are returned.
+    waited for others all the same; only those that ran are returned. One that was ready long after all that
+    it reads waited for its cell to be run, and so for what ended last before.
     """
     ended = {name: bar.ended for name, bar in bars.items() if bar.ended is not None}
-    ran = [name for name in ended if bars[name].began is not None]
-    path: list[str] = []
-    name = max(ran, key=lambda name: ended[name], default=None)
-    while name is not None:
-        path.append(name)
-        bar = bars[name]
-        until = (bar.began if bar.began is not None else ended[name]) + _SOON_S
-        keepers = [above for above in upstream.get(name, ()) if above in ended]
+    ends = sorted((end, name) for name, end in ended.items() if bars[name].began is not None)
+    on_lane: dict[str, list[tuple[float, str]]] = {}
+    for end, name in ends:
+        on_lane.setdefault(bars[name].lane, []).append((end, name))
+    path: dict[str, None] = {}
+    found = ends[-1][1] if ends else None
+    while found is not None:
+        path[found] = None
+        bar = bars[found]
+        until = (bar.began if bar.began is not None else ended[found]) + _SOON_S
+        keepers = [above for above in upstream.get(found, ()) if ended.get(above, until + 1) <= until]
         if bar.queued is not None:
-            keepers += [
-                other for other in ran if bars[other].lane == bar.lane and bar.queued < ended[other] <= until
-            ]
-        keepers = [other for other in keepers if other not in path and ended[other] <= until]
-        name = max(keepers, key=lambda name: ended[name], default=None)
+            before = _last_before(until, on_lane.get(bar.lane, []), path)
+            keepers += [before] if before is not None and ended[before] > bar.queued else []
+            if max((ended[name] for name in keepers), default=-_LATE_S) < bar.queued - _LATE_S:
+                # Its cell was run only when the one before had ended.
+                before = _last_before(bar.queued + _SOON_S, ends, path)
+                keepers += [before] if before is not None else []
+        keepers = [name for name in keepers if name not in path]
+        found = max(keepers, key=lambda name: ended[name], default=None)
     return tuple(name for name in reversed(path) if bars[name].began is not None)
+
+
+def _last_before(until: float, ends: list[tuple[float, str]], path: Collection[str]) -> str | None:
+    """Return what ended last by then, of what is not on the path."""
+    at = bisect_right(ends, until, key=lambda end: end[0])
+    while at > 0:
+        at -= 1
+        if ends[at][1] not in path:
+            return ends[at][1]
+    return None
 
 
 _SHOWN = frozenset({"queued", "running", "reused"})

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jupyter_mlpipe.execution.runs.plan import Plan
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.model.status import ENDED, RunSnapshot, StepSnapshot
+from jupyter_mlpipe.model.timeline import as_first_found
 from jupyter_mlpipe.notebook.steps.states import MADE
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ class Marks:
                     state = made.snapshot()
                     if not followed.is_bound and state.status in ENDED:
                         state = replace(state, status="waiting")  # for the others, to be bound with them
+                    state = as_first_found(steps.get(name), state, run.targets)
                     steps[name] = _after(steps.get(name), state, is_as_planned=made.work == work)
         last = next((f.run for f in reversed(runs) if f.run.status == "running"), None)
         last = last or (runs[-1].run if runs else None)

@@ -1,4 +1,4 @@
-"""Make notebooks/flights.png: the flights notebook in JupyterLab with its graph beside it.
+"""Make notebooks/flights.png: the flights notebook in JupyterLab with its graph beside it; and its timeline.
 
 ``python -m tests.browser.screenshot [--theme dark] [--output FILE]``, from the project's root. The
 notebook is run twice in a fresh folder, the second time with another learning rate, so that the
@@ -99,6 +99,12 @@ def _take(browser: Browser, lab: Lab, target: Path) -> None:
     load.evaluate("cell => cell.scrollIntoView({block: 'start'})")
     expect(page.locator(".jp-NotebookPanel [data-mlpipe-step=load]").first).to_be_visible()
     page.screenshot(path=target)
+
+    graph.scroll_into_view_if_needed()
+    live = graph.locator(".mlp")
+    live.get_by_role("tab", name="Timeline").click()
+    expect(live.locator(".mlp-path")).to_contain_text("of")
+    live.screenshot(path=target.with_name(f"{target.stem}-timeline.png"))
     notebook.close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jupyter_mlpipe.model.status import StepSnapshot
-from jupyter_mlpipe.model.timeline import Bar, critical_path, timeline_of
+from jupyter_mlpipe.model.timeline import Bar, as_first_found, critical_path, timeline_of
 
 
 def ran(name: str, queued: float, began: float, ended: float, *reads: str, worker: str = "w") -> StepSnapshot:
@@ -49,6 +49,22 @@ def test_reused_steps_are_points_in_time_and_on_no_path() -> None:
     assert round(found.seconds, 3) == 1.8
 
 
+def test_a_step_whose_cell_came_late_was_kept_by_the_cell_before() -> None:
+    # One cell after the other: report reads only from load, but its cell waited for that of other.
+    bars = {"load": Bar(0, 0, 1, "a"), "other": Bar(1.1, 1.1, 9, "a"), "report": Bar(9.1, 9.1, 10, "a")}
+    assert critical_path(bars, {"report": ["load"]}) == ("load", "other", "report")
+
+
+def test_a_step_that_later_cells_find_reused_again_keeps_its_time() -> None:
+    before = StepSnapshot("load", status="reused", reached={"reused": 100.0})
+    again = StepSnapshot("load", status="reused", reached={"reused": 200.0})
+    assert as_first_found(before, again, ("fit",)) == before
+    assert as_first_found(before, again, ("fit", "load")) == again
+    assert as_first_found(None, again, ()) == again
+    ran_before = ran("load", 0, 0, 1)
+    assert as_first_found(ran_before, again, ()) == again
+
+
 def test_a_reused_step_may_stand_between_two_that_ran() -> None:
     # load ran again and gave the same: only then was clean known to be reused, and fit began.
     bars = {"load": Bar(0, 0, 1, "a"), "clean": Bar(None, None, 1.01), "fit": Bar(1.02, 1.03, 2, "b")}
@@ -66,4 +82,5 @@ def test_cells_that_ran_one_after_the_other_are_one_timeline_and_earlier_ones_ar
     old, first, second = ran("old", 0, 0, 1), ran("first", 60, 60, 70), ran("second", 75, 75, 76)
     found = timeline_of([old, first, second], now=1000.0)
     assert {name: bar.began for name, bar in found.bars.items()} == {"first": 0.0, "second": 15.0}
+    assert found.critical == ("first", "second")
     assert timeline_of([], now=1.0).bars == {}

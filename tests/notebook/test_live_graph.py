@@ -216,8 +216,8 @@ def test_the_page_is_told_when_steps_ran_and_what_they_gave_before(kernel: Kerne
     assert lane
     assert queued <= began < ended
     # It ran after two, which does not rest on what it gives now.
-    assert (is_critical, told["bars"]["two"][4]) == (True, False)
-    assert told["run"]["path"].startswith("one: ")
+    assert (is_critical, told["bars"]["two"][4]) == (True, True)
+    assert told["run"]["path"].startswith("two → one: ")
     # Read from disk, that comes a little later.
     was = kernel.listen(lambda: page.told("steps")["one"]["makes"][0][3])
     assert was.startswith("was ")

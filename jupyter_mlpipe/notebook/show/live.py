@@ -12,6 +12,7 @@ from typing import Any
 from jupyter_mlpipe.execution.runs.run import Run, RunStep
 from jupyter_mlpipe.model.groups import groups_of
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
+from jupyter_mlpipe.model.timeline import as_first_found
 from jupyter_mlpipe.notebook.show.graphfacts import State, changes, graph_facts
 from jupyter_mlpipe.notebook.show.link import Link
 from jupyter_mlpipe.notebook.show.output import CellOutput
@@ -288,6 +289,6 @@ def overlay(base: RunSnapshot, runs: Sequence[Run]) -> RunSnapshot:
             before = steps.get(step.name)
             # A step that ran is not called reused because the run of a later cell found it done.
             if before is not None and not (step.status == "reused" and before.status == "succeeded"):
-                steps[step.name] = replace(step, reads=before.reads)
+                steps[step.name] = replace(as_first_found(before, step, run.targets), reads=before.reads)
     base = replace(base, steps=tuple(steps.values()))
     return replace(base, status=runs[-1].status, seconds=runs[-1].seconds) if runs else base

@@ -10,6 +10,7 @@ from jupyter_mlpipe.execution.runs.plan import Plan
 from jupyter_mlpipe.execution.runs.run import Run, RunStep
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model.status import Reason, StepSnapshot, StepStatus
+from jupyter_mlpipe.model.timeline import as_first_found
 from jupyter_mlpipe.store.records import Record
 
 MADE = frozenset({"succeeded", "reused"})
@@ -43,7 +44,7 @@ class States:
         )
         if not (step.status == "reused" and made_here):
             # A step that ran in this session stays "succeeded" when a later cell reuses it.
-            self._states[step.name] = step.snapshot()
+            self._states[step.name] = as_first_found(before, step.snapshot(), run.targets)
             self._keys[step.name] = step.key
             self._last_runs[step.name] = run
 
