@@ -85,6 +85,8 @@ def refusal(task: StepTask) -> str:
         return "asks for a GPU"
     if options.here:
         return "runs in the kernel (--here)"
+    if task.closure.may_set:
+        return "may set something for other cells"
     if may_write(task.step.component.code) or (task.made is not None and task.made[1].written):
         return "writes files"
     return ""

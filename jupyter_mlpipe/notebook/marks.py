@@ -184,8 +184,9 @@ class Marks:
             return
         self._is_due = False
         began = time.perf_counter()
-        # Before: what they made is taken over by the look.
-        ended = {f.run.id for f in self._runs if f.run.status != "running"}
+        # What they made is taken over by the next cell; until then, what they say of it counts.
+        live = {run.id for run in self._session.runs.live}
+        ended = {f.run.id for f in self._runs if f.run.status != "running" and f.run.id not in live}
         try:
             with self._shell.builtin_trap:  # as in a cell: libraries call `get_ipython` to see where they are
                 found = self._session.look_for_marks()
@@ -282,6 +283,7 @@ def _after(before: StepSnapshot | None, step: StepSnapshot, *, is_as_planned: bo
         return step
     if step.status == "reused" and before.status == "succeeded" and is_as_planned:
         # A step that ran is not called reused because the run of a later cell found it done.
-        return replace(before, plan=None, expected_seconds=None)
-    plan = before.plan if step.status in MADE and not is_as_planned else None
+        return replace(before, plan="reuse" if before.plan == "reuse" else None, expected_seconds=None)
+    is_told = not is_as_planned or before.plan == "reuse"
+    plan = before.plan if step.status in MADE and is_told else None
     return replace(step, plan=plan, expected_seconds=before.expected_seconds)

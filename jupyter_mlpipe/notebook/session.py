@@ -251,14 +251,17 @@ class Session:
 
     def look_for_marks(self) -> Look:
         """Say how the notebook stands, for its marks."""
+        # Nothing is taken over: what runs have set belongs into the context of a cell.
         if self.auto.level == "off":
-            self.collect()
             return Look(self._standing(self.states.known()), None)
-        return self.look()
+        return self._look()
 
     def look(self) -> Look:
         """Say how the notebook stands: what may not be reused counts as its cell left it."""
         self.collect()
+        return self._look()
+
+    def _look(self) -> Look:
         refused: dict[str, MLPipeError] = {}
         try:
             with self.registry.observing():
