@@ -199,7 +199,8 @@ def test_cells_move_keys_suffice_and_what_is_printed_stays_text(
     notebook.command("Paste Cell Below")
     expect(notebook.cell(3)).to_contain_text("%%component one")
     expect(notebook.cell(3).locator(".mlp-badge")).to_have_count(0)
-    notebook.command("New View for Notebook")
+    page.locator("#jp-main-dock-panel .lm-TabBar-tab").first.click(button="right")
+    page.locator(".lm-Menu-itemLabel").get_by_text("New View for Notebook", exact=True).click()
     expect(badge(notebook, "one")).to_have_count(2, timeout=_WAIT_MS)
     assert said == []
 
