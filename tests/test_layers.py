@@ -27,6 +27,9 @@ WITHIN = {
         "steps": {"show"},
         "values": {"show", "steps"},
         "running": {"show", "steps", "values"},
+        # The session makes these, and they act on it.
+        "following": {"show", "steps", "values", "running", "session"},
+        "page": {"show", "steps", "values", "running", "following", "session", "accepting", "making"},
     },
 }
 FLEET = {"dask", "distributed"}

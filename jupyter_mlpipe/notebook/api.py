@@ -23,8 +23,8 @@ from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromParameter, FromStep
 from jupyter_mlpipe.notebook.accepting import accept_step, accepted_of, revoke_step, why
-from jupyter_mlpipe.notebook.binding import Binding
 from jupyter_mlpipe.notebook.debugging import Debugged, debug_step
+from jupyter_mlpipe.notebook.following.binding import Binding
 from jupyter_mlpipe.notebook.running.cluster import MakeExecutor
 from jupyter_mlpipe.notebook.running.config import MLPipe
 from jupyter_mlpipe.notebook.steps.contracts import check_contract, check_resolved, check_sendable

@@ -17,8 +17,8 @@ from jupyter_mlpipe.execution.runs.past import find_entry, list_runs, tell_diff,
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.notebook.accepting import accepted_facts, accepted_of, why
 from jupyter_mlpipe.notebook.adoptview import adopt_bundle
-from jupyter_mlpipe.notebook.before import changed_outputs
 from jupyter_mlpipe.notebook.debugging import NAME, Debugged, debug_step
+from jupyter_mlpipe.notebook.page.before import changed_outputs
 from jupyter_mlpipe.notebook.running.cluster import check_pools
 from jupyter_mlpipe.notebook.running.config import LEVELS, MODES
 from jupyter_mlpipe.notebook.running.pools import parse_pools

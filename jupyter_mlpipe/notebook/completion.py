@@ -15,7 +15,7 @@ from jupyter_mlpipe.cells.header import OPTIONS
 from jupyter_mlpipe.cells.located import locate
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.notebook.commands import HELP
-from jupyter_mlpipe.notebook.reading import names_of
+from jupyter_mlpipe.notebook.page.reading import names_of
 from jupyter_mlpipe.notebook.running.config import LEVELS, MODES
 from jupyter_mlpipe.notebook.session import Session
 

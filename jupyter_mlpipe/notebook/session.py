@@ -33,12 +33,12 @@ from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
-from jupyter_mlpipe.notebook.asks import Asks
-from jupyter_mlpipe.notebook.auto import Auto
-from jupyter_mlpipe.notebook.binding import Bindings
-from jupyter_mlpipe.notebook.cellsasks import CellsAsks
-from jupyter_mlpipe.notebook.cellsview import CellsView
-from jupyter_mlpipe.notebook.marks import Look, Marks
+from jupyter_mlpipe.notebook.following.auto import Auto
+from jupyter_mlpipe.notebook.following.binding import Bindings
+from jupyter_mlpipe.notebook.following.marks import Look, Marks
+from jupyter_mlpipe.notebook.page.asks import Asks
+from jupyter_mlpipe.notebook.page.cellsasks import CellsAsks
+from jupyter_mlpipe.notebook.page.cellsview import CellsView
 from jupyter_mlpipe.notebook.running.backend import Backend
 from jupyter_mlpipe.notebook.running.background import Background
 from jupyter_mlpipe.notebook.running.config import MODES, MLPipe, notebook_name

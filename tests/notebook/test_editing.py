@@ -27,9 +27,9 @@ def notebook(kernel: Kernel) -> Kernel:
     for cell_id, cell in CELLS.items():
         kernel.run(cell, cell_id=cell_id).check()
     kernel.run(
-        "from jupyter_mlpipe.notebook.checking import check_cell\n"
-        "from jupyter_mlpipe.notebook.locking import lock\n"
-        "from jupyter_mlpipe.notebook.cellcommands import AT_ONCE, BETWEEN_CELLS\n"
+        "from jupyter_mlpipe.notebook.page.checking import check_cell\n"
+        "from jupyter_mlpipe.notebook.page.locking import lock\n"
+        "from jupyter_mlpipe.notebook.page.cellcommands import AT_ONCE, BETWEEN_CELLS\n"
         "from jupyter_mlpipe.notebook.extension import current_session\n"
         "session = current_session()"
     ).check()

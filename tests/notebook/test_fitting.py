@@ -10,7 +10,7 @@ from jupyter_mlpipe.model.component import Component, Options
 from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.model.resources import Resources
 from jupyter_mlpipe.model.status import StepSnapshot
-from jupyter_mlpipe.notebook.fitting import choose
+from jupyter_mlpipe.notebook.following.fitting import choose
 
 
 def task(name: str, *above: str, code: str = "y = x", **options: Any) -> StepTask:

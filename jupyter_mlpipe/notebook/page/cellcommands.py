@@ -14,9 +14,9 @@ from jupyter_mlpipe.cells.source import may_warn
 from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.notebook.accepting import accepted_facts, why
-from jupyter_mlpipe.notebook.checking import check_cell
-from jupyter_mlpipe.notebook.locking import lock
 from jupyter_mlpipe.notebook.making import is_registered, make_component, under_magic
+from jupyter_mlpipe.notebook.page.checking import check_cell
+from jupyter_mlpipe.notebook.page.locking import lock
 from jupyter_mlpipe.notebook.show.planview import why_bundle
 from jupyter_mlpipe.notebook.show.words import without_colours
 

@@ -11,7 +11,7 @@ from jupyter_mlpipe.execution.process.spec import NOT_BOUND
 from jupyter_mlpipe.model.component import Input
 from jupyter_mlpipe.model.pipeline import FromStep
 from jupyter_mlpipe.notebook.making import is_registered
-from jupyter_mlpipe.notebook.reading import read_cell
+from jupyter_mlpipe.notebook.page.reading import read_cell
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.notebook.session import Session

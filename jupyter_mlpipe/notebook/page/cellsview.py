@@ -8,7 +8,7 @@ from typing import Any
 
 from jupyter_mlpipe.execution.runs.run import RunStep
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
-from jupyter_mlpipe.notebook.marks import Marks
+from jupyter_mlpipe.notebook.following.marks import Marks
 from jupyter_mlpipe.notebook.running.runs import Runs
 from jupyter_mlpipe.notebook.show.cellfacts import cell_facts
 from jupyter_mlpipe.notebook.show.graphfacts import State, changes

@@ -14,8 +14,8 @@ from jupyter_mlpipe.cells.units import parse_duration
 from jupyter_mlpipe.errors import MLPipeError, StepError, UsageError, close_matches
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.model.resources import describe_seconds
-from jupyter_mlpipe.notebook.fitting import Choice, choose
-from jupyter_mlpipe.notebook.marks import Look, io_loop
+from jupyter_mlpipe.notebook.following.fitting import Choice, choose
+from jupyter_mlpipe.notebook.following.marks import Look, io_loop
 from jupyter_mlpipe.notebook.running.config import LEVELS
 from jupyter_mlpipe.notebook.show.stale import stale_facts
 from jupyter_mlpipe.notebook.steps.wish import is_as_it_ran, wish_of

@@ -9,7 +9,7 @@ from jupyter_mlpipe.cells.located import Located, Span, locate, place_of
 from jupyter_mlpipe.cells.parameters import parse_parameters
 from jupyter_mlpipe.errors import MLPipeError, UsageError
 from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep, Step
-from jupyter_mlpipe.notebook.reading import Reading, read_cell
+from jupyter_mlpipe.notebook.page.reading import Reading, read_cell
 from jupyter_mlpipe.notebook.show.words import plain
 from jupyter_mlpipe.notebook.steps.contracts import check_contract, check_resolved
 

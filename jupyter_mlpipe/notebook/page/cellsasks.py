@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.runs.past import list_runs, tell_runs
 from jupyter_mlpipe.execution.runs.run import Run
-from jupyter_mlpipe.notebook import cellcommands
-from jupyter_mlpipe.notebook.asks import choose
+from jupyter_mlpipe.notebook.page import cellcommands
+from jupyter_mlpipe.notebook.page.asks import choose
+from jupyter_mlpipe.notebook.page.stepview import step_detail
 from jupyter_mlpipe.notebook.show.clusterview import describe_workers
 from jupyter_mlpipe.notebook.show.words import plain
-from jupyter_mlpipe.notebook.stepview import step_detail
 from jupyter_mlpipe.store.history import RunEntry
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from jupyter_mlpipe.model.diffs import shorten_diff
 from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep
 from jupyter_mlpipe.model.resources import describe_amounts, describe_bytes, describe_seconds
 from jupyter_mlpipe.model.status import Reason, StepSnapshot, readable, reasons_json
-from jupyter_mlpipe.notebook.before import outputs_before
+from jupyter_mlpipe.notebook.page.before import outputs_before
 from jupyter_mlpipe.notebook.show.live import MAX_LOG
 from jupyter_mlpipe.notebook.show.receipt import describe_interface
 from jupyter_mlpipe.notebook.show.tracebacks import render

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.errors import ParameterError, UsageError
 from jupyter_mlpipe.model.component import Component
-from jupyter_mlpipe.notebook.marks import io_loop
+from jupyter_mlpipe.notebook.following.marks import io_loop
 from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.views import said_bundle
 from jupyter_mlpipe.notebook.steps.names import PARAMETERS

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.model import graph as pipeline
-from jupyter_mlpipe.notebook.comparing import compared_facts, runs_facts
+from jupyter_mlpipe.notebook.page.comparing import compared_facts, runs_facts
+from jupyter_mlpipe.notebook.page.stepview import step_detail
 from jupyter_mlpipe.notebook.show.live import LiveGraph
-from jupyter_mlpipe.notebook.stepview import step_detail
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.notebook.session import Session
