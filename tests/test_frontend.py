@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import sys
 from importlib.resources import files
 from pathlib import Path
+
+from jupyter_mlpipe import __version__
 
 FRONTEND = Path(__file__).parents[1] / "labextension"
 BUILD = "cd labextension && npm ci && npm run build"
@@ -36,6 +39,11 @@ def test_jupyterlab_finds_the_extension_where_the_package_is_installed() -> None
 
 def test_the_module_is_small_enough_to_be_sent_with_each_notebook() -> None:
     assert len(built().encode()) < 60_000
+
+
+def test_its_version_is_that_of_the_package() -> None:
+    for path in ("package.json", "built/package.json"):
+        assert json.loads((FRONTEND / path).read_text(encoding="utf-8"))["version"] == __version__
 
 
 def test_data_never_becomes_html() -> None:
