@@ -40,3 +40,13 @@ model = 1"""
     assert kernel.run(here).check().facts["metrics"] == {"f1": 0.5}
     assert kernel.run(here).check().facts["metrics"] == {"f1": 0.5}
     assert kernel.run("mlpipe.log_metric('f1', 0.5); mlpipe.progress(0.5)").check().own == []
+
+
+def test_figures_left_open_are_told(kernel: Kernel) -> None:
+    kernel.run("import matplotlib\nmatplotlib.use('Agg')\nimport matplotlib.pyplot as plt").check()
+    word = "plt of later cells does not know the figures that this one leaves open"
+    assert word in kernel.run("%%component leaves\nplt.plot([1, 2])").check().receipt
+    assert word in kernel.run("%%component leaves\nplt.plot([1, 2])").check().receipt  # reused
+    assert word not in kernel.run("%%component closes\nplt.plot([1, 2])\nplt.close('all')").check().receipt
+    kernel.run("%matplotlib inline").check()
+    assert word not in kernel.run("%%component shows\nplt.plot([1, 2])").check().receipt

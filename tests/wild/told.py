@@ -16,7 +16,7 @@ _OUR_ERRORS = re.compile(
 _UNSTORED = "could not be stored"  # the error of whoever reads it bears a name of Python's
 _WORD = re.compile(r"[^\W\d]\w*")
 _OF_NAMES = re.compile(r"([\w, ]+) comes? back detached")
-_OF_LIBRARY = re.compile(r"(\w+)[\w.]*(?:\(\))? changes a library")
+_OF_LIBRARY = re.compile(r"(\w+)[\w.]*(?:\(\))? changes a library|(plt) of later cells does not know")
 
 
 class Told:
@@ -37,7 +37,9 @@ class Told:
             words = set(_WORD.findall(cell.source))
             said = word_of(run) if run is not None else "the run ended early"
             if found := _OF_NAMES.match(said) or _OF_LIBRARY.match(said):
-                self._of_name |= dict.fromkeys(found[1].split(", "), f"follows {cell.name}: {said}")
+                self._of_name |= dict.fromkeys(
+                    found[found.lastindex or 1].split(", "), f"follows {cell.name}: {said}"
+                )
             # What reads a name that a cell with such a word should have made comes out otherwise, too.
             said = said or next((self._of_name[w] for w in sorted(words) if w in self._of_name), "")
             self.of_cell[cell.number] = said

@@ -8,6 +8,8 @@ from typing import Any
 
 INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
 _BACKEND_MODULE = "matplotlib_inline.backend_inline"
+OPEN_FIGURES = "open figures"
+"""Stands in a record for figures that a step left open, which pyplot knows in that process alone."""
 
 
 def make_figures_showable(shell: Any) -> None:
@@ -18,6 +20,12 @@ def make_figures_showable(shell: Any) -> None:
     # Asked before all formats, whichever of them are chosen.
     formatter = shell.display_formatter.mimebundle_formatter
     formatter.for_type_by_name("matplotlib.figure", "Figure", _prepare)
+
+
+def left_open() -> tuple[str, ...]:
+    """Return `OPEN_FIGURES` where pyplot has figures, as with backends that close none after showing it."""
+    helpers = sys.modules.get("matplotlib._pylab_helpers")
+    return (OPEN_FIGURES,) if helpers is not None and helpers.Gcf.figs else ()
 
 
 def _prepare(figure: Any) -> None:

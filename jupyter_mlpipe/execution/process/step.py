@@ -37,6 +37,7 @@ from jupyter_mlpipe.execution.process.bars import follow_bars
 from jupyter_mlpipe.execution.process.body import Body, ReturnedWrongly, call_function, unpack_result
 from jupyter_mlpipe.execution.process.channel import Channel
 from jupyter_mlpipe.execution.process.declared import Declared
+from jupyter_mlpipe.execution.process.figures import left_open
 from jupyter_mlpipe.execution.process.leftovers import flush_files
 from jupyter_mlpipe.execution.process.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.process.mentions import Mentions
@@ -280,7 +281,7 @@ class StepProcess:
             outputs=outcome.outputs,
             left_out=outcome.left_out,
             joint=outcome.joint,
-            altered=own_state.untold,
+            altered=(*own_state.untold, *left_open()),
             result=result,
             ingredients=ingredients,
             texts=texts,

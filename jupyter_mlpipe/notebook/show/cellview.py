@@ -13,6 +13,7 @@ from typing import Any
 
 from jupyter_mlpipe.cells.patches import find_patches
 from jupyter_mlpipe.errors import describe_error
+from jupyter_mlpipe.execution.process.figures import OPEN_FIGURES
 from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND
 from jupyter_mlpipe.execution.runs.accept import is_accepted
 from jupyter_mlpipe.execution.runs.run import Run, RunStep
@@ -187,11 +188,7 @@ class CellView:
                 parts = "; ".join(f"{name} {why}".strip() for name, why in live.items())
                 notes.append(f"runs each time: {parts}")
             notes += [f"{name} is not kept: {why}" for name, why in left_out if why not in _MISSED_BY_NOBODY]
-            notes += [
-                f"what the cell changes in {name} itself (a default, an attribute) may not reach later cells "
-                "as it is here: keep it in a variable, or run the cell with --here"
-                for name in step.record.altered
-            ]
+            notes += [_on_altered(name) for name in step.record.altered]
             if step.metrics:
                 notes.append(describe_metrics(step.metrics))
             notes += _large_outputs(step)
@@ -228,6 +225,18 @@ class CellView:
 
 
 _BARS = frozenset({"tqdm.auto", "tqdm.autonotebook", "tqdm.notebook"})
+
+
+def _on_altered(name: str) -> str:
+    if name == OPEN_FIGURES:
+        return (
+            "plt of later cells does not know the figures that this one leaves open: "
+            "save or close them here, or run the cell with --here"
+        )
+    return (
+        f"what the cell changes in {name} itself (a default, an attribute) may not reach later cells "
+        "as it is here: keep it in a variable, or run the cell with --here"
+    )
 
 
 def _large_outputs(step: RunStep) -> list[str]:
