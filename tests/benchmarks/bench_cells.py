@@ -23,7 +23,7 @@ PARTS = {
         "notebook.extension:Extension.before_cell",
         "notebook.extension:Extension.after_cell",
     ],
-    "text to component": ["notebook.magics:expand_magics", "notebook.session:Session.component"],
+    "text to component": ["notebook.making:expand_magics", "notebook.session:Session.component"],
     "registering": ["notebook.session:Session.register"],
     "closures of the steps above": ["notebook.steps.registry:Registry.tasks"],
     "plan; reused steps": ["notebook.running.runs:Runs.launch"],

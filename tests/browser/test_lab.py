@@ -79,7 +79,7 @@ def test_badges_follow_runs_reloads_edits_and_restarts(
     cells = [
         "%load_ext jupyter_mlpipe",
         "def double(x):\n    return 2 * x",
-        "%%component a\nx = 1",
+        "%%component a\nx = 31",
         f"%%component b\n{slow}y = double(x)\ny",
         "%%component c\nz = y + 1",
         "%%component d\nw = x + 5\nw",
@@ -120,7 +120,7 @@ def test_badges_follow_runs_reloads_edits_and_restarts(
     expect(badge(notebook, "b")).to_contain_text("helper double changed")
     replace_text(notebook, 1, "def double(x):\n    return 2 * x  # as before")
     expect_stale(notebook, set(), set())
-    replace_text(notebook, 2, "%%component a\nx = 2")
+    replace_text(notebook, 2, "%%component a\nx = 32")
     expect_stale(notebook, {"b", "d"}, {"c"})
     # The badge says what the receipt says, which is not shown twice.
     expect(notebook.outputs(2)).to_have_count(1)
