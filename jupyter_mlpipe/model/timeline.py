@@ -82,9 +82,9 @@ def timeline_of(steps: Iterable[StepSnapshot], now: float) -> Timeline:
     )
 
 
-def as_first_found(before: StepSnapshot | None, step: StepSnapshot, targets: Collection[str]) -> StepSnapshot:
+def as_first_found(before: StepSnapshot | None, step: StepSnapshot, *, is_target: bool) -> StepSnapshot:
     """Return a step with the time when it was found reused, though the run of a later cell found it again."""
-    if before is None or step.name in targets or not step.status == before.status == "reused":
+    if before is None or is_target or not step.status == before.status == "reused":
         return step
     return replace(step, reached=before.reached)
 

@@ -58,11 +58,11 @@ def test_a_step_whose_cell_came_late_was_kept_by_the_cell_before() -> None:
 def test_a_step_that_later_cells_find_reused_again_keeps_its_time() -> None:
     before = StepSnapshot("load", status="reused", reached={"reused": 100.0})
     again = StepSnapshot("load", status="reused", reached={"reused": 200.0})
-    assert as_first_found(before, again, ("fit",)) == before
-    assert as_first_found(before, again, ("fit", "load")) == again
-    assert as_first_found(None, again, ()) == again
+    assert as_first_found(before, again, is_target=False) == before
+    assert as_first_found(before, again, is_target=True) == again
+    assert as_first_found(None, again, is_target=False) == again
     ran_before = ran("load", 0, 0, 1)
-    assert as_first_found(ran_before, again, ()) == again
+    assert as_first_found(ran_before, again, is_target=False) == again
 
 
 def test_a_reused_step_may_stand_between_two_that_ran() -> None:

@@ -256,6 +256,10 @@ class Run:
     def targets(self) -> tuple[str, ...]:
         return self._state.targets
 
+    def is_target(self, step: str) -> bool:
+        """Tell whether the run was started for a step, rather than for one below it."""
+        return step in self._state.asked
+
     @property
     def status(self) -> RunStatus:
         return self._state.status
@@ -433,7 +437,7 @@ class Run:
                 f"No step of this run makes '{name}'.{close_matches(name, everything)} "
                 f"Outputs: {', '.join(dict.fromkeys(everything)) or 'none'}."
             )
-        asked = [step for step in makers if step in self.targets]
+        asked = [step for step in makers if self.is_target(step)]
         return (asked or makers)[-1], name
 
     def _may_yet_make(self, step: str, output: str) -> bool:

@@ -96,6 +96,7 @@ class RunState:
         self.id = run_id
         self.pipeline = pipeline
         self.targets = targets
+        self.asked = frozenset(targets)  # to look names up in
         self.by_itself = by_itself
         self.steps = {name: StepState(task, by_itself=by_itself) for name, task in tasks.items()}
         self.status: RunStatus = "running"

@@ -123,7 +123,7 @@ class Marks:
                     state = made.snapshot()
                     if not followed.is_bound and state.status in ENDED:
                         state = replace(state, status="waiting")  # for the others, to be bound with them
-                    state = as_first_found(steps.get(name), state, run.targets)
+                    state = as_first_found(steps.get(name), state, is_target=run.is_target(name))
                     steps[name] = _after(steps.get(name), state, is_as_planned=made.work == work)
         last = next((f.run for f in reversed(runs) if f.run.status == "running"), None)
         last = last or (runs[-1].run if runs else None)

@@ -289,6 +289,8 @@ def overlay(base: RunSnapshot, runs: Sequence[Run]) -> RunSnapshot:
             before = steps.get(step.name)
             # A step that ran is not called reused because the run of a later cell found it done.
             if before is not None and not (step.status == "reused" and before.status == "succeeded"):
-                steps[step.name] = replace(as_first_found(before, step, run.targets), reads=before.reads)
+                steps[step.name] = replace(
+                    as_first_found(before, step, is_target=run.is_target(step.name)), reads=before.reads
+                )
     base = replace(base, steps=tuple(steps.values()))
     return replace(base, status=runs[-1].status, seconds=runs[-1].seconds) if runs else base

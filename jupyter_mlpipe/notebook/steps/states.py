@@ -44,7 +44,9 @@ class States:
         )
         if not (step.status == "reused" and made_here):
             # A step that ran in this session stays "succeeded" when a later cell reuses it.
-            self._states[step.name] = as_first_found(before, step.snapshot(), run.targets)
+            self._states[step.name] = as_first_found(
+                before, step.snapshot(), is_target=run.is_target(step.name)
+            )
             self._keys[step.name] = step.key
             self._last_runs[step.name] = run
 
