@@ -6,6 +6,7 @@ every step below a draw that was never seeded would run anew in each kernel.
 
 from __future__ import annotations
 
+import functools
 import pickle
 import secrets
 import struct
@@ -73,12 +74,18 @@ def state_digest(name: str, state: Any) -> str:
     return digest("random state", name, digest_bytes(pickle.dumps(state, protocol=4)))
 
 
+@functools.lru_cache(maxsize=64)
+def _shared(packed: bytes) -> bytes:
+    """Return the same bytes for equal ones: thousands of cells are given one state, of 2.5 kB."""
+    return packed
+
+
 def _read_numpy(random: Any) -> Any:
     found = random.get_state(legacy=False)
     if found.get("bit_generator") != "MT19937":
         return pickle.dumps(found, protocol=4)
     inner = found["state"]
-    return (inner["key"].tobytes(), int(inner["pos"]), int(found["has_gauss"]), float(found["gauss"]))
+    return (_shared(inner["key"].tobytes()), int(inner["pos"]), int(found["has_gauss"]), float(found["gauss"]))
 
 
 def _write_numpy(random: Any, state: Any) -> None:
@@ -92,7 +99,7 @@ def _write_numpy(random: Any, state: Any) -> None:
 
 def _read_python(random: Any) -> Any:
     version, inner, gauss = random.getstate()
-    return (version, struct.pack(f"<{len(inner)}I", *inner), gauss)
+    return (version, _shared(struct.pack(f"<{len(inner)}I", *inner)), gauss)
 
 
 def _write_python(random: Any, state: Any) -> None:

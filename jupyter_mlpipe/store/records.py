@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,6 +72,10 @@ class Artifact:
     def joint_digest(self) -> str:
         """What enters a consumer's key where it matters what the value shares with those stored beside it."""
         return joint_digest(self.digest, self.part, self.blob.object)
+
+
+# Versions and settings are the same in thousands of records.
+_ingredient = functools.lru_cache(maxsize=1024)(Ingredient)
 
 
 def joint_digest(digest: str, part: str, stored: str) -> str:
@@ -198,7 +203,7 @@ class Record:
             outputs={name: artifact_from_json(entry) for name, entry in found["outputs"].items()},
             left_out=found["left_out"],
             result=None if result is None else artifact_from_json(result),
-            ingredients=tuple(Ingredient(*entry) for entry in found["ingredients"]),
+            ingredients=tuple(_ingredient(*entry) for entry in found["ingredients"]),
             texts=found.get("texts", ""),
             shown=None if shown is None else blob_from_json(shown),
             seconds=found["seconds"],

@@ -105,7 +105,7 @@ class RunStep:
         if is_made and state.record is not None and not (state.outputs and state.outputs.is_short):
             # The record has more than what was shown as it came.
             return self._store.get_shown(state.record)
-        return state.outputs.to_list()
+        return state.outputs.to_list() if state.outputs is not None else []
 
     @property
     def progress(self) -> tuple[float | None, str] | None:

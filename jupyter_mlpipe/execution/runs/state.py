@@ -29,6 +29,7 @@ It must return at once: the runner waits for it.
 """
 
 _log = logging.getLogger(__name__)
+_NOTHING_RESCUED = Rescued()
 
 
 class StepState:
@@ -64,8 +65,8 @@ class StepState:
         self.work = ""
         self.reasons: tuple[Reason, ...] = ()
         self.record: Record | None = None
-        self.rescued = Rescued()
-        self.outputs = Shown()
+        self.rescued = _NOTHING_RESCUED
+        self.outputs: Shown | None = None
         self.progress: tuple[float | None, str] | None = None
         self.metrics: dict[str, float] = {}
         self.started: float | None = None
@@ -119,8 +120,8 @@ class RunState:
         if status == "running":
             state.started = time.perf_counter() - ago
             # A further attempt shows its own output only, as its record will.
-            state.outputs = Shown()
-            state.rescued = Rescued()
+            state.outputs = None
+            state.rescued = _NOTHING_RESCUED
             state.progress = None
             state.metrics = {}
             state.seconds = None
@@ -134,7 +135,10 @@ class RunState:
 
     def add_output(self, step: str, output: dict[str, Any]) -> None:
         """Keep what a step showed, and tell the listeners."""
-        self.steps[step].outputs.add(output)
+        state = self.steps[step]
+        if state.outputs is None:
+            state.outputs = Shown()
+        state.outputs.add(output)
         self._notify("output", step, output)
 
     def set_progress(self, step: str, fraction: float | None, text: str) -> None:
