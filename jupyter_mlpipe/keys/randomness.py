@@ -85,7 +85,12 @@ def _read_numpy(random: Any) -> Any:
     if found.get("bit_generator") != "MT19937":
         return pickle.dumps(found, protocol=4)
     inner = found["state"]
-    return (_shared(inner["key"].tobytes()), int(inner["pos"]), int(found["has_gauss"]), float(found["gauss"]))
+    return (
+        _shared(inner["key"].tobytes()),
+        int(inner["pos"]),
+        int(found["has_gauss"]),
+        float(found["gauss"]),
+    )
 
 
 def _write_numpy(random: Any, state: Any) -> None:

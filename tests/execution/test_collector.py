@@ -47,3 +47,24 @@ def test_who_has_turned_it_off_keeps_it_so() -> None:
     with paused_collector():
         pass
     assert not gc.isenabled()
+
+
+def test_the_many_that_are_made_within_a_block_are_old_at_once() -> None:
+    with paused_collector():
+        made = [[] for _ in range(30_000)]
+    assert gc.get_count()[0] < 30_000
+    assert sum(map(len, made)) == 0
+    old = {id(each) for each in gc.get_objects(generation=2)}
+    assert old.issuperset(map(id, made))
+
+
+def test_what_somebody_froze_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        with paused_collector():
+            made = [[] for _ in range(30_000)]
+        assert gc.get_freeze_count() == frozen
+        assert made
+    finally:
+        gc.unfreeze()
