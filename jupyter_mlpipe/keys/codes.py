@@ -20,10 +20,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_mlpipe.keys.canonical import digest
-from jupyter_mlpipe.keys.syntax import nodes_of, syntax_digest
+from jupyter_mlpipe.keys.syntax import read_syntax, syntax_digest
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_FUNCTIONS = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda})
 
 _FUTURE_FLAGS = functools.reduce(
     int.__or__, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
@@ -176,13 +175,11 @@ def _compile(
     for code in itertools.chain.from_iterable(map(nested_codes, compiled)):
         codes.setdefault((code.co_name, code.co_firstlineno), []).append(code)
     nodes: dict[_Place, list[FunctionNode]] = {}
-    for node in itertools.chain.from_iterable(map(nodes_of, tree.body)):
-        if type(node) not in _FUNCTIONS:
-            continue
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+    for found in (read_syntax(statement).nodes for statement in tree.body):
+        for node in (*found.get(ast.FunctionDef, ()), *found.get(ast.AsyncFunctionDef, ())):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             nodes.setdefault((node.name, first), []).append(node)
-        elif isinstance(node, ast.Lambda):
+        for node in found.get(ast.Lambda, ()):
             nodes.setdefault(("<lambda>", node.lineno), []).append(node)
     return codes, nodes
 

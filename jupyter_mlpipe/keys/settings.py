@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
-from jupyter_mlpipe.keys.syntax import nodes_of
+from jupyter_mlpipe.keys.syntax import read_syntax
 
 # Modules whose functions draw from a global random state, or set it.
 _RANDOM_MODULES = frozenset({"random", "numpy.random", "torch", "cupy.random"})
@@ -74,9 +75,6 @@ _SHELL_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
 # than a way to find its files.
 ASK_FOR_FOLDER = frozenset({"getcwd", "getcwdb", "cwd"})
 MAY_ASK_FOR_FOLDER = ASK_FOR_FOLDER | {"abspath", "realpath", "resolve", "absolute"}
-# Most nodes are of other kinds: one look tells.
-_LOOKED_AT = frozenset({ast.Attribute, ast.Call, ast.Compare, ast.Constant, ast.Name, ast.Subscript})
-_IMPORTS = frozenset({ast.Import, ast.ImportFrom})
 _ENVIRONMENT = frozenset({"os.environ", "os.environb"})
 _READERS = frozenset({"os.getenv", "os.getenvb"})
 
@@ -115,46 +113,54 @@ def scan_settings(tree: ast.AST, around: Mapping[str, str] = MappingProxyType({}
     around
         What imports around the code bind, as `imported_names` gives it.
     """
-    nodes = nodes_of(tree)
-    imported = {**around, **imported_names(nodes)}
+    nodes = read_syntax(tree).nodes
+    found = [_scan(nodes, {**around, **imported}) for imported in imported_names(nodes)]
+    if len(found) == 1:
+        return found[0]
+    return Settings(
+        frozenset().union(*(each.dotted for each in found)),
+        tuple(dict.fromkeys(use for each in found for use in each.environment)),
+        frozenset().union(*(each.called for each in found)),
+    )
+
+
+def _scan(nodes: Mapping[type[ast.AST], Iterable[Any]], imported: Mapping[str, str]) -> Settings:
     dotted: set[str] = set()
     environment: list[tuple[str, str | None]] = []
     called: set[str] = set()
     covered: set[int] = set()
     named: list[ast.expr] = []
-    for node in nodes:
-        if type(node) not in _LOOKED_AT:
-            continue
-        if isinstance(node, (ast.Attribute, ast.Name)):
-            name = _dotted(node, imported)
-            if name is not None:
-                dotted.add(name)
-                if name.endswith(("environ", "environb")):
-                    named.append(node)
-        elif isinstance(node, ast.Call):
-            name = _dotted(node.func, imported)
-            if name is None and isinstance(node.func, ast.Attribute):
-                called.add(node.func.attr)
-            if name is not None:
-                called.add(name.rpartition(".")[2])
-                if name.rpartition(".")[2] in ("getenv", "getenvb", "get", "pop", "setdefault"):
-                    environment.append((name, _literal(node.args)))
-                    covered.update(map(id, _chain(node.func)))
-        elif isinstance(node, ast.Constant):
-            if isinstance(node.value, str):
-                # For a shell: `!echo $HOME`. Where it is no variable, it never changes either.
-                environment += [("os.environ", name) for name in _SHELL_VARIABLE.findall(node.value)]
-        elif isinstance(node, ast.Subscript):
-            name = _dotted(node.value, imported)
-            if name is not None and name.rpartition(".")[2] in ("environ", "environb"):
-                if isinstance(node.ctx, ast.Load):
-                    environment.append((name, _literal([node.slice])))
-                covered.update(map(id, _chain(node.value)))
-        elif isinstance(node, ast.Compare) and len(node.comparators) == 1:
-            name = _dotted(node.comparators[0], imported)
-            if name is not None and name.rpartition(".")[2] in ("environ", "environb"):
-                environment.append((name, _literal([node.left])))
-                covered.update(map(id, _chain(node.comparators[0])))
+    for node in (*nodes.get(ast.Attribute, ()), *nodes.get(ast.Name, ())):
+        name = _dotted(node, imported)
+        if name is not None:
+            dotted.add(name)
+            if name.endswith(("environ", "environb")):
+                named.append(node)
+    for node in nodes.get(ast.Call, ()):
+        name = _dotted(node.func, imported)
+        if name is None and isinstance(node.func, ast.Attribute):
+            called.add(node.func.attr)
+        if name is not None:
+            last = name.rpartition(".")[2]
+            called.add(last)
+            if last in ("getenv", "getenvb", "get", "pop", "setdefault"):
+                environment.append((name, _literal(node.args)))
+                covered.update(map(id, _chain(node.func)))
+    for node in nodes.get(ast.Constant, ()):
+        if isinstance(node.value, str) and "$" in node.value:
+            # For a shell: `!echo $HOME`. Where it is no variable, it never changes either.
+            environment += [("os.environ", name) for name in _SHELL_VARIABLE.findall(node.value)]
+    for node in nodes.get(ast.Subscript, ()):
+        name = _dotted(node.value, imported)
+        if name is not None and name.rpartition(".")[2] in ("environ", "environb"):
+            if isinstance(node.ctx, ast.Load):
+                environment.append((name, _literal([node.slice])))
+            covered.update(map(id, _chain(node.value)))
+    for node in nodes.get(ast.Compare, ()):
+        name = _dotted(node.comparators[0], imported) if len(node.comparators) == 1 else None
+        if name is not None and name.rpartition(".")[2] in ("environ", "environb"):
+            environment.append((name, _literal([node.left])))
+            covered.update(map(id, _chain(node.comparators[0])))
     for found in named:
         name = _dotted(found, imported) or ""
         if name.rpartition(".")[2] in ("environ", "environb") and id(found) not in covered:
@@ -196,23 +202,23 @@ def _resolved(name: str, resolve: Callable[[str], str]) -> str:
     return resolve(root) + dot + rest
 
 
-def imported_names(nodes: Iterable[ast.AST]) -> dict[str, str]:
-    """Return what each name that imports bind stands for, dotted."""
-    names: dict[str, str] = {}
-    for node in nodes:
-        if type(node) not in _IMPORTS:
-            continue
-        if isinstance(node, ast.Import):
+def imported_names(nodes: Mapping[type[ast.AST], Iterable[Any]]) -> list[dict[str, str]]:
+    """Return what the names that imports bind stand for, dotted; once more where one is several things."""
+    names: dict[str, dict[str, None]] = {}
+    for node in nodes.get(ast.Import, ()):
+        for alias in node.names:
+            top = alias.name.partition(".")[0]
+            names.setdefault(alias.asname or top, {})[alias.name if alias.asname else top] = None
+    for node in nodes.get(ast.ImportFrom, ()):
+        if node.module and not node.level:
             for alias in node.names:
-                top = alias.name.partition(".")[0]
-                names[alias.asname or top] = alias.name if alias.asname else top
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for alias in node.names:
-                names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-    return names
+                names.setdefault(alias.asname or alias.name, {})[f"{node.module}.{alias.name}"] = None
+    n_meanings = max(map(len, names.values()), default=1)
+    meanings = {name: [*found] for name, found in names.items()}
+    return [{name: found[i % len(found)] for name, found in meanings.items()} for i in range(n_meanings)]
 
 
-def _dotted(node: ast.AST, imported: dict[str, str]) -> str | None:
+def _dotted(node: ast.AST, imported: Mapping[str, str]) -> str | None:
     if isinstance(node, ast.Name):
         return imported.get(node.id, node.id)
     parts: list[str] = []

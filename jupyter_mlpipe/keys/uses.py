@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_mlpipe.keys.codes import words_in
-from jupyter_mlpipe.keys.syntax import nodes_of
+from jupyter_mlpipe.keys.syntax import read_syntax
 
 Import = tuple[str, tuple[str, ...]]
 """A module, and what is wanted of it: dotted names in it, () for all that it holds, `ONLY` for its import."""
@@ -198,10 +198,11 @@ class _Finder:
         self.has_star = False
         self._package = package
         self._done: set[int] = set()  # parts of a chain, docstrings
-        for part in nodes_of(node):
-            finder = _FINDERS.get(type(part))
-            if finder is not None and id(part) not in self._done:
-                finder(self, part)
+        nodes = read_syntax(node).nodes
+        for kind, find in _FINDERS.items():
+            for part in nodes.get(kind, ()):
+                if id(part) not in self._done:
+                    find(self, part)
 
     def add(self, name: str, chain: str) -> None:
         self.chains.setdefault(name, set()).add(chain)
@@ -261,25 +262,26 @@ class _Finder:
 
     def _read_annotation(self, node: ast.expr | None) -> None:
         """Take the names in texts as well: ``"Config | None"``."""
-        for part in nodes_of(node) if node is not None else ():
-            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+        for part in read_syntax(node).nodes.get(ast.Constant, ()) if node is not None else ():
+            if isinstance(part.value, str):
                 for word in words_in([part.value], {"eval"}):
                     self.add(word, WHOLE)
 
 
+# In this order: the first four say what of the others is a part of it.
 _FINDERS: dict[type[ast.AST], Callable[[_Finder, Any], None]] = {
-    ast.AnnAssign: _Finder.find_annotation,
-    ast.AsyncFunctionDef: _Finder.find_function,
-    ast.Attribute: _Finder.find_attribute,
-    ast.Call: _Finder.find_call,
-    ast.ClassDef: _Finder.find_class,
-    ast.Constant: _Finder.find_text,
     ast.FunctionDef: _Finder.find_function,
+    ast.AsyncFunctionDef: _Finder.find_function,
+    ast.ClassDef: _Finder.find_class,
+    ast.Attribute: _Finder.find_attribute,
+    ast.Name: _Finder.find_name,
+    ast.Constant: _Finder.find_text,
+    ast.AnnAssign: _Finder.find_annotation,
+    ast.arg: _Finder.find_annotation,
+    ast.Call: _Finder.find_call,
     ast.Global: _Finder.find_global,
     ast.Import: _Finder.find_import,
     ast.ImportFrom: _Finder.find_import,
-    ast.Name: _Finder.find_name,
-    ast.arg: _Finder.find_annotation,
 }
 
 

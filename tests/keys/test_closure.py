@@ -492,6 +492,17 @@ def test_where_any_variable_may_be_read_all_count(notebook, monkeypatch, code):
         ("from os import getenv", "out = getenv('MLPIPE_TEST')"),
         ("import os\ndef f(): return os.getenv('MLPIPE_TEST')", "out = f()"),
         ("x = 1", "import os\nout = 'MLPIPE_TEST' in os.environ"),
+        # One name stands for two things.
+        (
+            "def f():\n    def g():\n        import sys as m\n        return m\n"
+            "    import os as m\n    return m.getenv('MLPIPE_TEST')",
+            "out = f()",
+        ),
+        (
+            "def f():\n    import os as m\n    def g():\n        import sys as m\n        return m\n"
+            "    return m.getenv('MLPIPE_TEST')",
+            "out = f()",
+        ),
     ],
 )
 def test_environment_variables_that_are_read_count(notebook, monkeypatch, cells, code):
