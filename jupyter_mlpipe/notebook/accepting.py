@@ -21,7 +21,7 @@ def why(session: Session, step: str) -> Why:
     session.registry.check(step)
     last = last_run(step, session.states.run_of(step), session.backend.runner.history, session.name)
     try:
-        return Why(step, last, session.plan([step])[step])
+        return Why(step, last, session.standing.plan([step])[step])
     except MLPipeError as error:
         # Why it ran is known all the same.
         return Why(step, last, None, str(error))
@@ -33,7 +33,7 @@ def accept_step(session: Session, step: str) -> Accepted:
     runner = session.backend.runner
     return accept(
         step,
-        lambda: session.plan([step]),
+        lambda: session.standing.plan([step]),
         runner.store,
         runner.history,
         pipeline=session.name,
@@ -45,7 +45,7 @@ def revoke_step(session: Session, step: str) -> list[Accepted]:
     """Take back what was accepted for a step; see `execution.runs.accept.revoke`."""
     session.registry.check(step)
     try:
-        key = session.plan([step])[step].key
+        key = session.standing.plan([step])[step].key
     except MLPipeError:
         key = None  # it may be taken back where no plan can be made, too
     return revoke(step, key, session.backend.store, pipeline=session.name)

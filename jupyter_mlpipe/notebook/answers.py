@@ -37,12 +37,12 @@ def cancel() -> str:
 
 def _state(session: Session) -> str:
     tracebacks = {name: render(error) for name, error in session.states.errors().items()}
-    return json.dumps({**session.snapshot(plan=False).to_json(), "tracebacks": tracebacks})
+    return json.dumps({**session.standing.snapshot(plan=False).to_json(), "tracebacks": tracebacks})
 
 
 def plan(targets: Sequence[str], force: Sequence[str]) -> str:
     """Return the plan of the whole pipeline, or of the targets and what is above them."""
-    return json.dumps(plan_json(current_session().plan(targets or None, force=force)))
+    return json.dumps(plan_json(current_session().standing.plan(targets or None, force=force)))
 
 
 def why(steps: Sequence[str]) -> str:
@@ -67,5 +67,5 @@ def unstorable(names: Sequence[str]) -> str:
 
 def graph(targets: Sequence[str], force: Sequence[str]) -> str:
     """Return the picture of the pipeline as SVG and as DOT."""
-    snapshot = current_session().snapshot()
+    snapshot = current_session().standing.snapshot()
     return json.dumps({"svg": pipeline_svg(snapshot), "dot": pipeline_dot(snapshot)})

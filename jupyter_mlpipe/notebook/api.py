@@ -57,7 +57,7 @@ class NotebookPipeline:
         force: Collection[str] = (),
     ) -> Plan:
         """Say for each step, before anything runs, whether it will be reused, and why not."""
-        return self._session.plan(targets, params=params, force=force)
+        return self._session.standing.plan(targets, params=params, force=force)
 
     def run(
         self,

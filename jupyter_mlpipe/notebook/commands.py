@@ -102,7 +102,7 @@ def _show(session: Session, parser: _Parser, words: list[str]) -> None:
     asked = parser.parse_args(words)
     if not session.registry.placed:
         raise UsageError("There is no pipeline yet: put %%component NAME on top of a cell and run it.")
-    snapshot = session.snapshot()
+    snapshot = session.standing.snapshot()
     if not asked.output:
         live = _live_graph(session, follows_all=True)
         for run in session.runs.live:
@@ -116,7 +116,7 @@ def _plan(session: Session, parser: _Parser, words: list[str]) -> Any:
     _add_run_options(parser)
     asked = parser.parse_args(words)
     session.settle()
-    plan = session.plan(
+    plan = session.standing.plan(
         _targets(session, asked), params=_overrides(session, asked.param), force=asked.force or ()
     )
     CellOutput(session.shell).display(plan_bundle(plan))
@@ -129,7 +129,7 @@ def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
     targets = _targets(session, asked)
     params = _overrides(session, asked.param)
     if asked.only:
-        session.check_only(asked.only, params)
+        session.standing.check_only(asked.only, params)
     live = _live_graph(session)
     with session.here.aside():
         return session.start(
@@ -169,7 +169,7 @@ def _status(session: Session, parser: _Parser, words: list[str]) -> None:
     parser.parse_args(words)
     session.settle()
     output = CellOutput(session.shell)
-    output.display(status_bundle(session.snapshot(plan=False)))
+    output.display(status_bundle(session.standing.snapshot(plan=False)))
     for folder, text in session.runs.words_on_detached():
         output.display(said_bundle(text, {"kind": "detached", "run": folder.id}))
 

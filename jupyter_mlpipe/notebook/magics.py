@@ -76,12 +76,12 @@ class PipelineMagics(Magics):
         )
         output = CellOutput(self._shell)
         if made.here is not None:
-            if not session.run_cell(made.component, output, made.here):
+            if not session.cell_runs.run(made.component, output, made.here):
                 # What they show is shown with the rest. Where the code ran, it ran them itself.
                 self._run_in_kernel(replace(magic, is_repeated=True) for magic in made.for_kernel)
             return
         self._run_in_kernel(magic for magic in made.for_kernel if not magic.is_after)
-        session.run_cell(made.component, output)
+        session.cell_runs.run(made.component, output)
         self._run_in_kernel(magic for magic in made.for_kernel if magic.is_after)
 
     def _word_on_magic(self, message: str) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import nullcontext, suppress
-from dataclasses import replace
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -17,25 +15,22 @@ from jupyter_mlpipe.cells.parameters import parse_parameters
 from jupyter_mlpipe.errors import (
     MLPipeError,
     PlaceError,
-    StepTimeoutError,
     UnknownNameError,
     UsageError,
     close_matches,
 )
-from jupyter_mlpipe.execution.process.spec import NOT_BOUND
 from jupyter_mlpipe.execution.runs.collector import paused_collector
 from jupyter_mlpipe.execution.runs.file_words import may_read, may_write
-from jupyter_mlpipe.execution.runs.plan import Plan, plan_steps
-from jupyter_mlpipe.execution.runs.run import Run, RunStep
+from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromStep, Step
-from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.adopt import CellsRun
+from jupyter_mlpipe.notebook.cellruns import CellRuns
 from jupyter_mlpipe.notebook.following.auto import Auto
 from jupyter_mlpipe.notebook.following.binding import Bindings
-from jupyter_mlpipe.notebook.following.marks import Look, Marks
+from jupyter_mlpipe.notebook.following.marks import Marks
 from jupyter_mlpipe.notebook.page.asks import Asks
 from jupyter_mlpipe.notebook.page.cellsasks import CellsAsks
 from jupyter_mlpipe.notebook.page.cellsview import CellsView
@@ -43,43 +38,25 @@ from jupyter_mlpipe.notebook.running.backend import Backend
 from jupyter_mlpipe.notebook.running.background import Background
 from jupyter_mlpipe.notebook.running.config import MODES, MLPipe, notebook_name
 from jupyter_mlpipe.notebook.running.headless import Headless
-from jupyter_mlpipe.notebook.running.here import HereCell, StepsHere
+from jupyter_mlpipe.notebook.running.here import StepsHere
 from jupyter_mlpipe.notebook.running.moving import Moving
 from jupyter_mlpipe.notebook.running.runs import Runs
+from jupyter_mlpipe.notebook.running.standing import Standing
 from jupyter_mlpipe.notebook.show.cellscomm import CellsComm
-from jupyter_mlpipe.notebook.show.cellview import (
-    CellView,
-    detached_outputs,
-    warnings_in,
-    word_on_bars,
-    word_on_detached,
-    word_on_undeclared,
-    words_on,
-)
 from jupyter_mlpipe.notebook.show.link import Link
 from jupyter_mlpipe.notebook.show.live import LiveGraph
-from jupyter_mlpipe.notebook.show.output import CellOutput
-from jupyter_mlpipe.notebook.show.receipt import Receipt, describe_interface
-from jupyter_mlpipe.notebook.show.stale import stale_steps
-from jupyter_mlpipe.notebook.show.tracebacks import with_hint
 from jupyter_mlpipe.notebook.steps.names import PARAMETERS, Names, lists_names
 from jupyter_mlpipe.notebook.steps.parameters import check_known, convert, declare
 from jupyter_mlpipe.notebook.steps.registry import Registry
 from jupyter_mlpipe.notebook.steps.results import Results
 from jupyter_mlpipe.notebook.steps.states import MADE, States
-from jupyter_mlpipe.notebook.steps.wish import is_as_it_ran
 from jupyter_mlpipe.notebook.values.definitions import Definitions
 from jupyter_mlpipe.notebook.values.herenames import HereNames
 from jupyter_mlpipe.notebook.values.loading import Loaded, Loading
 from jupyter_mlpipe.notebook.values.offers import Offers
 from jupyter_mlpipe.notebook.values.settings import SettingsOfSteps
-from jupyter_mlpipe.notebook.values.undefined import word_on_name, word_on_unkept
+from jupyter_mlpipe.notebook.values.undefined import word_on_unkept
 from jupyter_mlpipe.store.cache import Cache
-
-_DECLARE = "how files are declared"
-_WARNED_AGAIN = (
-    "warns as an earlier cell did: Python shows a warning once for each process, and each step has its own"
-)
 
 
 class Session:
@@ -99,10 +76,7 @@ class Session:
         self.mode: str = self.headless.mode or self.config.mode
         self.name = notebook_name()
         self.cell_id: str | None = None
-        self._said: set[str] = set()  # what is worth saying once
-        self._said_detached: set[str] = set()
         self._cells: dict[str, str] = {}  # cell id -> component
-        self._warned: dict[str, str] = {}  # warning -> the first component that showed it
         self.cells_run = CellsRun(shell)
 
         loaded = Loaded(lambda: self.backend.store, shell.user_ns)
@@ -116,16 +90,17 @@ class Session:
 
         self.runs = Runs(self.backend, self.headless, self.name, lambda: str(shell.InteractiveTB.mode))
         self.states = States()
+        self.standing = Standing(self.backend, self.registry, self.states, self.runs, self.name, self.collect)
         self.marks = Marks(self)
         self.runs.on_take_up = self.marks.follow
         self.auto = Auto(self)
         self.runs.on_launch = self.auto.note_launch
         self.bindings = Bindings(self)
-        self._views: dict[str, CellView] = {}  # what the cell of each component shows
+        self.cell_runs = CellRuns(self)
         self.link: Link[LiveGraph] = Link(shell, Asks(self).answer, CellsAsks(self).answer)
         self.cells_comm = CellsComm(shell)
         self.cells = CellsView(self.marks, self.runs, self.cells_comm.send)
-        self.background = Background(self.registry, partial(self._begin, claim=False))
+        self.background = Background(self.registry, partial(self.cell_runs.begin, claim=False))
         self.here = StepsHere(
             shell,
             HereNames(self.names, self.registry, self.definitions, loaded),
@@ -174,7 +149,7 @@ class Session:
         self.results.load_read(component.reads)
         before = self._cells.get(component.cell_id or "")
         around = self.settings.unsettled, self.settings.set_by(component.name)
-        is_to_run = component.options.run and self._mode_of(component) != "register"
+        is_to_run = component.options.run and self.cell_runs.mode_of(component) != "register"
         with self.bindings.giving_way(component):
             try:
                 task = self.registry.add(component, *around, is_to_run=is_to_run)
@@ -198,7 +173,7 @@ class Session:
         self.registry.remove(name)
         self.settings.forget(name)
         self.states.forget(name)
-        self._views.pop(name, None)
+        self.cell_runs.forget(name)
         self._cells = {cell: owner for cell, owner in self._cells.items() if owner != name}
 
     def component_of(self, cell_id: str | None) -> str | None:
@@ -224,76 +199,7 @@ class Session:
         self.bindings.note_declared(declared)
         return {name: self.shell.user_ns[name] for name in declared}
 
-    # -- planning and running --------------------------------------------------------------------
-
-    def plan(
-        self,
-        targets: Iterable[str] | None = None,
-        *,
-        params: Mapping[str, Any] | None = None,
-        force: Collection[str] = (),
-    ) -> Plan:
-        """Say for each step whether it would be reused or run, and why; runs nothing."""
-        tasks = self.registry.tasks(targets, params)
-        self.registry.check(*force)
-        return self._plan(tasks, force)
-
-    def _plan(self, tasks: Mapping[str, StepTask], force: Collection[str] = ()) -> Plan:
-        return plan_steps(
-            tasks,
-            self.backend.store,
-            self.backend.runner.history,
-            now=time.time(),
-            pipeline=self.name,
-            force=frozenset(force),
-            environments=self.backend.runner.environments,
-        )
-
-    def look_for_marks(self) -> Look:
-        """Say how the notebook stands, for its marks."""
-        # Nothing is taken over: what runs have set belongs into the context of a cell.
-        if self.auto.level == "off":
-            return Look(self._standing(self.states.known()), None)
-        return self._look()
-
-    def look(self) -> Look:
-        """Say how the notebook stands: what may not be reused counts as its cell left it."""
-        self.collect()
-        return self._look()
-
-    def _look(self) -> Look:
-        refused: dict[str, MLPipeError] = {}
-        try:
-            with self.registry.observing():
-                plan = self._plan(self._as_made(everything=True, refused=refused))
-        except MLPipeError:
-            # What cannot be planned says so when its cell is run.
-            return Look(self._standing(self.states.known()), None)
-        steps = [self._unless_failed(step, plan) for step in self.states.snapshot(plan.tasks, plan)]
-        if refused:
-            steps += self.states.refused(refused, plan)
-        return Look(self._standing(tuple(steps)), plan)
-
-    def _unless_failed(self, step: StepSnapshot, plan: Plan) -> StepSnapshot:
-        """Return a step without its plan where it would fail again, or what is above it would."""
-        run = self.states.run_of(step.name) if step.status in ("failed", "skipped") else None
-        if run is None or step.plan == "reuse":
-            return step
-        then = {name: other.task for name, other in run.steps.items()}
-        return replace(step, plan=None) if is_as_it_ran(step.name, plan.tasks, then) else step
-
-    def check_only(self, step: str, params: Mapping[str, Any] | None = None) -> None:
-        """Raise UsageError where something above a step would have to run before it."""
-        stale = [
-            planned.step
-            for planned in self.plan([step], params=params).values()
-            if planned.step != step and planned.decision != "reuse"
-        ]
-        if stale:
-            raise UsageError(
-                f"Above '{step}', {', '.join(stale)} would have to run first. "
-                f"Run them too: %pipeline run {step}"
-            )
+    # -- running -----------------------------------------------------------------------------
 
     def start(
         self,
@@ -325,17 +231,17 @@ class Session:
         if not self.registry.placed:
             raise UsageError("There is nothing to run: put %%component NAME on top of a cell and run it.")
         targets = list(self.registry.placed) if targets is None else list(targets)
-        tasks = self._as_made(targets) if as_made else self.registry.tasks(targets, params)
+        tasks = self.standing.as_made(targets) if as_made else self.registry.tasks(targets, params)
         self.registry.check(*force)
         check_known(params or {}, self.registry.parameter_names())
         if not detach:
-            self._check_thread(tasks)
+            self.check_thread(tasks)
         run = self.runs.launch(tasks, targets, force, listener, restore=restore, detach=detach)
         if not params:
             # Results for other parameters belong to their run, not to the notebook's variables.
             self.runs.take_up(run)
             self.collect()
-            self._show(run)
+            self.show_in_graphs(run)
         if begin is not None:
             begin(run)
         try:
@@ -344,16 +250,9 @@ class Session:
             self.collect()
         return run
 
-    def stale_steps(self) -> list[str]:
-        """Return what is stale, to be run; raises UsageError where nothing is."""
-        names = [step.name for step in stale_steps(self.look().snapshot)]
-        if not names:
-            raise UsageError("Nothing is stale.")
-        return names
-
     def launch_by_itself(self, steps: Sequence[str]) -> Run:
         """Start a run that nobody asked for: the notebook's names do not follow it before it has ended."""
-        return self.runs.launch(self._as_made(steps), steps, (), None, restore=False, by_itself=True)
+        return self.runs.launch(self.standing.as_made(steps), steps, (), None, restore=False, by_itself=True)
 
     def bind_by_itself(self, run: Run) -> None:
         """Let the notebook's names, and what its cells show, follow such a run."""
@@ -365,11 +264,7 @@ class Session:
             if name in self.names.pending:
                 with suppress(MLPipeError):
                     self.names.load([name])
-        for name in run.targets:
-            if name in self._views and run.steps[name].status != "skipped":
-                task = run.steps[name].task
-                interface = describe_interface(task.step, task.parameters, self.registry.is_shared)
-                self._views[name] = self._views[name].show_again(Receipt(name, interface), run)
+        self.cell_runs.show_again(run)
 
     def collect(self) -> None:
         """Take over what runs have made: on the main thread, between cells."""
@@ -394,114 +289,7 @@ class Session:
             if has_ended:
                 self.runs.note_end(run)
 
-    def run_cell(self, component: Component, output: CellOutput, here: HereCell | None = None) -> bool:
-        """Register a cell's component and do what the mode says.
-
-        Parameters
-        ----------
-        here
-            What the kernel runs where it runs the step itself.
-
-        Returns
-        -------
-        bool
-            Whether the kernel itself has run the cell.
-        """
-        bindable = (*component.outputs, *(definition.name for definition in component.definitions))
-        before, known = self.names.remember(bindable), self.definitions.remember(bindable)
-        if here is not None:
-            self.here.place(component.name, here)
-        task = self.register(component)
-        mode = self._mode_of(component)
-        moved: list[str] = []
-        may_move = mode == "run" and component.options.run and not component.options.here
-        if may_move and (found := self.moving.move(task)) is not None:
-            component, here, moved = found
-            self.here.place(component.name, here)
-            task = self.register(component)
-        options = component.options
-        receipt = Receipt(
-            component.name, describe_interface(task.step, task.parameters, self.registry.is_shared)
-        )
-        notes = moved + words_on(component, self.shell.user_ns)
-        if (word := word_on_bars(component, self.shell.user_ns)) and word not in self._said:
-            self._said.add(word)
-            notes.append(word)
-        facts = {"cell_id": component.cell_id}
-        self.background.forget(component.name)
-        if not options.run or mode == "register":
-            output.display(receipt.bundle("registered", notes=notes, facts=facts))
-            self.offers.claim_unmade(task)
-            return False
-        view = self._views[component.name] = CellView(receipt, output, notes, facts, self._remark)
-        run = self._begin(view, component.name, claim=True)
-        for name in component.deletes:
-            if not options.here or run.steps[component.name].status in MADE:
-                self.names.drop(name)
-        if (options.background or mode == "background") and not options.here:
-            run.wait_for_local()
-            self.collect()
-            self.background.follow(component.name, view)
-            return False
-
-        def give_back(missed: list[str]) -> None:
-            self.names.give_back(missed, before, component.name)
-            self.definitions.restore({n: known[n] for n in missed})
-
-        try:
-            with self.here.below(component.name) if options.here else nullcontext():
-                view.wait()
-        finally:
-            self.collect()
-            raised = self.here.take_error(component.name)
-            if raised is not None:
-                give_back([n for n in bindable if n not in self.shell.user_ns])
-        step = run.steps[component.name]
-        if raised is not None and step.status == "failed" and not isinstance(step.error, StepTimeoutError):
-            raise raised
-        if run.status == "cancelled" or step.status == "cancelled":
-            raise KeyboardInterrupt
-        if step.status not in MADE:
-            rescued = step.rescued
-            done = {*rescued.outputs, *(bindable if rescued.bound is None else rescued.bound)}
-            unmade = {*task.step.component.outputs} - rescued.outputs.keys()
-            if options.here:
-                give_back([n for n in bindable if n not in self.shell.user_ns])
-            else:
-                give_back([n for n in bindable if n in unmade or n not in done])
-                self.definitions.take_back(rescued.bound or ())
-                self.offers.offer_rescued(run, component.name)
-            self.names.hold(rescued.outputs)
-            hint = partial(word_on_name, registry=self.registry, states=self.states)
-            raise with_hint(run.failure(component.name), hint)
-        left_out = step.record.left_out if step.record is not None else {}
-        # With what only running it showed that it binds.
-        self.offers.offer(run, component.name, claim=True)
-        # On the path that the code took: these names stand for what they stood for.
-        unbound = [n for n in bindable if left_out.get(n) == NOT_BOUND]
-        give_back(unbound)
-        has_run_here = options.here and step.status == "succeeded"
-        if not has_run_here:
-            self.results.take(output.shown, run, component.name)
-        return has_run_here
-
-    def _mode_of(self, component: Component) -> str:
-        return "background" if component.name in self.headless.targets else self.mode
-
-    def _remark(self, made: RunStep, stderr: str) -> list[str]:
-        """Say what is to be known of the store and of warnings, and once how files are declared."""
-        notes = self.backend.store.take_notes()
-        if any(self._warned.setdefault(found, made.name) != made.name for found in warnings_in(stderr)):
-            notes.append(_WARNED_AGAIN)
-        if detached := detached_outputs(made) - self._said_detached:
-            self._said_detached |= detached
-            notes.append(word_on_detached(detached))
-        if _DECLARE not in self._said and (word := word_on_undeclared(made)):
-            self._said.add(_DECLARE)
-            notes.append(word)
-        return notes
-
-    def _check_thread(self, tasks: Mapping[str, StepTask]) -> None:
+    def check_thread(self, tasks: Mapping[str, StepTask]) -> None:
         """Refuse steps with ``--here`` where nobody could run them."""
         here = [name for name, task in tasks.items() if task.options.here]
         if not here:
@@ -516,19 +304,7 @@ class Session:
                 "Start it from a cell of its own."
             )
 
-    def _begin(self, view: CellView, name: str, *, claim: bool) -> Run:
-        """Start a run of a cell's component and show it; what is above it has been run by its own cells."""
-        self._await_files(self.registry.placed[name].component.code)
-        tasks = self._as_made([name])
-        self._check_thread(tasks)
-        run = self.runs.launch(tasks, [name], (), view.listen)
-        self.runs.take_up(run)
-        view.begin(run)
-        self._show(run)
-        self.offers.offer(run, name, claim=claim)
-        return run
-
-    def _show(self, run: Run) -> None:
+    def show_in_graphs(self, run: Run) -> None:
         """Let graphs of the pipeline that are live show a run as well."""
         for shown in self.link.graphs:
             if shown.follows_all:
@@ -537,7 +313,7 @@ class Session:
     def _run_again_here(self, name: str) -> MLPipeError | None:
         """Run a step that moves into the kernel; return its error, after which all is as before."""
         before = self.runs.newest(name, None)
-        run = self.runs.launch(self._as_made([name]), [name], (name,), None)
+        run = self.runs.launch(self.standing.as_made([name]), [name], (name,), None)
         self.runs.take_up(run)
         try:
             run.wait_for_local()
@@ -549,21 +325,6 @@ class Session:
             self.runs.go_back(name, before)
         self.collect()
         return error
-
-    def _as_made(
-        self,
-        targets: Sequence[str] = (),
-        *,
-        everything: bool = False,
-        refused: dict[str, MLPipeError] | None = None,
-    ) -> dict[str, StepTask]:
-        """Return steps and what is above them, which has been run by its own cells."""
-        # A name that nothing provides is told when its line is reached, as Python does.
-        tasks = self.registry.tasks(None if everything else targets, strict=False, refused=refused)
-        return {
-            name: task if name in targets else replace(task, made=self.states.made(name))
-            for name, task in tasks.items()
-        }
 
     def wait(self) -> None:
         """Wait until nothing runs any more and all is shown; an interrupt cancels what runs."""
@@ -582,12 +343,12 @@ class Session:
 
     def _run_on_read(self, name: str) -> Run | None:
         """Start a step whose output is read, where it can be reused, or the command line asks for that."""
-        if self.headless.runs_on_read or self.plan([name])[name].decision == "reuse":
+        if self.headless.runs_on_read or self.standing.plan([name])[name].decision == "reuse":
             # To read a value is not to run the cell.
             return self.start([name], restore=self.headless.runs_on_read)
         return None
 
-    def _await_files(self, code: str) -> None:
+    def await_files(self, code: str) -> None:
         """Wait for steps that may write what a cell reads, where nobody looks on: see `settle`."""
         if not self.headless.active or not may_read(code):
             return
@@ -627,7 +388,7 @@ class Session:
             As in `Names.prepare`.
         """
         self.collect()
-        self._await_files(code)
+        self.await_files(code)
         if lists_names(text):
             self.definitions.bring(self.definitions.names_in(text, listed=True))
         self.definitions.bring_read(text)
@@ -674,17 +435,6 @@ class Session:
     def _title_of(self, file_name: str) -> str:
         found = self.shell.compile.format_code_name(file_name)
         return " ".join(found) if found else file_name
-
-    def snapshot(self, *, plan: bool = True) -> RunSnapshot:
-        """Return the pipeline as people see it: the last state of each step, or what the plan says."""
-        self.collect()
-        planned = self.plan() if plan else None
-        tasks = planned.tasks if planned is not None else self.registry.tasks()
-        return self._standing(self.states.snapshot(tasks, planned))
-
-    def _standing(self, steps: tuple[StepSnapshot, ...]) -> RunSnapshot:
-        run = self.runs.last
-        return RunSnapshot(steps, run.status if run else None, run.seconds if run else None)
 
     @property
     def cache(self) -> Cache:

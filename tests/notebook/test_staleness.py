@@ -238,7 +238,7 @@ def test_what_a_table_of_tables_rests_on_is_in_the_key(kernel: Kernel) -> None:
     kernel.run("%%component a\nimport pandas as pd\nd = {'t': pd.DataFrame({'a': [1]})}").check()
     kernel.run("%%component b\nn = len(d['t'])").check()
     kernel.run("from jupyter_mlpipe.notebook.extension import current_session").check()
-    decided = kernel.run("print(current_session().plan().decided['b'].ingredients)").check()
+    decided = kernel.run("print(current_session().standing.plan().decided['b'].ingredients)").check()
     assert re.search(r"kind='package', name='pandas'", decided.printed)
 
 

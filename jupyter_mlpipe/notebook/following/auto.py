@@ -15,8 +15,9 @@ from jupyter_mlpipe.errors import MLPipeError, StepError, UsageError, close_matc
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.notebook.following.fitting import Choice, choose
-from jupyter_mlpipe.notebook.following.marks import Look, io_loop
+from jupyter_mlpipe.notebook.following.marks import io_loop
 from jupyter_mlpipe.notebook.running.config import LEVELS
+from jupyter_mlpipe.notebook.running.standing import Look
 from jupyter_mlpipe.notebook.show.stale import stale_facts
 from jupyter_mlpipe.notebook.steps.wish import is_as_it_ran, wish_of
 
@@ -123,7 +124,8 @@ class Auto:
 
     def facts(self) -> dict[str, Any]:
         """Say the level, the budget, what is stale, and what of that runs by itself; makes a plan."""
-        look = self._session.look()
+        self._session.collect()
+        look = self._session.standing.look()
         choice = self.choose(look, is_new=True)
         stale = stale_facts(look.snapshot)
         budget = describe_seconds(self.budget_s)

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jupyter_mlpipe.execution.runs.plan import Plan
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.model.status import ENDED, RunSnapshot, StepSnapshot
 from jupyter_mlpipe.model.timeline import as_first_found
+from jupyter_mlpipe.notebook.running.standing import Look
 from jupyter_mlpipe.notebook.steps.states import MADE
 
 if TYPE_CHECKING:
@@ -29,13 +29,6 @@ _PAUSE_S = 0.1  # between two that listeners get
 _QUIET_S = 0.1  # after a cell, before a plan: of Run All, the next one has begun by then
 _TIMES_COST = 4  # of the plan before: a plan takes a fifth of the time at most, and none of a quick typist's
 _log = logging.getLogger(__name__)
-
-
-class Look(NamedTuple):
-    """What a plan says of the notebook as it stands; no plan where none can be made, or is wanted."""
-
-    snapshot: RunSnapshot
-    plan: Plan | None
 
 
 class _Followed(NamedTuple):
@@ -189,7 +182,9 @@ class Marks:
         ended = {f.run.id for f in self._runs if f.run.status != "running" and f.run.id not in live}
         try:
             with self._shell.builtin_trap:  # as in a cell: libraries call `get_ipython` to see where they are
-                found = self._session.look_for_marks()
+                # Nothing is taken over: what runs have set belongs into the context of a cell.
+                standing, level = self._session.standing, self._session.auto.level
+                found = standing.known() if level == "off" else standing.look()
                 self.seconds = time.perf_counter() - began
                 with self._lock:
                     self._found = found

@@ -83,12 +83,12 @@ def choose(session: Session, how: str, step: object) -> tuple[list[str] | None, 
     if how == "all":
         return None, []
     if how == "stale":
-        return session.stale_steps(), []
+        return session.standing.stale_steps(), []
     name = str(step)
     session.registry.check(name)
     targets = [name]
     if how == "only":
-        session.check_only(name)
+        session.standing.check_only(name)
     if how == "from":
         targets = pipeline.descendants(session.registry.upstream(), targets)
     return targets, targets if how == "force" else []

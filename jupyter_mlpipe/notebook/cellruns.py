@@ -1,0 +1,209 @@
+"""Running the cell of a component: a run of its step, after which names are as its code leaves them."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING
+
+from jupyter_mlpipe.errors import StepTimeoutError
+from jupyter_mlpipe.execution.process.spec import NOT_BOUND
+from jupyter_mlpipe.execution.runs.run import Run, RunStep
+from jupyter_mlpipe.execution.runs.task import StepTask
+from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.notebook.running.here import HereCell
+from jupyter_mlpipe.notebook.show.cellview import (
+    CellView,
+    detached_outputs,
+    warnings_in,
+    word_on_bars,
+    word_on_detached,
+    word_on_undeclared,
+    words_on,
+)
+from jupyter_mlpipe.notebook.show.output import CellOutput
+from jupyter_mlpipe.notebook.show.receipt import Receipt, describe_interface
+from jupyter_mlpipe.notebook.show.tracebacks import with_hint
+from jupyter_mlpipe.notebook.steps.states import MADE
+from jupyter_mlpipe.notebook.values.undefined import word_on_name
+
+if TYPE_CHECKING:
+    from jupyter_mlpipe.notebook.session import Session
+
+_DECLARE = "how files are declared"
+_WARNED_AGAIN = (
+    "warns as an earlier cell did: Python shows a warning once for each process, and each step has its own"
+)
+
+
+class _Before:
+    """The names that a cell may bind, and what they stood for."""
+
+    def __init__(self, session: Session, component: Component) -> None:
+        self._session = session
+        self.component = component.name
+        self.bindable = (*component.outputs, *(definition.name for definition in component.definitions))
+        self._names = session.names.remember(self.bindable)
+        self._definitions = session.definitions.remember(self.bindable)
+
+    def unbound(self) -> list[str]:
+        """Return those that the kernel does not have."""
+        return [name for name in self.bindable if name not in self._session.shell.user_ns]
+
+    def give_back(self, missed: list[str]) -> None:
+        """Let names stand for what they stood for."""
+        self._session.names.give_back(missed, self._names, self.component)
+        self._session.definitions.restore({name: self._definitions[name] for name in missed})
+
+
+class CellRuns:
+    """Runs the cells of components, and knows what each shows."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._views: dict[str, CellView] = {}  # what the cell of each component shows
+        self._said: set[str] = set()  # what is worth saying once
+        self._said_detached: set[str] = set()
+        self._warned: dict[str, str] = {}  # warning -> the first component that showed it
+
+    def forget(self, name: str) -> None:
+        """Forget what the cell of a component shows."""
+        self._views.pop(name, None)
+
+    def show_again(self, run: Run) -> None:
+        """Have cells show what a run has made that nobody asked for."""
+        for name in run.targets:
+            if name in self._views and run.steps[name].status != "skipped":
+                self._views[name] = self._views[name].show_again(self._receipt(run.steps[name].task), run)
+
+    def run(self, component: Component, output: CellOutput, here: HereCell | None = None) -> bool:
+        """Register a cell's component and do what the mode says.
+
+        Parameters
+        ----------
+        here
+            What the kernel runs where it runs the step itself.
+
+        Returns
+        -------
+        bool
+            Whether the kernel itself has run the cell.
+        """
+        session = self._session
+        before = _Before(session, component)
+        if here is not None:
+            session.here.place(component.name, here)
+        task = session.register(component)
+        mode = self.mode_of(component)
+        moved: list[str] = []
+        may_move = mode == "run" and component.options.run and not component.options.here
+        if may_move and (found := session.moving.move(task)) is not None:
+            component, here, moved = found
+            session.here.place(component.name, here)
+            task = session.register(component)
+        name, options = component.name, component.options
+        receipt = self._receipt(task)
+        notes = [*moved, *self._notes_on(component)]
+        facts = {"cell_id": component.cell_id}
+        session.background.forget(name)
+        if not options.run or mode == "register":
+            output.display(receipt.bundle("registered", notes=notes, facts=facts))
+            session.offers.claim_unmade(task)
+            return False
+        view = self._views[name] = CellView(receipt, output, notes, facts, self._remark)
+        run = self.begin(view, name, claim=True)
+        for deleted in component.deletes:
+            if not options.here or run.steps[name].status in MADE:
+                session.names.drop(deleted)
+        if (options.background or mode == "background") and not options.here:
+            run.wait_for_local()
+            session.collect()
+            session.background.follow(name, view)
+            return False
+        self._wait(view, run, before)
+        step = run.steps[name]
+        if run.status == "cancelled" or step.status == "cancelled":
+            raise KeyboardInterrupt
+        if step.status not in MADE:
+            self._leave_failed(step, run, before)
+            hint = partial(word_on_name, registry=session.registry, states=session.states)
+            raise with_hint(run.failure(name), hint)
+        left_out = step.record.left_out if step.record is not None else {}
+        # With what only running it showed that it binds.
+        session.offers.offer(run, name, claim=True)
+        # On the path that the code took: these names stand for what they stood for.
+        before.give_back([n for n in before.bindable if left_out.get(n) == NOT_BOUND])
+        has_run_here = options.here and step.status == "succeeded"
+        if not has_run_here:
+            session.results.take(output.shown, run, name)
+        return has_run_here
+
+    def _wait(self, view: CellView, run: Run, before: _Before) -> None:
+        """Wait until the step has ended; raise what its code raised in the kernel itself."""
+        here, step = self._session.here, run.steps[before.component]
+        try:
+            with here.below(step.name) if step.task.options.here else nullcontext():
+                view.wait()
+        finally:
+            self._session.collect()
+            raised = here.take_error(step.name)
+            if raised is not None:
+                before.give_back(before.unbound())
+        if raised is not None and step.status == "failed" and not isinstance(step.error, StepTimeoutError):
+            raise raised
+
+    def _leave_failed(self, step: RunStep, run: Run, before: _Before) -> None:
+        """Leave names as Python would where the code has failed: what it had bound is there."""
+        session, rescued = self._session, step.rescued
+        if step.task.options.here:
+            before.give_back(before.unbound())
+        else:
+            done = {*rescued.outputs, *(before.bindable if rescued.bound is None else rescued.bound)}
+            unmade = {*step.task.step.component.outputs} - rescued.outputs.keys()
+            before.give_back([n for n in before.bindable if n in unmade or n not in done])
+            session.definitions.take_back(rescued.bound or ())
+            session.offers.offer_rescued(run, step.name)
+        session.names.hold(rescued.outputs)
+
+    def begin(self, view: CellView, name: str, *, claim: bool) -> Run:
+        """Start a run of a cell's component and show it; what is above it has been run by its own cells."""
+        session = self._session
+        session.await_files(session.registry.placed[name].component.code)
+        tasks = session.standing.as_made([name])
+        session.check_thread(tasks)
+        run = session.runs.launch(tasks, [name], (), view.listen)
+        session.runs.take_up(run)
+        view.begin(run)
+        session.show_in_graphs(run)
+        session.offers.offer(run, name, claim=claim)
+        return run
+
+    def mode_of(self, component: Component) -> str:
+        """Return what running the cell does, in the words of ``%pipeline mode``."""
+        return "background" if component.name in self._session.headless.targets else self._session.mode
+
+    def _receipt(self, task: StepTask) -> Receipt:
+        step = task.step
+        interface = describe_interface(step, task.parameters, self._session.registry.is_shared)
+        return Receipt(step.name, interface)
+
+    def _notes_on(self, component: Component) -> list[str]:
+        namespace = self._session.shell.user_ns
+        notes = words_on(component, namespace)
+        if (word := word_on_bars(component, namespace)) and word not in self._said:
+            self._said.add(word)
+            notes.append(word)
+        return notes
+
+    def _remark(self, made: RunStep, stderr: str) -> list[str]:
+        """Say what is to be known of the store and of warnings, and once how files are declared."""
+        notes = self._session.backend.store.take_notes()
+        if any(self._warned.setdefault(found, made.name) != made.name for found in warnings_in(stderr)):
+            notes.append(_WARNED_AGAIN)
+        if detached := detached_outputs(made) - self._said_detached:
+            self._said_detached |= detached
+            notes.append(word_on_detached(detached))
+        if _DECLARE not in self._said and (word := word_on_undeclared(made)):
+            self._said.add(_DECLARE)
+            notes.append(word)
+        return notes
