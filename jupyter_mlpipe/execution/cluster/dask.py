@@ -50,10 +50,13 @@ _THREADS_PER_CPU, _MIN_THREADS = 8, 16
 _CLOSE_S = 10
 _ANSWER_S = 20
 _SCATTER_BYTES = 1_000_000
-_CONFIG = {
+_CONFIG: dict[str, object] = {
     # Retries are the run machine's.
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.work-stealing": False,
+    # It is idle between two cells, however long that is.
+    "distributed.scheduler.idle-timeout": None,
+    "distributed.scheduler.no-workers-timeout": None,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
@@ -97,6 +100,7 @@ class DaskExecutor:
         store: str = "",
     ) -> None:
         self._target = target
+        self._place = "this machine"
         self._store = store
         self._attached: AttachedWorkers | None = None
         self._pools = tuple(pools)
@@ -180,10 +184,12 @@ class DaskExecutor:
                     security=security,
                     silence_logs=logging.CRITICAL,
                 )
-                self._stack.callback(cluster.close, timeout=_CLOSE_S)
+                self._stack.callback(_close, cluster)
                 cluster.sync(_close_pages, cluster)
                 # Never the default client: what users do with Dask themselves stays theirs.
-                self._client = distributed.Client(cluster, security=security, set_as_default=False)
+                self._client = _Client(
+                    self._lose_cluster, address=cluster, security=security, set_as_default=False
+                )
                 self._stack.callback(self._client.close, timeout=_CLOSE_S)
                 _send_at_once(self._client, cluster)
         except Exception as error:
@@ -255,8 +261,9 @@ class DaskExecutor:
 
     def _lose_cluster(self, why: str) -> None:
         if not self._closed:
-            lost = f"The Dask scheduler at '{self._place}' is gone ({why})."
-            self._emit(ClusterLost(f"{lost} What has ended is kept: start the cluster, and run again."))
+            lost = f"The Dask scheduler at '{self._place}' is gone ({why}). What has ended is kept:"
+            again = "run again" if self._target is None else "start the cluster, and run again"
+            self._emit(ClusterLost(f"{lost} {again}."))
 
     def preload(self, modules: Sequence[str]) -> None:
         """Have workers import modules ahead of the steps that need them. Returns at once."""
@@ -457,6 +464,12 @@ def _send_at_once(client: Any, cluster: Any) -> None:
     senders = [client.scheduler_comm, *scheduler.client_comms.values(), *scheduler.stream_comms.values()]
     for sender in (*senders, *(worker.batched_stream for worker in cluster.workers.values())):
         sender.interval = 0.0
+
+
+def _close(cluster: Any) -> None:
+    # One that has ended by itself does not answer, and Dask would ask it for half a minute.
+    cluster.shutdown_scheduler = cluster.scheduler.status == distributed.Status.running
+    cluster.close(timeout=_CLOSE_S)
 
 
 async def _close_pages(cluster: Any) -> None:
