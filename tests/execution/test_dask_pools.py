@@ -79,7 +79,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLineClu
 
 @pytest.fixture
 def runner(cluster: CommandLineCluster, tmp_path: Path) -> Iterator[Runner]:
-    runner = Runner(open_store(tmp_path / "store"), lambda: DaskExecutor(cluster.scheduler_file))
+    # Nobody starts further workers but the test that waits for them.
+    runner = Runner(open_store(tmp_path / "store"), lambda: DaskExecutor(cluster.scheduler_file, settles_s=0))
     yield runner
     runner.close()
 

@@ -84,7 +84,7 @@ class World:
         self.pending = []
         self.running = {}
         self.keys = {}
-        self.is_up = False
+        self.is_up = self.is_growing = False
 
     def tell(self, event):
         if isinstance(event, AddRun):
@@ -119,6 +119,7 @@ class World:
             case Changed(node, status, _, failure):
                 assert self.status[node] not in ENDED or status == "waiting"
                 if failure == "resource":
+                    assert not self.is_growing
                     assert not self.was_satisfiable(node)
                 self.status[node] = status
             case EndRun(run, status):
@@ -175,11 +176,13 @@ class World:
         else:
             self.advance_step(subject)
 
-    def tell_workers(self):
+    def tell_workers(self, *, may_grow=True):
         if self.is_up:
+            self.is_growing = may_grow and self.draw(st.booleans())
             self.told = set(self.workers)
             self.seen |= self.told
-            self.tell(WorkersKnown({name: self.offers[name] for name in self.workers}))
+            offers = {name: self.offers[name] for name in self.workers}
+            self.tell(WorkersKnown(offers, growing=self.is_growing))
 
     def join_or_leave(self):
         """A worker comes, or goes with what runs there; the machine hears of both in either order."""
@@ -232,7 +235,7 @@ def test_no_worker_is_overloaded_and_every_run_ends(data, runs, workers):
     for run in runs:
         world.tell(run)
     cancelled, n_changes = False, 0
-    while world.pending or world.workers != set(workers):
+    while world.pending or world.workers != set(workers) or world.is_growing:
         happens = data.draw(st.integers(0, 30))
         if happens == 0 and not cancelled:
             cancelled = True
@@ -245,7 +248,7 @@ def test_no_worker_is_overloaded_and_every_run_ends(data, runs, workers):
         else:
             # Whoever waits for a worker that is away waits no longer than that.
             world.workers = set(workers)
-            world.tell_workers()
+            world.tell_workers(may_grow=False)
         world.check_what_is_shown()
     assert set(world.ended) == {run.run for run in runs}
     assert set(world.status.values()) <= ENDED

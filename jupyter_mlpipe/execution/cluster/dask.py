@@ -40,6 +40,7 @@ from jupyter_mlpipe.execution.cluster.executor import (
     Workers,
     WorkersChanged,
 )
+from jupyter_mlpipe.execution.cluster.growth import SETTLES_S, Growth, Wanted
 from jupyter_mlpipe.execution.cluster.pools import Machine, Pool, share_out
 from jupyter_mlpipe.execution.process.messages import Message
 
@@ -89,6 +90,8 @@ class DaskExecutor:
         How long to wait for a scheduler to answer.
     store
         Address of the store: workers of a cluster that was there must reach it.
+    settles_s
+        How long after the last worker has come others may still join a cluster that was there.
     """
 
     def __init__(
@@ -98,11 +101,16 @@ class DaskExecutor:
         pools: Sequence[Pool] = (),
         connect_s: float = 10.0,
         store: str = "",
+        settles_s: float = SETTLES_S,
     ) -> None:
         self._target = target
         self._place = "this machine"
         self._store = store
         self._attached: AttachedWorkers | None = None
+        cluster = target if hasattr(target, "plan") else getattr(target, "cluster", None)
+        self._growth = Growth(cluster, settles_s) if target is not None else None
+        self._watches_growth = False
+        self._wanted = Wanted()
         self._pools = tuple(pools)
         self._connect_s = connect_s
         self._topic = f"mlpipe-{uuid.uuid4().hex}"
@@ -230,6 +238,18 @@ class DaskExecutor:
         """What each worker offers."""
         with self._lock:
             return dict(self._present.offers)
+
+    @property
+    def growing(self) -> bool:
+        """Whether more workers may come."""
+        return self._growth is not None and self._growth.seconds_left() > 0
+
+    def want(self, n_cpus: float) -> None:
+        """Say for how many CPUs steps wait."""
+        client = self._client
+        if self._attached is not None and client is not None and not self._closed:
+            with contextlib.suppress(Exception):  # the scheduler is gone, which is told elsewhere
+                self._wanted.ask(client, n_cpus)
 
     @property
     def left_out(self) -> dict[str, str]:
@@ -396,8 +416,28 @@ class DaskExecutor:
         # In this order: what is lost must not be sent to a worker that is gone.
         if now != before:
             self._emit(WorkersChanged(now.offers, now.marks))
+        if now.offers.keys() - before.offers.keys():
+            self._watch_growth()
         for token in lost:
             self._lose(token, f"worker '{self._worker_of(token, gone)}' left the cluster")
+
+    def _watch_growth(self) -> None:
+        """A worker has come: tell when no more are expected. In the client's loop."""
+        assert self._growth is not None
+        self._growth.note_joined()
+        if not self._watches_growth:
+            self._watches_growth = True
+            self._look_whether_grown()
+
+    def _look_whether_grown(self) -> None:
+        assert self._growth is not None
+        if (left := self._growth.seconds_left()) > 0:
+            asyncio.get_running_loop().call_later(left, self._look_whether_grown)
+            return
+        self._watches_growth = False
+        with self._lock:
+            present = self._present
+        self._emit(WorkersChanged(present.offers, present.marks))
 
     def _ask_again(self, token: str) -> None:
         """Have a worker whose packages are not what it said they were say it anew."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 from collections.abc import Hashable, Iterator, Mapping
 from types import MappingProxyType
@@ -18,6 +19,7 @@ T = TypeVar("T", bound=Hashable)
 PATIENCE = 8
 """How often a step that finds no room may be passed before a worker is kept free for it."""
 
+_FEW = 64
 _NOWHERE: Mapping[str, int] = {}
 
 
@@ -119,6 +121,11 @@ class Placing(Generic[T]):
     def queued(self) -> list[Request[T]]:
         """Return what waits, in the order in which it would start if there were room."""
         return sorted(self._queued.values())
+
+    def waiting_cpus(self) -> float:
+        """Return for how many CPUs requests wait, of the first few; one where a request does not say."""
+        few = itertools.islice(self._queued.values(), _FEW)
+        return sum(request.amounts.get("CPU", 1.0) for request in few)
 
     def in_use(self, worker: str) -> Mapping[T, Amounts]:
         """Return what each item has in use on a worker."""
