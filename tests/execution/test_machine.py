@@ -365,6 +365,19 @@ def test_request_that_no_worker_can_serve_fails_once_no_more_are_expected():
     ]
 
 
+def test_workers_with_the_same_gpus_are_one_account():
+    # Two on one host that each see both of its GPUs.
+    both = Offer({"CPU": 4.0, "GPU": 2.0}, devices=frozenset({"host/0", "host/1"}))
+    machine = machine_with(
+        {"v": both, "w": both}, independent(a={"GPU": 1.0}, b={"GPU": 1.0}, c={"GPU": 1.0})
+    )
+    started = [submitted(machine.handle(KeyKnown(node(name), name, found=False))) for name in "abc"]
+    assert [len(each) for each in started] == [1, 1, 0]
+    assert machine.account().waiting[0].why.startswith("waits for 1 GPU: in use by ")
+    machine.handle(StepStarted(node("b"), 1))
+    assert [name for name, _ in submitted(machine.handle(StepSucceeded(node("b"), 1)))] == ["c"]
+
+
 def test_longest_path_goes_first():
     # a,  b -> c
     run = AddRun("r", {"a": Ask((), CPU), "b": Ask((), CPU), "c": Ask(("b",), CPU)})

@@ -3,6 +3,7 @@
 Workers join and leave, steps fail, are lost and are cancelled, and what they made is damaged.
 """
 
+import itertools
 from collections import defaultdict
 
 from hypothesis import given, settings
@@ -43,7 +44,19 @@ AMOUNTS = st.fixed_dictionaries(
     {"CPU": st.sampled_from([0.1, 0.5, 1.0, 2.0, 4.0])}, optional={"GPU": st.sampled_from([1.0, 2.0])}
 )
 POOLS = "pq"
-OFFERS = st.builds(Offer, AMOUNTS, st.frozensets(st.sampled_from(POOLS)))
+DEVICES = ["d0", "d1", "d2"]
+
+
+@st.composite
+def offers(draw):
+    """With GPUs that other workers may have too, or that nobody names."""
+    amounts = draw(AMOUNTS)
+    n_gpus = int(amounts.get("GPU", 0))
+    devices = draw(st.just(()) | st.sets(st.sampled_from(DEVICES), min_size=n_gpus)) if n_gpus else ()
+    return Offer(amounts, draw(st.frozensets(st.sampled_from(POOLS))), frozenset(devices))
+
+
+OFFERS = offers()
 WORKERS = st.dictionaries(st.sampled_from("uvwx"), OFFERS, min_size=1)
 
 
@@ -142,6 +155,12 @@ class World:
                 used[worker][name] += amount
         for worker, amounts in used.items():
             assert fits(amounts, self.offers[worker].amounts)
+        # Hall's condition: each can be given devices that nobody else has.
+        having = [worker for worker in used if self.offers[worker].devices]
+        for size in range(1, len(having) + 1):
+            for some in itertools.combinations(having, size):
+                there = frozenset().union(*(self.offers[worker].devices for worker in some))
+                assert sum(used[worker]["GPU"] for worker in some) <= len(there)
 
     def check_what_is_shown(self):
         account = self.machine.account()

@@ -301,14 +301,14 @@ class DaskExecutor:
             if self._closed or self._client is None or address is None:
                 there = sorted(self._present.addresses)
                 raise ClusterError(f"There is no worker '{worker}'; there are {there}.")
-            known = self._present.offers[worker].amounts
+            offer = self._present.offers[worker]
             self._running[token] = worker
         n_gpus = int(amounts.get("GPU", 0))
         options = {
             "key": f"{self._topic}-{token}",
             "workers": [address],
             "allow_other_workers": False,
-            "resources": {name: amount for name, amount in amounts.items() if name in known},
+            "resources": {name: amount for name, amount in amounts.items() if name in offer.amounts},
             "pure": False,
             "retries": 0,
         }
@@ -321,7 +321,8 @@ class DaskExecutor:
             sent = spec
             if len(spec) > _SCATTER_BYTES:
                 sent = self._client.scatter(spec, workers=[address], hash=False)
-            future = self._client.submit(_run_step, self._topic, token, sent, n_gpus, marks, **options)
+            counted = n_gpus if offer.devices or not n_gpus else None
+            future = self._client.submit(_run_step, self._topic, token, sent, counted, marks, **options)
         with self._lock:
             self._futures[token] = future
         future.add_done_callback(lambda done: self._on_done(token, done))
@@ -579,7 +580,7 @@ async def _join_worker(asked: dask_worker.Asked, dask_worker: Any) -> dask_worke
     return await join(dask_worker, asked, MEMORY_LIMIT)
 
 
-def _run_step(topic: str, token: str, spec: bytes, n_gpus: int, marks: frozenset[str]) -> None:
+def _run_step(topic: str, token: str, spec: bytes, n_gpus: int | None, marks: frozenset[str]) -> None:
     worker = distributed.get_worker()
     # Its process is another: the worker's thread only relays, and how many may run the amounts say.
     distributed.secede()
