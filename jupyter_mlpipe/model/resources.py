@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 POOL_MARK = "pool."
@@ -43,18 +43,23 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a worker offers: amounts by name, and the pools that it is of."""
+    """What a worker offers: amounts by name, and the pools that it is of.
+
+    `devices` names its GPUs where other workers may have the same ones.
+    """
 
     amounts: Mapping[str, float] = field(default_factory=dict)
     pools: frozenset[str] = frozenset()
+    devices: frozenset[str] = frozenset()
 
     @staticmethod
-    def of(resources: Mapping[str, float]) -> Offer:
+    def of(resources: Mapping[str, float], devices: Iterable[str] = ()) -> Offer:
         """Return the offer of a Dask worker that has these resources."""
         marks = {name for name in resources if name.startswith(POOL_MARK)}
         return Offer(
             {name: amount for name, amount in resources.items() if name not in marks},
             frozenset(mark.removeprefix(POOL_MARK) for mark in marks),
+            frozenset(devices),
         )
 
     def resources(self) -> dict[str, float]:

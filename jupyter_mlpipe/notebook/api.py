@@ -290,7 +290,7 @@ def _shared_runner() -> Runner:
     if _runner is None:
         config = MLPipe()
         store = open_store(config.store_address())
-        made = MakeExecutor(config.cluster, store.address, config.local_pools)
+        made = MakeExecutor(config.cluster, store.address, config.local_pools, config.settles_s())
         history = History(store.root / "history.db")
         _runner = Runner(store, made, history, attaches=bool(config.cluster))
     return _runner

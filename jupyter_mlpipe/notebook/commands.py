@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
 import shlex
 from collections.abc import Callable
@@ -13,11 +14,14 @@ from typing import Any, NoReturn
 from jupyter_mlpipe.cells.adopt import advise
 from jupyter_mlpipe.cells.cache_words import add_cache_words, cache_arguments
 from jupyter_mlpipe.errors import UsageError, close_matches
+from jupyter_mlpipe.execution.process.shown import Shown, stream_output
+from jupyter_mlpipe.execution.runs.logs import save, text_of
 from jupyter_mlpipe.execution.runs.past import find_entry, list_runs, tell_diff, tell_runs
 from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.notebook.accepting import accepted_facts, accepted_of, why
 from jupyter_mlpipe.notebook.adoptview import adopt_bundle
 from jupyter_mlpipe.notebook.debugging import NAME, Debugged, debug_step
+from jupyter_mlpipe.notebook.logs import logs_of
 from jupyter_mlpipe.notebook.page.before import changed_outputs
 from jupyter_mlpipe.notebook.running.cluster import check_pools
 from jupyter_mlpipe.notebook.running.config import LEVELS, MODES
@@ -44,6 +48,7 @@ HELP = {
     "status": "list the steps with their state",
     "why": "say why a step ran the last time, and whether it would run now",
     "accept": "let the kept result of a step count for its edited code: the edit changes nothing",
+    "log": "print what steps printed, or write every line of it to a file: [STEP ...] [--output FILE]",
     "cancel": "cancel what runs, or a detached run",
     "attach": "find a detached run again: show it, live, and return it",
     "load": "bind outputs of steps in the notebook at once",
@@ -180,6 +185,20 @@ def _why(session: Session, parser: _Parser, words: list[str]) -> None:
     session.registry.check(name)
     session.settle()
     CellOutput(session.shell).display(why_bundle(why(session, name)))
+
+
+def _log(session: Session, parser: _Parser, words: list[str]) -> None:
+    parser.add_argument("steps", nargs="*", metavar="STEP", help="all that have run by default")
+    parser.add_argument("--output", metavar="FILE", help="write every line there, however many they are")
+    asked = parser.parse_args(words)
+    if asked.output:
+        save(logs_of(session, asked.steps), asked.output)
+        return
+    # Of very much a front end could not show more than the ends either.
+    shown = Shown()
+    for text in codecs.iterdecode(logs_of(session, asked.steps), "utf-8", "replace"):
+        shown.add(stream_output("stdout", text))
+    print(text_of(shown.to_list()), end="")
 
 
 def _accept(session: Session, parser: _Parser, words: list[str]) -> None:

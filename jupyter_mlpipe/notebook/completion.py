@@ -24,6 +24,7 @@ _OPTIONS = {
     "plan": ("-p", "--force", "--only", "--from"),
     "show": ("--output",),
     "accept": ("--revoke",),
+    "log": ("--output",),
     "debug": ("--no-run", "--as"),
     "adopt": ("--all",),
     "runs": ("--limit", "--all"),
@@ -31,7 +32,7 @@ _OPTIONS = {
     "auto": ("--budget",),
 }
 _PRUNE_OPTIONS = ("--max-size", "--older-than", "--dry-run", "--json")
-_TAKES_STEPS = ("plan", "run", "why", "accept", "remove", "debug")
+_TAKES_STEPS = ("plan", "run", "why", "accept", "remove", "debug", "log")
 _BINDS = re.compile(r"^\s*[\w, ]+=\s*(?=%)")  # run = %pipeline run
 
 

@@ -98,6 +98,8 @@ class Record:
         What `jupyter_mlpipe.store.texts.pack_texts` took out of `ingredients`.
     shown
         Content of what the step showed: a JSON list of outputs as in a notebook file.
+    log
+        All that it has printed, where that is more than `shown` has.
     files
         Digests of files read, by path; relative ones are seen from the notebook's folder.
     written
@@ -136,6 +138,7 @@ class Record:
     ingredients: tuple[Ingredient, ...] = ()
     texts: str = ""
     shown: Blob | None = None
+    log: Blob | None = None
     seconds: float = 0.0
     peak_memory_bytes: int = 0
     used: Mapping[str, float] = field(default_factory=dict)
@@ -174,6 +177,8 @@ class Record:
             "user": self.user,
             "python": self.python,
         }
+        if self.log is not None:
+            entry["log"] = blob_to_json(self.log)
         if self.used:
             entry["used"] = dict(self.used)
         if self.curves:
@@ -206,6 +211,7 @@ class Record:
             ingredients=tuple(_ingredient(*entry) for entry in found["ingredients"]),
             texts=found.get("texts", ""),
             shown=None if shown is None else blob_from_json(shown),
+            log=blob_from_json(found["log"]) if "log" in found else None,
             seconds=found["seconds"],
             peak_memory_bytes=found["peak_memory_bytes"],
             used=found.get("used", {}),

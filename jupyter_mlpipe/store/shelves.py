@@ -14,6 +14,7 @@ from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, St
 from jupyter_mlpipe.store import aside
 from jupyter_mlpipe.store.disk import explain
 from jupyter_mlpipe.store.locks import NoLocksError, can_lock, hold, oldest_live, remove_unheld
+from jupyter_mlpipe.store.logs import FOLDER, KEPT_S
 from jupyter_mlpipe.store.objects import Blob, Objects
 
 if TYPE_CHECKING:
@@ -96,6 +97,10 @@ class FolderShelves:
         return str(self._store.root)
 
     def files(self, kind: str) -> Iterator[Found]:
+        if kind == "leftovers":
+            oldest_ns = (time.time() - KEPT_S) * 1e9
+            logs = _files(os.path.join(self._store.root, FOLDER))
+            yield from (file for file in logs if file.used_ns < oldest_ns)
         for name in ("tmp", "quarantine", aside.FOLDER) if kind == "leftovers" else (kind,):
             yield from _files(os.path.join(self._store.root, name))
 

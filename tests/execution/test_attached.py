@@ -9,11 +9,12 @@ import dask
 import distributed
 import pytest
 
-from jupyter_mlpipe.errors import ClusterError
+from jupyter_mlpipe.errors import ClusterError, ResourceError
 from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
 from jupyter_mlpipe.execution.runs.plan import plan_steps
 from jupyter_mlpipe.execution.runs.runner import Runner
 from jupyter_mlpipe.store.store import open_store
+from tests.execution.test_dask_pools import meeting
 from tests.execution.test_runner_dask import make_task, statuses, tasks_of
 from tests.support.dask_cluster import DaskCluster, end, wait_for
 
@@ -29,9 +30,9 @@ def attach(tmp_path):
     """Make runners on one store that attach to a cluster."""
     runners = []
 
-    def attach(target):
+    def attach(target, **options):
         store = open_store(tmp_path / "store")
-        runner = Runner(store, lambda: DaskExecutor(target, store=store.address), attaches=True)
+        runner = Runner(store, lambda: DaskExecutor(target, store=store.address, **options), attaches=True)
         runners.append(runner)
         return runner
 
@@ -264,6 +265,50 @@ def test_a_host_cut_off_in_the_middle_has_its_step_run_elsewhere(hosts, folder, 
         assert run["a"] == run["b"] == 1
     finally:
         cluster.close()
+
+
+def test_a_cluster_that_adapts_from_nothing_gets_workers_for_what_waits(attach, tmp_path):
+    with distributed.LocalCluster(
+        n_workers=0, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        cluster.adapt(minimum=0, maximum=2, interval="50ms")
+        runner = attach(cluster)
+        runner.attach()
+        # Both must run at once: Dask itself would see at most the one that has been given to it.
+        tasks = tasks_of(*meeting(tmp_path))
+        run = runner.start(tasks, pipeline="p")
+        assert run.wait(60).status == "succeeded", statuses(run)
+        assert run.steps["left"].worker != run.steps["right"].worker
+        # What has been said for them is taken back.
+        wait_for(lambda: not cluster.workers)
+        assert not [key for key in cluster.scheduler.tasks if "mlpipe-waiting" in str(key)]
+        runner.close()
+
+
+def test_a_step_waits_for_a_worker_that_comes_late(cluster, attach):
+    cluster.worker("w", "--nthreads", "1")
+    runner = attach(str(cluster.file))
+    runner.attach()
+    wait_for(lambda: offers(runner))
+    run = runner.start(
+        tasks_of(make_task("s", "x = 1", "x", pool="big"), make_task("t", "y = 1", "y")), pipeline="p"
+    )
+    wait_for(lambda: run.steps["t"].status == "succeeded")
+    wait_for(lambda: run.steps["s"].why)
+    assert "waits for one to join" in run.steps["s"].why
+    assert "waits for one to join" in runner.account().waiting[0].why
+    cluster.worker("late", "--nthreads", "1", "--resources", "pool.big=1")
+    assert run.wait(60).status == "succeeded"
+    assert run.steps["s"].worker == "late"
+
+
+def test_a_step_that_no_worker_can_serve_fails_when_no_more_are_expected(cluster, attach):
+    cluster.worker("w", "--nthreads", "1")
+    runner = attach(str(cluster.file), settles_s=1.0)
+    run = runner.start(tasks_of(make_task("s", "x = 1", "x", pool="big")), pipeline="p").wait(60)
+    assert run.status == "failed"
+    with pytest.raises(ResourceError, match="asks for pool 'big', and there is no such pool"):
+        run["x"]
 
 
 # It leaves the pipes of its jobs to the collector.

@@ -79,7 +79,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLineClu
 
 @pytest.fixture
 def runner(cluster: CommandLineCluster, tmp_path: Path) -> Iterator[Runner]:
-    runner = Runner(open_store(tmp_path / "store"), lambda: DaskExecutor(cluster.scheduler_file))
+    # Nobody starts further workers but the test that waits for them.
+    runner = Runner(open_store(tmp_path / "store"), lambda: DaskExecutor(cluster.scheduler_file, settles_s=0))
     yield runner
     runner.close()
 
@@ -149,6 +150,65 @@ def test_worker_that_joins_gets_what_waits_at_once(
     run.wait(_PATIENCE_S)
     assert statuses(run) == {"left": "succeeded", "right": "succeeded"}, run
     assert run.steps["right"].worker == "late"
+
+
+def test_workers_on_one_host_share_out_its_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As people start them: two that see both devices, and one that was given a device of its own.
+    cluster = CommandLineCluster(tmp_path)
+    try:
+        for name, devices in (("v", "0,1"), ("w", "0,1"), ("own", "2")):
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", devices)
+            cluster.add_worker(name)
+        runner = Runner(open_store(tmp_path / "store"), lambda: DaskExecutor(cluster.scheduler_file))
+        try:
+            know_workers(runner, 3)
+            folder = tmp_path / "met"
+            folder.mkdir()
+            code = f"""
+import os, pathlib, time
+folder, seen = pathlib.Path({str(folder)!r}), os.environ["CUDA_VISIBLE_DEVICES"]
+(folder / f"{{me}}").write_text(seen)
+while not (folder / "go").exists():
+    time.sleep(0.01)
+"""
+            gpu = Resources(cpus=0.1, gpus=1)
+            names = [f"s{i}" for i in range(4)]
+            tasks = (make_task(n, code, "seen", parameters={"me": n}, resources=gpu) for n in names)
+            run = runner.start(tasks_of(*tasks), pipeline="p")
+            wait_for(lambda: len(list(folder.iterdir())) == 3)
+            wait_for(lambda: len(runner.account().waiting) == 1)
+            [waiting] = runner.account().waiting
+            assert waiting.why.startswith("waits for 1 GPU: in use by ")
+            assert sorted(path.read_text() for path in folder.iterdir()) == ["0", "1", "2"]
+            (folder / "go").touch()
+            run.wait(_PATIENCE_S)
+            assert set(statuses(run).values()) == {"succeeded"}, run
+        finally:
+            runner.close()
+    finally:
+        cluster.close()
+
+
+def test_gpus_that_a_worker_only_claims_are_not_handed_out_as_devices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One device, to be shared by as many steps as ask for one of four.
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    cluster = CommandLineCluster(tmp_path)
+    try:
+        cluster.add_worker("w", "GPU=4")
+        runner = Runner(open_store(tmp_path / "store"), lambda: DaskExecutor(cluster.scheduler_file))
+        try:
+            one = Resources(cpus=0.1, gpus=1)
+            seen = "import os\nseen = os.environ['CUDA_VISIBLE_DEVICES']"
+            run = runner.start(tasks_of(*meeting(tmp_path, seen, "seen", resources=one)), pipeline="p")
+            run.wait(_PATIENCE_S)
+            assert set(statuses(run).values()) == {"succeeded"}, run
+            assert (run["left.seen"], run["right.seen"]) == ("0", "0")
+        finally:
+            runner.close()
+    finally:
+        cluster.close()
 
 
 def test_local_workers_have_gpus_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -327,8 +327,55 @@ def test_request_that_a_reused_step_makes_is_not_looked_at():
 def test_no_workers_at_the_moment_means_waiting():
     a = node("a")
     machine = machine_with({}, chain("a"))
-    assert machine.handle(KeyKnown(a, "k", found=False)) == [Changed(a, "queued")]
-    assert machine.handle(WorkersKnown(ONE)) == [Submit(a, 1, "w", CPU)]
+    why = "the cluster has no worker yet that can serve it: waits for one to join"
+    assert machine.handle(KeyKnown(a, "k", found=False)) == [Changed(a, "queued", why)]
+    assert machine.handle(WorkersKnown(ONE)) == [Changed(a, "queued"), Submit(a, 1, "w", CPU)]
+
+
+def test_request_that_no_worker_can_serve_waits_while_the_cluster_grows():
+    a, b = node("a"), node("b")
+    gpu = {**ONE, "v": Offer({"CPU": 1.0, "GPU": 1.0})}
+    machine = RunMachine()
+    machine.handle(independent(a={"GPU": 1.0}, b=CPU))
+    machine.handle(KeyKnown(a, "ka", found=False))
+    why = "the cluster has no worker yet that can serve it: waits for one to join"
+    assert machine.handle(WorkersKnown(ONE, growing=True)) == [Changed(a, "queued", why)]
+    assert machine.account().waiting[0].why == why
+    # What can run runs; nothing is said twice.
+    assert submitted(machine.handle(KeyKnown(b, "kb", found=False))) == [("b", "w")]
+    assert machine.handle(WorkersKnown(ONE, growing=True)) == []
+    assert machine.handle(WorkersKnown(gpu, growing=True)) == [
+        Changed(a, "queued"),
+        Submit(a, 1, "v", {"GPU": 1.0}),
+    ]
+
+
+def test_request_that_no_worker_can_serve_fails_once_no_more_are_expected():
+    machine = RunMachine()
+    machine.handle(independent(a={"GPU": 1.0}, b=CPU))
+    for name in ("a", "b"):
+        machine.handle(KeyKnown(node(name), f"k{name}", found=False))
+    assert submitted(machine.handle(WorkersKnown(ONE, growing=True))) == [("b", "w")]
+    [failed] = machine.handle(WorkersKnown(ONE))
+    assert (failed.node, failed.status, failed.failure) == (node("a"), "failed", "resource")
+    assert "which no worker can ever serve: w offers CPU=1" in failed.why
+    assert machine.handle(StepSucceeded(node("b"), 1)) == [
+        Changed(node("b"), "succeeded"),
+        EndRun("r", "failed"),
+    ]
+
+
+def test_workers_with_the_same_gpus_are_one_account():
+    # Two on one host that each see both of its GPUs.
+    both = Offer({"CPU": 4.0, "GPU": 2.0}, devices=frozenset({"host/0", "host/1"}))
+    machine = machine_with(
+        {"v": both, "w": both}, independent(a={"GPU": 1.0}, b={"GPU": 1.0}, c={"GPU": 1.0})
+    )
+    started = [submitted(machine.handle(KeyKnown(node(name), name, found=False))) for name in "abc"]
+    assert [len(each) for each in started] == [1, 1, 0]
+    assert machine.account().waiting[0].why.startswith("waits for 1 GPU: in use by ")
+    machine.handle(StepStarted(node("b"), 1))
+    assert [name for name, _ in submitted(machine.handle(StepSucceeded(node("b"), 1)))] == ["c"]
 
 
 def test_longest_path_goes_first():
@@ -697,6 +744,6 @@ def test_a_step_waits_for_workers_to_know_their_packages():
     a = Node("r", "a")
     machine.handle(AddRun("r", {"a": Ask(amounts=CPU)}))
     assert StartCluster() in machine.handle(KeyKnown(a, "unknown", False, marks=frozenset({""})))
-    assert machine.handle(WorkersKnown({})) == []
+    assert submitted(machine.handle(WorkersKnown({}))) == []
     assert DeriveKey(a) in machine.handle(WorkersKnown(ONE, {"w": frozenset({"new"})}))
     assert submitted(machine.handle(KeyKnown(a, "ka", False, marks=frozenset({"new"})))) == [("a", "w")]

@@ -3,6 +3,7 @@
 Workers join and leave, steps fail, are lost and are cancelled, and what they made is damaged.
 """
 
+import itertools
 from collections import defaultdict
 
 from hypothesis import given, settings
@@ -43,7 +44,19 @@ AMOUNTS = st.fixed_dictionaries(
     {"CPU": st.sampled_from([0.1, 0.5, 1.0, 2.0, 4.0])}, optional={"GPU": st.sampled_from([1.0, 2.0])}
 )
 POOLS = "pq"
-OFFERS = st.builds(Offer, AMOUNTS, st.frozensets(st.sampled_from(POOLS)))
+DEVICES = ["d0", "d1", "d2"]
+
+
+@st.composite
+def offers(draw):
+    """With GPUs that other workers may have too, or that nobody names."""
+    amounts = draw(AMOUNTS)
+    n_gpus = int(amounts.get("GPU", 0))
+    devices = draw(st.just(()) | st.sets(st.sampled_from(DEVICES), min_size=n_gpus)) if n_gpus else ()
+    return Offer(amounts, draw(st.frozensets(st.sampled_from(POOLS))), frozenset(devices))
+
+
+OFFERS = offers()
 WORKERS = st.dictionaries(st.sampled_from("uvwx"), OFFERS, min_size=1)
 
 
@@ -84,7 +97,7 @@ class World:
         self.pending = []
         self.running = {}
         self.keys = {}
-        self.is_up = False
+        self.is_up = self.is_growing = False
 
     def tell(self, event):
         if isinstance(event, AddRun):
@@ -119,6 +132,7 @@ class World:
             case Changed(node, status, _, failure):
                 assert self.status[node] not in ENDED or status == "waiting"
                 if failure == "resource":
+                    assert not self.is_growing
                     assert not self.was_satisfiable(node)
                 self.status[node] = status
             case EndRun(run, status):
@@ -141,6 +155,12 @@ class World:
                 used[worker][name] += amount
         for worker, amounts in used.items():
             assert fits(amounts, self.offers[worker].amounts)
+        # Hall's condition: each can be given devices that nobody else has.
+        having = [worker for worker in used if self.offers[worker].devices]
+        for size in range(1, len(having) + 1):
+            for some in itertools.combinations(having, size):
+                there = frozenset().union(*(self.offers[worker].devices for worker in some))
+                assert sum(used[worker]["GPU"] for worker in some) <= len(there)
 
     def check_what_is_shown(self):
         account = self.machine.account()
@@ -175,11 +195,13 @@ class World:
         else:
             self.advance_step(subject)
 
-    def tell_workers(self):
+    def tell_workers(self, *, may_grow=True):
         if self.is_up:
+            self.is_growing = may_grow and self.draw(st.booleans())
             self.told = set(self.workers)
             self.seen |= self.told
-            self.tell(WorkersKnown({name: self.offers[name] for name in self.workers}))
+            offers = {name: self.offers[name] for name in self.workers}
+            self.tell(WorkersKnown(offers, growing=self.is_growing))
 
     def join_or_leave(self):
         """A worker comes, or goes with what runs there; the machine hears of both in either order."""
@@ -232,7 +254,7 @@ def test_no_worker_is_overloaded_and_every_run_ends(data, runs, workers):
     for run in runs:
         world.tell(run)
     cancelled, n_changes = False, 0
-    while world.pending or world.workers != set(workers):
+    while world.pending or world.workers != set(workers) or world.is_growing:
         happens = data.draw(st.integers(0, 30))
         if happens == 0 and not cancelled:
             cancelled = True
@@ -245,7 +267,7 @@ def test_no_worker_is_overloaded_and_every_run_ends(data, runs, workers):
         else:
             # Whoever waits for a worker that is away waits no longer than that.
             world.workers = set(workers)
-            world.tell_workers()
+            world.tell_workers(may_grow=False)
         world.check_what_is_shown()
     assert set(world.ended) == {run.run for run in runs}
     assert set(world.status.values()) <= ENDED

@@ -101,6 +101,7 @@ class ForkExecutor:
         self._threads = []
 
     marks = left_out = MappingProxyType({})
+    growing = False
 
     def __call__(self):
         return self

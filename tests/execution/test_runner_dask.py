@@ -3,9 +3,10 @@
 import os
 import time
 
+import dask
 import pytest
 
-from jupyter_mlpipe.errors import ResourceError, StepDiedError, StepError, StepTimeoutError
+from jupyter_mlpipe.errors import ClusterError, ResourceError, StepDiedError, StepError, StepTimeoutError
 from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
 from jupyter_mlpipe.execution.runs.runner import Runner
 from jupyter_mlpipe.execution.runs.task import StepTask
@@ -139,6 +140,56 @@ def test_value_of_a_class_that_a_cell_above_defines_reaches_the_step(runner):
     run = runner.start(tasks_of(make, use), pipeline="p").wait()
     assert statuses(run) == {"make": "succeeded", "use": "succeeded"}, run
     assert run["x"] == 3
+
+
+def test_scheduler_of_our_own_that_dies_fails_the_run_and_the_next_one_starts_another(tmp_path):
+    made = []
+
+    def make():
+        made.append(DaskExecutor())
+        return made[-1]
+
+    folder = str(tmp_path)
+    waits = """
+import pathlib, time
+(pathlib.Path(folder) / "begun").touch()
+while not (pathlib.Path(folder) / "go").exists():
+    time.sleep(0.01)
+second = first + 1
+"""
+    tasks = tasks_of(
+        make_task("first", "import uuid\nfirst = uuid.uuid4().int", "first"),
+        make_task("second", waits, "second", reads=["first.first"], parameters={"folder": folder}),
+        make_task("third", "third = second + 1", "third", reads=["second.second"]),
+    )
+    runner = Runner(open_store(tmp_path / "store"), make)
+    try:
+        run = runner.start(tasks, pipeline="p")
+        wait_for((tmp_path / "begun").exists)
+        # It lives in this process: this is what is left of it when it ends for whatever reason.
+        cluster = made[0]._client.cluster
+        cluster.sync(cluster.scheduler.close)
+        assert run.wait(30).status == "failed"
+        assert statuses(run) == {"first": "succeeded", "second": "failed", "third": "skipped"}
+        with pytest.raises(ClusterError, match=r"scheduler at 'this machine' is gone .*run again"):
+            run["second"]
+        (tmp_path / "go").touch()
+        again = runner.start(tasks, pipeline="p").wait(30)
+        assert again.steps["first"].status == "reused"
+        assert (again.status, again["third"]) == ("succeeded", run["first"] + 2)
+    finally:
+        runner.close()
+
+
+def test_cluster_of_our_own_never_ends_for_being_idle():
+    # As where the site's or the user's configuration of Dask says that clusters do.
+    with dask.config.set({"distributed.scheduler.idle-timeout": "1s"}):
+        executor = DaskExecutor()
+        try:
+            executor.start()
+            assert executor._client.cluster.scheduler.idle_timeout is None
+        finally:
+            executor.close()
 
 
 def test_request_that_no_worker_can_serve_fails_before_anything_runs(runner):

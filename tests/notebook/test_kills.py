@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psutil
 import pytest
 
 from tests.execution.test_dask import ForeignCluster
 from tests.notebook.test_robustness import go_on, pid_of, wait_until, waits
+from tests.support.dask_cluster import DaskCluster, end
 from tests.support.kernel import Kernel
 
 CELLS = (
@@ -46,3 +49,32 @@ def test_what_ended_is_kept_and_what_ran_runs_again(
         assert kernel.value("run.wait(60).steps['first'].status") == "reused"
     assert kernel.value("(run['marks_read'][0], run.steps['second'].status)") == (mark, "succeeded")
     assert kernel.value("run['marks_read'][1]") != step.pid
+
+
+def test_without_its_scheduler_a_run_fails_and_the_next_one_goes_on(kernel: Kernel, tmp_path: Path) -> None:
+    folder = tmp_path / "dask"
+    folder.mkdir()
+    cluster = DaskCluster(folder)
+    try:
+        worker = cluster.worker("w", "--nthreads", "1")
+        kernel.run(f"%pipeline cluster {cluster.file}").check()
+        kernel.run("%pipeline mode register").check()
+        for cell in CELLS:
+            kernel.run(cell).check()
+        kernel.run("run = %pipeline run").check()
+        pid_of(kernel, "second")
+        mark = kernel.value("run['mark']")
+        end(cluster.scheduler)
+        assert kernel.value("run.wait(60).status") == "failed"
+        assert "is gone" in kernel.value("str(run.steps['second'].error)")
+        # Its process may still be there, and come to its end: neither way anything is lost.
+        go_on(kernel, "second")
+        end(worker)
+        cluster.start_scheduler()
+        cluster.worker("v", "--nthreads", "1")
+        kernel.run(f"%pipeline cluster {cluster.file}").check()
+        kernel.run("run = %pipeline run").check()
+        assert kernel.value("run.wait(60).status") == "succeeded"
+        assert kernel.value("(run.steps['first'].status, run['marks_read'][0])") == ("reused", mark)
+    finally:
+        cluster.close()

@@ -14,8 +14,11 @@ from traitlets import TraitError
 
 from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.execution.cluster.pools import Pool
+from jupyter_mlpipe.execution.runs.offers import Account, WorkerUse
+from jupyter_mlpipe.model.resources import Offer
 from jupyter_mlpipe.notebook.running.config import MLPipe
 from jupyter_mlpipe.notebook.running.pools import parse_pools
+from jupyter_mlpipe.notebook.show.clusterview import describe_workers
 from tests.support.kernel import MIME, Kernel, Result
 
 Start = Callable[..., Kernel]
@@ -148,3 +151,14 @@ def test_pools_of_the_configuration_are_those_of_the_cluster_that_starts(
     facts = kernel.run("%pipeline cluster").check().facts
     assert list(facts["workers"]) == ["other-0"]
     assert facts["excess"].startswith("The pools offer 10000 CPUs, and this machine has ")
+
+
+def test_workers_that_have_the_same_gpus_say_so() -> None:
+    both = Offer({"CPU": 1.0, "GPU": 2.0}, devices=frozenset({"host/0", "host/1"}))
+    account = Account((WorkerUse("v", both, {}), WorkerUse("w", both, {}), WorkerUse("x", Offer(), {})))
+    offers = [row["offers"] for row in describe_workers(account)["workers"]]
+    assert offers == [
+        "CPU=1, GPU=2, the GPUs shared with w",
+        "CPU=1, GPU=2, the GPUs shared with v",
+        "nothing",
+    ]

@@ -122,7 +122,7 @@ class AttachedWorkers:
                 )
             else:
                 worker.why = answer["why"]
-                worker.offer = Offer.of(answer["offer"]) if answer["offer"] else None
+                worker.offer = Offer.of(answer["offer"], answer["devices"]) if answer["offer"] else None
                 worker.report, worker.reported_at = answer["report"], time.monotonic()
         if worker.why:
             _log.warning("%s It is given no steps.", _describe(address, worker))

@@ -40,6 +40,7 @@ from jupyter_mlpipe.execution.cluster.executor import (
     Workers,
     WorkersChanged,
 )
+from jupyter_mlpipe.execution.cluster.growth import SETTLES_S, Growth, Wanted
 from jupyter_mlpipe.execution.cluster.pools import Machine, Pool, share_out
 from jupyter_mlpipe.execution.process.messages import Message
 
@@ -50,10 +51,13 @@ _THREADS_PER_CPU, _MIN_THREADS = 8, 16
 _CLOSE_S = 10
 _ANSWER_S = 20
 _SCATTER_BYTES = 1_000_000
-_CONFIG = {
+_CONFIG: dict[str, object] = {
     # Retries are the run machine's.
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.work-stealing": False,
+    # It is idle between two cells, however long that is.
+    "distributed.scheduler.idle-timeout": None,
+    "distributed.scheduler.no-workers-timeout": None,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
@@ -86,6 +90,8 @@ class DaskExecutor:
         How long to wait for a scheduler to answer.
     store
         Address of the store: workers of a cluster that was there must reach it.
+    settles_s
+        How long after the last worker has come others may still join a cluster that was there.
     """
 
     def __init__(
@@ -95,10 +101,16 @@ class DaskExecutor:
         pools: Sequence[Pool] = (),
         connect_s: float = 10.0,
         store: str = "",
+        settles_s: float = SETTLES_S,
     ) -> None:
         self._target = target
+        self._place = "this machine"
         self._store = store
         self._attached: AttachedWorkers | None = None
+        cluster = target if hasattr(target, "plan") else getattr(target, "cluster", None)
+        self._growth = Growth(cluster, settles_s) if target is not None else None
+        self._watches_growth = False
+        self._wanted = Wanted()
         self._pools = tuple(pools)
         self._connect_s = connect_s
         self._topic = f"mlpipe-{uuid.uuid4().hex}"
@@ -180,10 +192,12 @@ class DaskExecutor:
                     security=security,
                     silence_logs=logging.CRITICAL,
                 )
-                self._stack.callback(cluster.close, timeout=_CLOSE_S)
+                self._stack.callback(_close, cluster)
                 cluster.sync(_close_pages, cluster)
                 # Never the default client: what users do with Dask themselves stays theirs.
-                self._client = distributed.Client(cluster, security=security, set_as_default=False)
+                self._client = _Client(
+                    self._lose_cluster, address=cluster, security=security, set_as_default=False
+                )
                 self._stack.callback(self._client.close, timeout=_CLOSE_S)
                 _send_at_once(self._client, cluster)
         except Exception as error:
@@ -226,6 +240,18 @@ class DaskExecutor:
             return dict(self._present.offers)
 
     @property
+    def growing(self) -> bool:
+        """Whether more workers may come."""
+        return self._growth is not None and self._growth.seconds_left() > 0
+
+    def want(self, n_cpus: float) -> None:
+        """Say for how many CPUs steps wait."""
+        client = self._client
+        if self._attached is not None and client is not None and not self._closed:
+            with contextlib.suppress(Exception):  # the scheduler is gone, which is told elsewhere
+                self._wanted.ask(client, n_cpus)
+
+    @property
     def left_out(self) -> dict[str, str]:
         """Why workers of an attached cluster are given no step, by name."""
         return self._attached.left_out if self._attached is not None else {}
@@ -255,8 +281,9 @@ class DaskExecutor:
 
     def _lose_cluster(self, why: str) -> None:
         if not self._closed:
-            lost = f"The Dask scheduler at '{self._place}' is gone ({why})."
-            self._emit(ClusterLost(f"{lost} What has ended is kept: start the cluster, and run again."))
+            lost = f"The Dask scheduler at '{self._place}' is gone ({why}). What has ended is kept:"
+            again = "run again" if self._target is None else "start the cluster, and run again"
+            self._emit(ClusterLost(f"{lost} {again}."))
 
     def preload(self, modules: Sequence[str]) -> None:
         """Have workers import modules ahead of the steps that need them. Returns at once."""
@@ -274,14 +301,14 @@ class DaskExecutor:
             if self._closed or self._client is None or address is None:
                 there = sorted(self._present.addresses)
                 raise ClusterError(f"There is no worker '{worker}'; there are {there}.")
-            known = self._present.offers[worker].amounts
+            offer = self._present.offers[worker]
             self._running[token] = worker
         n_gpus = int(amounts.get("GPU", 0))
         options = {
             "key": f"{self._topic}-{token}",
             "workers": [address],
             "allow_other_workers": False,
-            "resources": {name: amount for name, amount in amounts.items() if name in known},
+            "resources": {name: amount for name, amount in amounts.items() if name in offer.amounts},
             "pure": False,
             "retries": 0,
         }
@@ -294,7 +321,8 @@ class DaskExecutor:
             sent = spec
             if len(spec) > _SCATTER_BYTES:
                 sent = self._client.scatter(spec, workers=[address], hash=False)
-            future = self._client.submit(_run_step, self._topic, token, sent, n_gpus, marks, **options)
+            counted = n_gpus if offer.devices or not n_gpus else None
+            future = self._client.submit(_run_step, self._topic, token, sent, counted, marks, **options)
         with self._lock:
             self._futures[token] = future
         future.add_done_callback(lambda done: self._on_done(token, done))
@@ -389,8 +417,28 @@ class DaskExecutor:
         # In this order: what is lost must not be sent to a worker that is gone.
         if now != before:
             self._emit(WorkersChanged(now.offers, now.marks))
+        if now.offers.keys() - before.offers.keys():
+            self._watch_growth()
         for token in lost:
             self._lose(token, f"worker '{self._worker_of(token, gone)}' left the cluster")
+
+    def _watch_growth(self) -> None:
+        """A worker has come: tell when no more are expected. In the client's loop."""
+        assert self._growth is not None
+        self._growth.note_joined()
+        if not self._watches_growth:
+            self._watches_growth = True
+            self._look_whether_grown()
+
+    def _look_whether_grown(self) -> None:
+        assert self._growth is not None
+        if (left := self._growth.seconds_left()) > 0:
+            asyncio.get_running_loop().call_later(left, self._look_whether_grown)
+            return
+        self._watches_growth = False
+        with self._lock:
+            present = self._present
+        self._emit(WorkersChanged(present.offers, present.marks))
 
     def _ask_again(self, token: str) -> None:
         """Have a worker whose packages are not what it said they were say it anew."""
@@ -457,6 +505,12 @@ def _send_at_once(client: Any, cluster: Any) -> None:
     senders = [client.scheduler_comm, *scheduler.client_comms.values(), *scheduler.stream_comms.values()]
     for sender in (*senders, *(worker.batched_stream for worker in cluster.workers.values())):
         sender.interval = 0.0
+
+
+def _close(cluster: Any) -> None:
+    # One that has ended by itself does not answer, and Dask would ask it for half a minute.
+    cluster.shutdown_scheduler = cluster.scheduler.status == distributed.Status.running
+    cluster.close(timeout=_CLOSE_S)
 
 
 async def _close_pages(cluster: Any) -> None:
@@ -526,7 +580,7 @@ async def _join_worker(asked: dask_worker.Asked, dask_worker: Any) -> dask_worke
     return await join(dask_worker, asked, MEMORY_LIMIT)
 
 
-def _run_step(topic: str, token: str, spec: bytes, n_gpus: int, marks: frozenset[str]) -> None:
+def _run_step(topic: str, token: str, spec: bytes, n_gpus: int | None, marks: frozenset[str]) -> None:
     worker = distributed.get_worker()
     # Its process is another: the worker's thread only relays, and how many may run the amounts say.
     distributed.secede()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from jupyter_mlpipe import __version__
-from jupyter_mlpipe.execution.cluster.devices import Devices, find_devices
+from jupyter_mlpipe.execution.cluster.devices import Devices, find_devices, identify
 from jupyter_mlpipe.execution.process.client import StepServer
 from jupyter_mlpipe.execution.process.messages import Message
 from jupyter_mlpipe.keys.environment import Report, find_changed, look_up
@@ -38,10 +38,14 @@ class Asked(TypedDict):
 
 
 class Answer(TypedDict):
-    """Why it cannot run steps, else what it offers and has of the modules."""
+    """Why it cannot run steps, else what it offers and has of the modules.
+
+    `devices` names its GPUs as all workers do that have them.
+    """
 
     why: str
     offer: dict[str, float]
+    devices: list[str]
     report: Report
 
 
@@ -88,10 +92,16 @@ def run_step(
     topic: str,
     token: str,
     spec: bytes,
-    n_gpus: int,
+    n_gpus: int | None,
     marks: frozenset[str],
 ) -> None:
-    """Run a step for an executor elsewhere; `log_event` sends one event to those who follow the topic."""
+    """Run a step for an executor elsewhere; `log_event` sends one event to those who follow the topic.
+
+    Parameters
+    ----------
+    n_gpus
+        How many devices it gets; None where the GPUs that the worker offers are not devices: it sees all.
+    """
     if changed := find_changed(marks, _modules):
         raise PackagesChangedError(
             f"{', '.join(changed)} changed on the worker since the step's key was derived"
@@ -112,7 +122,7 @@ def shared_server() -> tuple[StepServer, Devices]:
     global _shared
     with _lock:
         if _shared is None:
-            _shared = StepServer(), Devices(find_devices())
+            _shared = StepServer(), Devices(find_devices(), shares=True)
         return _shared
 
 
@@ -142,8 +152,11 @@ async def join(worker: Any, asked: Asked, memory_bytes: int) -> Answer:
             own,
             n_threads=worker.state.nthreads,
             memory_bytes=worker.memory_manager.memory_limit or memory_bytes,
-            n_gpus=len(find_devices()),
+            n_gpus=len(answer["devices"]),
         )
+        if answer["offer"].get("GPU", 0.0) > len(answer["devices"]):
+            # Its own word, such as 4 for a device that four steps are to share.
+            answer["devices"] = []
         if added := {name: amount for name, amount in answer["offer"].items() if name not in own}:
             await worker.set_resources(**added)
     return answer
@@ -163,7 +176,10 @@ def _answer(asked: Asked) -> Answer:
         )
     elif asked["store"]:
         why = probe.answer(asked["store"], asked["probe"], asked["reply"])
-    return {"why": why, "offer": {}, "report": {} if why else look_up(asked["tops"], _modules)}
+    if why:
+        return {"why": why, "offer": {}, "devices": [], "report": {}}
+    devices = [*identify(find_devices())]
+    return {"why": "", "offer": {}, "devices": devices, "report": look_up(asked["tops"], _modules)}
 
 
 async def report(tops: Sequence[str]) -> Report:

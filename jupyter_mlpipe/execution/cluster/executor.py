@@ -33,8 +33,9 @@ class StepLost:
 
 @dataclass(frozen=True, slots=True)
 class WorkersChanged:
-    """Workers joined or left; `workers` is everything there is, with what each offers.
+    """Workers joined or left, or no more are expected.
 
+    `workers` is everything there is, with what each offers.
     `marks` is what each has of packages (`Executor.marks`).
     """
 
@@ -93,6 +94,15 @@ class Executor(Protocol):
 
         Empty where workers have what this process has, as have all that are started by it.
         """
+        ...
+
+    @property
+    def growing(self) -> bool:
+        """Whether more workers may come. `WorkersChanged` tells when that is over."""
+        ...
+
+    def want(self, n_cpus: float) -> None:
+        """Say for how many CPUs steps wait, to a cluster that adapts. Returns at once."""
         ...
 
     def look_up(self, tops: frozenset[str]) -> Mapping[str, Reported]:

@@ -167,7 +167,7 @@ class StepServer:
         """Relay what one process says; False where its server ended before the step had begun."""
         server, channel, tails = self._connect(running, sent, spec)
         has_begun = False
-        scratch = ""
+        scratch = log = ""
         printed = Printed(tails)
         n_out_of_memory = count_out_of_memory()
         ending = contextlib.ExitStack()
@@ -188,6 +188,9 @@ class StepServer:
                 if message["type"] == "scratch":
                     scratch = message["folder"]
                     continue
+                if message["type"] == "log":
+                    log = message["path"]
+                    continue
                 # What was shown is not shown again either.
                 has_begun = True
                 if message["type"] == "begun":
@@ -206,6 +209,8 @@ class StepServer:
             remove_scratch(scratch)  # which its process would have done
             if status is None and not has_begun and not running.killed:
                 return False
+            if log:
+                printed.append_rest(log)
             # What it wrote before its end, such as the last words of a C library.
             for output in printed.rest():
                 if text := _without_our_frames(output["text"]):

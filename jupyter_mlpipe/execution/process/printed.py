@@ -6,6 +6,7 @@ reads it from memory then, line by line, and leaves it out when the process tell
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -71,6 +72,15 @@ class Printed:
                 self._skip[name] = self._shown[name] - self._told[name]
                 found.append(stream_output(name, content.decode(errors="replace")))
         return found
+
+    def append_rest(self, path: str) -> None:
+        """Write what a process that is gone had printed, and not read itself, to the end of its log."""
+        with contextlib.suppress(OSError), open(path, "ab") as log:
+            for descriptor in self._descriptors.values():
+                # What it has read is where the descriptor stands, which both have.
+                start = os.lseek(descriptor, 0, os.SEEK_CUR)
+                while content := os.pread(descriptor, _REST_BYTES, start):
+                    start += log.write(content)
 
     def rest(self) -> list[Output]:
         """Return all that is left, once the process is gone: the last words of a C library, such as."""

@@ -19,6 +19,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from jupyter_mlpipe.execution.process.wholelog import WholeLog
+
 FLUSH_S = 0.05
 FLUSH_CHARS = 8192
 HEAD_CHARS = TAIL_CHARS = 4_000_000
@@ -153,6 +155,12 @@ class Shown:
                 outputs.append(stream_output(output["name"], text))
         return outputs
 
+    def texts(self) -> Iterator[str]:
+        """Give the text that is kept."""
+        for output in self._outputs.values():
+            if output["output_type"] == "stream":
+                yield from output["pieces"] or ()
+
 
 def stream_output(name: str, text: str) -> Output:
     """Return a piece of text as an output."""
@@ -211,6 +219,8 @@ class Capture:
 
     Attributes
     ----------
+    log
+        Takes every line, where there are very many; set by whoever knows the step.
     sent_upto
         How many bytes of the two streams are told with the output that is sent; None where there is too much.
     """
@@ -224,6 +234,7 @@ class Capture:
         self._n_sent = 0
         self._is_in_part = False
         self.sent_upto: list[int] | None = [0, 0]
+        self.log: WholeLog | None = None
         self._next_glimpse = 0.0
         self._turn = 1
         self._stopped = threading.Event()
@@ -281,6 +292,11 @@ class Capture:
 
     def _take_text(self, name: str, text: str) -> None:
         self.shown.add(stream_output(name, text))
+        if self.log is not None:
+            if self.log.has_begun:
+                self.log.add(text)
+            elif not self.shown.is_short:
+                self.log.begin(self.shown.texts())
         if not self._pending or self._pending[-1][0] != name:
             self._pending.append((name, []))
         self._pending[-1][1].append(text)

@@ -55,6 +55,7 @@ from jupyter_mlpipe.execution.process.spec import USUAL_MODE, VERIFIED_BYTES, St
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.tracebacks import describe_error
 from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes
+from jupyter_mlpipe.execution.process.wholelog import WholeLog
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.held import alter
 from jupyter_mlpipe.keys.pickles import load_closure
@@ -64,6 +65,7 @@ from jupyter_mlpipe.model.metrics import curves_to_json, numbers_to_json
 from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.files import FileKeeper
 from jupyter_mlpipe.store.locks import Leases
+from jupyter_mlpipe.store.logs import log_path
 from jupyter_mlpipe.store.objects import Mark
 from jupyter_mlpipe.store.place import local_folder
 from jupyter_mlpipe.store.records import Artifact, Record
@@ -113,11 +115,15 @@ def _serve(channel: Channel, capture: Capture, given: Any, encoded: bytes, *, ma
             spec = StepSpec.from_bytes(encoded)
             if spec.spawn and may_spawn:
                 start_anew(channel.descriptor, capture.descriptors, (given, encoded))
+            store_folder = local_folder(spec.store)
+            capture.log = WholeLog(
+                log_path(store_folder, spec.key), lambda path: channel.send({"type": "log", "path": path})
+            )
             capture.follow()
             if spec.memory_bytes:
                 channel.send({"type": "limit", "memory_bytes": spec.memory_bytes})
             # Its notebook may be killed while it writes what has no record yet.
-            lease.enter_context(Leases(local_folder(spec.store)).taken())
+            lease.enter_context(Leases(store_folder).taken())
             record = process.run(spec, given, started)
             ended |= {"status": "succeeded", "record": record.to_json(), "verified": process.verified}
             ended["imported"] = _loaded_since(last_module)
@@ -126,6 +132,8 @@ def _serve(channel: Channel, capture: Capture, given: Any, encoded: bytes, *, ma
             if (rescued := process.rescue()) is not None:
                 ended["rescued"] = rescued.to_json()
             capture.stop()
+            if capture.log is not None:
+                capture.log.keep(capture.shown.texts())
     told.stop()
     channel.send(ended | {"seconds": time.perf_counter() - started})
     _leave(channel)
@@ -276,6 +284,7 @@ class StepProcess:
         effects = _with_definitions(effects, own_state)
         result = store_result(shell.result, outcome.outputs, results, store)
         ingredients, texts = pack_texts(spec.ingredients)
+        shown = store.put_shown(self._capture.stop())
         record = Record(
             key=spec.key,
             outputs=outcome.outputs,
@@ -285,7 +294,8 @@ class StepProcess:
             result=result,
             ingredients=ingredients,
             texts=texts,
-            shown=store.put_shown(self._capture.stop()),
+            shown=shown,
+            log=self._capture.log.store(store.objects) if self._capture.log is not None else None,
             seconds=time.perf_counter() - started,
             peak_memory_bytes=peak_memory(),
             used=used_so_far(),

@@ -118,10 +118,14 @@ class KeyFailed:
 
 @dataclass(frozen=True, slots=True)
 class WorkersKnown:
-    """All workers that there are at this moment, with what each offers, and has of packages."""
+    """All workers that there are at this moment, with what each offers, and has of packages.
+
+    `growing`: more may come, so that what none of them can serve waits.
+    """
 
     workers: Mapping[str, Offer]
     marks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    growing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

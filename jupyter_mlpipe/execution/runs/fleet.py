@@ -113,6 +113,16 @@ class Fleet:
         """What each worker has of packages."""
         return self._executor.marks if self._executor is not None else {}
 
+    @property
+    def growing(self) -> bool:
+        """Whether more workers may come; asked when what there is is judged, for it changes with time."""
+        return self._executor is not None and self._executor.growing
+
+    def want(self, n_cpus: float) -> None:
+        """Say for how many CPUs steps wait."""
+        if self._executor is not None:
+            self._executor.want(n_cpus)
+
     def start(self, modules: Iterable[str]) -> None:
         """Start the executor in a thread; workers import `modules` ahead."""
         self._preloaded = set(modules)

@@ -50,7 +50,13 @@ from jupyter_mlpipe.execution.runs.events import (
     TimeUp,
     WorkersKnown,
 )
-from jupyter_mlpipe.execution.runs.offers import Account, describe_unserved, join_names, take_account
+from jupyter_mlpipe.execution.runs.offers import (
+    NO_WORKER_YET,
+    Account,
+    describe_unserved,
+    join_names,
+    take_account,
+)
 from jupyter_mlpipe.execution.runs.placing import Placing, Rank
 from jupyter_mlpipe.model.graph import longest_paths, topological_order
 from jupyter_mlpipe.model.resources import Offer
@@ -129,6 +135,7 @@ class RunMachine:
         self._runs: dict[str, _Run] = {}
         self._n_runs = 0
         self._cluster: Literal["off", "starting", "on"] = "off"
+        self._is_growing = False
         self._placing: Placing[Node] = Placing()
         self._owners: dict[str, _Step] = {}
         self._held: dict[str, list[_Step]] = {}
@@ -143,6 +150,10 @@ class RunMachine:
     def account(self) -> Account:
         """Return what is in use on each worker, and what waits for one."""
         return take_account(self._placing, is_starting=self._cluster == "starting")
+
+    def waiting_cpus(self) -> float:
+        """Return for how many CPUs steps wait, of the first few."""
+        return self._placing.waiting_cpus()
 
     def handle(self, event: Event) -> list[Instruction]:
         """Take note of one event; return what is to be done, in order.
@@ -167,6 +178,7 @@ class RunMachine:
                     self._fail(step, "key", event.error)
             case WorkersKnown():
                 self._cluster = "on"
+                self._is_growing = event.growing
                 self._placing.set_workers(event.workers, event.marks)
                 self._look_at_packages()
                 # Each run that has asked for a worker: what a worker offers may have changed.
@@ -321,7 +333,7 @@ class RunMachine:
 
     def _enqueue(self, step: _Step) -> None:
         step.phase = "queued"
-        self._change(step, "queued")
+        self._change(step, "queued", NO_WORKER_YET if self._waits_for_growth(step) else "")
         if step.ask.here:
             self._submit(step, "", {})
             return
@@ -335,11 +347,11 @@ class RunMachine:
             self._said.append(StartCluster())
 
     def _dispatch(self) -> None:
-        if self._placing.offers:
+        if self._cluster == "on":
             unchecked, self._unchecked = self._unchecked, {}
             for run_id in unchecked:
                 if run_id in self._runs:
-                    self._refuse_what_never_fits(self._runs[run_id])
+                    self._judge_what_does_not_fit(self._runs[run_id])
         for node, worker, amounts in self._placing.place():
             self._submit(self._runs[node.run].steps[node.step], worker, amounts)
 
@@ -350,7 +362,8 @@ class RunMachine:
         step.timed_out = step.killed = False
         self._said.append(Submit(step.node, step.attempt, worker, amounts))
 
-    def _refuse_what_never_fits(self, run: _Run) -> None:
+    def _judge_what_does_not_fit(self, run: _Run) -> None:
+        """Have steps that no worker can serve wait or fail, by whether others may come."""
         unserved = [
             step
             for step in run.steps.values()
@@ -358,8 +371,19 @@ class RunMachine:
             and not step.ask.here
             and not self._placing.can_ever_serve(step.ask.amounts, step.ask.pool)
         ]
-        if not unserved:
+        if unserved and self._placing.offers and not self._is_growing:
+            self._refuse(run, unserved)
             return
+        for step in run.steps.values():
+            if step.phase == "queued":
+                self._change(step, "queued", NO_WORKER_YET if self._waits_for_growth(step) else "")
+
+    def _waits_for_growth(self, step: _Step) -> bool:
+        may_grow = self._is_growing or not self._placing.offers
+        is_up = self._cluster == "on" and not step.ask.here
+        return is_up and may_grow and not self._placing.can_ever_serve(step.ask.amounts, step.ask.pool)
+
+    def _refuse(self, run: _Run, unserved: list[_Step]) -> None:
         asked = [(step.node.step, step.ask.amounts, step.ask.pool) for step in unserved]
         for step, message in zip(unserved, describe_unserved(asked, self._placing.offers), strict=True):
             if step.phase != "ended":
@@ -371,6 +395,7 @@ class RunMachine:
 
     def _on_cluster_failure(self, error: str) -> None:
         self._cluster = "off"
+        self._is_growing = False
         self._placing.forget_workers()
         steps = [step for run in self._runs.values() for step in run.steps.values()]
         # Those held first: what they wait for fails too, and they would ask for the cluster again.

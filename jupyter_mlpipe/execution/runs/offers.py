@@ -10,6 +10,9 @@ from jupyter_mlpipe.execution.runs.events import Amounts, Node
 from jupyter_mlpipe.execution.runs.placing import Placing, Request
 from jupyter_mlpipe.model.resources import Offer, describe_amounts, describe_bytes, fits
 
+NO_WORKER_YET = "the cluster has no worker yet that can serve it: waits for one to join"
+"""Of a step, as long as the cluster may grow."""
+
 _NAMED = 3
 
 
@@ -70,6 +73,8 @@ def _why_it_waits(request: Request[Node], placing: Placing[Node]) -> str:
         if not placing.offers:
             return "waits for a worker: the cluster has none yet"
         seen = [name for name, offer in placing.offers.items() if request.suits(offer)]
+        if not seen:
+            return NO_WORKER_YET
         return f"waits for {join_names(seen)} to come back"
     lacking = {name: _lacking(request.amounts, placing.free(name)) for name in suitable}
     kept = [name for name in suitable if not lacking[name]]

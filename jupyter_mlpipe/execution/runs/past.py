@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,10 +11,12 @@ from typing import Any
 from jupyter_mlpipe.errors import UsageError, close_matches
 from jupyter_mlpipe.execution.runs.detached import runs_of
 from jupyter_mlpipe.execution.runs.following import attach
+from jupyter_mlpipe.execution.runs.logs import text_of, whole_log, with_heads
 from jupyter_mlpipe.keys.derive import explain
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import Reason, describe_reasons, readable, reasons_json, shorten
 from jupyter_mlpipe.store.history import HAS_RUN, History, RunEntry
+from jupyter_mlpipe.store.logs import log_path
 from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.store import Store
 from jupyter_mlpipe.store.tables import Answer
@@ -24,6 +27,13 @@ _OF_THE_PROCESS = frozenset({"cpu_seconds"})
 _DIFF_LINES = 100
 _MOST_COLUMNS = 6  # of parameters, and of metrics, beside those that each run has
 _MOST_CHARS = 24
+_AS = {
+    "failed": "failed: its log has been pruned, or its process was killed before there was much of it",
+    "succeeded": "succeeded: its result is no longer in the store",
+    "reused": "was reused: its result is no longer in the store",
+    "skipped": "did not run",
+    "cancelled": "was cancelled",
+}
 
 
 def list_runs(store: Store, pipeline: str | None = None, limit: int = 20) -> list[RunEntry]:
@@ -57,6 +67,47 @@ def find_entry(store: Store, given: str) -> RunEntry:
         what = "Several runs begin" if found else "No run begins"
         raise UsageError(f"{what} with '{given}'.{close_matches(given, ids)} The runs: %pipeline runs")
     return found[0]
+
+
+def past_log(store: Store, entry: RunEntry, step: str) -> Iterator[bytes]:
+    """Give all that a step has printed in a run that the history knows, or had when it made what was reused.
+
+    Raises
+    ------
+    UsageError
+        The run has no such step, or nothing is kept of what it printed.
+    """
+    steps = entry.details["steps"]
+    for folder in runs_of(store.root):
+        if folder.id == entry.id:
+            return attach(folder, store).steps[step].log_pieces()
+    if step not in steps:
+        raise UsageError(f"Run {entry.id[:8]} has no step '{step}'.{close_matches(step, steps)}")
+    key, status = steps[step].get("key") or "", steps[step]["status"]
+    record = store.get_record(key) if key and status in ("succeeded", "reused") else None
+    if record is not None:
+        return whole_log(store, record, None, text_of(store.get_shown(record)))
+    if status == "failed" and key and os.path.exists(log_path(store.root, key)):
+        return whole_log(store, None, key, "")
+    came = _AS.get(status, f"is {status}")
+    raise UsageError(f"Nothing is kept of what step '{step}' printed in run {entry.id[:8]}, where it {came}.")
+
+
+def past_logs(store: Store, entry: RunEntry, steps: Sequence[str] = ()) -> Iterator[bytes]:
+    """Give what steps have printed in a run, all that it has by default: of one without a heading.
+
+    Of all steps, those of which nothing is kept are left out; see `past_log`.
+    """
+    if len(steps) == 1:
+        return past_log(store, entry, steps[0])
+    found = []
+    for step in steps or entry.details["steps"]:
+        try:
+            found.append((step, past_log(store, entry, step)))
+        except UsageError:
+            if steps:
+                raise
+    return with_heads(found)
 
 
 def tell_runs(runs: list[RunEntry]) -> Answer:

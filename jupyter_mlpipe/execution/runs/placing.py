@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 from collections.abc import Hashable, Iterator, Mapping
 from types import MappingProxyType
@@ -18,6 +19,7 @@ T = TypeVar("T", bound=Hashable)
 PATIENCE = 8
 """How often a step that finds no room may be passed before a worker is kept free for it."""
 
+_FEW = 64
 _NOWHERE: Mapping[str, int] = {}
 
 
@@ -120,6 +122,11 @@ class Placing(Generic[T]):
         """Return what waits, in the order in which it would start if there were room."""
         return sorted(self._queued.values())
 
+    def waiting_cpus(self) -> float:
+        """Return for how many CPUs requests wait, of the first few; one where a request does not say."""
+        few = itertools.islice(self._queued.values(), _FEW)
+        return sum(request.amounts.get("CPU", 1.0) for request in few)
+
     def in_use(self, worker: str) -> Mapping[T, Amounts]:
         """Return what each item has in use on a worker."""
         return self._in_use.get(worker, {})
@@ -131,7 +138,19 @@ class Placing(Generic[T]):
         for amounts in self.in_use(worker).values():
             for name, amount in amounts.items():
                 free[name] = free.get(name, 0.0) - amount
+        if self.workers[worker].devices and "GPU" in free:
+            free["GPU"] = min(free["GPU"], self._free_devices(worker))
         return free
+
+    def _free_devices(self, worker: str) -> float:
+        """Return how many of a worker's GPUs no step has, on any worker that has the same ones."""
+        sharing = self._having_devices_of(worker)
+        used = (amounts.get("GPU", 0.0) for name in sharing for amounts in self.in_use(name).values())
+        return len(self.workers[worker].devices) - sum(used)
+
+    def _having_devices_of(self, worker: str) -> set[str]:
+        devices = self.workers[worker].devices
+        return {name for name, offer in self.workers.items() if offer.devices & devices}
 
     def add(
         self,
@@ -225,7 +244,12 @@ class Placing(Generic[T]):
             request.keeps = min(
                 candidates, key=lambda worker: (len(self.in_use(worker)), worker), default=None
             )
-        return {request.keeps} if request.keeps is not None else set()
+        if request.keeps is None:
+            return set()
+        # Else its GPUs would go to others by way of other workers.
+        return {request.keeps} | (
+            self._having_devices_of(request.keeps) if "GPU" in request.amounts else set()
+        )
 
     def _count_passes(self, request: Request[T], started: list[tuple[Request[T], str]]) -> None:
         """Count those that went first though they came later or rank lower."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from jupyter_mlpipe.errors import (
@@ -17,6 +19,7 @@ from jupyter_mlpipe.errors import (
     describe_error,
 )
 from jupyter_mlpipe.execution.process.rescued import Rescued
+from jupyter_mlpipe.execution.runs.logs import save, text_of, whole_log, with_heads
 from jupyter_mlpipe.execution.runs.state import Listener, RunState, StepState
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model.metrics import describe_progress, numbers_to_json
@@ -133,7 +136,25 @@ class RunStep:
     @property
     def log(self) -> str:
         """The text that it has printed so far."""
-        return "".join(output["text"] for output in self.shown if output["output_type"] == "stream")
+        return text_of(self.shown)
+
+    def save_log(self, path: str | os.PathLike[str]) -> Path:
+        """Write all that it has printed to a file, every line: of very much, `log` has only the ends.
+
+        Raises
+        ------
+        UsageError
+            The file cannot be written.
+        """
+        return save(self.log_pieces(), path)
+
+    def log_pieces(self) -> Iterator[bytes]:
+        """Give all that it has printed, in pieces, as UTF-8."""
+        state = self._state
+        record = state.record if state.status in ("reused", "succeeded") else None
+        # Without it nothing else is looked for: it is all in its outputs.
+        key = None if state.outputs.is_short else state.key
+        return whole_log(self._store, record, key, self.log)
 
     @property
     def seconds(self) -> float | None:
@@ -301,6 +322,16 @@ class Run:
 
     def _has_job(self) -> bool:
         return bool(self._state.jobs) and threading.current_thread() is threading.main_thread()
+
+    def save_log(self, path: str | os.PathLike[str]) -> Path:
+        """Write all that its steps have printed to a file, every line, one step after the other.
+
+        Raises
+        ------
+        UsageError
+            The file cannot be written.
+        """
+        return save(with_heads((name, step.log_pieces()) for name, step in self.steps.items()), path)
 
     def cancel(self) -> None:
         """End the steps that run and start no more; returns at once."""

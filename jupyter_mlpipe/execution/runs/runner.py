@@ -367,6 +367,8 @@ class Runner:
                 answer = self._perform(instruction)
                 if answer is not None:
                     pending.append(answer)
+        if self.environments is not None:
+            self._fleet.want(self._machine.waiting_cpus())
 
     def _perform(self, instruction: Instruction) -> Event | None:
         match instruction:
@@ -442,7 +444,7 @@ class Runner:
         workers = self._machine.workers
         self._machine = RunMachine()
         if workers:
-            self._machine.handle(WorkersKnown(workers, self._fleet.marks))
+            self._machine.handle(WorkersKnown(workers, self._fleet.marks, self._fleet.growing))
 
     # Instructions
 
@@ -616,7 +618,9 @@ class Runner:
                 self._set_timer(longer, replace(item, seconds=longer))
                 return None
             case executors.WorkersChanged(workers, marks):
-                return WorkersKnown(workers, marks)
+                return WorkersKnown(workers, marks, self._fleet.growing)
+            case WorkersKnown():
+                return replace(item, growing=self._fleet.growing)
             case executors.StepLost(token, why):
                 found = self._fleet.attempt(token)
                 self._fleet.forget(token)

@@ -59,7 +59,7 @@ class Backend:
         store = self.store
         return Runner(
             store,
-            MakeExecutor(cluster, store.address, lambda: self.pools),
+            MakeExecutor(cluster, store.address, lambda: self.pools, self._config.settles_s()),
             History(store.root / "history.db"),
             self._in_process,
             attaches=bool(cluster),

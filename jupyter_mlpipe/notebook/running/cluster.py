@@ -8,6 +8,7 @@ from typing import Any
 
 from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.execution.cluster.executor import Executor
+from jupyter_mlpipe.execution.cluster.growth import SETTLES_S
 from jupyter_mlpipe.execution.cluster.pools import Pool, Share, describe_excess, share_out
 
 
@@ -40,35 +41,40 @@ class MakeExecutor:
         Its address: workers that cannot reach it are left out.
     pools
         Gives the workers that are started on this machine; where none, one that offers all of it.
+    settles_s
+        How long after the last worker has come others may still join a cluster that was there.
     """
 
     target: Any
     store: str
     pools: Callable[[], Sequence[Pool]] = tuple
+    settles_s: float = SETTLES_S
 
     def __call__(self) -> Executor:
         """Return an executor; nothing is started before its `start`."""
         # Only a notebook in which a step has to run pays for importing Dask.
         from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
 
-        return DaskExecutor(self.target or None, store=self.store, pools=self.pools())
+        return DaskExecutor(
+            self.target or None, store=self.store, pools=self.pools(), settles_s=self.settles_s
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         if getattr(self.target, "scheduler", None) is None:
-            return _with_pools, (self.target, self.store, tuple(self.pools()))
+            return _with_pools, (self.target, self.store, tuple(self.pools()), self.settles_s)
         if getattr(self.target, "cluster", None) is not None:
             raise UsageError(
                 "The cluster belongs to this kernel and ends with it, so that a detached run cannot use it. "
                 "Choose one that stays, or let the run start its own: %pipeline cluster local."
             )
-        return _reach, (self.target.scheduler.address, self.target.security, self.store)
+        return _reach, (self.target.scheduler.address, self.target.security, self.store, self.settles_s)
 
 
-def _with_pools(target: Any, store: str, pools: tuple[Pool, ...]) -> MakeExecutor:
-    return MakeExecutor(target, store, lambda: pools)
+def _with_pools(target: Any, store: str, pools: tuple[Pool, ...], settles_s: float) -> MakeExecutor:
+    return MakeExecutor(target, store, lambda: pools, settles_s)
 
 
-def _reach(address: str, security: Any, store: str) -> MakeExecutor:
+def _reach(address: str, security: Any, store: str, settles_s: float) -> MakeExecutor:
     from jupyter_mlpipe.execution.cluster.dask import reach
 
-    return MakeExecutor(reach(address, security), store)
+    return MakeExecutor(reach(address, security), store, settles_s=settles_s)

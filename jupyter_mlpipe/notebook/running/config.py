@@ -35,6 +35,11 @@ class MLPipe(Configurable):
         help="Dask cluster to run steps on: an address or a scheduler file. Empty: one is started on this "
         "machine when the first step has to run.",
     ).tag(config=True)
+    late_workers = Unicode(
+        "30s",
+        help="How long after its last worker has come a Dask cluster that was there may still get others: "
+        "until then a step that none of them can serve waits.",
+    ).tag(config=True)
     auto = Enum(
         LEVELS,
         default_value="mark",
@@ -63,13 +68,17 @@ class MLPipe(Configurable):
             raise TraitError(f"c.MLPipe.pools: {error}") from None
         return list(proposal["value"])
 
-    @validate("auto_budget")
-    def _check_budget(self, proposal: Any) -> str:
+    @validate("auto_budget", "late_workers")
+    def _check_duration(self, proposal: Any) -> str:
         try:
             parse_duration(proposal["value"])
         except ValueError as error:
-            raise TraitError(f"c.MLPipe.auto_budget: {error}") from None
+            raise TraitError(f"c.MLPipe.{proposal['trait'].name}: {error}") from None
         return str(proposal["value"])
+
+    def settles_s(self) -> float:
+        """Return how long after its last worker a cluster that was there may still get others."""
+        return parse_duration(self.late_workers)
 
     def local_pools(self) -> list[Pool]:
         """Return the pools of the cluster that is started on this machine."""

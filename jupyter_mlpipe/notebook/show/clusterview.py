@@ -38,7 +38,7 @@ def describe_workers(account: Account) -> dict[str, Any]:
             {
                 "name": plain(use.name, 60),
                 "pools": ", ".join(sorted(use.offer.pools)),
-                "offers": describe_amounts(use.offer.amounts),
+                "offers": plain(_offers(use, account)),
                 "used": plain(_used(use)),
                 "share": _share(use),
             }
@@ -69,7 +69,7 @@ def planned_bundle(shares: Mapping[str, Share], excess: str) -> Bundle:
 
 def _bundle(head: str, account: Account, excess: str) -> Bundle:
     rows = [
-        (use.name, ", ".join(sorted(use.offer.pools)), describe_amounts(use.offer.amounts), _used(use))
+        (use.name, ", ".join(sorted(use.offer.pools)), _offers(use, account), _used(use))
         for use in account.workers
     ]
     rows += [
@@ -104,6 +104,12 @@ def _worker_facts(use: WorkerUse) -> dict[str, Any]:
             for node, amounts in use.in_use.items()
         ],
     }
+
+
+def _offers(use: WorkerUse, account: Account) -> str:
+    sharing = [o.name for o in account.workers if o is not use and o.offer.devices & use.offer.devices]
+    shared = f", the GPUs shared with {join_names(sharing)}" if sharing else ""
+    return describe_amounts(use.offer.amounts) + shared
 
 
 def _used(use: WorkerUse) -> str:
