@@ -733,6 +733,23 @@ MODULES = [
             "    n: int = 1\n    def x(self): return self.n\ndef g(): return «1|2»"
         },
     ),
+    *(
+        Row(
+            f"a file beside a local module, found by {how}",
+            "import pk§\n---\n%%component s§\ny§ = pk§.f()",
+            ran="s§",
+            files={"pk§/__init__.py": f"{imports}\ndef f(): return {code}", "pk§/d.txt": "«1|2»"},
+        )
+        for how, imports, code in [
+            (
+                "importlib",
+                "import importlib.resources as r",
+                "r.files(__name__).joinpath('d.txt').read_text()",
+            ),
+            ("pkgutil", "import pkgutil", "pkgutil.get_data(__name__, 'd.txt').decode()"),
+            ("__file__", "from pathlib import Path", "Path(__file__).with_name('d.txt').read_text()"),
+        ]
+    ),
     Row(
         "a script run by %run",
         "%%component s§\n%run -n sc§.py\ny§ = locals()['k§']",
