@@ -17,21 +17,32 @@ from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
+from jupyter_mlpipe.keys.displays import INTERACTIVITY
 from jupyter_mlpipe.keys.held import DefinitionPickle
 from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
 from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
-from jupyter_mlpipe.keys.process import ENVIRONMENT, LOCALE, LOGGING, PATH, WARNINGS, is_own_variable
+from jupyter_mlpipe.keys.process import (
+    ENVIRONMENT,
+    LIMITS,
+    LOCALE,
+    LOGGING,
+    PATH,
+    WARNINGS,
+    ZONE,
+    is_own_variable,
+)
 from jupyter_mlpipe.keys.providers import Changes
 from jupyter_mlpipe.keys.randomness import RANDOM_STATES, from_system, state_digest
 from jupyter_mlpipe.keys.readable import short_value
 from jupyter_mlpipe.keys.values import Digester, Undigestable
 from jupyter_mlpipe.model.status import Ingredient, Reason
 
-PROVIDERS = {p.name: p for p in (*OF_LIBRARIES, WARNINGS, LOGGING, LOCALE, ENVIRONMENT, PATH)}
+PROVIDERS = {p.name: p for p in (*OF_LIBRARIES, WARNINGS, LOGGING, LOCALE, ENVIRONMENT, ZONE, LIMITS, PATH)}
 STATES = {state.name: state for state in RANDOM_STATES}
-# Whatever calls into a library may warn, log, or write a number as the locale says.
-OF_ALL_LIBRARIES = (WARNINGS.name, LOGGING.name, LOCALE.name)
+# Whatever calls into a library may warn, log, ask for the time, or write a number as the locale says.
+OF_ALL_LIBRARIES = (WARNINGS.name, LOGGING.name, LOCALE.name, ZONE.name)
+OF_ALL_CODE = (INTERACTIVITY.name, LIMITS.name)
 _BY_MODULE: dict[str, list[str]] = {}
 for _provider in PROVIDERS.values():
     _BY_MODULE.setdefault(_provider.module, []).append(_provider.name)
@@ -232,7 +243,7 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
 
 
 def _title(provider: str) -> str:
-    return provider if provider in OF_ALL_LIBRARIES else f"{provider} options"
+    return provider if provider in (*OF_ALL_LIBRARIES, LIMITS.name) else f"{provider} options"
 
 
 @functools.lru_cache(maxsize=4096)

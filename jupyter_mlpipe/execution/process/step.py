@@ -58,7 +58,7 @@ from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_c
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.held import alter
 from jupyter_mlpipe.keys.pickles import load_closure
-from jupyter_mlpipe.keys.process import THREAD_VARIABLES
+from jupyter_mlpipe.keys.process import THREAD_VARIABLES, set_usual_limits
 from jupyter_mlpipe.model.files import stand_in
 from jupyter_mlpipe.model.metrics import curves_to_json, numbers_to_json
 from jupyter_mlpipe.store.codecs import choose
@@ -362,6 +362,8 @@ def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
             os.environ[name] = value
         else:
             os.environ.pop(name, None)
+    time.tzset()
+    set_usual_limits()
     own = [path for path in sys.path if path not in spec.sys_path]
     sys.path[:] = [*spec.sys_path, *own]
     sys.argv[:] = [""]
