@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.support.matrix import Row
 
 _FILE = (
@@ -51,7 +53,45 @@ _ELSEWHERE = (
 )
 _MODE = "import os\nfrom pathlib import Path\nPath('r§.txt').write_text('1')\nos.chmod('r§.txt', 0o«644|755»)"
 
+_POLARS = "import polars as pl\nfrom pathlib import Path\nPath('d§').mkdir(exist_ok=True)\npl.DataFrame({'a': [«1|2»]}).write_csv('d§/in.csv')\n"
+
+
+def unseen(code: str, before: str = "") -> dict[str, Any]:
+    """Return a row's cells whose component reads ``d§/in.csv`` by Rust or a child, which Python does not see."""
+    return {"cells": f"{_POLARS}{before}\n---\n%%component s§\n{code}", "ran": "s§"}
+
+
 FILE_ROWS = [
+    Row("a table read by a pattern", **unseen("y§ = pl.scan_csv('d§/*.csv').collect()['a'].to_list()")),
+    Row("a plan of a table", **unseen("y§ = q§.collect()['a'].to_list()", "q§ = pl.scan_csv('d§/in.csv')")),
+    Row(
+        "a plan of a table that flows between steps",
+        _POLARS
+        + "---\n%%component a§\nq§ = pl.scan_csv('d§/*.csv')\n---\n%%component s§\ny§ = q§.collect()['a'].to_list()",
+        ran="a§ s§",
+    ),
+    Row(
+        "a dataset of pyarrow",
+        **unseen(
+            "y§ = q§.to_table().to_pydict()",
+            "import pyarrow.dataset as ds\nq§ = ds.dataset('d§', format='csv')",
+        ),
+    ),
+    Row(
+        "a table beside a local module",
+        **unseen("y§ = lm§.load()['a'].to_list()", "import lm§"),
+        files={
+            "lm§.py": "import pathlib, polars as pl\nHERE = pathlib.Path(__file__).parent\ndef load(): return pl.read_csv(HERE / 'd§' / 'in.csv')"
+        },
+    ),
+    Row(
+        "a file read by a child through a pattern",
+        **unseen("import subprocess\ny§ = subprocess.check_output('cat d§/*.csv', shell=True)"),
+    ),
+    Row(
+        "a file read by a child in another folder",
+        **unseen("import subprocess\ny§ = subprocess.check_output('cd d§ && cat in.csv', shell=True)"),
+    ),
     Row("a declared file", reads_file(), ran="s§", files={"d§/raw.txt": "«1|2»"}),
     Row("a declared file, written again as it was", reads_file(), reused="s§", files={"d§/raw.txt": "1"}),
     Row("a declared file of the same size and time", reads_file(_SAME_STAT, "r§.txt"), ran="s§"),

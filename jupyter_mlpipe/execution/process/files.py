@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from blake3 import blake3
 
@@ -16,6 +18,8 @@ THERE = "there"
 CHANGED = "changed while it was read"  # never the digest of anything
 _NAMES = "names "
 _STATES = "states "
+_MATCHES = "matches "
+_MAGIC = re.compile(r"[*?[]")
 
 
 def digest_as_before(path: str, before: str) -> str:
@@ -26,6 +30,8 @@ def digest_as_before(path: str, before: str) -> str:
         return names_digest(path)
     if before.startswith(_STATES):
         return states_digest(path)
+    if before.startswith(_MATCHES):
+        return matches_digest(path)
     return file_digest(path)
 
 
@@ -60,20 +66,40 @@ def states_digest(folder: str) -> str:
     return _STATES + blake3(repr(states).encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def matches_digest(pattern: str) -> str:
+    """Return a digest of which files a pattern such as ``data/*.csv`` stands for."""
+    above = len(folder_of(pattern))
+    paths = "\0".join(path[above:] for path, _ in files_in(pattern))
+    return _MATCHES + blake3(paths.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def is_pattern(path: str) -> bool:
+    return glob.has_magic(path) and not os.path.lexists(path)
+
+
+def folder_of(pattern: str) -> str:
+    """Return the folder in which all that matches a pattern lies."""
+    return os.path.dirname(_MAGIC.split(pattern, maxsplit=1)[0])
+
+
 def files_in(folder: str) -> list[tuple[str, os.stat_result]]:
-    """Return the files below a folder, hidden ones left out."""
+    """Return the files below a folder, or those that match a pattern; hidden ones left out."""
     found = []
+    for path in sorted(glob.iglob(folder, recursive=True)) if is_pattern(folder) else _below(folder):
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            found.append((path, status))
+    return found
+
+
+def _below(folder: str) -> Iterator[str]:
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(filter(_counts, folders))
         for name in sorted(filter(_counts, names)):
-            path = os.path.join(root, name)
-            try:
-                status = os.stat(path)
-            except OSError:
-                continue
-            if stat.S_ISREG(status.st_mode):
-                found.append((path, status))
-    return found
+            yield os.path.join(root, name)
 
 
 def _counts(name: str) -> bool:

@@ -427,8 +427,7 @@ def import_named(module_name: str, attribute: str | None) -> object:
 
 def _mentions(spec: StepSpec, values: Mapping[str, object], namespace: Mapping[str, object]) -> Mentions:
     mentions = Mentions()
-    for code in (spec.code, *(m.source for name, m in spec.modules.items() if name in sys.modules)):
-        mentions.add_code(code)
+    mentions.add_sources(spec.code, spec.modules)
     mentions.add_values((*values.values(), *namespace.values()))
     mentions.add_variables(namespace)
     return mentions

@@ -32,6 +32,9 @@ from jupyter_mlpipe.execution.process.files import (
     MISSING,
     file_digest,
     files_in,
+    folder_of,
+    is_pattern,
+    matches_digest,
     names_digest,
     states_digest,
 )
@@ -347,9 +350,12 @@ class FileWatch:
                 continue
             named = {text, *words, *(piece for w in words for piece in _WORD_ENDS.split(w))}
             paths = {word: os.path.join(base, os.path.expanduser(word)) for word in named if word}
+            for folder in [path for path in paths.values() if os.path.isdir(path)]:
+                # `cd data && cat rows.csv`
+                paths |= {os.path.join(folder, word): os.path.join(folder, word) for word in words}
             self._writes.start_command(text, map(os.path.abspath, paths.values()), base)
             for word, path in paths.items():
-                if os.path.isfile(path):
+                if os.path.isfile(path) or (is_pattern(path) and "**" not in path):
                     # It may be there to be written to: then it changes while the step runs.
                     absolute = os.path.abspath(path)
                     self._mentioned.setdefault(absolute, False)
@@ -360,7 +366,7 @@ class FileWatch:
         """Count files as read that the code or its values name, if they were there all the time."""
         for path, may_be_folder in mentions.paths.items():
             absolute = _absolute(os.path.expanduser(path))
-            if absolute is None:
+            if absolute is None or (is_pattern(absolute) and self._is_above(folder_of(absolute))):
                 continue
             if os.path.isabs(path):
                 self._absolute.add(absolute)
@@ -483,6 +489,11 @@ class FileWatch:
         real = os.path.realpath(path)
         if self._is_excluded(real):
             return
+        if is_pattern(path):
+            # Where Python itself has looked it up, it listed the folder.
+            if folder_of(path) not in self._listed:
+                yield from self._together(path, matches_digest)
+            return
         try:
             status = os.stat(path)
         except OSError:
@@ -494,21 +505,26 @@ class FileWatch:
                 yield path, file_digest(path)
             return
         # A folder above the notebook's holds more than a step means.
-        if not may_be_folder or not stat.S_ISDIR(status.st_mode) or self._folder.startswith(real + os.sep):
+        if not may_be_folder or not stat.S_ISDIR(status.st_mode) or self._is_above(real):
             return
-        held = files_in(path)
         # A folder that the step writes to is for its results.
-        if not all(self._is_old(found) for _, found in held) or any(
-            written.startswith(path + os.sep) for written in self._written
-        ):
+        if not any(written.startswith(path + os.sep) for written in self._written):
+            yield from self._together(os.path.join(path, ""), names_digest)
+
+    def _together(self, place: str, digest_of: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+        """Give the files of a folder or pattern, if they were there all the time, and which ones they are."""
+        held = files_in(place)
+        if not held or not all(self._is_old(found) and path not in self._written for path, found in held):
             return
         if len(held) > _MAX_FOLDER_FILES or sum(s.st_size for _, s in held) > _MAX_FOLDER_BYTES:
-            yield path, states_digest(path)
+            yield place.rstrip(os.sep), states_digest(place)
             return
         for file, _ in held:
             yield file, file_digest(file)
-        if held:
-            yield os.path.join(path, ""), names_digest(path)
+        yield place, digest_of(place)
+
+    def _is_above(self, folder: str) -> bool:
+        return self._folder.startswith(os.path.join(os.path.realpath(folder), ""))
 
     def _is_old(self, found: os.stat_result) -> bool:
         # Both times: a file that was moved there keeps the first.
