@@ -19,13 +19,21 @@ CHANGED = "changed while it was read"  # never the digest of anything
 _NAMES = "names "
 _STATES = "states "
 _MATCHES = "matches "
+_SIZE = "size "
+_STATE = "state "
+_AND = " and "
 _MAGIC = re.compile(r"[*?[]")
 
 
 def digest_as_before(path: str, before: str) -> str:
     """Return what is to be compared with `before`: of a folder, its names or its files' states."""
     if before in (ABSENT, THERE):
-        return THERE if os.path.lexists(path) else ABSENT
+        return there_digest(path)
+    if before.startswith(_SIZE):
+        return size_digest(path)
+    if is_state(before):
+        state = state_digest(path)
+        return joint_digest(state, file_digest(path)) if _AND in before else state
     if before.startswith(_NAMES):
         return names_digest(path)
     if before.startswith(_STATES):
@@ -33,6 +41,35 @@ def digest_as_before(path: str, before: str) -> str:
     if before.startswith(_MATCHES):
         return matches_digest(path)
     return file_digest(path)
+
+
+def there_digest(path: str) -> str:
+    return THERE if os.path.lexists(path) else ABSENT
+
+
+def size_digest(path: str) -> str:
+    try:
+        return f"{_SIZE}{os.stat(path).st_size}"
+    except OSError:
+        return ABSENT
+
+
+def state_digest(path: str) -> str:
+    """Return what can be known of a file without opening it, as far as it is not of this machine."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ABSENT
+    return f"{_STATE}{found.st_mode} {found.st_size} {found.st_mtime_ns}"
+
+
+def is_state(digest: str) -> bool:
+    return digest.startswith(_STATE)
+
+
+def joint_digest(state: str, content: str) -> str:
+    """Return one digest of what is known of a file without opening it, and of its content."""
+    return state + _AND + content
 
 
 def is_names(digest: str) -> bool:

@@ -46,7 +46,7 @@ class Mentions:
     paths
         Each with whether it may stand for all files of a folder.
     asks
-        Whether the code asks if files are there: Python tells nobody about that either.
+        Whether the code asks if files are there.
     writes
         Whether the code calls something that, by its name, makes files anew.
     targets, target_names
