@@ -422,7 +422,7 @@ class _Walk:
         affected = Affected(
             tuple(providers),
             tuple(states),
-            frozenset(libraries),
+            frozenset(libraries | reached.local.keys()),
             tuple(sorted(found.variables)),
             found.reads_any_variable,
             asks_for_folder,

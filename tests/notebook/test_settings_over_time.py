@@ -24,6 +24,14 @@ CHANGES = [
         3,
         4,
     ),
+    (
+        "a helper as an option",
+        "import pandas as pd",
+        "def shown_as(x): return '<{}>'\npd.options.display.float_format = shown_as",
+        "repr(pd.Series([1.5]))",
+        3,
+        4,
+    ),
     ("numpy", "import numpy as np", "np.set_printoptions(precision={})", "repr(np.array([1.23456]))", 2, 3),
     ("np.seterr", "import numpy as np", "np.seterr(all='{}')", "np.geterr()['over']", "raise", "ignore"),
     (
