@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+from jupyter_mlpipe.cells.mutation import MUTATING_METHODS
+
 _OF_THE_PROCESS = frozenset({"os", "sys"})
 _REGISTER = frozenset(
     {"register_dataframe_accessor", "register_series_accessor", "register_index_accessor"}
@@ -22,6 +24,48 @@ def find_patches(code: str) -> tuple[tuple[str, str], ...]:
     """
     found = dict.fromkeys(patch for node in ast.walk(ast.parse(code)) for patch in _patches(node))
     return tuple(found)
+
+
+def find_set_attributes(code: str) -> tuple[tuple[str, str, bool], ...]:
+    """Return what a cell's code sets in, or inside, attributes of names.
+
+    Returns
+    -------
+    tuple
+        (name, attributes, whether it is set inside: an item of it, or by a method): ``("config", "RATES",
+        True)`` for ``config.RATES["a"] = 2``.
+    """
+    return tuple(
+        dict.fromkeys(found for node in ast.walk(ast.parse(code)) for found in _set_attributes(node))
+    )
+
+
+def _set_attributes(node: ast.AST) -> Iterator[tuple[str, str, bool]]:
+    if isinstance(node, ast.Call):
+        if (
+            _parts(node.func) == ["setattr"]
+            and len(node.args) == 3
+            and isinstance(node.args[1], ast.Constant)
+        ):
+            owner, name = _parts(node.args[0]), node.args[1].value
+            yield from _as_set([*owner, str(name)] if owner else [], is_inside=False)
+        elif isinstance(node.func, ast.Attribute) and node.func.attr in MUTATING_METHODS:
+            yield from _as_set(_parts(node.func.value), is_inside=True)
+        return
+    if isinstance(node, ast.Assign | ast.Delete):
+        targets = node.targets
+    else:
+        targets = [node.target] if isinstance(node, ast.AugAssign | ast.AnnAssign) else []
+    for target in targets:
+        is_inside = isinstance(target, ast.Subscript)
+        while isinstance(target, ast.Subscript):
+            target = target.value
+        yield from _as_set(_parts(target), is_inside)
+
+
+def _as_set(parts: list[str], is_inside: bool) -> Iterator[tuple[str, str, bool]]:
+    if len(parts) == 2 or (len(parts) > 2 and parts[-2][:1].isupper()):
+        yield parts[0], ".".join(parts[1:]), is_inside
 
 
 def _patches(node: ast.AST) -> Iterator[tuple[str, str]]:

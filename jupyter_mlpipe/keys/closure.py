@@ -21,10 +21,10 @@ from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.codes import CodeReads, code_reads, evaluates, find_source, words_in
 from jupyter_mlpipe.keys.derive import place_ingredients
-from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
+from jupyter_mlpipe.keys.displays import DISPLAYS
 from jupyter_mlpipe.keys.environment import absent
 from jupyter_mlpipe.keys.formatters import FORMATTERS
-from jupyter_mlpipe.keys.given import OF_ALL_LIBRARIES, STATES, UNAFFECTED, Affected
+from jupyter_mlpipe.keys.given import OF_ALL_CODE, OF_ALL_LIBRARIES, STATES, UNAFFECTED, Affected
 from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.modules import Modules, ReachedModules
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
@@ -413,7 +413,7 @@ class _Walk:
         libraries = self._libraries(reached)
         providers = [p.name for p in OF_LIBRARIES if p.module in libraries and p.travels_back]
         # Which expressions are shown is a matter of IPython, how they are shown as well.
-        providers += [INTERACTIVITY.name, DISPLAYS.name, FORMATTERS.name] if shows else [INTERACTIVITY.name]
+        providers += [*OF_ALL_CODE, DISPLAYS.name, FORMATTERS.name] if shows else OF_ALL_CODE
         if libraries or reached.local:
             providers += OF_ALL_LIBRARIES
         # Any library may draw from Python's own.
@@ -422,7 +422,7 @@ class _Walk:
         affected = Affected(
             tuple(providers),
             tuple(states),
-            frozenset(libraries),
+            frozenset(libraries | reached.local.keys()),
             tuple(sorted(found.variables)),
             found.reads_any_variable,
             asks_for_folder,

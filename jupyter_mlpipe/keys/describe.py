@@ -14,7 +14,7 @@ import pickle
 import sys
 import types
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NewType, ParamSpec, TypeVar
 
 from jupyter_mlpipe.keys.codes import CodeReads, code_reads, digest_code
 from jupyter_mlpipe.keys.custom import reduce_custom
@@ -229,12 +229,7 @@ def _describe_reduced(value: Any, digester: Digester) -> Description:
     except Exception as error:  # whatever a user's __reduce__ raises
         raise digester.refuse(value, str(error) or type(error).__name__) from None
     if isinstance(reduced, str):
-        module = pickle.whichmodule(value, reduced)  # type: ignore[attr-defined]
-        if module == "__main__":
-            digester.reach.names[reduced] = None
-        else:
-            digester.reach.symbols[module, reduced] = None
-        return describe_as("global", module, reduced)
+        return _describe_self_named(value, reduced, digester)
     filled: list[Any] = [*reduced, None, None, None, None]
     make, args, state, items, pairs, setter = filled[:6]
     if isinstance(state, dict) and str(type(value).__module__).partition(".")[0] == "pandas":
@@ -245,6 +240,18 @@ def _describe_reduced(value: Any, digester: Digester) -> Description:
     parts.append(Item(dict(pairs) if pairs is not None else None, "", is_temporary=pairs is not None))
     parts.append(Item(setter))
     return Description("object", tuple(parts))
+
+
+def _describe_self_named(value: Any, name: str, digester: Digester) -> Description:
+    """Describe what says of itself by which name it is found."""
+    module = pickle.whichmodule(value, name)  # type: ignore[attr-defined]
+    if module != "__main__":
+        digester.reach.symbols[module, name] = None
+        return describe_as("global", module, name)
+    # Python says this of what no module has, too. What the notebook has would only lead back here.
+    if find_in(digester.namespace, name) is not value or not hasattr(value, "__dict__"):
+        raise digester.refuse(value, f"it is known by its name only, {name!r}")
+    return Description("self-named", (Item(type(value)), Item(dict(vars(value)), "", is_temporary=True)))
 
 
 def _state_item(state: Any) -> Item:
@@ -309,4 +316,6 @@ _SPECIAL: dict[type, Callable[[Any], Description]] = {
     functools.singledispatchmethod: _attributes("singledispatchmethod", "dispatcher", "func"),
     type(functools.lru_cache(lambda: None)): _describe_cached,
     TypeVar: _attributes("type variable", "__name__", "__bound__", "__constraints__"),
+    ParamSpec: _attributes("parameters of a type", "__name__"),
+    NewType: _attributes("new type", "__name__", "__supertype__"),
 }

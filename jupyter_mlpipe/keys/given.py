@@ -17,21 +17,35 @@ from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
+from jupyter_mlpipe.keys.displays import INTERACTIVITY
 from jupyter_mlpipe.keys.held import DefinitionPickle
 from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
+from jupyter_mlpipe.keys.patched import PATCHES, of_modules
 from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
-from jupyter_mlpipe.keys.process import ENVIRONMENT, LOCALE, LOGGING, PATH, WARNINGS, is_own_variable
+from jupyter_mlpipe.keys.process import (
+    ENVIRONMENT,
+    LIMITS,
+    LOCALE,
+    LOGGING,
+    PATH,
+    WARNINGS,
+    ZONE,
+    is_own_variable,
+)
 from jupyter_mlpipe.keys.providers import Changes
 from jupyter_mlpipe.keys.randomness import RANDOM_STATES, from_system, state_digest
 from jupyter_mlpipe.keys.readable import short_value
-from jupyter_mlpipe.keys.values import Digester, Undigestable
+from jupyter_mlpipe.keys.values import Digester, Undigestable, digest_with_definitions
 from jupyter_mlpipe.model.status import Ingredient, Reason
 
-PROVIDERS = {p.name: p for p in (*OF_LIBRARIES, WARNINGS, LOGGING, LOCALE, ENVIRONMENT, PATH)}
+PROVIDERS = {
+    p.name: p for p in (*OF_LIBRARIES, WARNINGS, LOGGING, LOCALE, ENVIRONMENT, ZONE, LIMITS, PATH, PATCHES)
+}
 STATES = {state.name: state for state in RANDOM_STATES}
-# Whatever calls into a library may warn, log, or write a number as the locale says.
-OF_ALL_LIBRARIES = (WARNINGS.name, LOGGING.name, LOCALE.name)
+# Whatever calls into a library may warn, log, ask for the time, or write a number as the locale says.
+OF_ALL_LIBRARIES = (WARNINGS.name, LOGGING.name, LOCALE.name, ZONE.name, PATCHES.name)
+OF_ALL_CODE = (INTERACTIVITY.name, LIMITS.name)
 _BY_MODULE: dict[str, list[str]] = {}
 for _provider in PROVIDERS.values():
     _BY_MODULE.setdefault(_provider.module, []).append(_provider.name)
@@ -194,15 +208,21 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
     ingredients: list[Ingredient] = []
     problems: list[Reason] = []
     changed = {name: found for name in affected.providers if (found := snapshot.changes(name))}
+    tops = {library.partition(".")[0] for library in affected.libraries}
+    patches = of_modules(changed.pop(PATCHES.name, {}), tops)
+    parts = [(_title(name), _plain(changes)) for name, changes in changed.items()]
+    if patches:
+        changed[PATCHES.name] = patches
+        parts += [(place.replace(":", "."), value) for place, value in sorted(patches.items())]
     encoded = b""
     if changed:
-        for name, changes in changed.items():
+        for title, part in parts:
             try:
-                content = Digester(namespace).digest_value(_plain(changes))
+                content = digest_with_definitions(part, Digester(namespace))
             except Undigestable as error:
-                problems.append(Reason("unhashable", _title(name), str(error)))
+                problems.append(Reason("unhashable", title, str(error)))
             else:
-                ingredients.append(Ingredient("setting", _title(name), content, short_value(changes)))
+                ingredients.append(Ingredient("setting", title, content, short_value(part)))
         try:
             encoded = dump_closure(changed, namespace)
         except EncodingError as error:
@@ -232,7 +252,7 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
 
 
 def _title(provider: str) -> str:
-    return provider if provider in OF_ALL_LIBRARIES else f"{provider} options"
+    return provider if provider in (*OF_ALL_LIBRARIES, LIMITS.name) else f"{provider} options"
 
 
 @functools.lru_cache(maxsize=4096)

@@ -35,6 +35,8 @@ def _describe_numpy(value: Any, numpy: Any) -> Description | None:
     if type(value) is not numpy.ndarray:
         return None
     dtype = value.dtype
+    if dtype.metadata is not None:
+        return None
     # The order in memory changes how sums are rounded.
     order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
     if dtype.kind in "biufcmMSU" and not dtype.hasobject:
@@ -88,8 +90,15 @@ def _describe_index(value: Any, pandas: Any) -> Description:
     if kind == "MultiIndex":
         parts = (list(value.levels), list(map(_as_array, value.codes)), list(value.names))
         return Description(kind, tuple(Item(part, "", is_temporary=True) for part in parts))
-    freq = getattr(value, "freqstr", None)
-    return Description(kind, (Item(value.name), Item(freq), Item(value.array)))
+    return Description(kind, (Item(value.name), Item(_frequency(value), "", True), Item(value.array)))
+
+
+def _frequency(index: Any) -> Any:
+    """Return what a frequency is: of one of the user's own, its text leaves out the days."""
+    freq = getattr(index, "freq", None)
+    if freq is None or not hasattr(freq, "weekmask"):
+        return getattr(index, "freqstr", None)
+    return freq.freqstr, freq.weekmask, [str(day) for day in freq.holidays]
 
 
 def _as_array(codes: Any) -> Any:

@@ -21,7 +21,7 @@ import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NewType, ParamSpec
 
 import cloudpickle
 from cloudpickle import cloudpickle as cloudpickle_internals
@@ -211,6 +211,8 @@ _REDUCED_HERE = (
     weakref.WeakKeyDictionary,
     BaseException,
     Place,
+    NewType,
+    ParamSpec,
 )
 
 
@@ -292,6 +294,13 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return weakref.WeakKeyDictionary, (dict(obj),)
         if isinstance(obj, types.CodeType):
             return _reduce_code(obj)
+        if isinstance(obj, NewType | ParamSpec):
+            # Both would only give their names.
+            if obj.__module__ != "__main__":
+                return NotImplemented
+            if isinstance(obj, NewType):
+                return copyreg.__newobj__, (NewType,), dict(vars(obj))  # type: ignore[attr-defined]
+            return ParamSpec, (obj.__name__,)
         reduced = super().reducer_override(obj)
         return _as_made_here(obj, reduced, self._by_name) if isinstance(obj, type) else reduced
 

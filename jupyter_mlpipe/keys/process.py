@@ -1,4 +1,4 @@
-"""Settings of the process: warnings, logging, locale, environment variables, the import path.
+"""Settings of the process: warnings, logging, locale, time zone, limits, environment, the import path.
 
 The working directory is the notebook's folder, see `jupyter_mlpipe.keys.given`.
 """
@@ -6,11 +6,13 @@ The working directory is the notebook's folder, see `jupyter_mlpipe.keys.given`.
 from __future__ import annotations
 
 import contextlib
+import csv
 import importlib
 import locale
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -207,6 +209,56 @@ def _write_locale(_locale: Any, changes: Changes) -> None:
 _USUAL_LOCALE = {**dict.fromkeys(_CATEGORIES, "C"), "LC_CTYPE": locale.setlocale(locale.LC_CTYPE)}
 
 
+# The time zone
+
+
+def _read_zone(_time: Any) -> State:
+    return {_ZONE: os.environ.get(_ZONE)}
+
+
+def _write_zone(_time: Any, changes: Changes) -> None:
+    # The variable is there already: C libraries look at it when they are told to.
+    time.tzset()
+
+
+_ZONE = "TZ"
+
+
+# Limits of the interpreter
+
+
+def set_usual_limits() -> None:
+    """Let code call as deep as in a kernel, where Jedi, which completes names, has raised the limit."""
+    sys.setrecursionlimit(_USUAL_DEPTH)
+
+
+def _read_limits(_sys: Any) -> State:
+    depth = sys.getrecursionlimit()
+    state = {"recursion": _USUAL_DEPTH if depth == _PYTHONS_DEPTH else depth}
+    if hasattr(sys, "get_int_max_str_digits"):
+        state["digits"] = sys.get_int_max_str_digits()
+    state["csv field"] = csv.field_size_limit()
+    return state
+
+
+def _usual_limits(_sys: Any) -> State:
+    return _USUAL_LIMITS
+
+
+def _write_limits(_sys: Any, changes: Changes) -> None:
+    for name, value in changes.items():
+        if name == "csv field":
+            csv.field_size_limit(value)
+        elif name == "digits":
+            sys.set_int_max_str_digits(value)
+        else:
+            sys.setrecursionlimit(value)
+
+
+_PYTHONS_DEPTH, _USUAL_DEPTH = 1000, 3000
+_USUAL_LIMITS = {"recursion": _USUAL_DEPTH, "digits": 4300, "csv field": 131072}
+
+
 # Environment variables
 
 
@@ -259,6 +311,8 @@ def _write_path(_sys: Any, changes: Changes) -> None:
 WARNINGS = list_provider("warnings", "warnings", _read_warnings, _usual_warnings, _write_warnings)
 LOGGING = Provider("logging", "logging", _read_logging, _usual_logging, _write_logging)
 LOCALE = Provider("locale", "locale", _read_locale, _usual_locale, _write_locale)
+ZONE = Provider("time zone", "time", _read_zone, lambda time: {_ZONE: None}, _write_zone)
+LIMITS = Provider("limits", "sys", _read_limits, _usual_limits, _write_limits)
 ENVIRONMENT = Provider("environment", "os", _read_environment, _usual_environment, _write_environment)
 # A step gets the notebook's whole path; only what it changes is told.
 PATH = list_provider("sys.path", "sys", _read_path, _read_path, _write_path)

@@ -44,6 +44,7 @@ _SETTERS = frozenset(
         "chdir",
         "dictConfig",
         "environ",
+        "field_size_limit",
         "filterwarnings",
         "getcontext",
         "load_dotenv",
@@ -58,6 +59,7 @@ _SETTERS = frozenset(
         "set_config",
         "set_context",
         "set_default_dtype",
+        "set_int_max_str_digits",
         "set_option",
         "set_palette",
         "set_printoptions",
@@ -66,7 +68,9 @@ _SETTERS = frozenset(
         "seterr",
         "setcontext",
         "setlocale",
+        "setrecursionlimit",
         "simplefilter",
+        "tzset",
         "use",
     ]
 )

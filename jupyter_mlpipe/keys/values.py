@@ -288,11 +288,15 @@ def digest_with_places(value: object) -> tuple[str, tuple[tuple[Place, str], ...
     if type(value) in canonical.SCALARS:
         return canonical.digest("value", value), ()
     digester = Digester(vars(sys.modules["__main__"]))
+    own = digest_with_definitions(value, digester)
+    return own, digest_places(digester.reach.places.values())
+
+
+def digest_with_definitions(value: object, digester: Digester) -> str:
+    """Return the digest of a value with the notebook's definitions that it refers to, and what these read."""
     own = digester.digest_value(value)
     reached = _reached_definitions(digester)
-    if reached:
-        own = canonical.digest("value with definitions", own, reached)
-    return own, digest_places(digester.reach.places.values())
+    return canonical.digest("value with definitions", own, reached) if reached else own
 
 
 def places_in(value: object) -> tuple[Place, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from jupyter_mlpipe.execution.process.files import MISSING, digest_as_before, file_digest
+from jupyter_mlpipe.execution.process.files import ABSENT, MISSING, digest_as_before, file_digest
 from tests.support.steps import Steps
 
 
@@ -147,7 +147,7 @@ def test_a_file_that_changed_after_it_was_read_matches_nothing(steps: Steps) -> 
 
 def test_a_file_asked_for_in_vain_is_recorded_as_missing(steps: Steps) -> None:
     code = "import os\nfrom pathlib import Path\nx = os.path.exists('a.txt') or Path('b.txt').exists()"
-    assert dict(steps.run(code).record.files) == {"a.txt": MISSING, "b.txt": MISSING}
+    assert dict(steps.run(code).record.files) == {"a.txt": ABSENT, "b.txt": ABSENT}
 
 
 def test_a_path_written_out_in_full_stays_as_it_is(steps: Steps) -> None:

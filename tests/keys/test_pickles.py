@@ -96,6 +96,19 @@ def test_classes_travel_by_value_with_methods_that_see_the_step(notebook):
     assert (step["a"].k(), step["a"].p, step["a"].x) == (6, 6, 1)
 
 
+def test_types_of_the_notebook_that_are_known_by_name_travel(notebook):
+    notebook.run(
+        "from typing import Callable, NewType, ParamSpec\nUser = NewType('User', int)\nP = ParamSpec('P')\n"
+        "def f(u: User, *a: P.args) -> Callable[P, User]: return User(3)"
+    )
+    step = round_trip(notebook, "User", "f")
+    assert step["User"](3) == 3
+    assert step["User"].__supertype__ is int
+    assert step["f"].__annotations__["u"] is step["User"]
+    assert step["f"].__annotations__["a"].__origin__.__name__ == "P"
+    assert repr(step["User"]) == "__main__.User"
+
+
 def test_functions_of_modules_travel_by_name(notebook):
     import json
 

@@ -19,7 +19,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from jupyter_mlpipe.keys.values import Undigestable, digest_value
+from jupyter_mlpipe.keys.values import Digester, Undigestable, digest_value
 
 
 class Colour(enum.Enum):
@@ -200,6 +200,35 @@ def test_layout_of_a_table_in_memory_does_not_count():
     assert digest_value(FRAME.iloc[::2].reset_index(drop=True)) == digest_value(
         pd.DataFrame({"a": [1, 3], "b": ["x", "z"]})
     )
+
+
+def test_days_of_a_frequency_of_the_users_own_count():
+    def index(**days):
+        return pd.date_range("2020-01-06", periods=1, freq=pd.offsets.CustomBusinessDay(**days))
+
+    indexes = [index(weekmask="Mon Tue"), index(weekmask="Mon Wed"), index(holidays=["2020-01-02"])]
+    assert len({digest_value(i) for i in indexes}) == 3
+    assert digest_value(pickle.loads(pickle.dumps(indexes[2]))) == digest_value(indexes[2])
+
+
+def test_what_is_attached_to_a_dtype_counts():
+    arrays = [np.zeros(1, np.dtype("f8", metadata={"unit": unit})) for unit in ("m", "s")]
+    assert digest_value(arrays[0]) != digest_value(arrays[1])
+
+
+def test_what_is_known_by_a_name_only_is_refused():
+    # It says that the notebook has it as '<lambda> (vectorized)'.
+    with pytest.raises(Undigestable, match="known by its name only"):
+        digest_value(np.frompyfunc(lambda x: x + 1, 1, 1))
+
+
+def test_what_says_its_own_name_counts_by_what_it_holds(new_notebook):
+    text = "class Unit:\n    def __reduce__(self): return 'METRE'\nMETRE = Unit()\nMETRE.size = {}"
+    digests = [
+        digest_value(notebook.namespace["METRE"], Digester(notebook.namespace))
+        for notebook in (new_notebook(text.format(1)), new_notebook(text.format(2)))
+    ]
+    assert digests[0] != digests[1]
 
 
 def test_what_a_vectorized_function_has_made_for_its_calls_does_not_count():

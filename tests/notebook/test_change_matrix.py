@@ -5,7 +5,7 @@ seed and the same store. Values are those that a kernel without components gives
 
 What has to run again, and where that is tested: own code and salt: CODE; helpers, methods, decorators, closures,
 defaults, containers, `functools`: HELPERS; names wherever they stand: NAMES; outputs, definitions and changes of other
-cells: OTHER_CELLS; local modules: MODULES (name by name: tests/keys/test_slices.py, at random:
+cells: OTHER_CELLS; local modules: MODULES, PATCHES (name by name: tests/keys/test_slices.py, at random:
 test_slices_properties.py); values: VALUES (more kinds: tests/keys/test_values.py, test_closure.py); parameters:
 PARAMETERS; files and folders: FILES and tests/support/file_rows.py; options: OPTIONS; versions of packages:
 test_staleness.py, tests/keys/test_closure.py. What is to be reused: REUSED and FILE_ROWS; for another notebook, user
@@ -733,6 +733,23 @@ MODULES = [
             "    n: int = 1\n    def x(self): return self.n\ndef g(): return «1|2»"
         },
     ),
+    *(
+        Row(
+            f"a file beside a local module, found by {how}",
+            "import pk§\n---\n%%component s§\ny§ = pk§.f()",
+            ran="s§",
+            files={"pk§/__init__.py": f"{imports}\ndef f(): return {code}", "pk§/d.txt": "«1|2»"},
+        )
+        for how, imports, code in [
+            (
+                "importlib",
+                "import importlib.resources as r",
+                "r.files(__name__).joinpath('d.txt').read_text()",
+            ),
+            ("pkgutil", "import pkgutil", "pkgutil.get_data(__name__, 'd.txt').decode()"),
+            ("__file__", "from pathlib import Path", "Path(__file__).with_name('d.txt').read_text()"),
+        ]
+    ),
     Row(
         "a script run by %run",
         "%%component s§\n%run -n sc§.py\ny§ = locals()['k§']",
@@ -863,6 +880,57 @@ VALUES = [
         "from sklearn.tree import DecisionTreeClassifier\n---\n%%component a§\n"
         "m§ = DecisionTreeClassifier(random_state=0).fit([[0], [1]], [«0|1», 1])\n---\n%%component s§\ny§ = m§.predict([[0]]).tolist()",
         ran="a§ s§",
+    ),
+]
+
+_PATCHED = "K = 0\nT = {'a': 0}\nL = []\nclass C:\n    k = 0\ndef f(): return (K, T['a'], L, C.k)\ndef g(): return f()"
+
+PATCHES = [
+    *(
+        Row(
+            f"{what} of a local module that a cell sets",
+            f"import lm§\n{change}\n---\n%%component s§\ny§ = lm§.g()",
+            ran="s§",
+            files={"lm§.py": _PATCHED},
+        )
+        for what, change in [
+            ("a constant", "lm§.K = «1|2»"),
+            ("a constant by its name", "setattr(lm§, 'K', «1|2»)"),
+            ("an item", "lm§.T['a'] = «1|2»"),
+            ("a list", "lm§.L.append(«1|2»)"),
+            ("a class's attribute", "lm§.C.k = «1|2»"),
+            ("a class's attribute, the class imported", "from lm§ import C as C§\nC§.k = «1|2»"),
+            ("a function", "lm§.f = lambda: «1|2»"),
+            ("a function by a helper", "def h§(): return «1|2»\nlm§.f = h§"),
+        ]
+    ),
+    Row(
+        "a constant of a local module that another one reads",
+        "import lm§, ln§\nlm§.K = «1|2»\n---\n%%component s§\ny§ = ln§.f()",
+        ran="s§",
+        files={"lm§.py": "K = 0", "ln§.py": "import lm§\ndef f(): return lm§.K"},
+    ),
+    Row(
+        "a function of a library that a cell replaces",
+        "import statistics\no§ = statistics.mean\nstatistics.mean = lambda v: «1|2»\n---\n%%component s§\nimport statistics\ny§ = statistics.mean([5])\n---\nstatistics.mean = o§",
+        ran="s§",
+    ),
+    Row(
+        "a method that a cell gives to a library's class",
+        "import pandas as pd\npd.DataFrame.top§ = lambda self: «1|2»\n---\n%%component s§\ny§ = pd.DataFrame().top§()",
+        ran="s§",
+    ),
+    Row(
+        "what a cell sets in a module that is not reached",
+        "import lm§\nlm§.K = «1|2»\n---\n%%component s§\ny§ = 1",
+        reused="s§",
+        files={"lm§.py": "K = 0"},
+    ),
+    Row(
+        "what a cell sets and puts back",
+        "import lm§\no§ = lm§.f\n«1|lm§.f = 2\nlm§.f = o§»\n---\n%%component s§\ny§ = lm§.f()",
+        reused="s§",
+        files={"lm§.py": "def f(): return 1"},
     ),
 ]
 
@@ -1256,6 +1324,7 @@ ROWS = [
     *NAMES,
     *OTHER_CELLS,
     *MODULES,
+    *PATCHES,
     *VALUES,
     *PARAMETERS,
     *FILES,

@@ -123,6 +123,18 @@ ROWS = [
         "locale.setlocale(locale.LC_NUMERIC)",
         "import locale",
     ),
+    Row(
+        "the time zone",
+        "os.environ['TZ'] = 'Asia/Tokyo'; time.tzset()",
+        "time.localtime(0).tm_hour",
+        "import os, time",
+    ),
+    Row(
+        "limits of the interpreter",
+        "sys.setrecursionlimit(4321); sys.set_int_max_str_digits(0); _ = csv.field_size_limit(9876)",
+        "(sys.getrecursionlimit(), sys.get_int_max_str_digits(), csv.field_size_limit())",
+        "import csv, sys",
+    ),
     Row("Python's random numbers", "random.seed(3)", "random.random()", "import random"),
     Row(
         "NumPy's random numbers",

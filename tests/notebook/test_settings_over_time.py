@@ -24,6 +24,14 @@ CHANGES = [
         3,
         4,
     ),
+    (
+        "a helper as an option",
+        "import pandas as pd",
+        "def shown_as(x): return '<{}>'\npd.options.display.float_format = shown_as",
+        "repr(pd.Series([1.5]))",
+        3,
+        4,
+    ),
     ("numpy", "import numpy as np", "np.set_printoptions(precision={})", "repr(np.array([1.23456]))", 2, 3),
     ("np.seterr", "import numpy as np", "np.seterr(all='{}')", "np.geterr()['over']", "raise", "ignore"),
     (
@@ -85,6 +93,14 @@ CHANGES = [
         "POSIX",
     ),
     (
+        "time zone",
+        "import datetime, os, time",
+        "os.environ['TZ'] = '{}'; time.tzset()",
+        "datetime.datetime.fromtimestamp(0).hour",
+        "Asia/Tokyo",
+        "UTC",
+    ),
+    (
         "folder",
         "import os",
         "os.makedirs('{0}', exist_ok=True); os.chdir('{0}')",
@@ -123,6 +139,19 @@ def test_a_changed_setting_runs_what_it_can_affect(kernel: Kernel, change: tuple
         assert values[-1] == kernel.run(f"print({shown})").check().printed
     assert values[:2] == values[2:]
     assert values[0] != values[1]
+
+
+def test_code_may_call_as_deep_as_in_the_notebook(kernel: Kernel) -> None:
+    kernel.run("import sys\ndef deep(n): return n and 1 + deep(n - 1)").check()
+    plain = kernel.value("sys.getrecursionlimit()")
+    cell = "%%component a\ntry: found = deep({})\nexcept RecursionError: found = 'too deep'"
+    for limit in (plain, 5000):
+        kernel.run(f"sys.setrecursionlimit({limit})").check()
+        assert ran(kernel, cell.format(limit - 500))
+        assert kernel.value("found") == limit - 500
+    kernel.run(f"sys.setrecursionlimit({plain})").check()
+    assert ran(kernel, cell.format(4500))
+    assert kernel.value("found") == "too deep"
 
 
 def test_a_setting_of_a_library_that_is_not_reached_changes_nothing(kernel: Kernel) -> None:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.support.matrix import Row
 
 _FILE = (
@@ -51,7 +53,117 @@ _ELSEWHERE = (
 )
 _MODE = "import os\nfrom pathlib import Path\nPath('r§.txt').write_text('1')\nos.chmod('r§.txt', 0o«644|755»)"
 
+_POLARS = "import polars as pl\nfrom pathlib import Path\nPath('d§').mkdir(exist_ok=True)\npl.DataFrame({'a': [«1|2»]}).write_csv('d§/in.csv')\n"
+
+
+def asks(code: str, before: str = "") -> dict[str, Any]:
+    """Return a row's cells whose component asks for files; `before` makes them what they are."""
+    start = "import os, shutil\nfrom pathlib import Path\nshutil.rmtree('q§', ignore_errors=True)\n"
+    return {"cells": f"{start}{before}\n---\n%%component s§\n{code}"}
+
+
+_THERE = "os.mkdir('q§')\nif «0|1»: Path('q§/b.txt').write_text('1')"
+_SOME = "os.mkdir('q§')\nPath('q§/a').write_text('«1|22»')"
+_DATED = "os.mkdir('q§')\nPath('q§/a').write_text('1')\nos.utime('q§/a', (10**9, 10**9 + «0|1»))"
+
+
+def unseen(code: str, before: str = "") -> dict[str, Any]:
+    """Return a row's cells whose component reads ``d§/in.csv`` by Rust or a child, which Python does not see."""
+    return {"cells": f"{_POLARS}{before}\n---\n%%component s§\n{code}", "ran": "s§"}
+
+
 FILE_ROWS = [
+    Row("a table read by a pattern", **unseen("y§ = pl.scan_csv('d§/*.csv').collect()['a'].to_list()")),
+    Row(
+        "whether a file is there",
+        **asks("y§ = [os.path.exists(f'q§/{n}.txt') for n in 'ab']", _THERE),
+        ran="s§",
+    ),
+    Row("whether a path is a file", **asks("y§ = (Path('q§') / 'b.txt').is_file()", _THERE), ran="s§"),
+    Row(
+        "whether a folder is there",
+        **asks("y§ = os.path.isdir('q§')", "if «0|1»: os.mkdir('q§')"),
+        ran="s§",
+    ),
+    Row(
+        "whether a file is there, asked by a local module",
+        **asks("import lm§\ny§ = lm§.f('q§/' + chr(98) + '.txt')", _THERE),
+        ran="s§",
+        files={"lm§.py": "from os.path import exists\ndef f(path): return exists(path)"},
+    ),
+    Row(
+        "one of very many files",
+        **asks(
+            "y§ = [n for n in range(1500) if Path(f'q§/{n}').exists()]",
+            "os.mkdir('q§')\nif «0|1»: Path('q§/1200').touch()",
+        ),
+        ran="s§",
+    ),
+    Row("the size of a file", **asks("y§ = os.path.getsize('q§/' + chr(97))", _SOME), ran="s§"),
+    Row("the time of a file", **asks("y§ = os.path.getmtime('q§/a')", _DATED), ran="s§"),
+    Row(
+        "the time of a file that is asked for its size",
+        **asks("y§ = os.path.getsize('q§/' + chr(97))", _DATED),
+        reused="s§",
+    ),
+    Row(
+        "the time of a file that is looked for and read",
+        **asks("p = Path('q§', 'a')\ny§ = p.exists() and p.read_text()", _DATED),
+        reused="s§",
+    ),
+    Row(
+        "what is in a folder that was not there",
+        **asks(
+            "import glob\ny§ = glob.glob('q§/*')", "if «0|1»:\n    os.mkdir('q§')\n    Path('q§/a').touch()"
+        ),
+        ran="s§",
+    ),
+    Row(
+        "a file that the step makes where it is missing",
+        **asks(
+            "p = Path('q§', 'a')\nif not p.exists(): p.write_text('1')\ny§ = p.read_text()", "os.mkdir('q§')"
+        ),
+        reused="s§",
+    ),
+    Row(
+        "a folder that the step makes where it is missing",
+        **asks("if not os.path.isdir('q§'): os.mkdir('q§')\ny§ = 1"),
+        reused="s§",
+    ),
+    Row(
+        "a folder under a name that is drawn",
+        **asks("import tempfile\nt§ = tempfile.mkdtemp()\n_, u§ = tempfile.mkstemp()\ny§ = 1"),
+        reused="s§",
+    ),
+    Row("a plan of a table", **unseen("y§ = q§.collect()['a'].to_list()", "q§ = pl.scan_csv('d§/in.csv')")),
+    Row(
+        "a plan of a table that flows between steps",
+        _POLARS
+        + "---\n%%component a§\nq§ = pl.scan_csv('d§/*.csv')\n---\n%%component s§\ny§ = q§.collect()['a'].to_list()",
+        ran="a§ s§",
+    ),
+    Row(
+        "a dataset of pyarrow",
+        **unseen(
+            "y§ = q§.to_table().to_pydict()",
+            "import pyarrow.dataset as ds\nq§ = ds.dataset('d§', format='csv')",
+        ),
+    ),
+    Row(
+        "a table beside a local module",
+        **unseen("y§ = lm§.load()['a'].to_list()", "import lm§"),
+        files={
+            "lm§.py": "import pathlib, polars as pl\nHERE = pathlib.Path(__file__).parent\ndef load(): return pl.read_csv(HERE / 'd§' / 'in.csv')"
+        },
+    ),
+    Row(
+        "a file read by a child through a pattern",
+        **unseen("import subprocess\ny§ = subprocess.check_output('cat d§/*.csv', shell=True)"),
+    ),
+    Row(
+        "a file read by a child in another folder",
+        **unseen("import subprocess\ny§ = subprocess.check_output('cd d§ && cat in.csv', shell=True)"),
+    ),
     Row("a declared file", reads_file(), ran="s§", files={"d§/raw.txt": "«1|2»"}),
     Row("a declared file, written again as it was", reads_file(), reused="s§", files={"d§/raw.txt": "1"}),
     Row("a declared file of the same size and time", reads_file(_SAME_STAT, "r§.txt"), ran="s§"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from blake3 import blake3
 
@@ -16,17 +18,58 @@ THERE = "there"
 CHANGED = "changed while it was read"  # never the digest of anything
 _NAMES = "names "
 _STATES = "states "
+_MATCHES = "matches "
+_SIZE = "size "
+_STATE = "state "
+_AND = " and "
+_MAGIC = re.compile(r"[*?[]")
 
 
 def digest_as_before(path: str, before: str) -> str:
     """Return what is to be compared with `before`: of a folder, its names or its files' states."""
     if before in (ABSENT, THERE):
-        return THERE if os.path.lexists(path) else ABSENT
+        return there_digest(path)
+    if before.startswith(_SIZE):
+        return size_digest(path)
+    if is_state(before):
+        state = state_digest(path)
+        return joint_digest(state, file_digest(path)) if _AND in before else state
     if before.startswith(_NAMES):
         return names_digest(path)
     if before.startswith(_STATES):
         return states_digest(path)
+    if before.startswith(_MATCHES):
+        return matches_digest(path)
     return file_digest(path)
+
+
+def there_digest(path: str) -> str:
+    return THERE if os.path.lexists(path) else ABSENT
+
+
+def size_digest(path: str) -> str:
+    try:
+        return f"{_SIZE}{os.stat(path).st_size}"
+    except OSError:
+        return ABSENT
+
+
+def state_digest(path: str) -> str:
+    """Return what can be known of a file without opening it, as far as it is not of this machine."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ABSENT
+    return f"{_STATE}{found.st_mode} {found.st_size} {found.st_mtime_ns}"
+
+
+def is_state(digest: str) -> bool:
+    return digest.startswith(_STATE)
+
+
+def joint_digest(state: str, content: str) -> str:
+    """Return one digest of what is known of a file without opening it, and of its content."""
+    return state + _AND + content
 
 
 def is_names(digest: str) -> bool:
@@ -60,20 +103,40 @@ def states_digest(folder: str) -> str:
     return _STATES + blake3(repr(states).encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def matches_digest(pattern: str) -> str:
+    """Return a digest of which files a pattern such as ``data/*.csv`` stands for."""
+    above = len(folder_of(pattern))
+    paths = "\0".join(path[above:] for path, _ in files_in(pattern))
+    return _MATCHES + blake3(paths.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def is_pattern(path: str) -> bool:
+    return glob.has_magic(path) and not os.path.lexists(path)
+
+
+def folder_of(pattern: str) -> str:
+    """Return the folder in which all that matches a pattern lies."""
+    return os.path.dirname(_MAGIC.split(pattern, maxsplit=1)[0])
+
+
 def files_in(folder: str) -> list[tuple[str, os.stat_result]]:
-    """Return the files below a folder, hidden ones left out."""
+    """Return the files below a folder, or those that match a pattern; hidden ones left out."""
     found = []
+    for path in sorted(glob.iglob(folder, recursive=True)) if is_pattern(folder) else _below(folder):
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            found.append((path, status))
+    return found
+
+
+def _below(folder: str) -> Iterator[str]:
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(filter(_counts, folders))
         for name in sorted(filter(_counts, names)):
-            path = os.path.join(root, name)
-            try:
-                status = os.stat(path)
-            except OSError:
-                continue
-            if stat.S_ISREG(status.st_mode):
-                found.append((path, status))
-    return found
+            yield os.path.join(root, name)
 
 
 def _counts(name: str) -> bool:

@@ -138,7 +138,7 @@ class _SnapshotFinder(importlib.abc.MetaPathFinder):
             return None
         spec = importlib.util.spec_from_loader(
             fullname,
-            _SnapshotLoader(module, self._beyond),
+            _SnapshotLoader(fullname, module, self._beyond),
             origin=module.path,
             is_package=module.is_package,
         )
@@ -149,8 +149,11 @@ class _SnapshotFinder(importlib.abc.MetaPathFinder):
         return spec
 
 
-class _SnapshotLoader(importlib.abc.InspectLoader):
-    def __init__(self, module: ModuleSource, beyond: Beyond) -> None:
+class _SnapshotLoader(importlib.abc.FileLoader):
+    """Gives the snapshot as the code; what lies beside the file is read from there, as by any loader."""
+
+    def __init__(self, name: str, module: ModuleSource, beyond: Beyond) -> None:
+        super().__init__(name, module.path)
         self._module = module
         self._beyond = beyond
 

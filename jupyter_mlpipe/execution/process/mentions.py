@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import ast
 import os
+import pickle
 import re
+import sys
 import types
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.keys.codes import find_source, nested_codes
+
+if TYPE_CHECKING:
+    from jupyter_mlpipe.keys.closure import ModuleSource
 
 _MAX_DEPTH = 4
 _MAX_TEXTS = 5000
@@ -27,6 +33,7 @@ _FORGIVING = frozenset(
     {"FileExistsError", "FileNotFoundError", "OSError", "IOError", "Exception", "suppress"}
 )
 _WORDS = re.compile(r"[\s\"'=<>|;&(),]+")
+_IN_PLAN = re.compile(r"[^\x00-\x1f\ufffd]{3,}")
 _QUESTIONS = frozenset({"exists", "isfile", "isdir", "is_file", "is_dir"})
 
 
@@ -39,7 +46,7 @@ class Mentions:
     paths
         Each with whether it may stand for all files of a folder.
     asks
-        Whether the code asks if files are there: Python tells nobody about that either.
+        Whether the code asks if files are there.
     writes
         Whether the code calls something that, by its name, makes files anew.
     targets, target_names
@@ -62,12 +69,26 @@ class Mentions:
         """Return the words of the code: in scripts for other programs, some of them are paths."""
         return {word for code in self.codes for word in _WORDS.split(code) if word}
 
-    def add_code(self, code: str) -> None:
+    def add_sources(self, code: str, modules: Mapping[str, ModuleSource]) -> None:
+        """Take texts of a step's code, and of the local modules that it has loaded."""
+        self.add_code(code)
+        for module in (module for name, module in modules.items() if name in sys.modules):
+            self.add_code(module.source, module.path)
+
+    def add_code(self, code: str, file_name: str = "") -> None:
+        """Take texts of code; those of a module may name what lies beside its file, too."""
         self.codes.append(code)
+        before = set(self.paths)
         try:
             self._add_tree(ast.parse(code))
         except (SyntaxError, ValueError, RecursionError):
             return
+        if "__file__" in code:
+            folder = os.path.dirname(file_name)
+            for text in self.paths.keys() - before:
+                beside = os.path.join(folder, text)
+                if os.path.exists(beside):
+                    self._add(os.path.relpath(beside), self.paths[text])
 
     def add_values(self, values: Iterable[object]) -> None:
         """Take texts and paths among values; functions and classes stand for their code."""
@@ -89,6 +110,8 @@ class Mentions:
                 arguments.update(id(keyword.value) for keyword in node.keywords)
                 if _makes_anew(node):
                     self._add_targets(node)
+            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+                arguments.add(id(node.right))  # Path("data") / "raw"
             elif isinstance(node, ast.JoinedStr) and node.values:
                 first = node.values[0]
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):
@@ -125,6 +148,9 @@ class Mentions:
             self._add(os.fspath(value), True)
         elif isinstance(value, types.FunctionType):
             self._add_function(value)
+        elif (files_of := _LAZY.get((kind.__module__.partition(".")[0], kind.__name__))) is not None:
+            for path in files_of(value):
+                self._add(path, os.sep in path)
         elif not depth:
             return
         elif isinstance(value, list | tuple | set | frozenset):
@@ -161,6 +187,22 @@ class Mentions:
             for constant in code.co_consts:
                 if isinstance(constant, str):
                     self._add(constant, os.sep in constant)
+
+
+def _files_of_plan(plan: Any) -> Iterator[str]:
+    """Give the texts of a Polars plan that may be paths: it reads its files when it is asked for rows."""
+    if "SCAN" not in plan.explain(optimized=False):
+        return
+    text = pickle.dumps(plan).decode("utf-8", errors="replace")
+    for found in dict.fromkeys(_IN_PLAN.findall(text)):
+        yield from (found, found[1:])  # the length before a long text may look like a letter
+
+
+# By name: libraries are looked at, never imported.
+_LAZY: dict[tuple[str, str], Callable[[Any], Iterable[str]]] = {
+    ("polars", "LazyFrame"): _files_of_plan,
+    ("pyarrow", "FileSystemDataset"): lambda dataset: dataset.files,
+}
 
 
 def _makes_anew(call: ast.Call) -> bool:

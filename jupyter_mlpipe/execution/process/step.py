@@ -59,7 +59,7 @@ from jupyter_mlpipe.execution.process.wholelog import WholeLog
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.held import alter
 from jupyter_mlpipe.keys.pickles import load_closure
-from jupyter_mlpipe.keys.process import THREAD_VARIABLES
+from jupyter_mlpipe.keys.process import THREAD_VARIABLES, set_usual_limits
 from jupyter_mlpipe.model.files import stand_in
 from jupyter_mlpipe.model.metrics import curves_to_json, numbers_to_json
 from jupyter_mlpipe.store.codecs import choose
@@ -372,6 +372,8 @@ def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
             os.environ[name] = value
         else:
             os.environ.pop(name, None)
+    time.tzset()
+    set_usual_limits()
     own = [path for path in sys.path if path not in spec.sys_path]
     sys.path[:] = [*spec.sys_path, *own]
     sys.argv[:] = [""]
@@ -435,8 +437,7 @@ def import_named(module_name: str, attribute: str | None) -> object:
 
 def _mentions(spec: StepSpec, values: Mapping[str, object], namespace: Mapping[str, object]) -> Mentions:
     mentions = Mentions()
-    for code in (spec.code, *(m.source for name, m in spec.modules.items() if name in sys.modules)):
-        mentions.add_code(code)
+    mentions.add_sources(spec.code, spec.modules)
     mentions.add_values((*values.values(), *namespace.values()))
     mentions.add_variables(namespace)
     return mentions

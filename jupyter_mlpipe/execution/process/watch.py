@@ -2,7 +2,7 @@
 
 Before the result is reused, their digests are taken again.
 
-Only what Python itself opens and lists is seen, and the files on the command lines of programs that
+Only what Python itself opens, lists and asks for is seen, and the files on the command lines of programs that
 it starts. For libraries that open files in C++ or Rust, files that the code or its values name count
 as read (`jupyter_mlpipe.execution.process.mentions`) unless they were changed while the step ran.
 """
@@ -28,12 +28,21 @@ from urllib.parse import unquote, urlsplit
 
 from jupyter_mlpipe.execution.process.declared import Declared
 from jupyter_mlpipe.execution.process.files import (
+    ABSENT,
     CHANGED,
     MISSING,
+    THERE,
+    digest_as_before,
     file_digest,
     files_in,
+    folder_of,
+    is_pattern,
+    is_state,
+    joint_digest,
+    matches_digest,
     names_digest,
     states_digest,
+    there_digest,
 )
 from jupyter_mlpipe.execution.process.leftovers import (
     Snapshot,
@@ -43,10 +52,12 @@ from jupyter_mlpipe.execution.process.leftovers import (
     look_around,
 )
 from jupyter_mlpipe.execution.process.mentions import Mentions
+from jupyter_mlpipe.execution.process.questions import Questions
 from jupyter_mlpipe.execution.process.writes import State, Writes, is_forgiving, state_of
 from jupyter_mlpipe.store.files import FileKeeper, Written
 
 _MAX_FOLDER_FILES = 1000
+_MAX_ASKED = 1000
 _MAX_FOLDER_BYTES = 256 << 20
 _SYSTEM = (
     "/proc",
@@ -73,7 +84,6 @@ _NO_DIRECTORY = -1
 AuditHook = Callable[[str, tuple[Any, ...]], None]
 _MAX_FRAMES = 12
 _IMPORTERS = re.compile(r"^<frozen importlib|/importlib/|/pkgutil\.py$|/pkg_resources/")
-_FILE_NAME = re.compile(r"^[^\s*?<>|]+\.[A-Za-z]\w{0,9}$")
 _WALKERS = frozenset({"rmtree", "_rmtree_safe_fd", "_rmtree_safe_fd_step", "_fwalk"})
 _CHANGES = frozenset(
     {
@@ -182,7 +192,8 @@ class FileWatch:
         self._written: set[str] = set()  # by this step, seen or not
         self._listed: dict[str, str] = {}
         self._mentioned: dict[str, bool] = {}
-        self._asked_for: set[str] = set()
+        self._asked: dict[str, str] = {}
+        self._questions = Questions(self._note_question)
         self._relative: set[str] = set()  # named as seen from the notebook's folder
         self._absolute: set[str] = set()  # written out in full by the code or its values
         self._active = False
@@ -200,6 +211,7 @@ class FileWatch:
         self._active = True
         self._started_ns = time.time_ns()
         add_hook(self._hook)
+        self._questions.start()
 
     def look_around(self) -> None:
         """Note what is in the notebook's folder, just before the code runs."""
@@ -211,6 +223,7 @@ class FileWatch:
 
     def stop(self) -> None:
         self._active = False
+        self._questions.stop()
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
         # Called for every audit event there is: the common case must leave at once.
@@ -256,6 +269,7 @@ class FileWatch:
                 self._note(path, self._read)
         elif (absolute := self._named_by(path)) is not None:
             exclusive = "x" in mode or bool(flags & os.O_EXCL and flags & os.O_CREAT)
+            exclusive = exclusive and not is_forgiving(sys._getframe(3))
             self._writes.open(absolute, anew="w" in mode or bool(flags & os.O_TRUNC), exclusive=exclusive)
             self._written.add(absolute)
 
@@ -335,6 +349,22 @@ class FileWatch:
         finally:
             self._active = True
 
+    def _note_question(self, path: Any, digest_of: Callable[[str], str]) -> None:
+        thread = threading.get_ident()
+        if not self._active or thread in self._noting:
+            return
+        self._noting.add(thread)
+        try:
+            absolute = self._named_by(path)
+            if absolute is None or absolute in self._written or self._is_above(absolute):
+                return
+            before = self._asked.get(absolute)
+            # Who asks for more than whether it is there is told more.
+            if before is None or (before == THERE and digest_of is not there_digest):
+                self._asked[absolute] = digest_of(absolute)
+        finally:
+            self._noting.discard(thread)
+
     def _note_command(self, command: Any, folder: Any) -> None:
         parts = [command] if isinstance(command, str | bytes | os.PathLike) else list(command or ())
         base = _absolute("." if folder is None else folder) or os.getcwd()
@@ -347,9 +377,12 @@ class FileWatch:
                 continue
             named = {text, *words, *(piece for w in words for piece in _WORD_ENDS.split(w))}
             paths = {word: os.path.join(base, os.path.expanduser(word)) for word in named if word}
+            for folder in [path for path in paths.values() if os.path.isdir(path)]:
+                # `cd data && cat rows.csv`
+                paths |= {os.path.join(folder, word): os.path.join(folder, word) for word in words}
             self._writes.start_command(text, map(os.path.abspath, paths.values()), base)
             for word, path in paths.items():
-                if os.path.isfile(path):
+                if os.path.isfile(path) or (is_pattern(path) and "**" not in path):
                     # It may be there to be written to: then it changes while the step runs.
                     absolute = os.path.abspath(path)
                     self._mentioned.setdefault(absolute, False)
@@ -360,15 +393,13 @@ class FileWatch:
         """Count files as read that the code or its values name, if they were there all the time."""
         for path, may_be_folder in mentions.paths.items():
             absolute = _absolute(os.path.expanduser(path))
-            if absolute is None:
+            if absolute is None or (is_pattern(absolute) and self._is_above(folder_of(absolute))):
                 continue
             if os.path.isabs(path):
                 self._absolute.add(absolute)
             else:
                 self._relative.add(absolute)
             self._mentioned[absolute] = self._mentioned.get(absolute, False) or may_be_folder
-            if mentions.asks and _FILE_NAME.search(path):
-                self._asked_for.add(absolute)
         if self._snapshot is not None:
             after = look_around(self._base, self._is_left_out)
             self._unseen = find_unseen(
@@ -425,6 +456,11 @@ class FileWatch:
         for path, may_be_folder in self._mentioned.items():
             if path not in found and path not in self._written and not self._declares(path):
                 found.update(self._named(path, may_be_folder))
+        for path, digest in self._answers():
+            if path not in found:
+                found[path] = digest
+            elif is_state(digest) and found[path] not in (MISSING, CHANGED):
+                found[path] = joint_digest(digest, found[path])
         found.update(dict.fromkeys(self._declared.changed(self._written), CHANGED))
         return dict(sorted((self._as_meant(path), digest) for path, digest in found.items()))
 
@@ -474,41 +510,66 @@ class FileWatch:
             if self._is_excluded(real) or (self._is_temporary(real) and before == MISSING):
                 continue
             after = names_digest(folder)
-            if after == MISSING:
-                continue  # made and removed again
             wrote = any(os.path.dirname(path) == folder for path in self._written)
+            if after == MISSING:
+                if before == MISSING and not wrote:
+                    yield folder, ABSENT
+                continue  # made and removed again
             yield os.path.join(folder, ""), before if after == before or wrote else CHANGED
+
+    def _answers(self) -> Iterator[tuple[str, str]]:
+        """Give what the step was told of files; of very many, which folders hold them."""
+        for path, before in self._asked.items():
+            real = os.path.realpath(path)
+            holds_written = any(written.startswith(path + os.sep) for written in self._written)
+            if path in self._written or holds_written or self._is_excluded(real) or self._declares(path):
+                continue
+            folder = os.path.dirname(path)
+            if self._is_temporary(real) or (folder in self._listed and before in (ABSENT, THERE)):
+                continue
+            if len(self._asked) > _MAX_ASKED and not self._is_above(folder):
+                yield os.path.join(folder, ""), names_digest(folder)
+            else:
+                yield path, before if digest_as_before(path, before) == before else CHANGED
 
     def _named(self, path: str, may_be_folder: bool) -> Iterator[tuple[str, str]]:
         real = os.path.realpath(path)
         if self._is_excluded(real):
             return
+        if is_pattern(path):
+            # Where Python itself has looked it up, it listed the folder.
+            if folder_of(path) not in self._listed:
+                yield from self._together(path, matches_digest)
+            return
         try:
             status = os.stat(path)
         except OSError:
-            if path in self._asked_for and not self._is_temporary(real):
-                yield path, MISSING
             return
         if stat.S_ISREG(status.st_mode):
             if self._is_old(status):
                 yield path, file_digest(path)
             return
         # A folder above the notebook's holds more than a step means.
-        if not may_be_folder or not stat.S_ISDIR(status.st_mode) or self._folder.startswith(real + os.sep):
+        if not may_be_folder or not stat.S_ISDIR(status.st_mode) or self._is_above(real):
             return
-        held = files_in(path)
         # A folder that the step writes to is for its results.
-        if not all(self._is_old(found) for _, found in held) or any(
-            written.startswith(path + os.sep) for written in self._written
-        ):
+        if not any(written.startswith(path + os.sep) for written in self._written):
+            yield from self._together(os.path.join(path, ""), names_digest)
+
+    def _together(self, place: str, digest_of: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+        """Give the files of a folder or pattern, if they were there all the time, and which ones they are."""
+        held = files_in(place)
+        if not held or not all(self._is_old(found) and path not in self._written for path, found in held):
             return
         if len(held) > _MAX_FOLDER_FILES or sum(s.st_size for _, s in held) > _MAX_FOLDER_BYTES:
-            yield path, states_digest(path)
+            yield place.rstrip(os.sep), states_digest(place)
             return
         for file, _ in held:
             yield file, file_digest(file)
-        if held:
-            yield os.path.join(path, ""), names_digest(path)
+        yield place, digest_of(place)
+
+    def _is_above(self, folder: str) -> bool:
+        return self._folder.startswith(os.path.join(os.path.realpath(folder), ""))
 
     def _is_old(self, found: os.stat_result) -> bool:
         # Both times: a file that was moved there keeps the first.

@@ -161,10 +161,12 @@ class Writes:
 
 
 def is_forgiving(frame: FrameType | None) -> bool:
-    """Tell whether a function of the standard library was told not to mind: `exist_ok`, `missing_ok`."""
+    """Tell whether a function of the standard library does not mind: `exist_ok`, or a name that it draws."""
     for _ in range(_MAX_FRAMES):
         if frame is None:
             return False
+        if frame.f_code.co_name in ("mkdtemp", "_mkstemp_inner"):
+            return True
         if frame.f_code.co_name in ("makedirs", "mkdir", "unlink", "rmtree", "_rmtree_safe_fd"):
             names = frame.f_locals
             if names.get("exist_ok") or names.get("missing_ok") or names.get("ignore_errors"):

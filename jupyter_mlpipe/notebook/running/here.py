@@ -329,8 +329,7 @@ class StepsHere:
 
 def _mentions(spec: StepSpec, values: Mapping[str, object], bound: Mapping[str, object]) -> Mentions:
     mentions = Mentions()
-    for code in (spec.code, *(m.source for name, m in spec.modules.items() if name in sys.modules)):
-        mentions.add_code(code)
+    mentions.add_sources(spec.code, spec.modules)
     mentions.add_values((*values.values(), *bound.values()))
     mentions.add_variables({**values, **bound})
     return mentions
