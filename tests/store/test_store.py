@@ -242,5 +242,19 @@ def test_what_is_stored_together_goes_on_sharing_and_leaves_out_what_cannot_be_s
     assert made["rows"].digest == store.put_value(rows).digest
 
 
+class Borrowed:
+    """Gives its state in arrays that it makes for that, some of them views of one memory."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        memory = np.arange(8.0)
+        return list, ([memory[:5], memory[3:], *(np.full((2, 3), i) for i in range(40))],)
+
+
+def test_arrays_that_live_only_while_a_value_is_pickled_are_not_taken_for_others(store: Store) -> None:
+    borrowed = Borrowed()
+    found = store.get_all(store.put_values({"a": borrowed, "b": [borrowed]})["a"])["a"]
+    assert [part.tolist() for part in found] == [part.tolist() for part in borrowed.__reduce__()[1][0]]
+
+
 def test_one_value_alone_is_not_stored_together(store: Store) -> None:
     assert store.put_values({"rows": [1], "stuck": [(i for i in range(3))]}) == {}
