@@ -30,7 +30,7 @@ from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
 from jupyter_mlpipe.keys.codes import code_reads
 from jupyter_mlpipe.keys.custom import BY_TYPE, reduce_custom
 from jupyter_mlpipe.keys.homes import find_home
-from jupyter_mlpipe.keys.libraries import frame_attributes, is_global_state
+from jupyter_mlpipe.keys.libraries import callbacks_state, frame_attributes, is_global_state
 from jupyter_mlpipe.keys.quiet import fill_class, leaving_no_trace, make_class
 from jupyter_mlpipe.keys.views import reduce_views
 from jupyter_mlpipe.model.files import Place
@@ -375,6 +375,12 @@ def _reduce_vectorized(value: Any) -> tuple[Any, ...] | None:
     return copyreg.__newobj__, (type(value),), {**vars(value), "_ufunc": {}}  # type: ignore[attr-defined]
 
 
+def _reduce_callbacks(value: Any) -> tuple[Any, ...] | None:
+    if str(type(value).__module__).partition(".")[0] != "matplotlib":
+        return None
+    return copyreg.__newobj__, (type(value),), callbacks_state(value)  # type: ignore[attr-defined]
+
+
 def _reduce_random_state(value: Any) -> tuple[Any, ...] | None:
     """Let what draws from NumPy's global state go on doing so: scipy's distributions, fitted models."""
     return (_global_random_state, ()) if is_global_state(value) else None
@@ -401,6 +407,7 @@ _OF_LIBRARIES = {
     "Series": _reduce_frame,
     "vectorize": _reduce_vectorized,
     "RandomState": _reduce_random_state,
+    "CallbackRegistry": _reduce_callbacks,
 }
 
 
