@@ -16,7 +16,7 @@ from jupyter_mlpipe.keys import canonical
 from jupyter_mlpipe.keys.custom import is_known, why_unknown
 from jupyter_mlpipe.keys.refusals import qualified_name
 from jupyter_mlpipe.keys.stats import MEMO
-from jupyter_mlpipe.store import pickled, records
+from jupyter_mlpipe.store import records, shared
 from jupyter_mlpipe.store.codecs import choose, find_codec
 from jupyter_mlpipe.store.disk import explain, rename, synchronise
 from jupyter_mlpipe.store.drawn import figure_of_all
@@ -29,7 +29,6 @@ from jupyter_mlpipe.store.placed import CODEC as PLACED
 from jupyter_mlpipe.store.placed import Copies, Kept
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.registered import load_entry_points
-from jupyter_mlpipe.store.shared import CODEC as SHARED
 from jupyter_mlpipe.store.shelves import FolderShelves, Shelves
 
 if TYPE_CHECKING:
@@ -310,11 +309,11 @@ class Store:
         if figure_of_all(values.values()) is None:
             return self._put_sharing(values, scope)
         try:
-            encoding = pickled.encode(dict(values), scope)
+            encoding = shared.encode(dict(values), scope)
         except EncodingError:
             return self._put_sharing(values, scope)
         blob = self._write(encoding)
-        whole = _digest(SHARED, encoding, blob.object)
+        whole = _digest(shared.CODEC, encoding, blob.object)
         digests = {name: canonical.digest("part of a figure", whole, name) for name in values}
         described = {n: (digests[n], type(value).__name__, encoding.detached) for n, value in values.items()}
         return _parts(values, described, encoding, blob)
@@ -328,8 +327,7 @@ class Store:
                 alone[name] = content, single.preview, single.detached
         if len(alone) < 2:
             return {}
-        encoding = SHARED.encode({name: values[name] for name in alone}, namespace)
-        assert encoding is not None
+        encoding = shared.encode({name: values[name] for name in alone}, namespace)
         return _parts(values, alone, encoding, self._write(encoding))
 
     def get_value(self, artifact: Artifact, namespace: dict[str, Any] | None = None) -> Any:
@@ -439,8 +437,8 @@ def _parts(
     return {
         name: Artifact(
             digest=digest,
-            codec=SHARED.id,
-            version=SHARED.version,
+            codec=shared.CODEC.id,
+            version=shared.CODEC.version,
             type=qualified_name(type(values[name])),
             preview=preview,
             blob=blob,

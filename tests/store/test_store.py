@@ -16,6 +16,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.store.comparing import are_same
 from jupyter_mlpipe.store.sharing import find_groups
 from jupyter_mlpipe.store.store import Store, open_store
 from tests.support.strict import difference
@@ -286,6 +287,25 @@ def test_parts_of_a_figure_that_cannot_be_stored_are_left_out(store: Store) -> N
     drawn = draw(1.0)
     drawn["fig"].stuck = (i for i in range(3))
     assert store.put_values({"fig": drawn["fig"], "lines": drawn["lines"]}) == {}
+
+
+def test_values_that_were_stored_together_are_compared_as_one(store: Store) -> None:
+    rows = [1, 2]
+    artifact = store.put_values({"rows": rows, "table": [rows]})["rows"]
+    before, now = store.get_all(artifact), store.get_all(artifact)
+    assert are_same(before, now, {})
+    now["rows"].append(3)
+    assert not are_same(before, now, {})
+
+
+def test_who_reads_a_figure_has_not_changed_it(store: Store) -> None:
+    artifact = store.put_values(draw(1.0))["fig"]
+    before, now = store.get_all(artifact), store.get_all(artifact)
+    assert now["left"].get_title() == ""
+    assert now["left"].lines[0] is now["lines"][0]
+    assert are_same(before, now, {})
+    now["left"].set_title("b")
+    assert not are_same(before, now, {})
 
 
 class Borrowed:
