@@ -6,7 +6,9 @@ Libraries are looked at, never imported.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from blake3 import blake3
@@ -178,8 +180,30 @@ def _describe_transform(value: Any, transforms: Any) -> Description | None:
     return Description("transform", (Item(type(value)), *_attributes(value, "_parents")))
 
 
+def _describe_callbacks(value: Any, cbook: Any) -> Description | None:
+    if type(value) is not cbook.CallbackRegistry:
+        return None
+    state = callbacks_state(value)
+    return Description("callbacks", _items(state, "_cid_gen"))
+
+
+def callbacks_state(value: Any) -> dict[str, Any]:
+    """Return what Matplotlib gives to be pickled of callbacks.
+
+    It counts on each time that it is asked. That is put back: to look at a figure must not change it.
+    """
+    state: dict[str, Any] = value.__getstate__()
+    if isinstance(number := state.get("_cid_gen"), int):
+        value._cid_gen = itertools.count(number)
+    return state
+
+
 def _attributes(value: Any, without: str) -> tuple[Item, ...]:
-    kept = ((name, part) for name, part in vars(value).items() if name != without)
+    return _items(vars(value), without)
+
+
+def _items(attributes: Mapping[str, Any], without: str) -> tuple[Item, ...]:
+    kept = ((name, part) for name, part in attributes.items() if name != without)
     return tuple(Item(pair, f".{pair[0]}", is_temporary=True) for pair in kept)
 
 
@@ -189,4 +213,5 @@ LIBRARIES = (
     ("pyarrow", _describe_arrow),
     ("torch", _describe_torch),
     ("matplotlib.transforms", _describe_transform),
+    ("matplotlib.cbook", _describe_callbacks),
 )

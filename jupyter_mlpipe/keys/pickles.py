@@ -30,12 +30,12 @@ from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
 from jupyter_mlpipe.keys.codes import code_reads
 from jupyter_mlpipe.keys.custom import BY_TYPE, reduce_custom
 from jupyter_mlpipe.keys.homes import find_home
-from jupyter_mlpipe.keys.libraries import frame_attributes, is_global_state
+from jupyter_mlpipe.keys.libraries import callbacks_state, frame_attributes, is_global_state
 from jupyter_mlpipe.keys.quiet import fill_class, leaving_no_trace, make_class
 from jupyter_mlpipe.keys.views import reduce_views
 from jupyter_mlpipe.model.files import Place
 
-Reduce = Callable[[Any], "tuple[Any, ...] | None"]
+FindReduce = Callable[[type], "Callable[[Any], tuple[Any, ...] | None] | None"]
 
 OUT_OF_BAND_BYTES = 64 * 1024
 """Buffers from this size on are kept beside the pickle, not copied into it."""
@@ -103,7 +103,7 @@ def dump_artifact(
     value: object,
     namespace: Mapping[str, Any],
     reduced: Mapping[int, tuple[Any, ...]] | None = None,
-    reduce: Reduce | None = None,
+    find_reduce: FindReduce | None = None,
 ) -> ArtifactPickle:
     """Pickle a value to be stored. Lambdas and closures travel by value, definitions by name.
 
@@ -111,8 +111,9 @@ def dump_artifact(
     ----------
     reduced
         For objects inside the value, by `id`: what ``__reduce__`` is to give for them.
-    reduce
-        The same for any other object; None where it has nothing to say.
+    find_reduce
+        Gives for the type of any other object what reduces it; None where that is left to the object. What
+        it gives may leave single ones to themselves.
 
     Raises
     ------
@@ -136,7 +137,7 @@ def dump_artifact(
     pickler = _Pickler(file, namespace, by_name=True, buffer_callback=keep)
     pickler.reduced = reduced or {}
     pickler.is_artifact = True
-    pickler.reduce = reduce
+    pickler.find_reduce = find_reduce
     pickler.dump_or_explain(value)
     # What functions sent by value read must be there too when they are called.
     named = {*pickler.named, *(name for name in pickler.read if name in namespace)}
@@ -223,6 +224,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def __init__(
         self, file: io.BytesIO, namespace: Mapping[str, Any], *, by_name: bool, buffer_callback: Any = None
     ) -> None:
+        # One dict: cloudpickle's own is a chain of two, which is slow to ask for each object.
+        self.dispatch_table = {**copyreg.dispatch_table, **cloudpickle.Pickler._dispatch_table}
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
         self._namespace = namespace
         self._by_name = by_name
@@ -231,13 +234,14 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._cells: dict[int, types.CellType] = {}
         self._last: object = None
         self.reduced: Mapping[int, tuple[Any, ...]] = {}
-        self.reduce: Reduce | None = None
+        self.find_reduce: FindReduce | None = None
         self.named: dict[str, object] = {}
         self.by_value: frozenset[str] = frozenset()  # names of definitions that are not referred to by them
         self.modules: set[str] = set()
         self.codecs: dict[str, str] = {}
         self.read: set[str] = set()
         self.is_artifact = False
+        self._left_alone: set[type] = set()  # types whose objects nothing here reduces
 
     def dump_or_explain(self, value: object) -> None:
         try:
@@ -252,21 +256,28 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def reducer_override(self, obj: Any) -> Any:
         self._last = obj
-        if id(obj) in self.reduced:
+        # Called for thousands of objects in one figure, of few types.
+        kind = type(obj)
+        if self.reduced and id(obj) in self.reduced:
             return self.reduced[id(obj)]
+        if kind in self._left_alone:
+            return NotImplemented
         if BY_TYPE and (reduced := reduce_custom(obj)) is not None:
             name, version = reduced[1][:2]
             self.codecs[name] = version
-            self._note_module(type(obj))
+            self._note_module(kind)
             return reduced
-        if self.reduce is not None and (reduced := self.reduce(obj)) is not None:
-            self._note_module(type(obj))
+        of_store = self.find_reduce(kind) if self.find_reduce is not None else None
+        if of_store is not None and (reduced := of_store(obj)) is not None:
+            self._note_module(kind)
             return reduced
-        reduce = _OF_LIBRARIES.get(type(obj).__name__)
-        if reduce is not None and (reduced := reduce(obj)) is not None:
+        of_library = _OF_LIBRARIES.get(kind.__name__)
+        if of_library is not None and (reduced := of_library(obj)) is not None:
             return reduced
-        # Asked for thousands of objects in one figure, of which few are any of these.
         if not isinstance(obj, _REDUCED_HERE):
+            # An object may say that it is of another class.
+            if of_store is None and of_library is None and obj.__class__ is kind:
+                self._left_alone.add(kind)
             return NotImplemented
         if isinstance(obj, _REFERRED_TO) and isinstance(obj.__module__, str):
             self._note_module(obj)
@@ -373,6 +384,12 @@ def _reduce_vectorized(value: Any) -> tuple[Any, ...] | None:
     return copyreg.__newobj__, (type(value),), {**vars(value), "_ufunc": {}}  # type: ignore[attr-defined]
 
 
+def _reduce_callbacks(value: Any) -> tuple[Any, ...] | None:
+    if str(type(value).__module__).partition(".")[0] != "matplotlib":
+        return None
+    return copyreg.__newobj__, (type(value),), callbacks_state(value)  # type: ignore[attr-defined]
+
+
 def _reduce_random_state(value: Any) -> tuple[Any, ...] | None:
     """Let what draws from NumPy's global state go on doing so: scipy's distributions, fitted models."""
     return (_global_random_state, ()) if is_global_state(value) else None
@@ -399,6 +416,7 @@ _OF_LIBRARIES = {
     "Series": _reduce_frame,
     "vectorize": _reduce_vectorized,
     "RandomState": _reduce_random_state,
+    "CallbackRegistry": _reduce_callbacks,
 }
 
 

@@ -36,7 +36,7 @@ def reduce_views(parts: Iterable[object]) -> tuple[dict[int, Reduced], list[obje
             continue
         if len(cluster) > 1:
             memory = numpy.frombuffer((ctypes.c_uint8 * (high - low)).from_address(low), numpy.uint8)
-            kept.append(memory)
+            kept += [memory, *cluster]  # whose numbers would be given to other arrays
             for view in cluster:
                 offset = view.__array_interface__["data"][0] - low
                 reduced[id(view)] = (make_view, (memory, view.dtype, view.shape, offset, view.strides))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError, StoreError
 from jupyter_mlpipe.keys.values import Digester, Undigestable
+from jupyter_mlpipe.store import shared
 from jupyter_mlpipe.store.codecs import choose
+from jupyter_mlpipe.store.drawn import figure_of_all
 from jupyter_mlpipe.store.encoding import digest_content
 from jupyter_mlpipe.store.records import Artifact
 from jupyter_mlpipe.store.store import Store
@@ -40,11 +43,11 @@ def is_same(before: object, value: object, content: Content | None, namespace: d
     Parameters
     ----------
     content
-        What `content_of` gives for `value`.
+        What `content_of` gives for `value`; None where it cannot be stored, or is not to be compared so.
     namespace
         As in `holds`.
     """
-    if content == content_of(before, namespace):
+    if content is not None and content == content_of(before, namespace):
         return True
     # A pickle may come out otherwise for an equal value: by which of its parts are one object.
     try:
@@ -52,6 +55,19 @@ def is_same(before: object, value: object, content: Content | None, namespace: d
         return len(digests) == 1
     except Undigestable:
         return False
+
+
+def are_same(before: Mapping[str, object], values: Mapping[str, object], namespace: dict[str, Any]) -> bool:
+    """Tell whether values that are stored together have the same content.
+
+    Both are as they were decoded, or have been changed since.
+    """
+    with contextlib.suppress(EncodingError):
+        digests = {digest_content(shared.encode(dict(each), namespace)) for each in (before, values)}
+        # A digest of a figure, part by part, costs twenty times as much, and what draws does change it.
+        if len(digests) == 1 or figure_of_all(values.values()) is not None:
+            return len(digests) == 1
+    return is_same(before, values, None, namespace)
 
 
 def can_store(value: object, namespace: Mapping[str, Any]) -> bool:

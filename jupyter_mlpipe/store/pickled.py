@@ -41,7 +41,7 @@ def encode(
         refuse(value)
     try:
         reducer = Reducer()
-        pickled = dump_artifact(value, namespace, reduced, reducer)
+        pickled = dump_artifact(value, namespace, reduced, reducer.find)
     except EncodingError as error:
         # The name is the one thing that the messages of all pickling errors share.
         named = re.search(r"cannot pickle '([\w.]+)' object", str(error)) or re.search(

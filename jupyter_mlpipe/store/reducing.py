@@ -18,9 +18,9 @@ Reduced = tuple[Any, ...] | None
 
 
 class Reducer:
-    """Reduces the objects of one pickle; call it with each.
+    """Gives what reduces the objects of one pickle.
 
-    What comes back stands for ``__reduce__``; None leaves it to the object.
+    What they get of it stands for ``__reduce__``; None leaves it to them.
     """
 
     def __init__(self) -> None:
@@ -32,14 +32,12 @@ class Reducer:
         """Whether a tensor came by that was computed from others, which is not kept."""
         return self._tensors is not None and bool(self._tensors.has_detached)
 
-    def __call__(self, value: Any) -> Reduced:
-        # Asked for thousands of objects in one figure, of few types.
-        kind = type(value)
+    def find(self, kind: type) -> Callable[[Any], Reduced] | None:
+        """Return what reduces the objects of a type."""
         try:
-            reduce = self._by_type[kind]
+            return self._by_type[kind]
         except KeyError:
-            reduce = self._by_type[kind] = self._find(kind)
-        return None if reduce is None else reduce(value)
+            return self._by_type.setdefault(kind, self._find(kind))
 
     def _find(self, kind: type) -> Callable[[Any], Reduced] | None:
         libraries = {str(base.__module__).partition(".")[0] for base in kind.__mro__}

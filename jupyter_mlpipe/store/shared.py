@@ -1,7 +1,7 @@
 """Several values in one pickle, so that what they share stays shared.
 
 Each is an artifact of its own, a part of the same bytes, whose digest is that of the value alone: a reader
-of one of them does not depend on what the others hold.
+of one of them does not depend on what the others hold. Parts of one figure do, and are not looked into.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from typing import Any
 from jupyter_mlpipe.keys.pickles import parts_of
 from jupyter_mlpipe.keys.views import reduce_views
 from jupyter_mlpipe.store import pickled
+from jupyter_mlpipe.store.drawn import figure_of_all
 from jupyter_mlpipe.store.encoding import Codec, Encoding
 
 
-def encode(value: Any, namespace: Mapping[str, object]) -> Encoding | None:
+def encode(value: Any, namespace: Mapping[str, object]) -> Encoding:
     """Encode the values by name; raises EncodingError as `pickled.encode`."""
+    if figure_of_all(value.values()) is not None:
+        return pickled.encode(value, namespace)
     reduced, _kept = reduce_views(parts_of(value, namespace))
     return pickled.encode(value, namespace, reduced)
 

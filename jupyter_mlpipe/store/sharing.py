@@ -20,6 +20,7 @@ from typing import Any
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.pickles import parts_of
 from jupyter_mlpipe.keys.values import is_closure
+from jupyter_mlpipe.store.drawn import figure_of
 
 # What nobody can change, or what a pickle refers to by name: two owners of it share nothing that matters.
 _IMMUTABLE = (
@@ -43,6 +44,11 @@ def find_groups(values: Mapping[str, object], namespace: Mapping[str, Any]) -> l
     held: list[object] = []
     owner: dict[int, str] = {}
     leader: dict[str, str] = {}
+    figures = {name: id(figure) for name, value in values.items() if (figure := figure_of(value)) is not None}
+    others = {name: value for name, value in values.items() if name not in figures}
+    # What a figure holds is looked for only where there is somebody who may hold it, too.
+    is_alone = len({*figures.values()}) < 2 and all(map(_is_in_no_figure, others.values()))
+    drawn: dict[int, str] = {}
 
     def lead(name: str) -> str:
         while leader.setdefault(name, name) != name:
@@ -50,6 +56,11 @@ def find_groups(values: Mapping[str, object], namespace: Mapping[str, Any]) -> l
         return name
 
     for name, value in values.items():
+        if name in figures:
+            is_known = figures[name] in drawn
+            leader[lead(name)] = lead(drawn.setdefault(figures[name], name))
+            if is_known or is_alone:
+                continue
         around = owner.get(id(value))
         if around is not None and _library(value) == _library(values[around]):
             # A part of another value, such as the axes of a figure: all that it shares was found there.
@@ -150,6 +161,13 @@ def _of_memory(value: Any) -> tuple[int, ...] | None:
     if kind.__name__ in _FRAMES and str(kind.__module__).partition(".")[0] in _LIBRARIES_OF_FRAMES:
         return (id(value),)
     return None
+
+
+def _is_in_no_figure(value: object) -> bool:
+    """Tell whether a value has nothing that a figure would be found to hold: arrays and plain values."""
+    if is_atom(value) or _of_memory(value) is not None or _is_immutable_of_library(value):
+        return True
+    return type(value) in (list, set, dict) and _holds_atoms_only(value)
 
 
 def _is_immutable_of_library(value: object) -> bool:

@@ -16,9 +16,10 @@ from jupyter_mlpipe.keys import canonical
 from jupyter_mlpipe.keys.custom import is_known, why_unknown
 from jupyter_mlpipe.keys.refusals import qualified_name
 from jupyter_mlpipe.keys.stats import MEMO
-from jupyter_mlpipe.store import records
+from jupyter_mlpipe.store import records, shared
 from jupyter_mlpipe.store.codecs import choose, find_codec
 from jupyter_mlpipe.store.disk import explain, rename, synchronise
+from jupyter_mlpipe.store.drawn import figure_of_all
 from jupyter_mlpipe.store.encoding import Codec, Encoding, digest_content
 from jupyter_mlpipe.store.locks import Claims, Leases
 from jupyter_mlpipe.store.objects import Blob, Objects, is_digest
@@ -28,7 +29,6 @@ from jupyter_mlpipe.store.placed import CODEC as PLACED
 from jupyter_mlpipe.store.placed import Copies, Kept
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.registered import load_entry_points
-from jupyter_mlpipe.store.shared import CODEC as SHARED
 from jupyter_mlpipe.store.shelves import FolderShelves, Shelves
 
 if TYPE_CHECKING:
@@ -302,36 +302,33 @@ class Store:
     ) -> dict[str, Artifact]:
         """Store values that share mutable objects, so that they go on sharing them; see `put_value`.
 
-        Those that cannot be stored are left out. Where fewer than two remain, nothing is stored.
+        Those that cannot be stored are left out. Where fewer than two remain, nothing is stored. The digest
+        of each is that of the value alone; but of parts of one figure, which change together, that of all.
         """
         scope = vars(sys.modules["__main__"]) if namespace is None else namespace
+        if figure_of_all(values.values()) is None:
+            return self._put_sharing(values, scope)
+        try:
+            encoding = shared.encode(dict(values), scope)
+        except EncodingError:
+            return self._put_sharing(values, scope)
+        blob = self._write(encoding)
+        whole = _digest(shared.CODEC, encoding, blob.object)
+        digests = {name: canonical.digest("part of a figure", whole, name) for name in values}
+        described = {n: (digests[n], type(value).__name__, encoding.detached) for n, value in values.items()}
+        return _parts(values, described, encoding, blob)
+
+    def _put_sharing(self, values: Mapping[str, Any], namespace: Mapping[str, object]) -> dict[str, Artifact]:
         alone: dict[str, tuple[str, str, bool]] = {}
         for name, value in values.items():
             with contextlib.suppress(EncodingError):
-                codec, single = choose(value, scope)
+                codec, single = choose(value, namespace)
                 content = _digest(codec, single, digest_content(single))
                 alone[name] = content, single.preview, single.detached
         if len(alone) < 2:
             return {}
-        encoding = SHARED.encode({name: values[name] for name in alone}, scope)
-        assert encoding is not None
-        blob = self._write(encoding)
-        return {
-            name: Artifact(
-                digest=digest,
-                codec=SHARED.id,
-                version=SHARED.version,
-                type=qualified_name(type(values[name])),
-                preview=preview,
-                blob=blob,
-                needs=_sorted(encoding.needs),
-                modules=encoding.modules,
-                part=name,
-                codecs=encoding.codecs,
-                detached=detached,
-            )
-            for name, (digest, preview, detached) in alone.items()
-        }
+        encoding = shared.encode({name: values[name] for name in alone}, namespace)
+        return _parts(values, alone, encoding, self._write(encoding))
 
     def get_value(self, artifact: Artifact, namespace: dict[str, Any] | None = None) -> Any:
         """Return a private, writable copy of what was stored.
@@ -431,6 +428,28 @@ class Store:
 
     def _create_temporary(self) -> tuple[int, str]:
         return self.objects.create_temporary()
+
+
+def _parts(
+    values: Mapping[str, Any], described: Mapping[str, tuple[str, str, bool]], encoding: Encoding, blob: Blob
+) -> dict[str, Artifact]:
+    """Return the artifacts of values that are stored together: digest, preview and `detached` are given."""
+    return {
+        name: Artifact(
+            digest=digest,
+            codec=shared.CODEC.id,
+            version=shared.CODEC.version,
+            type=qualified_name(type(values[name])),
+            preview=preview,
+            blob=blob,
+            needs=_sorted(encoding.needs),
+            modules=encoding.modules,
+            part=name,
+            codecs=encoding.codecs,
+            detached=detached,
+        )
+        for name, (digest, preview, detached) in described.items()
+    }
 
 
 def _digest(codec: Codec, encoding: Encoding, content: str) -> str:

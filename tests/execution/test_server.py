@@ -194,6 +194,15 @@ def test_modules_imported_ahead_are_there_at_once(own: Steps) -> None:
     _eventually(lambda: own.value(own.run(code, outputs=("x",)), "x"))
 
 
+@pytest.mark.parametrize("end", ["1", "1 / 0"])
+def test_what_a_step_imports_is_imported_ahead_of_the_next_also_where_it_fails(own: Steps, end: str) -> None:
+    module = {"1": "zmq", "1 / 0": "tornado"}[end]
+    assert not own.value(own.run(f"import sys\nx = {module!r} in sys.modules", outputs=("x",)), "x")
+    own.run(f"import {module}\n{end}")
+    code = f"import sys\nx = {module!r} in sys.modules"
+    _eventually(lambda: own.value(own.run(code, outputs=("x",)), "x"))
+
+
 def test_server_that_was_killed_is_started_again(own: Steps) -> None:
     own.run("1")
     _kill_server()

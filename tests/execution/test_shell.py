@@ -65,6 +65,14 @@ def test_displays_of_a_shell_made_ahead_are_those_of_the_step(warm: Steps) -> No
     assert shown[0]["data"]["text/html"] == "<b>x</b>"
 
 
+def test_what_rendering_an_error_looks_up_is_looked_up_ahead(warm: Steps) -> None:
+    code = "import inspect, sys\nx = {'sys', 'inspect'} & {*inspect.modulesbyfile.values()}"
+    code += "\ny = 'pygments.lexers.python' in sys.modules"
+    ended = warm.run(code, outputs=("x", "y"))
+    assert warm.value(ended, "x") == {"inspect"}
+    assert warm.value(ended, "y") is True
+
+
 def test_nothing_finds_the_shell_before_a_step_takes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.linear_model import LinearRegression
 
+from jupyter_mlpipe.keys.pickles import dump_artifact
 from jupyter_mlpipe.keys.values import digest_value
 
 
@@ -50,6 +51,17 @@ def test_a_figure_has_a_digest_that_its_content_decides():
 
     assert digest_value(draw(3)) == digest_value(draw(3))
     assert digest_value(draw(3)) != digest_value(draw(4))
+
+
+def test_to_look_at_a_figure_does_not_change_it():
+    figure = Figure()
+    figure.subplots().plot([1, 2])
+    before = digest_value(figure)
+    assert digest_value(figure) == before
+    stored = dump_artifact(figure, {}).stream
+    assert dump_artifact(figure, {}).stream == stored
+    copy = pickle.loads(stored)
+    assert digest_value(copy) == digest_value(figure) == before
 
 
 def test_rings_of_another_length_or_kind_differ():

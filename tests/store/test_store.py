@@ -16,6 +16,8 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.store.comparing import are_same
+from jupyter_mlpipe.store.sharing import find_groups
 from jupyter_mlpipe.store.store import Store, open_store
 from tests.support.strict import difference
 from tests.support.values import FAMILIES, FRAMES
@@ -240,6 +242,84 @@ def test_what_is_stored_together_goes_on_sharing_and_leaves_out_what_cannot_be_s
     found = store.get_all(made["rows"])
     assert found["table"][0] is found["rows"]
     assert made["rows"].digest == store.put_value(rows).digest
+
+
+def draw(height: float) -> dict[str, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    axes = figure.subplots(1, 2)
+    lines = axes[0].plot([0, height])
+    bars = axes[1].bar([1, 2], [3, 4])
+    return {"axes": axes, "bars": bars, "fig": figure, "left": axes[0], "lines": lines, "by": {"l": lines}}
+
+
+def test_parts_of_one_figure_are_stored_together_and_count_as_one() -> None:
+    drawn = draw(1.0)
+    others = {"x": np.arange(3), "labels": ["a"], "n": 2, "table": pd.DataFrame({"a": [1]})}
+    assert find_groups({**drawn, **others}, {}) == [tuple(sorted(drawn))]
+    assert find_groups({**drawn, "more": [drawn["left"], 1]}, {}) == [tuple(sorted([*drawn, "more"]))]
+
+
+def test_two_figures_are_stored_together_only_where_they_share(store: Store) -> None:
+    one, other = draw(1.0), draw(1.0)
+    both = {"one": one["fig"], "ax": one["left"], "other": other["fig"], "bars": other["bars"]}
+    assert find_groups(both, {}) == [("ax", "one"), ("bars", "other")]
+    image = one["left"].imshow([[1, 2]])
+    other["left"].imshow([[1, 2]], cmap=image.get_cmap(), norm=image.norm)
+    assert find_groups(both, {}) == [("ax", "bars", "one", "other")]
+
+
+def test_parts_of_a_figure_come_back_as_its_parts_with_one_digest_for_all(store: Store) -> None:
+    made = store.put_values(draw(1.0))
+    found = store.get_all(made["fig"])
+    assert found["axes"][0] is found["left"] is found["fig"].axes[0]
+    assert found["lines"][0] is found["by"]["l"][0] is found["left"].lines[0]
+    assert found["bars"] is found["axes"][1].containers[0]
+    again = store.put_values(draw(1.0))
+    assert {name: each.digest for name, each in made.items()} == {n: a.digest for n, a in again.items()}
+    assert len({each.digest for each in made.values()}) == len(made)
+    taller = store.put_values(draw(2.0))
+    assert all(made[name].digest != taller[name].digest for name in made)
+
+
+def test_parts_of_a_figure_that_cannot_be_stored_are_left_out(store: Store) -> None:
+    drawn = draw(1.0)
+    drawn["fig"].stuck = (i for i in range(3))
+    assert store.put_values({"fig": drawn["fig"], "lines": drawn["lines"]}) == {}
+
+
+def test_values_that_were_stored_together_are_compared_as_one(store: Store) -> None:
+    rows = [1, 2]
+    artifact = store.put_values({"rows": rows, "table": [rows]})["rows"]
+    before, now = store.get_all(artifact), store.get_all(artifact)
+    assert are_same(before, now, {})
+    now["rows"].append(3)
+    assert not are_same(before, now, {})
+
+
+def test_who_reads_a_figure_has_not_changed_it(store: Store) -> None:
+    artifact = store.put_values(draw(1.0))["fig"]
+    before, now = store.get_all(artifact), store.get_all(artifact)
+    assert now["left"].get_title() == ""
+    assert now["left"].lines[0] is now["lines"][0]
+    assert are_same(before, now, {})
+    now["left"].set_title("b")
+    assert not are_same(before, now, {})
+
+
+class Borrowed:
+    """Gives its state in arrays that it makes for that, some of them views of one memory."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        memory = np.arange(8.0)
+        return list, ([memory[:5], memory[3:], *(np.full((2, 3), i) for i in range(40))],)
+
+
+def test_arrays_that_live_only_while_a_value_is_pickled_are_not_taken_for_others(store: Store) -> None:
+    borrowed = Borrowed()
+    found = store.get_all(store.put_values({"a": borrowed, "b": [borrowed]})["a"])["a"]
+    assert [part.tolist() for part in found] == [part.tolist() for part in borrowed.__reduce__()[1][0]]
 
 
 def test_one_value_alone_is_not_stored_together(store: Store) -> None:

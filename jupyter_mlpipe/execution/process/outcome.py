@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from jupyter_mlpipe.execution.process.unseen import is_closed_file
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.keys.values import is_closure, is_definition
 from jupyter_mlpipe.model.files import Place
-from jupyter_mlpipe.store.comparing import can_store, content_of, is_same
+from jupyter_mlpipe.store.comparing import are_same, can_store, content_of, is_same
 from jupyter_mlpipe.store.records import Artifact
 from jupyter_mlpipe.store.sharing import find_groups, is_atom
 from jupyter_mlpipe.store.store import Store
@@ -75,6 +75,7 @@ class GivenValues:
             if name in self._values and not is_atom(value)
         }
         self._captured: dict[str, Any] | None = None
+        self._same: dict[str, bool] = {}
 
     def store_outcome(
         self,
@@ -105,13 +106,14 @@ class GivenValues:
                 if spec.outputs_declared:
                     raise StepOutputError(_unbound(name, spec, results))
                 found.left_out[name] = NOT_BOUND
-        changed = self._find_changed(stored, namespace)
+        groups = self._find_groups(stored, namespace)
+        changed = self._find_changed(stored, namespace, groups)
         for name in changed:
             if self._is_bound or name in spec.contested:
                 raise StepOutputError(_changed(name, spec))
+        changed |= {name: namespace[name] for name in unseen if can_store(namespace[name], namespace)}
         stored |= changed
-        stored |= {name: namespace[name] for name in unseen if can_store(namespace[name], namespace)}
-        self._store_all(stored, found, namespace)
+        self._store_all(stored, found, namespace, self._find_groups(stored, namespace) if changed else groups)
         if not self._is_bound:
             for name in spec.inputs:
                 if {name, *stored_with(name, spec.inputs, spec.companions)} & stored.keys():
@@ -125,17 +127,31 @@ class GivenValues:
         # The error of the code is what counts: what cannot be stored is not there.
         with contextlib.suppress(Exception):
             if not self._is_bound:
-                stored |= self._find_changed(stored, namespace)
-            self._store_all(stored, found, namespace)
+                stored |= self._find_changed(stored, namespace, self._find_groups(stored, namespace))
+            self._store_all(stored, found, namespace, self._find_groups(stored, namespace))
         return found
 
     def _find_changed(
-        self, stored: Mapping[str, object], namespace: Mapping[str, object]
+        self,
+        stored: Mapping[str, object],
+        namespace: Mapping[str, object],
+        groups: Sequence[tuple[str, ...]],
     ) -> dict[str, object]:
-        """Return the names whose values are not what they were, and that are no output by the code."""
+        """Return the names whose values are not what they were, and that are no output by the code.
+
+        What shares objects with an output, or with one of these, is stored with it, changed or not: it is not
+        looked at, unless another step reads it, too.
+        """
         changed: dict[str, object] = {}
-        for name, value in self._values.items():
+
+        def is_stored(name: str) -> bool:
             if name in stored:
+                return True
+            beside = next((group for group in groups if name in group), ())
+            return name not in self._spec.contested and any(n in stored or n in changed for n in beside)
+
+        for name, value in self._values.items():
+            if is_stored(name):
                 continue
             present = value if self._is_bound else namespace.get(name, _GONE)
             if present is not value:
@@ -145,13 +161,15 @@ class GivenValues:
             elif self._is_changed(name, value):
                 changed[name] = value
         for name, value in self._companions.items():
-            if name not in stored and self._is_changed(name, value):
+            if not is_stored(name) and self._is_changed(name, value):
                 changed[name] = value
         return changed
 
     def _is_changed(self, name: str, value: object) -> bool:
         if _is_atom(value) or (name in self._frames and is_same_frame(self._frames[name], value)):
             return False
+        if (is_changed := self._is_changed_together(name)) is not None:
+            return is_changed
         content = content_of(value, _main())
         artifact = self._spec.inputs.get(name)
         if artifact is not None and content == (artifact.codec, artifact.blob.object):
@@ -160,6 +178,26 @@ class GivenValues:
             return content != self._parameters[name]
         before = self._before(name)
         return before is not _GONE and not is_same(before, value, content, _main())
+
+    def _is_changed_together(self, name: str) -> bool | None:
+        """Tell whether any of what is stored together with an input was changed: it is stored so again.
+
+        None where it is stored alone, or where it counts which of it was changed.
+        """
+        inputs, companions, contested = self._spec.inputs, self._spec.companions, self._spec.contested
+        for read, artifact in inputs.items():
+            together = {read, *stored_with(read, inputs, companions)}
+            if name not in together or len(together) == 1 or together & contested.keys() or self._is_bound:
+                continue
+            stored = artifact.blob.object
+            if stored not in self._same:
+                before, now = self._store.get_all(artifact), {**self._values, **self._companions}
+                known = sorted(together & now.keys())
+                self._same[stored] = are_same(
+                    {n: before[n] for n in known}, {n: now[n] for n in known}, _main()
+                )
+            return not self._same[stored]
+        return None
 
     def _before(self, name: str) -> object:
         """Return another copy of what the step was given under a name."""
@@ -174,9 +212,9 @@ class GivenValues:
         return self._captured.get(name, _GONE)
 
     def _find_groups(
-        self, stored: dict[str, object], namespace: Mapping[str, object]
+        self, stored: Mapping[str, object], namespace: Mapping[str, object]
     ) -> list[tuple[str, ...]]:
-        """Return which outputs share objects; an input that shares some with an output becomes one."""
+        """Return which outputs and inputs share objects."""
         if all(map(is_atom, stored.values())):
             return []
         others = {
@@ -189,20 +227,28 @@ class GivenValues:
         }
         if len(stored) + len(others) < 2:
             return []
-        groups = [group for group in find_groups({**stored, **others}, _main()) if stored.keys() & set(group)]
-        for group in groups:
-            stored.update({name: others[name] for name in group if name in others})
-        return groups
+        return find_groups({**stored, **others}, _main())
 
-    def _store_all(self, stored: dict[str, object], found: Outcome, namespace: Mapping[str, object]) -> None:
+    def _store_all(
+        self,
+        stored: Mapping[str, object],
+        found: Outcome,
+        namespace: Mapping[str, object],
+        groups: Sequence[tuple[str, ...]],
+    ) -> None:
+        values = {**self._companions, **self._values, **stored}
+        # An input that shares objects with an output becomes one.
+        beside = {name for group in groups if not stored.keys().isdisjoint(group) for name in group}
         together: set[str] = set()
-        for group in self._find_groups(stored, namespace):
-            made = self._store.put_values({name: stored[name] for name in group}, namespace)
-            found.outputs |= made
-            together |= made.keys()
-        for name, value in stored.items():
+        for group in groups:
+            if beside.issuperset(group):
+                made = self._store.put_values({name: values[name] for name in group}, namespace)
+                found.outputs |= made
+                together |= made.keys()
+        for name in {**stored, **dict.fromkeys(sorted(beside))}:
             if name in together:
                 continue
+            value = values[name]
             try:
                 found.outputs[name] = self._store.put_value(value, namespace)
             except EncodingError as error:

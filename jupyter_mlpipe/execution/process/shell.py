@@ -231,6 +231,17 @@ def make_shell_ahead() -> None:
         shell = _make_shell()
         shell.display_formatter.format(1)  # its parts are made at first use
         _made_ahead.append(shell)
+    for shell in _made_ahead:
+        _render_ahead(shell)
+
+
+def _render_ahead(shell: Any) -> None:
+    """Render an error: what that looks up, for all modules there are, takes longer than most steps do."""
+    try:
+        raise LookupError
+    except LookupError as error:
+        shell.InteractiveTB.structured_traceback(LookupError, error, error.__traceback__, tb_offset=0)
+        shell.InteractiveTB.tb = None
 
 
 def _bind(shell: Any, lazy: LazyShell) -> Any:

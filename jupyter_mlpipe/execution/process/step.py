@@ -126,7 +126,6 @@ def _serve(channel: Channel, capture: Capture, given: Any, encoded: bytes, *, ma
             lease.enter_context(Leases(store_folder).taken())
             record = process.run(spec, given, started)
             ended |= {"status": "succeeded", "record": record.to_json(), "verified": process.verified}
-            ended["imported"] = _loaded_since(last_module)
         except BaseException as error:  # whatever user code raises, SystemExit too, is told and not lost
             ended |= {"status": "failed", "error": process.describe(error)}
             if (rescued := process.rescue()) is not None:
@@ -135,6 +134,7 @@ def _serve(channel: Channel, capture: Capture, given: Any, encoded: bytes, *, ma
             if capture.log is not None:
                 capture.log.keep(capture.shown.texts())
     told.stop()
+    ended["imported"] = _loaded_since(last_module)
     channel.send(ended | {"seconds": time.perf_counter() - started})
     _leave(channel)
 
