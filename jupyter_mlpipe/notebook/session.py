@@ -187,7 +187,9 @@ class Session:
         if before and before != component.name and before in self.registry:
             self.remove(before)
         if component.cell_id:
-            self._cells[component.cell_id] = component.name
+            # A cell that is split or copied leaves its step to the one that runs it next.
+            owners = {cell: owner for cell, owner in self._cells.items() if owner != component.name}
+            self._cells = {**owners, component.cell_id: component.name}
         self.definitions.add(component)
         self.settings.expect(component.name, self.registry.placed[component.name].place)
         self.states.register(task)
