@@ -123,6 +123,7 @@ class Session:
         self.bindings = Bindings(self)
         self._views: dict[str, CellView] = {}  # what the cell of each component shows
         self.link: Link[LiveGraph] = Link(shell, Asks(self).answer, CellsAsks(self).answer)
+        self.check_line: Callable[[str], None] = lambda line: None  # of %pipeline, whose commands stand above
         self.cells_comm = CellsComm(shell)
         self.cells = CellsView(self.marks, self.runs, self.cells_comm.send)
         self.background = Background(self.registry, partial(self._begin, claim=False))
