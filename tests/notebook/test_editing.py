@@ -95,6 +95,8 @@ def test_a_cell_is_read_as_it_would_be_run(notebook: Kernel) -> None:
     (flaw,) = check(notebook, "%%component clean\nz = 1", "other")["flaws"]
     assert (flaw["severity"], flaw["beside"]) == ("warning", "clean")
     (flaw,) = check(notebook, f"%%component {'a-' * 100_000}", "other")["flaws"]
+    assert flaw["text"].startswith("A component's name has at most 200 characters")
+    (flaw,) = check(notebook, f"%%component a --{'b' * 100_000}", "other")["flaws"]
     assert len(flaw["text"]) == 1000
     (flaw,) = check(notebook, "%%parameters now\nseed = 8", "parameters")["flaws"]
     assert flaw["text"].startswith("%%parameters takes nothing on its line")
