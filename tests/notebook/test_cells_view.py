@@ -135,6 +135,15 @@ def test_what_cannot_be_done_is_said(notebook: Kernel) -> None:
     assert "fit" in lab.ask("run", how="to", step="fit")["error"]
     assert "does not know 'dance'" in lab.ask("dance")["error"]
     assert lab.ask("stop")["error"] == "Nothing is running"
+    # Half a character, as a page can have it in a text.
+    notebook.run(
+        "from jupyter_mlpipe.notebook.extension import current_session\n"
+        "from jupyter_mlpipe.notebook.page.cellsasks import CellsAsks\n"
+        "half = {'do': 'check', 'id': 'half', 'cell': 'c-a', 'text': '%%component a --\\ud83d'}\n"
+        "CellsAsks(current_session()).answer(half)"
+    ).check()
+    (half,) = notebook.listen(lambda: [m for m in lab.messages if m.get("answer") == "half"])
+    assert "surrogates not allowed" in half["error"]
     notebook.run("%unload_ext jupyter_mlpipe").check()
     notebook.listen(lambda: [c for c in notebook.comms if c["kind"] == "comm_close"])
     notebook.run("%load_ext jupyter_mlpipe").check()
