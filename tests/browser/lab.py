@@ -165,7 +165,7 @@ class Notebook:
 
     def open(self, name: str) -> None:
         """Open another notebook in the page, or look at one that is open."""
-        tab = self.page.locator("#jp-main-dock-panel .lm-TabBar-tab", has_text=name)
+        tab = self.page.locator("#jp-main-dock-panel").get_by_role("tab", name=name, exact=True)
         if tab.count():
             tab.click()
         else:

@@ -31,7 +31,8 @@ class Badges {
   private update(): void {
     const { content } = this.pipeline.panel;
     for (const cell of content.widgets) {
-      const facts = this.pipeline.steps.get(cell.model.id);
+      const { id, type } = cell.model;
+      const facts = type === 'code' ? this.pipeline.steps.get(id) : undefined; // one of words may have been a step
       const badge = this.badges.get(cell);
       if (facts && badge && !badge.isDisposed) {
         badge.paint(facts);

@@ -187,8 +187,9 @@ export function activateCommands(app: JupyterFrontEnd, pipelines: Pipelines, pal
     }
     const { id, type, sharedModel } = cell.model;
     const { isLive, state, steps } = pipeline;
-    const of = { id, isCode: type === 'code', text: sharedModel.getSource(), step: steps.get(id) };
-    return { pipeline, cell, isLive, steps: state.steps, ...of };
+    const isCode = type === 'code';
+    const step = isCode ? steps.get(id) : undefined;
+    return { pipeline, cell, isLive, steps: state.steps, id, isCode, text: sharedModel.getSource(), step };
   };
 
   const commands = commandsOf(app);

@@ -35,7 +35,7 @@ export function activateMagic(pipelines: Pipelines, extensions: IEditorExtension
 
   const ask = async (model: CodeEditor.IModel, text: string): Promise<Check | null> => {
     const place = placeOf(model);
-    if (!place?.pipeline.isLive || place.cell.model.type !== 'code') {
+    if (!place?.pipeline.isLive) {
       return null;
     }
     const { pipeline, cell } = place;
@@ -47,8 +47,8 @@ export function activateMagic(pipelines: Pipelines, extensions: IEditorExtension
   extensions.addExtension({
     name: 'jupyter-mlpipe',
     factory: ({ model }) =>
-      // Of cells only: a file of Python has none of our lines.
-      'metadata' in model && 'id' in model
+      // Of cells of code only: words and files of Python have none of our lines.
+      'type' in model && model.type === 'code'
         ? EditorExtensionRegistry.createImmutableExtension([colours, checked(text => ask(model, text))])
         : EditorExtensionRegistry.createImmutableExtension([])
   });
