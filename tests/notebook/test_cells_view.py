@@ -95,6 +95,8 @@ def test_cells_are_told_of_as_they_stand_and_turn_stale_below_a_change(notebook:
     assert lab.steps["b"]["reads"] == [["x", "a"]]
     assert [made[:2] for made in lab.steps["b"]["makes"]] == [["y", "3"]]
     assert lab.steps["a"]["took"]
+    # The run of b has found a done: why it ran is still what there is to say of it.
+    assert [reason["text"] for reason in lab.ask("step", step="a")["detail"]["reasons"]] == ["new"]
 
     notebook.run("def double(x):\n    return 3 * x", cell_id="helper").check()
     lab.wait_for(a="succeeded run", b="succeeded undecided", c="succeeded reuse")
