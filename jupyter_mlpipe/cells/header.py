@@ -21,6 +21,7 @@ __all__ = ["OPTIONS", "Header", "Option", "comment_header", "header_help", "pars
 
 FORM = "NAME[(inputs)] [-> outputs] [options]"
 
+_MAX_NAME = 200  # characters: names are shown whole, so no two are taken for each other
 _NAME = re.compile(r"(?:(?!->)[^\s(])+")
 _COMMENT_START = re.compile(r"\s*#\|\s*component\s*:(.*)", re.DOTALL)
 _COMMENT_GOES_ON = re.compile(r"\s*#\|(.*)", re.DOTALL)
@@ -133,7 +134,11 @@ def header_help() -> str:
 
 
 def check_component_name(name: str) -> None:
-    """Raise HeaderError unless the name is an identifier and no keyword."""
+    """Raise HeaderError unless the name is an identifier and no keyword, and short enough to be read."""
+    if len(name) > _MAX_NAME:
+        raise HeaderError(
+            f"A component's name has at most {_MAX_NAME} characters, but '{name[:20]}…' has {len(name):,}."
+        )
     if name.isidentifier() and not keyword.iskeyword(name):
         return
     if keyword.iskeyword(name):

@@ -7,6 +7,7 @@ import codecs
 import json
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -75,6 +76,16 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(self.format_help())
 
 
+class _WordsRead(Exception):  # noqa: N818 - no error: it ends a command before it does anything
+    pass
+
+
+class _OnlyReads(_Parser):
+    def parse_args(self, *words: Any) -> NoReturn:  # type: ignore[override]
+        super().parse_args(*words)
+        raise _WordsRead
+
+
 def run_command(session: Session, line: str) -> Any:
     """Do what ``%pipeline LINE`` says; returns the value of the magic.
 
@@ -83,6 +94,27 @@ def run_command(session: Session, line: str) -> Any:
     UsageError
         The line cannot be understood.
     """
+    command, name, words = _read(line)
+    parser = _Parser(prog=f"%pipeline {name}", description=HELP[name], allow_abbrev=False)
+    return command(session, parser, words)
+
+
+def check_command(session: Session, line: str) -> None:
+    """Raise what `run_command` would, of a line that cannot be understood; nothing is done.
+
+    Raises
+    ------
+    UsageError
+        As `run_command` does.
+    """
+    command, name, words = _read(line)
+    with suppress(_WordsRead):
+        # Each of them reads its words before it does anything.
+        command(session, _OnlyReads(prog=f"%pipeline {name}", allow_abbrev=False), words)
+
+
+def _read(line: str) -> tuple[Callable[[Session, _Parser, list[str]], Any], str, list[str]]:
+    """Return the subcommand of a line, its name and the words behind it."""
     try:
         words = shlex.split(line)
     except ValueError as error:
@@ -92,9 +124,7 @@ def run_command(session: Session, line: str) -> Any:
         raise UsageError(help_text())
     if name not in HELP:
         raise UsageError(f"%pipeline has no '{name}'.{close_matches(name, HELP)} It has: {', '.join(HELP)}.")
-    parser = _Parser(prog=f"%pipeline {name}", description=HELP[name], allow_abbrev=False)
-    command: Callable[[Session, _Parser, list[str]], Any] = globals()[f"_{name}"]
-    return command(session, parser, rest)
+    return globals()[f"_{name}"], name, rest
 
 
 def help_text() -> str:

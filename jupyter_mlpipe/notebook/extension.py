@@ -7,6 +7,7 @@ import functools
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from IPython.core.error import InputRejected
@@ -18,6 +19,7 @@ from jupyter_mlpipe.execution.process.figures import make_figures_showable
 from jupyter_mlpipe.execution.runs.plan import Plan
 from jupyter_mlpipe.execution.runs.why import Why
 from jupyter_mlpipe.notebook.automagic import KnownNameChecker
+from jupyter_mlpipe.notebook.commands import check_command
 from jupyter_mlpipe.notebook.completion import make_matcher
 from jupyter_mlpipe.notebook.magics import PipelineMagics
 from jupyter_mlpipe.notebook.session import Session
@@ -52,6 +54,7 @@ class Extension:
     def __init__(self, shell: Any) -> None:
         self.shell = shell
         self.session = Session(shell)
+        self.session.check_line = partial(check_command, self.session)
         self._matcher = make_matcher(self.session)
         self._rejection: BaseException | None = None
         self._plain_cell = ""

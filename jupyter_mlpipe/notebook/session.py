@@ -98,6 +98,7 @@ class Session:
         self.bindings = Bindings(self)
         self.cell_runs = CellRuns(self)
         self.link: Link[LiveGraph] = Link(shell, Asks(self).answer, CellsAsks(self).answer)
+        self.check_line: Callable[[str], None] = lambda line: None  # of %pipeline, whose commands stand above
         self.cells_comm = CellsComm(shell)
         self.cells = CellsView(self.marks, self.runs, self.cells_comm.send)
         self.background = Background(self.registry, partial(self.cell_runs.begin, claim=False))
@@ -162,7 +163,9 @@ class Session:
         if before and before != component.name and before in self.registry:
             self.remove(before)
         if component.cell_id:
-            self._cells[component.cell_id] = component.name
+            # A cell that is split or copied leaves its step to the one that runs it next.
+            owners = {cell: owner for cell, owner in self._cells.items() if owner != component.name}
+            self._cells = {**owners, component.cell_id: component.name}
         self.definitions.add(component)
         self.settings.expect(component.name, self.registry.placed[component.name].place)
         self.states.register(task)

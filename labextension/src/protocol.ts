@@ -353,8 +353,13 @@ export function parse(value: unknown): Message | null {
   return typeof value.said === 'string' ? { kind: 'said', graph, text: value.said } : null;
 }
 
+/** Returns a copy to which any name may be added, `__proto__` too. */
+function copied<T>(known: Record<string, T>): Record<string, T> {
+  return Object.assign(Object.create(null), known) as Record<string, T>;
+}
+
 export function merged(known: unknown, changed: Part): Part {
-  const whole: Part = isPart(known) ? { ...known } : {};
+  const whole = copied(isPart(known) ? known : {});
   for (const [name, value] of Object.entries(changed)) {
     whole[name] = isPart(value) ? merged(whole[name], value) : value;
   }
@@ -366,7 +371,7 @@ function patched<T>(known: Record<string, T>, changed: unknown, read: (value: un
   if (!isPart(changed)) {
     return known;
   }
-  const next = { ...known };
+  const next = copied(known);
   for (const [name, part] of Object.entries(changed)) {
     if (part === null) {
       delete next[name];

@@ -61,6 +61,7 @@ class Lab:
                 f"--IdentityProvider.token={TOKEN}",
                 f"--ServerApp.root_dir={folder}",
                 f"--LabApp.extra_labextensions_path={folder / 'extensions'}",
+                "--LabApp.expose_app_in_browser=True",  # to hear which commands are executed
                 "--allow-root",
             ],
             env=environment,
@@ -70,12 +71,12 @@ class Lab:
         )
         self._wait()
 
-    def write(self, name: str, cells: Sequence[str]) -> str:
-        """Write a notebook; returns its name."""
+    def write(self, name: str, cells: Sequence[str], prefix: str = "c") -> str:
+        """Write a notebook, with a prefix for the ids of its cells; returns its name."""
         notebook = nbformat.v4.new_notebook(
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         )
-        notebook.cells = [nbformat.v4.new_code_cell(cell, id=f"c{i}") for i, cell in enumerate(cells)]
+        notebook.cells = [nbformat.v4.new_code_cell(cell, id=f"{prefix}{i}") for i, cell in enumerate(cells)]
         nbformat.write(notebook, self.folder / name)
         return name
 
@@ -99,8 +100,9 @@ class Lab:
 
     def end_sessions(self) -> None:
         """End every kernel, so that the next test gets a fresh one."""
-        for session in self._ask("GET", "api/sessions"):
-            self._ask("DELETE", f"api/sessions/{session['id']}")
+        # One at a time: those that share its kernel end with it.
+        while sessions := self._ask("GET", "api/sessions"):
+            self._ask("DELETE", f"api/sessions/{sessions[0]['id']}")
 
     def close(self) -> None:
         self._process.terminate()
@@ -133,6 +135,7 @@ class Notebook:
     """One open notebook."""
 
     def __init__(self, browser: Browser, lab: Lab, name: str) -> None:
+        self.name, self._lab = name, lab
         self._context = browser.new_context(viewport={"width": 1200, "height": 1000})
         self.page: Page = self._context.new_page()
         self.page.goto(f"http://127.0.0.1:{lab.port}/lab/tree/{name}?token={TOKEN}&reset")
@@ -143,7 +146,8 @@ class Notebook:
         expect(indicator.first).to_be_visible(timeout=_WAIT_MS)
 
     def cell(self, index: int) -> Locator:
-        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(index)
+        """Return a cell of the notebook that is looked at."""
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell").nth(index)
 
     def outputs(self, index: int) -> Locator:
         return self.cell(index).locator(".jp-OutputArea-output")
@@ -158,6 +162,27 @@ class Notebook:
         field.fill(label)
         found = self.page.locator(".lm-CommandPalette-itemLabel").get_by_text(label, exact=True)
         found.first.click()
+
+    def open(self, name: str) -> None:
+        """Open another notebook in the page, or look at one that is open."""
+        tab = self.page.locator("#jp-main-dock-panel").get_by_role("tab", name=name, exact=True)
+        if tab.count():
+            tab.click()
+        else:
+            self.command("Open from Path…")
+            self.page.locator(".jp-Dialog input").fill(name)
+            self.page.locator(".jp-Dialog button.jp-mod-accept").click()
+        expect(tab.and_(self.page.locator(".lm-mod-current"))).to_be_visible()
+        expect(self.cell(0)).to_be_visible(timeout=_WAIT_MS)
+        self._lab.wait_for_kernel(name)
+        self.cell(0).locator(".cm-content").click()  # the file browser had come to the front
+
+    def choose_kernel(self, label: str) -> None:
+        """Give the notebook another kernel, chosen by how the dialog calls it."""
+        self.command("Change Kernel…")
+        kernels = self.page.locator(".jp-Dialog select")
+        kernels.select_option(kernels.locator("option", has_text=label).first.get_attribute("value"))
+        self.page.locator(".jp-Dialog button.jp-mod-accept").click()
 
     def run_all(self) -> None:
         self.command("Run All Cells")

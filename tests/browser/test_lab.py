@@ -135,7 +135,7 @@ def test_badges_follow_runs_reloads_edits_and_restarts(
     notebook.command("Restart Kernel…")
     page.locator(".jp-Dialog button.jp-mod-accept").click()
     expect(page.locator(".mlp-badge")).to_have_count(0, timeout=_WAIT_MS)
-    expect(page.locator(".mlp-side")).to_contain_text("No pipeline here yet")
+    expect(page.locator(".mlp-side-none")).to_be_visible(timeout=_WAIT_MS)
     expect(notebook.outputs(2)).to_be_visible()
     notebook.run_all()
     expect_badge(notebook, "d", "reused")
@@ -213,7 +213,7 @@ def test_a_notebook_without_us_is_left_alone(
     notebook.run_all()
     notebook.wait_until_run(1)
     notebook.command("Show Pipeline")
-    expect(notebook.page.locator(".mlp-side")).to_contain_text("No pipeline here yet")
+    expect(notebook.page.locator(".mlp-side-none")).to_be_visible()
     expect(notebook.page.locator(".mlp-badge")).to_have_count(0)
     assert said == []
     assert "No such comm" not in (lab.folder / "lab.log").read_text()

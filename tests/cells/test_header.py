@@ -123,6 +123,7 @@ def test_options_have_units_and_defaults(text: str, options: Options) -> None:
         ("my-step", "Write 'my_step'"),
         ("2nd", "'2nd' cannot name"),
         ("class", "Python keyword"),
+        ("x" * 201, "has at most 200 characters, but .xxxxxxxxxxxxxxxxxxxx.. has 201"),
         ("f(a", "not closed"),
         ("f('a)", "not closed"),
         ("f(1)", "no Python signature"),

@@ -95,6 +95,8 @@ def test_cells_are_told_of_as_they_stand_and_turn_stale_below_a_change(notebook:
     assert lab.steps["b"]["reads"] == [["x", "a"]]
     assert [made[:2] for made in lab.steps["b"]["makes"]] == [["y", "3"]]
     assert lab.steps["a"]["took"]
+    # The run of b has found a done: why it ran is still what there is to say of it.
+    assert [reason["text"] for reason in lab.ask("step", step="a")["detail"]["reasons"]] == ["new"]
 
     notebook.run("def double(x):\n    return 3 * x", cell_id="helper").check()
     lab.wait_for(a="succeeded run", b="succeeded undecided", c="succeeded reuse")
@@ -135,6 +137,15 @@ def test_what_cannot_be_done_is_said(notebook: Kernel) -> None:
     assert "fit" in lab.ask("run", how="to", step="fit")["error"]
     assert "does not know 'dance'" in lab.ask("dance")["error"]
     assert lab.ask("stop")["error"] == "Nothing is running"
+    # Half a character, as a page can have it in a text.
+    notebook.run(
+        "from jupyter_mlpipe.notebook.extension import current_session\n"
+        "from jupyter_mlpipe.notebook.page.cellsasks import CellsAsks\n"
+        "half = {'do': 'check', 'id': 'half', 'cell': 'c-a', 'text': '%%component a --\\ud83d'}\n"
+        "CellsAsks(current_session()).answer(half)"
+    ).check()
+    (half,) = notebook.listen(lambda: [m for m in lab.messages if m.get("answer") == "half"])
+    assert "surrogates not allowed" in half["error"]
     notebook.run("%unload_ext jupyter_mlpipe").check()
     notebook.listen(lambda: [c for c in notebook.comms if c["kind"] == "comm_close"])
     notebook.run("%load_ext jupyter_mlpipe").check()

@@ -95,9 +95,46 @@ def test_a_cell_is_read_as_it_would_be_run(notebook: Kernel) -> None:
     (flaw,) = check(notebook, "%%component clean\nz = 1", "other")["flaws"]
     assert (flaw["severity"], flaw["beside"]) == ("warning", "clean")
     (flaw,) = check(notebook, f"%%component {'a-' * 100_000}", "other")["flaws"]
+    assert flaw["text"].startswith("A component's name has at most 200 characters")
+    (flaw,) = check(notebook, f"%%component a --{'b' * 100_000}", "other")["flaws"]
     assert len(flaw["text"]) == 1000
     (flaw,) = check(notebook, "%%parameters now\nseed = 8", "parameters")["flaws"]
     assert flaw["text"].startswith("%%parameters takes nothing on its line")
+
+
+def test_lines_of_pipeline_are_understood_before_they_are_run(notebook: Kernel) -> None:
+    # What is wrong, and where.
+    wrong = {
+        "%pipeline pln": "pln",
+        "x = 1\nrun = %pipeline run --forse fit": "--forse",
+        "if x:\n    %pipeline runs --limit many --all": "--limit many",
+        "%pipeline why": "%pipeline why",
+        "%pipeline diff 'a": "'a",
+        "'𝒳'\n%pipeline cache prnue": "prnue",
+    }
+    for cell, words in wrong.items():
+        (flaw,) = check(notebook, cell, "other")["flaws"]
+        assert cell[flaw["from"] : flaw["to"]] == words
+        run = notebook.run(f"x = 0\n{cell.splitlines()[-1].replace('run = ', '').strip()}")
+        assert run.printed_error.strip() in {f"UsageError: {flaw['text']}"}
+        (told,) = ask(notebook, "check", cell="other", text=cell)["flaws"]
+        assert cell.encode("utf-16-le")[2 * told["from"] : 2 * told["to"]].decode("utf-16-le") == words
+
+    # Nothing is done, whatever the line says; what is no magic is none of ours.
+    right = [
+        "%pipeline",
+        "%pipeline mode register",
+        "%pipeline cancel",
+        "run = %pipeline run nobody -p seed=8",
+        "%pipeline run \\\n  fit",
+        "text = '''\n%pipeline nonsense\n'''",
+        "%pipelines x",
+        "%%bash\n%pipeline nonsense",
+        "%pipeline?",
+        "f(\n%pipeline nonsense",
+    ]
+    assert [check(notebook, cell, "other")["flaws"] for cell in right] == [[] for _ in right]
+    assert notebook.value("session.mode") == "run"
 
 
 def test_a_locked_signature_is_what_the_step_does(notebook: Kernel) -> None:

@@ -85,6 +85,18 @@ def test_a_deleted_cell_takes_its_component_along(kernel: Kernel) -> None:
     assert kernel.value("__import__('jupyter_mlpipe').current().steps") == ()
 
 
+def test_a_step_is_of_the_cell_that_ran_it_last(kernel: Kernel) -> None:
+    kernel.run("%%component first\nx = 1; y = 2", cell_id="c1").check()
+    # A cell that is split leaves its id to the last part, one that is copied to the original.
+    kernel.run("%%component first\nx = 1", cell_id="c2").check()
+    kernel.run("%%component second\ny = 2", cell_id="c1").check()
+    assert kernel.value("__import__('jupyter_mlpipe').current().steps") == ("first", "second")
+    kernel.run("%%component second\ny = 2", cell_id="c3").check()
+    kernel.run("z = x + y", cell_id="c1").check()
+    kernel.run("z + 1", cell_id="c4", deletedCells=["c1"]).check()
+    assert kernel.value("__import__('jupyter_mlpipe').current().steps") == ("first", "second")
+
+
 def test_a_cell_turned_into_a_component_provides_its_readers(kernel: Kernel) -> None:
     kernel.run("df = [1, 2]").check()
     kernel.run("%%component use\nn = len(df)").check()

@@ -6,6 +6,7 @@ are counted as a browser does, in units of UTF-16.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +142,7 @@ class _Units:
         self._wide = [place for place, character in enumerate(text) if ord(character) > 0xFFFF]
 
     def __getitem__(self, place: int) -> int:
-        return place + sum(wide < place for wide in self._wide)
+        return place + bisect_left(self._wide, place)
 
 
 def is_for_main_thread(session: Session, asked: Asked) -> bool:

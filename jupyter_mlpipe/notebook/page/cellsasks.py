@@ -50,13 +50,20 @@ class CellsAsks:
 
     def _do(self, answer: Callable[[Session, Asked], Answer], asked: Asked) -> None:
         try:
-            found = answer(self._session, asked)
+            self._send(asked, answer(self._session, asked))
         except MLPipeError as error:
-            found = {"error": str(error)}
-        except Exception as error:
+            self._send(asked, {"error": _sendable(str(error))})
+        except Exception as error:  # or the page would wait for ever
             _log.exception("What the page asked could not be answered")
-            found = {"error": f"{type(error).__name__}: {error}"}  # or the page would wait for ever
-        self._session.cells.send({"answer": asked.get("id"), **found})
+            self._send(asked, {"error": _sendable(f"{type(error).__name__}: {error}")})
+
+    def _send(self, asked: Asked, answer: Answer) -> None:
+        self._session.cells.send({"answer": asked.get("id"), **answer})
+
+
+def _sendable(text: str) -> str:
+    """Return a text without halves of characters, which a page may have and no message can."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _hello(session: Session, asked: Asked) -> Answer:

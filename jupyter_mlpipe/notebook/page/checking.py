@@ -9,6 +9,7 @@ from jupyter_mlpipe.cells.located import Located, Span, locate, place_of
 from jupyter_mlpipe.cells.parameters import parse_parameters
 from jupyter_mlpipe.errors import MLPipeError, UsageError
 from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep, Step
+from jupyter_mlpipe.notebook.page.checkinglines import line_flaws
 from jupyter_mlpipe.notebook.page.reading import Reading, read_cell
 from jupyter_mlpipe.notebook.show.words import plain
 from jupyter_mlpipe.notebook.steps.contracts import check_contract, check_resolved
@@ -34,7 +35,8 @@ def check_cell(session: Session, cell: str, cell_id: str | None) -> Facts:
     """
     located = locate(cell)
     if located is None:
-        return {"flaws": [], "at": None, "inferred": "", "told": ""}
+        flaws = [_flaw(span, error) for span, error in line_flaws(cell, session.check_line)]
+        return {"flaws": flaws, "at": None, "inferred": "", "told": ""}
     facts: Facts = {"flaws": [], "at": located.above[1], "inferred": None, "told": ""}
     try:
         if located.kind == "parameters":

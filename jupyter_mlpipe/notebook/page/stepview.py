@@ -69,11 +69,14 @@ def step_detail(session: Session, graph: Shown, name: str) -> Detail:
     else:
         makes += [{"name": plain(out)} for out in task.step.component.outputs[:_MAX_ITEMS]]
     shown = graph.step(name)
+    # A later run may have found it done: what is shown says why it ran, or would.
+    is_another = shown is not None and (shown.is_stale or shown.status != step.status)
+    reasons = shown.reasons if shown is not None and is_another else step.reasons
     interface = describe_interface(task.step, task.parameters, lambda name: True)
     return {
         "interface": plain(interface, 2000).replace("->", "→"),
         "code": without_colours(task.step.component.cell[:_MAX_CODE]),
-        "reasons": _reasons(shown.reasons if shown is not None and shown.is_stale else step.reasons),
+        "reasons": _reasons(reasons),
         "reads": reads,
         "makes": makes,
         "facts": _facts(step),

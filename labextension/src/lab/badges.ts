@@ -1,11 +1,11 @@
 /** Keeps a badge on each cell of one notebook panel that has a step, and greys cells whose result is stale. */
 
 import type { Cell } from '@jupyterlab/cells';
-import type { PanelLayout } from '@lumino/widgets';
 import { News } from '../news';
 import { Badge } from './badge';
 import type { CellFacts } from './facts';
 import type { Pipeline, Pipelines } from './pipeline';
+import { placeBelowInput } from './placing';
 
 type Open = (pipeline: Pipeline, step: string, opener: HTMLElement) => void;
 
@@ -22,20 +22,17 @@ class Badges {
     private readonly pipeline: Pipeline,
     private readonly open: (step: string, opener: HTMLElement) => void
   ) {
-    const { content } = pipeline.panel;
-    const update = (): void => this.update();
     pipeline.panel.node.append(this.news.node);
-    pipeline.changed.connect(update);
-    content.modelContentChanged.connect(update); // cells that come, go and move
-    content.modelChanged.connect(update);
-    content.disposed.connect(() => this.news.dispose());
-    update();
+    pipeline.panel.disposed.connect(() => this.news.dispose());
+    pipeline.changed.connect(() => this.update());
+    this.update();
   }
 
   private update(): void {
     const { content } = this.pipeline.panel;
     for (const cell of content.widgets) {
-      const facts = this.pipeline.steps.get(cell.model.id);
+      const { id, type } = cell.model;
+      const facts = type === 'code' ? this.pipeline.steps.get(id) : undefined; // one of words may have been a step
       const badge = this.badges.get(cell);
       if (facts && badge && !badge.isDisposed) {
         badge.paint(facts);
@@ -64,14 +61,7 @@ class Badges {
     const badge = new Badge(this.open);
     badge.paint(facts);
     this.badges.set(cell, badge);
-    // Its parts are made when it is first scrolled to.
-    void cell.ready.then(() => {
-      if (!cell.isDisposed && !badge.isDisposed) {
-        const layout = cell.layout as PanelLayout;
-        const input = layout.widgets.findIndex(part => part.hasClass('jp-Cell-inputWrapper'));
-        layout.insertWidget(input + 1, badge);
-      }
-    });
+    placeBelowInput(cell, badge);
   }
 
   /** Tells who does not see it how steps go on: by each change, not by each second. */

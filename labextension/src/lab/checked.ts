@@ -17,7 +17,7 @@ import {
 } from '@codemirror/view';
 import { element } from '../dom';
 import { type Check, type Flaw, NOTHING } from './check';
-import { isComponent, mark } from './tokens';
+import { isOurs } from './tokens';
 
 const PAUSE_MS = 400;
 const MOST = 200_000; // characters: nobody types more than that
@@ -130,6 +130,7 @@ export function checked(ask: Asker): Extension {
   class Asking {
     private timer: ReturnType<typeof setTimeout> | null = null;
     private isGone = false;
+    private nAsked = 0;
 
     constructor(private readonly view: EditorView) {
       this.later();
@@ -160,9 +161,10 @@ export function checked(ask: Asker): Extension {
 
     private async ask(): Promise<void> {
       const text = this.view.state.doc.toString();
-      // A cell without our line costs nothing.
-      const answer = text.length < MOST && mark(text).lines.length ? await ask(text).catch(() => null) : null;
-      if (!this.isGone && this.view.state.doc.toString() === text) {
+      // A cell without our lines costs nothing.
+      const number = ++this.nAsked;
+      const answer = text.length < MOST && isOurs(text) ? await ask(text).catch(() => null) : null;
+      if (!this.isGone && number === this.nAsked && this.view.state.doc.toString() === text) {
         const { check } = this.view.state.field(shown);
         if (answer || check.at !== null || check.flaws.length) {
           this.view.dispatch({ effects: found.of(answer ?? NOTHING) });
@@ -173,12 +175,16 @@ export function checked(ask: Asker): Extension {
   return [shown, hover, ViewPlugin.fromClass(Asking)];
 }
 
-/** Asks again about the cell of an editor: what is around it has changed. */
-export function checkAgain(view: EditorView, isAll: boolean): void {
+/** Asks again about the cell of an editor, where `may` says so of its text: what is around it has changed. */
+export function checkAgain(view: EditorView, may: (text: string) => boolean): void {
   const state = view.state.field(shown, false);
+  if (!state) {
+    return;
+  }
   // What is not understood yet may be by now.
-  const isOpen = state && (state.check.flaws.length > 0 || state.check.inferred?.includes('?') === true);
-  if (state && (isAll || isOpen) && isComponent(view.state.doc.toString())) {
+  const isOpen = state.check.flaws.length > 0 || state.check.inferred?.includes('?') === true;
+  const text = view.state.doc.toString();
+  if (isOurs(text) && (isOpen || may(text))) {
     view.dispatch({ effects: asked.of(null) });
   }
 }

@@ -2,38 +2,43 @@
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { type ICommandPalette, InputDialog } from '@jupyterlab/apputils';
-import type { Cell } from '@jupyterlab/cells';
+import { type Cell, isCodeCellModel } from '@jupyterlab/cells';
 import { NotebookActions } from '@jupyterlab/notebook';
 import type { LabIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { text } from '../protocol';
 import style from './commands.css';
 import { edit } from './editing';
-import type { CellFacts } from './facts';
 import { openGraph } from './graphtab';
 import { runStepIcon, stepIcon, whyIcon } from './icons';
-import { consumers, narrow, producers, type Way } from './neighbours';
+import { wordsOf } from './kernel';
+import { consumers, narrow, producers, type Way, wordAt } from './neighbours';
 import type { Pipeline, Pipelines } from './pipeline';
 import { loadExtension, run } from './running';
 import { type Action, say, unsay } from './said';
 import { addStyle } from './style';
-import { isComponent } from './tokens';
+import {
+  canBeLocked,
+  hasConsumers,
+  hasHeader,
+  hasProducers,
+  hasSteps,
+  isAccepted,
+  isKnown,
+  isPlain,
+  isStep,
+  type Place
+} from './usable';
 import { goToCell } from './visiting';
 
 const CATEGORY = 'Pipeline';
 const SOON_MS = 700;
 const RENEW_MS = 150;
 
-/** Cells that run, or wait in the notebook's own queue: their prompt says so. */
-const UNDER_WAY = new WeakSet<Cell>();
-
 /** The cell that a command is about, and what is known of it. */
-export interface Target {
+interface Target extends Place {
   pipeline: Pipeline;
   cell: Cell;
-  text: string;
-  /** Of its step, once it has run. */
-  step: CellFacts | undefined;
 }
 
 interface Command {
@@ -42,7 +47,7 @@ interface Command {
   caption: string;
   icon?: LabIcon;
   /** Whether it makes sense for a cell. */
-  can(target: Target): boolean;
+  can(place: Place): boolean;
   /** Returns what to say below the cell, "" for nothing. */
   act(target: Target): Promise<string | Answer>;
 }
@@ -52,16 +57,11 @@ interface Answer {
   actions: Action[];
 }
 
-const isStep = ({ pipeline, step, text }: Target): boolean =>
-  pipeline.isLive && (step !== undefined || isComponent(text));
-const isKnown = ({ step }: Target): boolean => step !== undefined;
+async function revoke({ pipeline, id }: Target): Promise<string> {
+  return text((await pipeline.ask({ do: 'revoke', cell: id })).text);
+}
 
 function commandsOf(app: JupyterFrontEnd): Command[] {
-  const again = (id: string, label: string, title: string): Action => ({
-    label,
-    title,
-    press: () => void app.commands.execute(id)
-  });
   return [
     {
       id: 'mlpipe:run-step',
@@ -98,16 +98,18 @@ function commandsOf(app: JupyterFrontEnd): Command[] {
       caption: 'Why this step ran, and whether it would run now',
       icon: whyIcon,
       can: isKnown,
-      act: async ({ pipeline, cell }) => text((await pipeline.ask({ do: 'why', cell: cell.model.id })).text)
+      act: async ({ pipeline, id }) => text((await pipeline.ask({ do: 'why', cell: id })).text)
     },
     {
       id: 'mlpipe:accept',
       label: 'Accept Edit as Unchanged',
       caption: 'Let the kept result of this step count for its edited code',
       can: isKnown,
-      act: async ({ pipeline, cell, text: source }) => {
-        const answer = await pipeline.ask({ do: 'accept', cell: cell.model.id, text: source });
-        const back = again('mlpipe:revoke', 'Take back', 'The edit counts as a change again');
+      act: async target => {
+        const { pipeline, id, text: source } = target;
+        const answer = await pipeline.ask({ do: 'accept', cell: id, text: source });
+        const press = (): void => void perform(target, revoke);
+        const back = { label: 'Take back', title: 'The edit counts as a change again', press };
         return { text: text(answer.text), actions: [back] };
       }
     },
@@ -115,27 +117,27 @@ function commandsOf(app: JupyterFrontEnd): Command[] {
       id: 'mlpipe:revoke',
       label: 'Take Back Accepted Edit',
       caption: 'Let the edit count as a change again',
-      can: ({ step }) => step?.accepted === true,
-      act: async ({ pipeline, cell }) => text((await pipeline.ask({ do: 'revoke', cell: cell.model.id })).text)
+      can: isAccepted,
+      act: revoke
     },
     {
       id: 'mlpipe:go-to-producer',
       label: 'Go to Producer',
       caption: 'Go to the cell that makes what this one reads; with the cursor on a name, that name',
-      can: ({ pipeline, cell, text }) => producers(pipeline.state.steps, cell.model.id, text).length > 0,
+      can: hasProducers,
       act: target => {
-        const found = producers(target.pipeline.state.steps, target.cell.model.id, target.text);
-        return go(target, narrow(found, wordAtCursor(target.cell)), way => `${way.names.join(', ')} from ${way.step}`);
+        const found = producers(target.steps, target.id, target.text);
+        return go(target, narrow(found, wordAtCursor(target)), way => `${way.names.join(', ')} from ${way.step}`);
       }
     },
     {
       id: 'mlpipe:go-to-consumers',
       label: 'Go to Consumers',
       caption: 'Go to a cell that reads what this one makes',
-      can: ({ pipeline, cell }) => consumers(pipeline.state.steps, cell.model.id).length > 0,
+      can: hasConsumers,
       act: target => {
-        const found = consumers(target.pipeline.state.steps, target.cell.model.id);
-        return go(target, narrow(found, wordAtCursor(target.cell)), way => `${way.step} reads ${way.names.join(', ')}`);
+        const found = consumers(target.steps, target.id);
+        return go(target, narrow(found, wordAtCursor(target)), way => `${way.step} reads ${way.names.join(', ')}`);
       }
     },
     {
@@ -143,21 +145,21 @@ function commandsOf(app: JupyterFrontEnd): Command[] {
       label: 'Turn Cell into Component',
       caption: 'Put %%component with a name on top of the cell',
       icon: stepIcon,
-      can: ({ cell, text }) => cell.model.type === 'code' && text.trim() !== '' && !isComponent(text),
+      can: isPlain,
       act: ({ pipeline, cell }) => edit(pipeline, cell, 'component')
     },
     {
       id: 'mlpipe:to-plain',
       label: 'Turn Component into Plain Cell',
       caption: 'Take the %%component line out; all else stays',
-      can: ({ text }) => isComponent(text),
+      can: hasHeader,
       act: ({ pipeline, cell }) => edit(pipeline, cell, 'plain')
     },
     {
       id: 'mlpipe:lock',
       label: 'Lock Signature into Header',
       caption: 'Write what the component reads and writes into its header, where it is checked from then on',
-      can: ({ pipeline, text }) => pipeline.isLive && isComponent(text),
+      can: canBeLocked,
       act: ({ pipeline, cell }) => edit(pipeline, cell, 'lock')
     },
     {
@@ -165,7 +167,7 @@ function commandsOf(app: JupyterFrontEnd): Command[] {
       label: 'Open Graph',
       caption: 'Open the live graph of the pipeline beside the notebook',
       icon: stepIcon,
-      can: ({ pipeline }) => pipeline.state.steps.length > 0,
+      can: hasSteps,
       act: ({ pipeline }) => openGraph(app, pipeline, stepIcon).then(() => '')
     }
   ];
@@ -183,8 +185,11 @@ export function activateCommands(app: JupyterFrontEnd, pipelines: Pipelines, pal
     if (!pipeline || !cell) {
       return null;
     }
-    const step = pipeline.of(cell.model.id);
-    return { pipeline, cell, text: cell.model.sharedModel.getSource(), step };
+    const { id, type, sharedModel } = cell.model;
+    const { isLive, state, steps } = pipeline;
+    const isCode = type === 'code';
+    const step = isCode ? steps.get(id) : undefined;
+    return { pipeline, cell, isLive, steps: state.steps, id, isCode, text: sharedModel.getSource(), step };
   };
 
   const commands = commandsOf(app);
@@ -201,7 +206,7 @@ export function activateCommands(app: JupyterFrontEnd, pipelines: Pipelines, pal
       // In the toolbar of a cell there is room for what can be used only.
       isVisible: args => {
         const found = target(args);
-        return args.toolbar !== true || (found !== null && can(found) && found.pipeline.isLive);
+        return args.toolbar !== true || (found !== null && can(found) && found.isLive);
       },
       execute: async args => {
         const found = target(args);
@@ -214,11 +219,7 @@ export function activateCommands(app: JupyterFrontEnd, pipelines: Pipelines, pal
   }
 
   // What was said of a cell is past once it runs.
-  NotebookActions.executionScheduled.connect((_, { cell }) => {
-    unsay(cell);
-    UNDER_WAY.add(cell);
-  });
-  NotebookActions.executed.connect((_, { cell }) => UNDER_WAY.delete(cell));
+  NotebookActions.executionScheduled.connect((_, { cell }) => unsay(cell));
   // Menus, palette and toolbars look again: not at each key.
   let timer: ReturnType<typeof setTimeout> | null = null;
   const renew = (): void => {
@@ -230,11 +231,13 @@ export function activateCommands(app: JupyterFrontEnd, pipelines: Pipelines, pal
   pipelines.currentChanged.connect(renew);
   pipelines.each(pipeline => {
     const { content } = pipeline.panel;
-    pipeline.changed.connect(() => {
+    const show = (): void => {
       // What is said in style sheets and menus to be for notebooks with a pipeline goes by this.
       content.toggleClass('mlp-live', pipeline.isLive);
       renew();
-    });
+    };
+    pipeline.changed.connect(show);
+    show(); // another view of a notebook may be live at once
     content.activeCellChanged.connect(renew);
     content.modelContentChanged.connect(renew);
   });
@@ -248,33 +251,41 @@ async function perform(target: Target, act: Command['act']): Promise<void> {
     const load: Action = {
       label: 'Load it',
       title: 'Put a cell with %load_ext jupyter_mlpipe on top, run it, and go on',
-      press: () => void loadExtension(pipeline).then(isLive => (isLive ? perform(target, act) : undefined))
+      press: () =>
+        void loadExtension(pipeline)
+          .then(isLive => (isLive ? perform(target, act) : undefined))
+          .catch((error: unknown) => fail(cell, error))
     };
     say(cell, 'The kernel does not know jupyter_mlpipe yet: %load_ext jupyter_mlpipe in a cell above loads it.', 'failed', [load]);
     return;
   }
-  const soon = setTimeout(() => UNDER_WAY.has(cell) || say(cell, 'Starts when the kernel is free'), SOON_MS);
+  const soon = setTimeout(() => isUnderWay(cell) || say(cell, 'Starts when the kernel is free'), SOON_MS);
   try {
     const answer = await act(target);
-    clearTimeout(soon);
     const { text, actions } = typeof answer === 'string' ? { text: answer, actions: [] } : answer;
     say(cell, text, 'told', actions);
   } catch (error) {
+    fail(cell, error);
+  } finally {
     clearTimeout(soon);
-    say(cell, error instanceof Error ? error.message : String(error), 'failed');
   }
 }
 
-function wordAtCursor(cell: Cell): string {
-  const { editor } = cell;
-  const { mode } = cell.parent && 'mode' in cell.parent ? (cell.parent as { mode: unknown }) : { mode: '' };
-  if (!editor || mode !== 'edit') {
+function fail(cell: Cell, error: unknown): void {
+  say(cell, wordsOf(error), 'failed');
+}
+
+/** Tells whether a cell runs, or waits in the notebook's own queue: its prompt says so. */
+function isUnderWay({ model }: Cell): boolean {
+  return isCodeCellModel(model) && model.executionState === 'running';
+}
+
+function wordAtCursor({ pipeline, cell: { editor } }: Target): string {
+  if (!editor || pipeline.panel.content.mode !== 'edit') {
     return '';
   }
   const { line, column } = editor.getCursorPosition();
-  const text = editor.getLine(line) ?? '';
-  const before = /[\w]*$/u.exec(text.slice(0, column))?.[0] ?? '';
-  return before + (/^[\w]*/u.exec(text.slice(column))?.[0] ?? '');
+  return wordAt(editor.getLine(line) ?? '', column);
 }
 
 /** Goes along the way; where there are several, the one that is chosen. */

@@ -1,7 +1,7 @@
 /** Changes a cell's text as the kernel says, such that it can be undone. */
 
 import type { Cell } from '@jupyterlab/cells';
-import { isPart, list, text } from '../protocol';
+import { list, text } from '../protocol';
 import type { Pipeline } from './pipeline';
 
 /** Asks the kernel what to put in place of what, and does that; returns what the user should know of it. */
@@ -9,8 +9,8 @@ export async function edit(pipeline: Pipeline, cell: Cell, what: string): Promis
   const model = cell.model.sharedModel;
   const before = model.getSource();
   const answer = await pipeline.ask({ do: what, cell: cell.model.id, text: before });
-  if (!isPart(answer) || typeof answer.from !== 'number' || typeof answer.to !== 'number') {
-    throw new Error('The kernel gave no answer');
+  if (typeof answer.from !== 'number' || typeof answer.to !== 'number') {
+    throw new Error('The kernel said nothing of what to change');
   }
   if (model.getSource() !== before) {
     throw new Error('The cell was changed meanwhile: try it again');

@@ -23,7 +23,7 @@ export async function openGraph(app: JupyterFrontEnd, pipeline: Pipeline, icon: 
     tab.title.icon = icon;
     tab.title.closable = true;
     OPEN.set(pipeline, tab);
-    panel.disposed.connect(() => tab?.dispose());
+    panel.disposed.connect(tab.dispose, tab);
   }
   const name = panel.title.label;
   tab.title.label = `Pipeline of ${name}`;

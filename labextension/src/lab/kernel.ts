@@ -1,17 +1,20 @@
 /**
  * The way to one kernel: what it tells of its pipeline, and what it is asked.
  *
- * The kernel tells by a comm of a known id. A page that is loaded again goes on hearing it at once, and a
- * kernel without our package is never spoken to. It is asked by another one, see `quick.ts`.
+ * The kernel tells by a comm of a known id, whose messages are heard by whoever is connected: so a page that is
+ * loaded again goes on hearing them, and so do two notebooks on one kernel. A kernel without our package is never
+ * spoken to. It is asked by another comm, see `quick.ts`.
  */
 
-import type { Kernel } from '@jupyterlab/services';
+import { type Kernel, KernelMessage } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 import { apply, isPart, type Part, parseState, type PipelineState, START } from './facts';
-import { forget, knownSubshell, Quick } from './quick';
+import { forget, isKnown, Quick } from './quick';
 
 const STATE = 'jupyter-mlpipe-state';
+const GONE = 'The kernel is gone';
+const ENDS: Kernel.Status[] = ['restarting', 'autorestarting', 'starting', 'dead'];
 
 interface Waiting {
   resolve(answer: Part): void;
@@ -23,22 +26,31 @@ export interface Log {
   text: string;
 }
 
+/** Returns what to say of an ask that was rejected. */
+export function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 export class KernelLink implements IDisposable {
   state: PipelineState = START;
   isDisposed = false;
   private n = -1;
   private nAsked = 0;
-  private told: Kernel.IComm | null = null;
+  private isLookedAt = false;
+  /** Of the process that tells, and of the one before it: that one may have messages on their way. */
+  private process = '';
+  private gone = '';
   private quick: Promise<Quick> | null = null;
-  private readonly waiting = new Map<number, Waiting>();
+  private readonly waiting = new Map<string, Waiting>();
   private readonly _changed = new Signal<this, void>(this);
   private readonly _logged = new Signal<this, Log>(this);
 
-  constructor(readonly kernel: Kernel.IKernelConnection) {
+  constructor(private readonly kernel: Kernel.IKernelConnection) {
+    kernel.iopubMessage.connect(this.onMessage, this);
     kernel.statusChanged.connect(this.onStatus, this);
     kernel.connectionStatusChanged.connect(this.onConnection, this);
     kernel.disposed.connect(this.dispose, this);
-    this.listen();
+    void this.look();
   }
 
   /** Whether the kernel has our package, and has told of it. */
@@ -64,15 +76,6 @@ export class KernelLink implements IDisposable {
     return this.send(asked);
   }
 
-  private async send(asked: object): Promise<Part> {
-    const quick = await (this.quick ??= Quick.open(this.kernel));
-    const id = ++this.nAsked;
-    return new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject });
-      quick.send({ ...asked, cells: true, id });
-    });
-  }
-
   dispose(): void {
     if (!this.isDisposed) {
       this.isDisposed = true;
@@ -81,36 +84,69 @@ export class KernelLink implements IDisposable {
     }
   }
 
-  /** Hears the kernel. What it has told before is asked for when it is known to be one of ours. */
-  private listen(): void {
-    if (this.isDisposed || this.kernel.hasComm(STATE) || !this.kernel.handleComms) {
-      return;
+  private async send(asked: object): Promise<Part> {
+    const opened = (this.quick ??= Quick.open(this.kernel));
+    let quick: Quick;
+    try {
+      quick = await opened;
+    } catch (error) {
+      this.quick = this.quick === opened ? null : this.quick;
+      throw error;
     }
-    this.told = this.kernel.createComm(STATE, STATE);
-    this.told.onMsg = message => this.take(message.content.data);
-    this.told.onClose = () => {
-      // Our package was taken out of the kernel; it may be loaded again.
-      forget(this.kernel.id);
-      this.forget();
-      this.listen();
-    };
-    if (knownSubshell(this.kernel.id) !== null) {
-      this.greet();
-      return;
+    if (this.quick !== opened) {
+      throw new Error(GONE); // while it was opened
     }
-    this.kernel
-      .requestCommInfo({ target_name: STATE })
-      .then(({ content }) => {
-        if (content.status === 'ok' && STATE in content.comms) {
-          this.greet();
-        }
-      })
-      .catch(() => undefined); // the kernel is gone
+    // All pages hear all answers.
+    const id = `${this.kernel.clientId}-${++this.nAsked}`;
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve, reject });
+      quick.send({ ...asked, cells: true, id });
+    });
   }
 
+  /** Finds out whether the kernel has our package since before this page was there. */
+  private async look(): Promise<void> {
+    if (this.isLookedAt || this.isDisposed) {
+      return;
+    }
+    this.isLookedAt = true;
+    try {
+      if ((await isKnown(this.kernel)) || (await this.hasComm())) {
+        this.greet();
+      }
+    } catch {
+      // It has gone meanwhile.
+    }
+  }
+
+  private async hasComm(): Promise<boolean> {
+    const { content } = await this.kernel.requestCommInfo({ target_name: STATE });
+    return content.status === 'ok' && STATE in content.comms;
+  }
+
+  /** Asks for all that there is to tell. */
   private greet(): void {
     if (!this.isDisposed) {
       this.send({ do: 'hello' }).catch(() => undefined);
+    }
+  }
+
+  private onMessage(_: unknown, message: KernelMessage.IIOPubMessage): void {
+    const isTold = KernelMessage.isCommMsgMsg(message);
+    if (!(isTold || KernelMessage.isCommCloseMsg(message)) || message.content.comm_id !== STATE) {
+      return;
+    }
+    const { session } = message.header;
+    if (session === this.gone) {
+      return;
+    }
+    this.process = session;
+    if (isTold) {
+      this.take(message.content.data);
+    } else {
+      // Our package was taken out of the kernel; when it is loaded again, the kernel says so.
+      forget(this.kernel.id);
+      this.forget();
     }
   }
 
@@ -118,7 +154,7 @@ export class KernelLink implements IDisposable {
     if (!isPart(content)) {
       return;
     }
-    if (typeof content.answer === 'number') {
+    if (typeof content.answer === 'string') {
       const waiting = this.waiting.get(content.answer);
       this.waiting.delete(content.answer);
       if (typeof content.error === 'string') {
@@ -132,12 +168,12 @@ export class KernelLink implements IDisposable {
     }
     if (typeof content.n === 'number' && isPart(content.all)) {
       this.n = content.n;
-      void this.quick?.then(quick => quick.keep());
+      this.quick?.then(quick => quick.keep()).catch(() => undefined);
       this.become(parseState(content.all));
     } else if (typeof content.n === 'number' && isPart(content.changed) && content.n === this.n + 1) {
       this.n = content.n;
       this.become(apply(this.state, content.changed));
-    } else if (content.here || (typeof content.n === 'number' && content.n !== this.n)) {
+    } else if (content.here || (this.isLive && typeof content.n === 'number' && content.n !== this.n)) {
       // It has just loaded our extension, or something was missed.
       this.greet();
     }
@@ -149,30 +185,34 @@ export class KernelLink implements IDisposable {
   }
 
   private onStatus(_: unknown, status: Kernel.Status): void {
-    if (status === 'restarting' || status === 'autorestarting' || status === 'dead') {
+    if (ENDS.includes(status)) {
       forget(this.kernel.id);
+      this.gone = this.process || this.gone;
+      this.process = '';
+      this.isLookedAt = false;
       this.forget();
     } else if (status === 'idle' || status === 'busy') {
-      this.listen();
+      void this.look();
     }
   }
 
   private onConnection(_: unknown, status: Kernel.ConnectionStatus): void {
-    if (status === 'connected' && this.n >= 0) {
+    if (status === 'connected' && this.isLive) {
       this.greet(); // what it told meanwhile was missed
     }
   }
 
   /** Forgets what a kernel has told that is no more. */
   private forget(): void {
-    this.told?.dispose();
-    this.told = null;
+    const wasLive = this.isLive;
     this.quick = null;
+    this.n = -1;
     for (const { reject } of this.waiting.values()) {
-      reject(new Error('The kernel is gone'));
+      reject(new Error(GONE));
     }
     this.waiting.clear();
-    this.n = -1;
-    this.become(START);
+    if (wasLive) {
+      this.become(START);
+    }
   }
 }

@@ -7,9 +7,11 @@ import { NotebookActions } from '@jupyterlab/notebook';
 import { type Check, toCheck } from './check';
 import { checkAgain, checked } from './checked';
 import style from './magic.css';
+import type { CellFacts } from './facts';
 import { colours } from './magicline';
 import type { Pipeline, Pipelines } from './pipeline';
 import { addStyle } from './style';
+import { changedNames, touches } from './touched';
 
 const SETTLE_MS = 300;
 
@@ -33,7 +35,7 @@ export function activateMagic(pipelines: Pipelines, extensions: IEditorExtension
 
   const ask = async (model: CodeEditor.IModel, text: string): Promise<Check | null> => {
     const place = placeOf(model);
-    if (!place?.pipeline.isLive || place.cell.model.type !== 'code') {
+    if (!place?.pipeline.isLive) {
       return null;
     }
     const { pipeline, cell } = place;
@@ -45,8 +47,8 @@ export function activateMagic(pipelines: Pipelines, extensions: IEditorExtension
   extensions.addExtension({
     name: 'jupyter-mlpipe',
     factory: ({ model }) =>
-      // Of cells only: a file of Python has none of our lines.
-      'metadata' in model && 'id' in model
+      // Of cells of code only: words and files of Python have none of our lines.
+      'type' in model && model.type === 'code'
         ? EditorExtensionRegistry.createImmutableExtension([colours, checked(text => ask(model, text))])
         : EditorExtensionRegistry.createImmutableExtension([])
   });
@@ -56,32 +58,36 @@ export function activateMagic(pipelines: Pipelines, extensions: IEditorExtension
 
 /** Asks again about cells once what is around them has changed. */
 function watch(pipeline: Pipeline): void {
-  let known = '';
+  let isLive = false;
+  let steps: readonly CellFacts[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isAll = false;
-  const later = (all: boolean): void => {
-    isAll ||= all;
+  const names = new Set<string>();
+  const later = (): void => {
     clearTimeout(timer);
     timer = setTimeout(() => {
       for (const cell of pipeline.panel.content.widgets) {
         if (cell.editor instanceof CodeMirrorEditor) {
-          checkAgain(cell.editor.editor, isAll);
+          checkAgain(cell.editor.editor, text => isAll || touches(text, names));
         }
       }
       isAll = false;
+      names.clear();
     }, SETTLE_MS);
   };
   pipeline.changed.connect(() => {
-    const steps = pipeline.state.steps.map(({ name, reads, makes }) => [name, reads, makes.map(made => made[0])]);
-    const now = JSON.stringify([pipeline.isLive, steps]);
-    if (now !== known) {
-      known = now;
-      later(true);
+    const changed = changedNames(steps, pipeline.state.steps);
+    changed.forEach(name => names.add(name));
+    isAll ||= pipeline.isLive !== isLive;
+    ({ isLive } = pipeline);
+    ({ steps } = pipeline.state);
+    if (isAll || changed.size > 0) {
+      later();
     }
   });
   const executed = (_: unknown, { notebook }: { notebook: unknown }): void => {
     if (notebook === pipeline.panel.content) {
-      later(false);
+      later();
     }
   };
   NotebookActions.executed.connect(executed);

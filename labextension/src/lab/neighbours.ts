@@ -10,7 +10,8 @@ export interface Way {
   names: string[];
 }
 
-const WORD = /[^\W\d]\w*/gu;
+/** A name, as Python has them. */
+export const WORD = /[\p{L}_][\p{L}\p{N}\p{M}_]*/gu;
 
 /** The steps that a cell's step reads from; of a plain cell, those that make the names in its text. */
 export function producers(steps: readonly CellFacts[], cell: string, text: string): Way[] {
@@ -31,6 +32,16 @@ export function consumers(steps: readonly CellFacts[], cell: string): Way[] {
         return names.length && other.cell ? [{ cell: other.cell, step: other.name, names }] : [];
       })
     : [];
+}
+
+/** Returns the name at a place in a line, "" where there is none. */
+export function wordAt(line: string, column: number): string {
+  for (const word of line.matchAll(WORD)) {
+    if (word.index <= column && column <= word.index + word[0].length) {
+      return word[0];
+    }
+  }
+  return '';
 }
 
 /** Returns the one way that a name goes, where there is one. */

@@ -40,6 +40,10 @@ export class Outline {
     }
   }
 
+  focus(): void {
+    this.node.querySelector<HTMLElement>('[tabindex="0"]')?.focus();
+  }
+
   clear(): void {
     this.rows.clear();
     this.node.replaceChildren();

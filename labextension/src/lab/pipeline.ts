@@ -44,11 +44,6 @@ export class Pipeline implements IDisposable {
     return this._logged;
   }
 
-  /** The step of a cell. */
-  of(cellId: string): CellFacts | undefined {
-    return this.steps.get(cellId);
-  }
-
   named(name: string): CellFacts | undefined {
     return this.state.steps.find(step => step.name === name);
   }
@@ -98,7 +93,7 @@ export class Pipeline implements IDisposable {
 
 /** The pipelines of the notebooks that are open. */
 export class Pipelines {
-  private readonly links = new Map<string, KernelLink>();
+  private readonly links = new WeakMap<Kernel.IKernelConnection, KernelLink>();
   private readonly made = new Map<NotebookPanel, Pipeline>();
   private readonly _added = new Signal<this, Pipeline>(this);
   private readonly _currentChanged = new Signal<this, Pipeline | null>(this);
@@ -143,20 +138,10 @@ export class Pipelines {
     }
   }
 
-  /** One for each kernel: views of a notebook share it. */
+  /** Views of a notebook share a connection, and what is heard by it. */
   private linkTo(kernel: Kernel.IKernelConnection): KernelLink {
-    const known = this.links.get(kernel.id);
-    // Of several connections to a kernel, one hears its comms.
-    if (known && !known.isDisposed && (known.kernel === kernel || !kernel.handleComms)) {
-      return known;
-    }
-    const link = new KernelLink(kernel);
-    this.links.set(kernel.id, link);
-    kernel.disposed.connect(() => {
-      if (this.links.get(kernel.id) === link) {
-        this.links.delete(kernel.id);
-      }
-    });
+    const link = this.links.get(kernel) ?? new KernelLink(kernel);
+    this.links.set(kernel, link);
     return link;
   }
 }

@@ -8,25 +8,21 @@
 
 import { type Kernel, KernelMessage } from '@jupyterlab/services';
 import { type JSONObject, UUID } from '@lumino/coreutils';
+import { isPart, list } from '../protocol';
 
 const TARGET = 'jupyter-mlpipe';
 const KEY = 'jupyter-mlpipe:';
 
 export class Quick {
   private readonly comm = UUID.uuid4();
-  private subshell: string | null = null;
 
-  private constructor(private readonly kernel: Kernel.IKernelConnection) {}
+  private constructor(
+    private readonly kernel: Kernel.IKernelConnection,
+    private readonly subshell: string | null
+  ) {}
 
   static async open(kernel: Kernel.IKernelConnection): Promise<Quick> {
-    const made = new Quick(kernel);
-    made.subshell = knownSubshell(kernel.id);
-    if (made.subshell === null) {
-      await kernel.info;
-      if (kernel.supportsSubshells) {
-        made.subshell = (await kernel.requestCreateSubshell({}).done).content.subshell_id;
-      }
-    }
+    const made = new Quick(kernel, knownSubshell(kernel.id) || (await newSubshell(kernel)));
     const message = KernelMessage.createMessage<KernelMessage.ICommOpenMsg<'shell'>>({
       ...made.from,
       msgType: 'comm_open',
@@ -45,10 +41,12 @@ export class Quick {
     this.kernel.sendShellMessage(message, false, true);
   }
 
-  /** Notes that the kernel has our package. */
+  /** Notes that the kernel has our package, and hears us there. */
   keep(): void {
     try {
-      sessionStorage.setItem(KEY + this.kernel.id, this.subshell ?? '');
+      if (this.subshell) {
+        sessionStorage.setItem(KEY + this.kernel.id, this.subshell);
+      }
     } catch {
       // Where pages may keep nothing, it is found out again when the kernel is free.
     }
@@ -60,8 +58,36 @@ export class Quick {
   }
 }
 
-/** Returns the subshell that a kernel of ours has for us; "" where it has none, null where none is known. */
-export function knownSubshell(kernel: string): string | null {
+async function newSubshell(kernel: Kernel.IKernelConnection): Promise<string | null> {
+  await kernel.info;
+  return kernel.supportsSubshells ? (await kernel.requestCreateSubshell({}).done).content.subshell_id : null;
+}
+
+/** Tells whether an earlier page was answered by the process that the kernel is now, on a subshell that it has still. */
+export async function isKnown(kernel: Kernel.IKernelConnection): Promise<boolean> {
+  const known = knownSubshell(kernel.id);
+  if (!known) {
+    return false;
+  }
+  // By hand: JupyterLab waits for the kernel's info first, and that for the cell that runs.
+  const { username, clientId: session } = kernel;
+  const asked = KernelMessage.createMessage<KernelMessage.IListSubshellRequestMsg>({
+    msgType: 'list_subshell_request',
+    channel: 'control',
+    username,
+    session,
+    content: {}
+  });
+  const content: unknown = (await kernel.sendControlMessage(asked, true).done).content;
+  if (isPart(content) && list(content.subshell_id).includes(known)) {
+    return true;
+  }
+  forget(kernel.id);
+  return false;
+}
+
+/** Returns the subshell on which a kernel of ours has heard this page, or the one before it. */
+function knownSubshell(kernel: string): string | null {
   try {
     return sessionStorage.getItem(KEY + kernel);
   } catch {

@@ -2,7 +2,7 @@
 
 import { type Cell, isCodeCellModel } from '@jupyterlab/cells';
 import { NotebookActions } from '@jupyterlab/notebook';
-import { isPart, list, text } from '../protocol';
+import { list, text } from '../protocol';
 import type { Pipeline } from './pipeline';
 
 const LOADED_MS = 10_000;
@@ -42,10 +42,8 @@ async function ask(pipeline: Pipeline, cell: string, how: How) {
       texts[model.id] = model.sharedModel.getSource();
     }
   }
-  const answer = await pipeline.ask({ do: 'edited', cell, how, texts });
-  return isPart(answer)
-    ? { step: text(answer.step), status: text(answer.status), first: list(answer.first).map(text) }
-    : { step: '', status: '', first: [] };
+  const { step, status, first } = await pipeline.ask({ do: 'edited', cell, how, texts });
+  return { step: text(step), status: text(status), first: list(first).map(text) };
 }
 
 /** Puts a cell that loads our package on top of the notebook and runs it; tells whether the kernel knows us then. */

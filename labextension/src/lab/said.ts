@@ -1,8 +1,9 @@
 /** A line below a cell's input that says what came of a command, with what can be done next. */
 
 import type { Cell } from '@jupyterlab/cells';
-import { type PanelLayout, Widget } from '@lumino/widgets';
+import { Widget } from '@lumino/widgets';
 import { button, element } from '../dom';
+import { placeBelowInput } from './placing';
 
 export interface Action {
   label: string;
@@ -40,11 +41,9 @@ export function say(cell: Cell, text: string, tone: Tone = 'told', actions: Acti
   if (!text || cell.isDisposed) {
     return;
   }
-  const layout = cell.layout as PanelLayout;
-  const input = layout.widgets.findIndex(widget => widget.hasClass('jp-Cell-inputWrapper'));
   const line = new Said(text, tone, actions);
   LINES.set(cell, line);
-  layout.insertWidget(input + 1, line);
+  placeBelowInput(cell, line);
 }
 
 export function unsay(cell: Cell): void {

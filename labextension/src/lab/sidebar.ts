@@ -8,6 +8,7 @@ import { button, element } from '../dom';
 import { isPart, list, type Part, text } from '../protocol';
 import type { CellFacts } from './facts';
 import { stepIcon } from './icons';
+import { wordsOf } from './kernel';
 import { Outline } from './outline';
 import type { Pipeline, Pipelines } from './pipeline';
 import { goToCell } from './visiting';
@@ -93,13 +94,19 @@ class Sidebar extends Widget {
       return;
     }
     const { run, stale } = pipeline.state;
+    const isRunning = run.status === 'running';
+    const hadFocus = [this.runStale, this.stop].some(each => each === document.activeElement);
     this.run.textContent = run.text;
     this.runStale.textContent = stale.n ? stale.text : 'Nothing is stale';
     this.runStale.disabled = stale.n === 0;
     this.runStale.classList.toggle('mlp-side-first', stale.n > 0);
-    this.runStale.hidden = run.status === 'running';
-    this.stop.hidden = run.status !== 'running';
+    this.runStale.hidden = isRunning;
+    this.stop.hidden = !isRunning;
     this.outline.paint(pipeline);
+    if (hadFocus) {
+      // What is hidden or disabled would lose the keyboard.
+      (isRunning ? this.stop : stale.n ? this.runStale : this.outline).focus();
+    }
     // What is asked for: not with each change of a run.
     this.timer ??= setTimeout(() => {
       this.timer = null;
@@ -119,7 +126,7 @@ class Sidebar extends Widget {
         this.workers.replaceChildren(...workerRows(workers));
       }
     } catch (error) {
-      this.say(error);
+      this.runs.replaceChildren(element('p', { class: 'mlp-side-faint' }, wordsOf(error)));
     }
   }
 
@@ -129,12 +136,8 @@ class Sidebar extends Widget {
     this.pipeline
       ?.ask(asked)
       .then(() => (this.said.textContent = ''))
-      .catch((error: unknown) => this.say(error))
+      .catch((error: unknown) => (this.said.textContent = wordsOf(error)))
       .finally(() => clearTimeout(waits));
-  }
-
-  private say(error: unknown): void {
-    this.said.textContent = error instanceof Error ? error.message : String(error);
   }
 
   private go({ name, cell }: CellFacts): void {

@@ -9,7 +9,7 @@ import { Panel } from '../panel';
 import { isPart, type StepHow, toDetail } from '../protocol';
 import type { CellFacts } from './facts';
 import { stepIcon } from './icons';
-import type { Log } from './kernel';
+import { type Log, wordsOf } from './kernel';
 import type { Pipeline, Pipelines } from './pipeline';
 import { run } from './running';
 
@@ -68,10 +68,13 @@ class StepPanel extends Widget {
 
   protected override onCloseRequest(message: Message): void {
     const hadFocus = this.node.contains(document.activeElement);
+    const { pipeline, opener } = this;
     this.leave();
     super.onCloseRequest(message); // out of the side area, to be added again
     if (hadFocus) {
-      this.opener?.focus({ preventScroll: true });
+      // A badge may have gone meanwhile: its kernel has.
+      const back = opener?.isConnected ? opener : pipeline?.panel.content.node;
+      back?.focus({ preventScroll: true });
     }
   }
 
@@ -84,6 +87,7 @@ class StepPanel extends Widget {
       pipeline.ask({ do: 'close' }).catch(() => undefined);
     }
     this.pipeline = null;
+    this.nAsked += 1; // what it still answers is past
     this.panel.close();
   }
 
@@ -96,7 +100,9 @@ class StepPanel extends Widget {
       this.said.textContent = 'The kernel knows no such step any more';
       return;
     }
-    this.said.textContent = '';
+    if (!before) {
+      this.said.textContent = '';
+    }
     this.panel.paint(facts);
     // Not each second of a step that runs: what it prints comes by itself.
     if (before?.status !== facts.status || before.plan !== facts.plan) {
@@ -113,12 +119,18 @@ class StepPanel extends Widget {
         this.panel.show(toDetail(detail));
       }
     } catch (error) {
-      this.said.textContent = String(error instanceof Error ? error.message : error);
+      if (number === this.nAsked) {
+        this.say(error);
+      }
     }
   }
 
+  private say(error: unknown): void {
+    this.said.textContent = wordsOf(error);
+  }
+
   private cancel(step: string): void {
-    this.pipeline?.ask({ do: 'cancel', step }).catch((error: Error) => (this.said.textContent = error.message));
+    this.pipeline?.ask({ do: 'cancel', step }).catch((error: unknown) => this.say(error));
   }
 
   private log(_: unknown, { step, text }: Log): void {
@@ -142,7 +154,7 @@ class StepPanel extends Widget {
       }
       this.said.textContent = text;
     } catch (error) {
-      this.said.textContent = String(error instanceof Error ? error.message : error);
+      this.say(error);
     } finally {
       clearTimeout(waits);
     }
@@ -164,7 +176,7 @@ export function activateStepPanel(app: JupyterFrontEnd, pipelines: Pipelines, pa
   const current = (): [Pipeline, string, HTMLElement] | null => {
     const pipeline = pipelines.current;
     const cell = pipeline?.panel.content.activeCell;
-    const facts = cell && pipeline?.of(cell.model.id);
+    const facts = cell && pipeline?.steps.get(cell.model.id);
     return pipeline && facts ? [pipeline, facts.name, pipeline.panel.content.node] : null;
   };
   const command = 'mlpipe:show-step';

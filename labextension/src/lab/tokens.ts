@@ -18,11 +18,17 @@ export interface Marked {
 }
 
 const WORD = /[^\s]+/g;
-const PIPELINE = /^(\s*(?:[\w, ]+=\s*)?)(%pipeline)(?!\w)(.*)$/;
+// A name first: blanks that either part could take would be tried again and again.
+const PIPELINE = /^(\s*(?:\w[\w, ]*=\s*)?)(%pipeline)(?!\w)(.*)$/;
 
 /** Tells whether a cell has our line, in either form. */
 export function isComponent(text: string): boolean {
   return headerOf(text)?.kind === 'component';
+}
+
+/** Tells whether the kernel has anything to say of a cell. */
+export function isOurs(text: string): boolean {
+  return headerOf(text) !== null || (text.includes('%pipeline') && text.split('\n').some(line => PIPELINE.test(line)));
 }
 
 /** Returns the parts of the lines of a cell that are ours. */
