@@ -99,6 +99,7 @@ class Session:
         self.mode: str = self.headless.mode or self.config.mode
         self.name = notebook_name()
         self.cell_id: str | None = None
+        self.needs_view = False
         self._said: set[str] = set()  # what is worth saying once
         self._said_detached: set[str] = set()
         self._cells: dict[str, str] = {}  # cell id -> component

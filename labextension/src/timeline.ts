@@ -1,6 +1,6 @@
 /** When each step waited and ran, by worker; what made the run as long as it was stands out. */
 
-import { element } from './dom';
+import { element, hear, set, tint } from './dom';
 import { describe } from './paint';
 import type { Bar, GraphState, StepState } from './protocol';
 import { describeTime, roundSeconds } from './ticks';
@@ -46,7 +46,7 @@ export class Timeline {
       legend.append(element('span', {}, element('i', { class: `mlp-${kind}` }), text ?? ''));
     }
     this.node.append(this.#scroll, element('div', 'mlp-foot', this.#path, legend), this.#tip.node);
-    this.#scroll.addEventListener('scroll', () => this.#tip.hide());
+    hear(this.#scroll, { scroll: () => this.#tip.hide() });
   }
 
   dispose(): void {
@@ -163,11 +163,14 @@ export class Timeline {
       const title = element('span', { class: 'mlp-row-name', title: name }, name);
       node.append(title, element('span', 'mlp-track', wait, ran), text);
       node.dataset.mlpipeStep = name;
-      node.addEventListener('click', () => this.open(name));
-      node.addEventListener('focus', () => this.#setCurrent(name));
-      node.addEventListener('blur', () => this.#tip.hide());
-      node.addEventListener('pointerenter', () => this.#point(name));
-      node.addEventListener('pointerleave', () => this.#tip.hide());
+      const leave = (): void => this.#tip.hide();
+      hear(node, {
+        click: () => this.open(name),
+        focus: () => this.#setCurrent(name),
+        blur: leave,
+        pointerenter: () => this.#point(name),
+        pointerleave: leave
+      });
       row = { node, wait, ran, text };
       this.#rows.set(name, row);
     }
@@ -177,14 +180,14 @@ export class Timeline {
   #paintRow({ name, bar, state }: Placed): void {
     const { node, wait, ran, text } = this.#row(name);
     node.dataset.mlpipeStatus = state.status ?? '';
-    node.style.setProperty('--mlp-c', state.colour);
+    tint(node, state.colour);
     node.classList.toggle('mlp-critical', bar?.isCritical === true);
     const label = `${state.sign} ${state.text}`;
     if (text.textContent !== label) {
       text.textContent = label;
     }
     const critical = bar?.isCritical ? 'on the critical path' : '';
-    node.setAttribute('aria-label', [describe(name, state), bar?.text, critical].filter(Boolean).join('. '));
+    set(node, { 'aria-label': [describe(name, state), bar?.text, critical].filter(Boolean).join('. ') });
     span(wait, bar?.queued ?? null, bar?.began ?? bar?.ended ?? null, bar !== null);
     ran.className = bar?.began === null ? 'mlp-point' : 'mlp-ran';
     span(ran, bar?.began ?? bar?.ended ?? null, bar?.ended ?? null, bar !== null);
@@ -218,9 +221,9 @@ export class Timeline {
   }
 
   #setCurrent(name: string): void {
-    this.#rows.get(this.#current)?.node.setAttribute('tabindex', '-1');
+    set(this.#rows.get(this.#current)?.node, { tabindex: -1 });
     this.#current = name;
-    this.#rows.get(name)?.node.setAttribute('tabindex', '0');
+    set(this.#rows.get(name)?.node, { tabindex: 0 });
     if (document.activeElement === this.#rows.get(name)?.node) {
       this.#point(name);
     }

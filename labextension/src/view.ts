@@ -1,12 +1,12 @@
 /** One graph in the page: a bar with tabs, the graph, its timeline and the runs below it, and a step's panel beside them. */
 
 import { Comparison } from './compare';
-import { button, element } from './dom';
+import { button, element, hear } from './dom';
 import { Finder } from './finder';
 import { Graph } from './graph';
 import { News } from './news';
 import { Panel } from './panel';
-import { apply, type Ask, type GraphState, type Message, type RunHow } from './protocol';
+import { apply, type Ask, type GraphState, type Message, NOTHING, type RunHow } from './protocol';
 import { Runs } from './runs';
 import { Tabs } from './tabs';
 import { Timeline } from './timeline';
@@ -40,13 +40,7 @@ export class View {
   readonly #stopButton: HTMLButtonElement;
   readonly #foldButton: HTMLButtonElement;
   readonly #graphTools: HTMLElement[];
-  #state: GraphState = {
-    run: { status: null, text: '', seconds: 0, path: '' },
-    steps: {},
-    flows: {},
-    bars: {},
-    stale: ''
-  };
+  #state = NOTHING;
   #n = -1;
   #isBehind = false;
   #pending = new Set<string>();
@@ -106,16 +100,16 @@ export class View {
     const bar = element('div', 'mlp-bar', this.#tabs.node, this.#runText, this.#said, ...this.#graphTools, acts);
     const main = element('div', 'mlp-main', ...views.map(([, view]) => view), this.#panel.node);
     this.node = element('div', 'mlp', bar, main, this.#news.node);
-    this.node.addEventListener('focusin', event => {
-      this.focused = event.target as HTMLElement | SVGElement;
+    hear(this.node, {
+      focusin: event => (this.focused = event.target as HTMLElement | SVGElement),
+      focusout: event => {
+        // Without a target where it is taken out of the page.
+        if (event.relatedTarget !== null) {
+          this.focused = null;
+        }
+      },
+      keydown: event => this.#key(event)
     });
-    this.node.addEventListener('focusout', event => {
-      // Without a target where it is taken out of the page.
-      if (event.relatedTarget !== null) {
-        this.focused = null;
-      }
-    });
-    this.node.addEventListener('keydown', event => this.#key(event));
     this.#tabs.show('Graph');
     if (told) {
       this.#state = told;
@@ -181,11 +175,8 @@ export class View {
   focused: HTMLElement | SVGElement | null = null;
 
   /** Tells whether it shows the drawing that the kernel has put into the page since. */
-  isOf(svg: Element): boolean {
-    const parts = (drawn: Element) =>
-      [...drawn.querySelectorAll('[data-mlpipe-step]')].map(node => node.getAttribute('data-mlpipe-step')).join('\n') +
-      drawn.getAttribute('viewBox');
-    return parts(svg) === parts(this.#shown.picture.svg);
+  isOf(svg: SVGElement): boolean {
+    return svg.dataset.mlpipeDrawing === this.#shown.picture.svg.dataset.mlpipeDrawing;
   }
 
   /** What goes on where the kernel has drawn other steps. */

@@ -151,9 +151,9 @@ test('whatever a run or a parameter is called is text', () => {
 
 test('tables and comparisons of another version do no harm', () => {
   expect(parse({ graph: 'g', runs: { rows: [1, { metrics: [2, ['x']] }] } })).toMatchObject({
-    table: { parameters: [], rows: [{ id: '', seconds: null, metrics: [['', ''], ['x', '']] }] }
+    table: { parameters: [], rows: [{ id: '', metrics: [] }, { id: '', seconds: null, metrics: [['', ''], ['x', '']] }] }
   });
   expect(parse({ graph: 'g', compared: { runs: [1], steps: ['x', { states: [3] }] } })).toMatchObject({
-    compared: { runs: [], pictures: [], steps: [{ name: '', states: [['', '']], differs: false }] }
+    compared: { runs: [{ id: '' }], pictures: [], steps: [{ states: [] }, { name: '', states: [['', '']], differs: false }] }
   });
 });

@@ -28,6 +28,8 @@ class Asks:
         what = asked.get("do")
         if what == "hello":
             graph.tell_all()
+        elif what == "drawing":
+            graph.send({"drawing": graph.drawing()})
         elif what == "stop":
             if not self._session.runs.cancel():
                 graph.say("Nothing is running")

@@ -18,8 +18,8 @@ from jupyter_mlpipe.execution.runs.past import (
 from jupyter_mlpipe.model.diffs import shorten_diff
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, readable, shorten
-from jupyter_mlpipe.notebook.show.drawing import pipeline_svg
 from jupyter_mlpipe.notebook.show.look import look_of
+from jupyter_mlpipe.notebook.show.painting import pipeline_svg
 from jupyter_mlpipe.notebook.show.words import plain, state_words
 from jupyter_mlpipe.store.history import RunEntry
 from jupyter_mlpipe.store.store import Store

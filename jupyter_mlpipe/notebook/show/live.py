@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 from jupyter_mlpipe.execution.runs.run import Run, RunStep
-from jupyter_mlpipe.model.groups import groups_of
+from jupyter_mlpipe.model.groups import fold, groups_of
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.model.timeline import as_first_found
 from jupyter_mlpipe.notebook.show.graphfacts import State, changes, graph_facts
 from jupyter_mlpipe.notebook.show.link import Link
 from jupyter_mlpipe.notebook.show.output import CellOutput
-from jupyter_mlpipe.notebook.show.views import graph_bundle
+from jupyter_mlpipe.notebook.show.painting import pipeline_svg
+from jupyter_mlpipe.notebook.show.views import graph_bundle, kept_svg
 from jupyter_mlpipe.notebook.show.words import without_colours
 from jupyter_mlpipe.store.records import Record
 
@@ -42,6 +43,8 @@ class LiveGraph:
     ----------
     cell_id
         Of the cell that shows it.
+    has_view
+        Whether it is shown by a widget of its own, see `needs_view`.
     follows_all
         Whether it shows later runs of its steps, too.
     subscribe
@@ -58,6 +61,7 @@ class LiveGraph:
         link: Link[LiveGraph] | None = None,
         *,
         cell_id: str | None = None,
+        has_view: bool = False,
         follows_all: bool = False,
         subscribe: Callable[[Callable[[RunSnapshot], None]], Callable[[], None]] | None = None,
         saved: bool = False,
@@ -65,6 +69,7 @@ class LiveGraph:
     ) -> None:
         self.id = uuid.uuid4().hex[:12]
         self.cell_id = cell_id
+        self.has_view = has_view
         self.follows_all = follows_all
         self._subscribe = subscribe
         self._unsubscribe: Callable[[], None] | None = None
@@ -115,7 +120,7 @@ class LiveGraph:
         if self._link is not None:
             # First: the page asks for it as soon as it is shown.
             self._link.add(self)
-        self._output.display(self._draw(snapshot), display_id=self._display_id)
+        self._output.display(*self._draw(snapshot), display_id=self._display_id)
         return self._start()
 
     def follow(self, run: Run) -> list[threading.Thread]:
@@ -220,8 +225,11 @@ class LiveGraph:
                 drawn = {}  # is not what was told
                 pause = 0.0
             if self._told is not drawn and time.monotonic() - drawn_at >= pause:
-                self._output.update(self._draw(snapshot), display_id=self._display_id)
-                drawn, drawn_at = self._told, time.monotonic()
+                drawing, drawn_at = self._draw(snapshot), time.monotonic()
+                # A view has its picture then: it is not to be put into the page anew all the time.
+                if not (self.has_view and is_live):
+                    self._output.update(*drawing, display_id=self._display_id)
+                    drawn = self._told
             with self._lock:
                 if not is_live and self._told is drawn and not self._is_due:
                     self._thread = None
@@ -277,8 +285,19 @@ class LiveGraph:
             steps.append(replace(step, was=self._was[made]) if self._was.get(made) else step)
         return replace(snapshot, steps=tuple(steps))
 
-    def _draw(self, snapshot: RunSnapshot) -> dict[str, Any]:
-        return graph_bundle(snapshot, saved=self._saved, graph=self.id, folded=self._folded)
+    def _draw(self, snapshot: RunSnapshot) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Return what the notebook is to hold: a mime bundle, and its metadata."""
+        svg = kept_svg(fold(snapshot, self._folded))
+        bundle = graph_bundle(snapshot, saved=self._saved, graph=self.id, svg=svg)
+        if self._link is None:
+            return bundle, {}
+        view, metadata = self._link.view(self, svg)
+        # First: of several that a front end has renderers for, some take the first.
+        return {**view, **bundle}, metadata
+
+    def drawing(self) -> str:
+        """Return the whole picture as it stands, where the notebook holds its outline."""
+        return pipeline_svg(fold(self._snapshot(), self._folded))
 
 
 def overlay(base: RunSnapshot, runs: Sequence[Run]) -> RunSnapshot:
