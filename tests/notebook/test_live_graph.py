@@ -298,7 +298,7 @@ def test_a_panel_tells_metrics_and_use_against_what_was_asked_for(kernel: Kernel
     assert memory[3].startswith("--memory ")
 
 
-def test_a_graph_of_the_pipeline_follows_edits_and_runs_what_is_stale(kernel: Kernel) -> None:
+def test_a_graph_of_the_pipeline_follows_edits_and_runs_what_is_stale(kernel: Kernel, tmp_path: Path) -> None:
     kernel.run("k = 2", cell_id="k").check()
     kernel.run("%%component one\nx = k", cell_id="one").check()
     kernel.run("%%component two\ny = x + 1", cell_id="two").check()
@@ -312,6 +312,12 @@ def test_a_graph_of_the_pipeline_follows_edits_and_runs_what_is_stale(kernel: Ke
     kernel.listen(lambda: page.told("stale").get("count") == 0)
     assert kernel.value("(x, y)") == (3, 4)
     assert page.ask_and_hear("said", "run", how="stale")["said"] == "Nothing is stale."
+    # What failed is to be run as well, though nothing that it is made of has changed.
+    kernel.run("%%component three\nimport os\nz = 1 if os.path.exists('mended') else 1 / 0", cell_id="three")
+    kernel.listen(lambda: page.told("stale").get("text") == "run 1 failed")
+    (tmp_path / "mended").touch()
+    page.ask("run", how="stale")
+    page.wait_for("three", "succeeded")
 
 
 VIEW = "application/vnd.jupyter.widget-view+json"
