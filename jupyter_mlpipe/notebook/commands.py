@@ -162,6 +162,7 @@ def _live_graph(session: Session, *, follows_all: bool = False) -> LiveGraph:
         follows_all=follows_all,
         subscribe=session.marks.subscribe if follows_all else None,
         saved=session.headless.active,
+        **({"by_itself": session.runs.by_itself} if follows_all else {}),
         before=partial(changed_outputs, session) if cell_id is not None else None,
     )
 

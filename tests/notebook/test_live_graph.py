@@ -320,6 +320,30 @@ def test_a_graph_of_the_pipeline_follows_edits_and_runs_what_is_stale(kernel: Ke
     page.wait_for("three", "succeeded")
 
 
+def test_a_panel_follows_a_run_by_itself_while_it_goes_on(kernel: Kernel, tmp_path: Path) -> None:
+    # A name that the code does not hold: a file that it names counts as one that it reads.
+    gates = [f"while not os.path.isfile('{name}'[::-1]): time.sleep(0.01)\n" for name in ("og", "pu")]
+    code = f"import os, time\nprint('rate', rate)\n{gates[0]}print('more')\n{gates[1]}x = rate"
+    (tmp_path / "go").touch()
+    (tmp_path / "up").touch()
+    kernel.run("%%parameters\nrate = 3", cell_id="params").check()
+    kernel.run(f"%%component one\n{code}", cell_id="one").check()
+    kernel.run("%pipeline auto on").check()
+    page = show(kernel, "%pipeline show")
+    page.ask_and_hear("all", "hello")
+    assert page.ask_and_hear("detail", "step", step="one")["detail"]["log"] == "rate 3\nmore\n"
+    (tmp_path / "go").unlink()
+    (tmp_path / "up").unlink()
+    kernel.run("%%parameters\nrate = 4", cell_id="params").check()
+    page.wait_for("one", "running")
+    kernel.listen(lambda: page.ask_and_hear("detail", "step", step="one")["detail"]["log"] == "rate 4\n")
+    (tmp_path / "go").touch()
+    assert page.hear("log")["log"] == "more\n"
+    (tmp_path / "up").touch()
+    kernel.listen(lambda: "by itself" in page.told("steps")["one"]["text"])
+    assert page.ask_and_hear("detail", "step", step="one")["detail"]["log"] == "rate 4\nmore\n"
+
+
 VIEW = "application/vnd.jupyter.widget-view+json"
 FRONT_ENDS: dict[str, dict[str, Any]] = {
     "VS Code": {"cellId": "vscode-notebook-cell:/home/u/a.ipynb#W1sZmlsZQ%3D%3D"},

@@ -51,6 +51,8 @@ class LiveGraph:
         Gives a listener the pipeline as it stands, from then on, and returns what ends that.
     saved
         See `graph_bundle`.
+    by_itself
+        Returns a step of a run that goes on by itself, for who looks at it.
     before
         Returns what is to be known of a step's outputs that were others the time before: `StepSnapshot.was`.
     """
@@ -65,6 +67,7 @@ class LiveGraph:
         follows_all: bool = False,
         subscribe: Callable[[Callable[[RunSnapshot], None]], Callable[[], None]] | None = None,
         saved: bool = False,
+        by_itself: Callable[[str], RunStep | None] = lambda step: None,
         before: Callable[[str, Record | None], Was] | None = None,
     ) -> None:
         self.id = uuid.uuid4().hex[:12]
@@ -76,6 +79,7 @@ class LiveGraph:
         self._output = output
         self._link = None if saved else link
         self._saved = saved
+        self._by_itself = by_itself
         self._before = before
         self._folded: frozenset[str] = frozenset()
         self._is_to_redraw = False
@@ -180,6 +184,7 @@ class LiveGraph:
         """
         with self._lock:
             self._watched, self._n_sent = step, n_sent
+        self._start()
 
     def fold(self, groups: Iterable[str]) -> None:
         """Show these groups as one step each, and the steps of all others; the picture is drawn anew."""
@@ -191,7 +196,8 @@ class LiveGraph:
 
     def find(self, step: str) -> RunStep | None:
         """Return a step of the runs that are shown, of the latest."""
-        return next((run.steps[step] for run in reversed(self.runs) if step in run.steps), None)
+        shown = (run.steps[step] for run in reversed(self.runs) if step in run.steps)
+        return self._by_itself(step) or next(shown, None)
 
     def step(self, name: str) -> StepSnapshot | None:
         """Return a step as it is shown."""
@@ -207,7 +213,8 @@ class LiveGraph:
 
     @property
     def _is_live(self) -> bool:
-        return any(run.status == "running" for run in self.runs)
+        is_watched = self._watched is not None and self._by_itself(self._watched) is not None
+        return is_watched or any(run.status == "running" for run in self.runs)
 
     def _follow(self) -> None:
         drawn, drawn_at = self._told, time.monotonic()
