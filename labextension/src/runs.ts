@@ -5,6 +5,7 @@ import { button, element, hear, set, tint } from './dom';
 import type { Cell, RunRow, RunsTable } from './protocol';
 
 export interface RunsActions {
+  show(run: string): void;
   compare(runs: [string, string]): void;
 }
 
@@ -33,6 +34,7 @@ export class Runs {
     'aria-label': 'Filter runs by any of their words'
   });
   readonly #count = element('span', 'mlp-faint');
+  readonly #showing: HTMLButtonElement;
   readonly #comparing: HTMLButtonElement;
   readonly #charts = element('div', 'mlp-charts');
   readonly #table = element('table', 'mlp-table mlp-grid');
@@ -43,7 +45,9 @@ export class Runs {
 
   constructor(private readonly actions: RunsActions) {
     this.#comparing = button('Compare', 'Compare the two runs that are picked', () => this.#compare());
-    const bar = element('div', 'mlp-tools', this.#field, this.#count, this.#comparing);
+    this.#showing = button('Timeline', 'Show when the steps of the run that is picked ran', () => this.actions.show(this.#picked[0] ?? ''));
+    const acts = element('div', 'mlp-group', this.#showing, this.#comparing);
+    const bar = element('div', 'mlp-tools', this.#field, this.#count, acts);
     const scroll = element('div', { class: 'mlp-scroll', tabindex: '0', role: 'group', 'aria-label': 'Table of runs' });
     scroll.append(this.#charts, this.#table);
     this.node.append(bar, scroll);
@@ -152,6 +156,7 @@ export class Runs {
         box.checked = isPicked;
       }
     }
+    this.#showing.disabled = this.#picked.length !== 1;
     this.#comparing.disabled = this.#picked.length !== 2;
   }
 

@@ -40,7 +40,10 @@ export class Timeline {
   #toldAt = 0;
   #ticking: ReturnType<typeof setInterval> | null = null;
 
-  constructor(private readonly open: (step: string) => void) {
+  /**
+   * @param open - Shows a step; of a run that is over none is shown.
+   */
+  constructor(private readonly open?: (step: string) => void) {
     const legend = element('div', 'mlp-legend mlp-faint');
     for (const [kind, text] of [['ran', 'running'], ['wait', 'waiting for a worker'], ['point', 'reused']]) {
       legend.append(element('span', {}, element('i', { class: `mlp-${kind}` }), text ?? ''));
@@ -82,7 +85,7 @@ export class Timeline {
     if (to !== undefined) {
       rows[Math.max(0, Math.min(rows.length - 1, to))]?.focus();
     } else if (event.key === 'Enter' || event.key === ' ') {
-      this.open(this.#current);
+      this.open?.(this.#current);
     } else {
       return false;
     }
@@ -137,7 +140,7 @@ export class Timeline {
     }
     this.#axis.hidden = nodes.length === 0;
     if (nodes.length === 0) {
-      nodes.push(element('p', 'mlp-empty mlp-faint', 'Nothing has run yet'));
+      nodes.push(element('p', 'mlp-empty mlp-faint', this.open ? 'Nothing has run yet' : 'Nothing ran, or when was not kept'));
     }
     this.#lanes.replaceChildren(...nodes);
     const names = new Set(placed.map(({ name }) => name));
@@ -157,7 +160,7 @@ export class Timeline {
   #row(name: string): Row {
     let row = this.#rows.get(name);
     if (!row) {
-      const node = element('div', { class: 'mlp-row', role: 'button', tabindex: '-1' });
+      const node = element('div', { class: 'mlp-row', role: this.open ? 'button' : 'img', tabindex: '-1' });
       const [wait, ran] = [element('i', 'mlp-wait'), element('i', {})];
       const text = element('span', 'mlp-row-text');
       const title = element('span', { class: 'mlp-row-name', title: name }, name);
@@ -165,7 +168,7 @@ export class Timeline {
       node.dataset.mlpipeStep = name;
       const leave = (): void => this.#tip.hide();
       hear(node, {
-        click: () => this.open(name),
+        click: () => this.open?.(name),
         focus: () => this.#setCurrent(name),
         blur: leave,
         pointerenter: () => this.#point(name),

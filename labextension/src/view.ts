@@ -6,6 +6,7 @@ import { Finder } from './finder';
 import { Graph } from './graph';
 import { News } from './news';
 import { Panel } from './panel';
+import { PastRun } from './past';
 import { apply, type Ask, type GraphState, type Message, NOTHING, type RunHow } from './protocol';
 import { Runs } from './runs';
 import { Tabs } from './tabs';
@@ -26,8 +27,12 @@ export class View {
   readonly node: HTMLElement;
   readonly #shown: Graph;
   readonly #timeline = new Timeline(step => this.#open(step));
-  readonly #runs = new Runs({ compare: runs => this.ask({ graph: this.graph, do: 'compare', runs }) });
-  readonly #comparison = new Comparison(() => this.#leaveComparison());
+  readonly #runs = new Runs({
+    show: run => this.ask({ graph: this.graph, do: 'past', run }),
+    compare: runs => this.ask({ graph: this.graph, do: 'compare', runs })
+  });
+  readonly #comparison = new Comparison(() => this.#showRuns());
+  readonly #past = new PastRun(() => this.#showRuns());
   readonly #history: HTMLElement;
   readonly #tabs: Tabs;
   readonly #news = new News();
@@ -60,7 +65,7 @@ export class View {
       cancel: step => this.ask({ graph, do: 'cancel', step }),
       say: text => this.#say(text)
     });
-    this.#history = element('div', { class: 'mlp-history', hidden: '' }, this.#runs.node, this.#comparison.node);
+    this.#history = element('div', { class: 'mlp-history', hidden: '' }, this.#runs.node, this.#past.node, this.#comparison.node);
     this.#finder = new Finder(this.#shown.picture, {
       makes: name => {
         const step = this.#state.steps[name];
@@ -160,9 +165,14 @@ export class View {
         this.#runs.show(message.table);
         break;
       case 'compared':
+      case 'past':
         if (this.#tabs.chosen === 'Runs') {
           this.#runs.node.hidden = true;
-          this.#comparison.show(message.compared);
+          if (message.kind === 'past') {
+            this.#past.show(message.past);
+          } else {
+            this.#comparison.show(message.compared);
+          }
         }
         break;
       case 'said':
@@ -227,10 +237,12 @@ export class View {
     }
   }
 
-  #leaveComparison(): void {
+  /** The table again, instead of what is shown of one or two of them. */
+  #showRuns(): void {
     this.#comparison.close();
+    this.#past.close();
     this.#runs.node.hidden = false;
-    this.#runs.node.querySelector<HTMLElement>('.mlp-button')?.focus();
+    this.#runs.node.querySelector<HTMLElement>('.mlp-button:not(:disabled)')?.focus();
   }
 
   #update(state: GraphState, steps: string[]): void {
@@ -367,14 +379,14 @@ export class View {
       return;
     }
     if (event.key === 'Escape') {
-      if (!this.#comparison.node.hidden) {
-        this.#leaveComparison();
+      if (this.#runs.node.hidden) {
+        this.#showRuns();
       }
       this.#close();
       this.#shown.hideTip();
     } else if (event.key === '/' && this.#tabs.chosen === 'Graph') {
       this.#finder.node.focus();
-    } else if (!this.#shown.key(event) && !this.#timeline.key(event)) {
+    } else if (!this.#shown.key(event) && !this.#timeline.key(event) && !this.#past.key(event)) {
       return;
     }
     event.preventDefault();

@@ -203,6 +203,11 @@ def test_when_steps_ran_what_earlier_runs_gave_and_groups(open_notebook: Open, l
     boxes = runs.get_by_role("checkbox")
     boxes.nth(1).focus()
     page.keyboard.press("Space")
+    runs.get_by_role("button", name="Timeline").click()
+    past = shown.locator(".mlp-compare .mlp-row[data-mlpipe-step=fit]")
+    expect(past.locator(".mlp-ran")).to_be_visible()
+    assert serious_problems(page) == []
+    page.keyboard.press("Escape")
     boxes.nth(2).check()
     assert serious_problems(page) == []
     runs.get_by_role("button", name="Compare").click()

@@ -243,6 +243,13 @@ def test_runs_are_told_as_a_table_and_two_of_them_compared(kernel: Kernel) -> No
         (1, 1, "succeeded"),
         (2, 0, "succeeded"),
     ]
+    past = page.ask_and_hear("past", "past", run=now["id"])["past"]
+    assert past["text"].endswith(now["took"])
+    one, two = (past["state"]["bars"][step] for step in ("one", "two"))
+    assert one[:3] == ["", None, None]  # reused
+    assert two[0] == "local"
+    assert 0 <= two[1] <= two[2] <= two[3] <= past["state"]["run"]["seconds"]
+    assert page.ask_and_hear("said", "past", run="nothing")["said"].startswith("No run begins")
     # Whichever is named first, the earlier one is.
     compared = page.ask_and_hear("compared", "compare", runs=[now["id"], before["id"]])["compared"]
     assert [run["id"] for run in compared["runs"]] == [before["id"], now["id"]]
