@@ -23,11 +23,15 @@ from jupyter_mlpipe.store.records import Record
 
 Was = Mapping[str, tuple[str, int]]
 
-_PAUSE_S = 0.1  # between messages
+# Between messages, a tenth of a second together. The second part is after a change: where a step ends the
+# next one begins, which is told with it and has not to wait.
+_PAUSE_S = 0.06
+_GATHER_S = 0.04
 _REDRAW_S = 0.25  # between pictures
 MAX_LOG = 40_000  # characters of what a step printed that are sent, the last ones
 # Between pictures where the browser is told of each change: they are for the saved notebook.
 _KEEP_S = 10.0
+_TIMES_COST = 50  # of the picture before, which keeps messages waiting
 _LOOK_S = 0.03
 _MANY = 60  # steps: groups are folded at first
 _SETTLE_S = 1.0  # when nothing runs: the next cell may soon
@@ -217,22 +221,25 @@ class LiveGraph:
         return is_watched or any(run.status == "running" for run in self.runs)
 
     def _follow(self) -> None:
-        drawn, drawn_at = self._told, time.monotonic()
+        drawn, drawn_at, took = self._told, time.monotonic(), 0.0
         while True:
             with self._lock:
                 self._is_due = False
                 is_live = self._is_live
-            snapshot = self._with_changes(self._snapshot())
+            snapshot = self._with_was(self._snapshot())
             self._tell(snapshot)
             self._tell_log()
-            pause = _KEEP_S if is_live else _SETTLE_S
+            self._look_before(snapshot)
+            pause = max(_KEEP_S, _TIMES_COST * took) if is_live else _SETTLE_S
             if not self._is_heard:
                 pause = _REDRAW_S if is_live else 0.0
             if self._take_redraw():
                 drawn = {}  # is not what was told
                 pause = 0.0
             if self._told is not drawn and time.monotonic() - drawn_at >= pause:
+                began = time.monotonic()
                 drawing, drawn_at = self._draw(snapshot), time.monotonic()
+                took = drawn_at - began
                 # A view has its picture then: it is not to be put into the page anew all the time.
                 if not (self.has_view and is_live):
                     self._output.update(*drawing, display_id=self._display_id)
@@ -243,7 +250,8 @@ class LiveGraph:
                     return
             self._ended.wait(_PAUSE_S)
             self._ended.clear()
-            self._changed.wait(1.0 if is_live else _PAUSE_S)
+            if self._changed.wait(1.0 if is_live else _PAUSE_S):
+                self._ended.wait(_GATHER_S)
             self._changed.clear()
 
     def _take_redraw(self) -> bool:
@@ -274,23 +282,26 @@ class LiveGraph:
     def _snapshot(self) -> RunSnapshot:
         return self.runs[-1].snapshot() if self._base is None else overlay(self._base, self.runs)
 
-    def _with_changes(self, snapshot: RunSnapshot) -> RunSnapshot:
-        """Say of outputs what they were before. It is read from disk: of many steps, of a few at a time."""
-        before = self._before
-        if before is None:
-            return snapshot
-        until = time.monotonic() + _LOOK_S
-        steps = []
-        for step in snapshot.steps:
-            made = (step.name, step.reached.get("succeeded"))
-            if step.status == "succeeded" and made not in self._was:
-                if time.monotonic() > until:
-                    self._is_due = True
-                else:
-                    shown = self.find(step.name)
-                    self._was[made] = before(step.name, shown.record if shown is not None else None)
-            steps.append(replace(step, was=self._was[made]) if self._was.get(made) else step)
+    def _with_was(self, snapshot: RunSnapshot) -> RunSnapshot:
+        """Say of outputs what they were before, as far as that has been looked up."""
+        steps = [
+            replace(step, was=was) if (was := self._was.get(_made(step))) else step for step in snapshot.steps
+        ]
         return replace(snapshot, steps=tuple(steps))
+
+    def _look_before(self, snapshot: RunSnapshot) -> None:
+        """Look up what outputs were before, to be told next: from disk, so of a few steps at a time."""
+        if self._before is None:
+            return
+        until = time.monotonic() + _LOOK_S
+        for step in snapshot.steps:
+            if step.status == "succeeded" and _made(step) not in self._was:
+                shown = self.find(step.name)
+                self._was[_made(step)] = self._before(step.name, shown.record if shown is not None else None)
+                self._is_due = True
+                self._changed.set()
+                if time.monotonic() > until:
+                    return
 
     def _draw(self, snapshot: RunSnapshot) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Return what the notebook is to hold: a mime bundle, and its metadata."""
@@ -305,6 +316,11 @@ class LiveGraph:
     def drawing(self) -> str:
         """Return the whole picture as it stands, where the notebook holds its outline."""
         return pipeline_svg(fold(self._snapshot(), self._folded))
+
+
+def _made(step: StepSnapshot) -> tuple[str, float | None]:
+    """Return by what one is known that has made its outputs."""
+    return step.name, step.reached.get("succeeded")
 
 
 def overlay(base: RunSnapshot, runs: Sequence[Run]) -> RunSnapshot:
