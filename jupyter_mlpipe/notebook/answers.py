@@ -13,7 +13,8 @@ from jupyter_mlpipe.notebook import accepting
 from jupyter_mlpipe.notebook.adopt import unstorable_values
 from jupyter_mlpipe.notebook.extension import current_session
 from jupyter_mlpipe.notebook.session import Session
-from jupyter_mlpipe.notebook.show.drawing import pipeline_dot, pipeline_svg
+from jupyter_mlpipe.notebook.show.drawing import pipeline_dot
+from jupyter_mlpipe.notebook.show.painting import pipeline_svg
 from jupyter_mlpipe.notebook.show.tracebacks import render
 
 

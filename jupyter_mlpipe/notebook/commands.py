@@ -193,9 +193,11 @@ def _live_graph(session: Session, *, follows_all: bool = False) -> LiveGraph:
         CellOutput(session.shell),
         session.link if cell_id is not None else None,
         cell_id=cell_id,
+        has_view=session.needs_view,
         follows_all=follows_all,
         subscribe=session.marks.subscribe if follows_all else None,
         saved=session.headless.active,
+        **({"by_itself": session.runs.by_itself} if follows_all else {}),
         before=partial(changed_outputs, session) if cell_id is not None else None,
     )
 

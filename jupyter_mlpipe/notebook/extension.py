@@ -23,6 +23,7 @@ from jupyter_mlpipe.notebook.commands import check_command
 from jupyter_mlpipe.notebook.completion import make_matcher
 from jupyter_mlpipe.notebook.magics import PipelineMagics
 from jupyter_mlpipe.notebook.session import Session
+from jupyter_mlpipe.notebook.show.frontend import cell_id_of, needs_view
 from jupyter_mlpipe.notebook.show.output import MIME, CellOutput
 from jupyter_mlpipe.notebook.show.planview import plan_bundle, why_bundle
 from jupyter_mlpipe.notebook.show.tracebacks import for_notebook, render
@@ -115,7 +116,8 @@ class Extension:
             return
         self.session.bindings.settle()
         self.session.marks.pause()
-        self.session.cell_id = _request(self.shell, "metadata").get("cellId")
+        metadata = _request(self.shell, "metadata")
+        self.session.cell_id, self.session.needs_view = cell_id_of(metadata), needs_view(metadata)
         content = _request(self.shell, "content")
         if content.get("silent"):
             self._make_ready(str(content.get("code", "")))
@@ -163,7 +165,8 @@ class Extension:
         session = self.session
         metadata = _request(self.shell, "metadata")
         session.forget_cells(metadata.get("deletedCells") or ())
-        session.cell_id = metadata.get("cellId") or getattr(info, "cell_id", None)
+        session.cell_id = cell_id_of(metadata) or getattr(info, "cell_id", None)
+        session.needs_view = needs_view(metadata)
         text = info.raw_cell or ""
         ours = "".join(component_first(text.lstrip().splitlines(True))).startswith(_OURS)
         code = getattr(info, "transformed_cell", None) or text

@@ -76,6 +76,7 @@ class Session:
         self.mode: str = self.headless.mode or self.config.mode
         self.name = notebook_name()
         self.cell_id: str | None = None
+        self.needs_view = False
         self._cells: dict[str, str] = {}  # cell id -> component
         self.cells_run = CellsRun(shell)
 

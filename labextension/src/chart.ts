@@ -1,6 +1,6 @@
 /** A small line through values: of a metric over runs, or over the steps of a training. */
 
-import { element, shape } from './dom';
+import { element, hear, set, shape } from './dom';
 import { roundStep } from './ticks';
 
 const WIDTH = 224;
@@ -28,8 +28,8 @@ export function lineChart(title: string, points: Point[], press?: (index: number
   const up = (y: number): number => HEIGHT - BOTTOM - ((y - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
   const svg = shape('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: 'mlp-plot', 'aria-hidden': 'true' });
   for (let y = Math.ceil(low / step) * step; y <= high + step / 1e6; y += step) {
-    const line = shape('line', { class: 'mlp-rule', x1: String(LEFT), x2: String(WIDTH - RIGHT), y1: String(up(y)), y2: String(up(y)) });
-    const label = shape('text', { x: String(LEFT - 4), y: String(up(y) + 3), 'text-anchor': 'end' });
+    const line = shape('line', { class: 'mlp-rule', x1: LEFT, x2: WIDTH - RIGHT, y1: up(y), y2: up(y) });
+    const label = shape('text', { x: LEFT - 4, y: up(y) + 3, 'text-anchor': 'end' });
     label.textContent = shortly(y, step);
     svg.append(line, label);
   }
@@ -37,7 +37,7 @@ export function lineChart(title: string, points: Point[], press?: (index: number
   svg.append(shape('polyline', { points: line, class: 'mlp-curve' }));
   for (const { x, y, isHollow } of points.length <= MOST_DOTS ? points : []) {
     const kind = isHollow ? 'mlp-dot mlp-hollow' : 'mlp-dot';
-    svg.append(shape('circle', { cx: across(x).toFixed(1), cy: up(y).toFixed(1), r: '3', class: kind }));
+    svg.append(shape('circle', { cx: across(x), cy: up(y), r: 3, class: kind }));
   }
   const pointer = shape('circle', { r: '4', class: 'mlp-dot mlp-pointed' });
   const value = element('span', { class: 'mlp-value mlp-faint', 'aria-live': 'polite' }, points.at(-1)?.label ?? '');
@@ -50,8 +50,7 @@ export function lineChart(title: string, points: Point[], press?: (index: number
     at = Math.max(0, Math.min(points.length - 1, index));
     const found = points[at];
     if (found) {
-      pointer.setAttribute('cx', across(found.x).toFixed(1));
-      pointer.setAttribute('cy', up(found.y).toFixed(1));
+      set(pointer, { cx: across(found.x), cy: up(found.y) });
       svg.append(pointer);
       value.textContent = found.label;
     }
@@ -61,25 +60,29 @@ export function lineChart(title: string, points: Point[], press?: (index: number
     at = points.length - 1;
     value.textContent = points.at(-1)?.label ?? '';
   };
-  svg.addEventListener('pointermove', event => {
-    const { left, width } = svg.getBoundingClientRect();
-    const x = ((event.clientX - left) / width) * WIDTH;
-    const distances = points.map(point => Math.abs(across(point.x) - x));
-    point(distances.indexOf(Math.min(...distances)));
+  hear(svg, {
+    pointermove: event => {
+      const { left, width } = svg.getBoundingClientRect();
+      const x = ((event.clientX - left) / width) * WIDTH;
+      const distances = points.map(point => Math.abs(across(point.x) - x));
+      point(distances.indexOf(Math.min(...distances)));
+    },
+    pointerleave: leave,
+    click: () => press?.(at)
   });
-  svg.addEventListener('pointerleave', leave);
-  svg.addEventListener('click', () => press?.(at));
-  node.addEventListener('blur', leave);
-  node.addEventListener('keydown', event => {
-    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: points.length - 1 }[event.key];
-    if (to !== undefined) {
-      point(to);
-    } else if (event.key === 'Enter' && press) {
-      press(at);
-    } else {
-      return;
+  hear(node, {
+    blur: leave,
+    keydown: event => {
+      const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: points.length - 1 }[event.key];
+      if (to !== undefined) {
+        point(to);
+      } else if (event.key === 'Enter' && press) {
+        press(at);
+      } else {
+        return;
+      }
+      event.preventDefault();
     }
-    event.preventDefault();
   });
   return node;
 }

@@ -1,6 +1,6 @@
 /** Two runs side by side: their graphs, and what differs between them and why. */
 
-import { button, element } from './dom';
+import { button, element, tint } from './dom';
 import { plainly } from './paint';
 import type { Compared, StepDiff } from './protocol';
 import { reason } from './panel';
@@ -57,13 +57,13 @@ export class Comparison {
 
 function paint(svg: SVGSVGElement, steps: StepDiff[], at: number): void {
   const known = new Map(steps.map(step => [step.name, step]));
-  for (const group of svg.querySelectorAll<SVGGElement>('g.node, g.edge')) {
+  for (const group of svg.querySelectorAll<SVGGElement>('g.node, [data-mlpipe-flow]')) {
     plainly(group);
     group.querySelector('title')?.remove();
     const step = known.get(group.dataset.mlpipeStep ?? '');
     if (step) {
       const [colour, words] = step.states[at] ?? ['', ''];
-      group.style.setProperty('--mlp-c', colour);
+      tint(group, colour);
       const label = group.querySelector('.mlpipe-state');
       if (label) {
         label.textContent = words;
@@ -77,7 +77,7 @@ function paint(svg: SVGSVGElement, steps: StepDiff[], at: number): void {
 function stepPart({ name, states, reasons, metrics }: StepDiff): HTMLElement {
   const [before, now] = states.map(([colour, words]) => {
     const made = element('span', 'mlp-state', words);
-    made.style.setProperty('--mlp-c', colour);
+    tint(made, colour);
     return made;
   });
   const head = element('div', 'mlp-pairhead', element('b', {}, name), before ?? '', '→', now ?? '');

@@ -1,6 +1,7 @@
 /** Elements made by nodes, never from text as HTML: what a step is called or prints is only ever text. */
 
-type Attributes = Record<string, string>;
+type Attributes = Record<string, string | number>;
+type Hearers = { [Name in keyof HTMLElementEventMap]?: (event: HTMLElementEventMap[Name]) => void };
 
 /** Makes an element with attributes; a text for these is its class. */
 export function element<K extends keyof HTMLElementTagNameMap>(
@@ -9,18 +10,14 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   ...children: (Node | string)[]
 ): HTMLElementTagNameMap[K] {
   const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(typeof attributes === 'string' ? { class: attributes } : attributes)) {
-    made.setAttribute(name, value);
-  }
+  set(made, typeof attributes === 'string' ? { class: attributes } : attributes);
   made.append(...children);
   return made;
 }
 
 export function shape(tag: string, attributes: Attributes): SVGElement {
   const made = document.createElementNS('http://www.w3.org/2000/svg', tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    made.setAttribute(name, value);
-  }
+  set(made, attributes);
   return made;
 }
 
@@ -28,8 +25,25 @@ export function button(label: string, title: string, press: () => void): HTMLBut
   const made = element('button', { type: 'button', class: 'mlp-button', title }, label);
   // A word is its own name; a sign has none.
   if (!/\w/.test(label)) {
-    made.setAttribute('aria-label', title);
+    set(made, { 'aria-label': title });
   }
-  made.addEventListener('click', press);
+  hear(made, { click: press });
   return made;
+}
+
+export function set(node: Element | undefined, attributes: Attributes): void {
+  for (const [name, value] of Object.entries(attributes)) {
+    node?.setAttribute(name, String(value));
+  }
+}
+
+export function hear(node: EventTarget, hearers: Hearers, options?: AddEventListenerOptions): void {
+  for (const [name, heard] of Object.entries(hearers)) {
+    node.addEventListener(name, heard as EventListener, options);
+  }
+}
+
+/** Gives it the colour of a state; the style sheet says where that is. */
+export function tint(node: HTMLElement | SVGElement, colour: string): void {
+  node.style.setProperty('--mlp-c', colour);
 }

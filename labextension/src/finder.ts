@@ -1,6 +1,6 @@
 /** The field that finds steps by name or output: what it finds stands out, Enter goes from one to the next. */
 
-import { element } from './dom';
+import { element, hear } from './dom';
 import { search, type Picture } from './picture';
 
 export interface Finds {
@@ -27,8 +27,7 @@ export class Finder {
     private readonly picture: Picture,
     private readonly finds: Finds
   ) {
-    this.node.addEventListener('input', () => this.#find());
-    this.node.addEventListener('keydown', event => this.#key(event));
+    hear(this.node, { input: () => this.#find(), keydown: event => this.#key(event) });
   }
 
   #find(): void {

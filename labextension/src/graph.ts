@@ -1,6 +1,6 @@
 /** The graph itself: the drawing on a stage, which is moved and zoomed, painted with states, and gone through by keys. */
 
-import { element } from './dom';
+import { element, hear, set } from './dom';
 import { Minimap } from './minimap';
 import { paintFlow, paintStep, plainly, prepare } from './paint';
 import { isArrow, neighbour, readPicture, type Edge, type Node, type Picture } from './picture';
@@ -93,13 +93,11 @@ export class Graph {
 
   /** Marks the step whose panel is open. */
   setOpened(name: string | null): void {
-    if (this.#opened !== null) {
-      this.picture.nodes.get(this.#opened)?.group.setAttribute('aria-expanded', 'false');
-    }
+    this.#set(this.#opened, { 'aria-expanded': 'false' });
     this.#opened = name;
     if (name !== null && this.picture.nodes.has(name)) {
       this.#setCurrent(name);
-      this.picture.nodes.get(name)?.group.setAttribute('aria-expanded', 'true');
+      this.#set(name, { 'aria-expanded': 'true' });
     }
   }
 
@@ -175,50 +173,51 @@ export class Graph {
   }
 
   #prepareSvg(svg: SVGSVGElement): void {
-    svg.setAttribute('width', '100%');
-    svg.setAttribute('height', '100%');
-    svg.removeAttribute('style');
-    svg.setAttribute('role', 'group');
     const n = this.picture.nodes.size;
-    svg.setAttribute('aria-label', `pipeline of ${n} step${n === 1 ? '' : 's'}; arrow keys go along its edges`);
+    const label = `pipeline of ${n} step${n === 1 ? '' : 's'}; arrow keys go along its edges`;
+    svg.removeAttribute('style');
+    set(svg, { width: '100%', height: '100%', role: 'group', 'aria-label': label });
     for (const node of this.picture.nodes.values()) {
       this.#prepareNode(node);
     }
     for (const edge of this.picture.edges) {
-      edge.group.setAttribute('aria-hidden', 'true');
+      set(edge.group, { 'aria-hidden': 'true' });
       plainly(edge.group);
       if (this.picture.edges.length <= MOST_WIDE) {
         // Lines are thin: one need not hit them.
         const wide = edge.group.querySelector('path')?.cloneNode() as SVGElement | undefined;
-        wide?.setAttribute('class', 'mlp-wide');
+        set(wide, { class: 'mlp-wide' });
         edge.group.prepend(wide ?? '');
       }
-      edge.group.addEventListener('pointerenter', event => this.#pointAtEdge(edge, event));
-      edge.group.addEventListener('pointerleave', () => this.#point(null));
+      hear(edge.group, { pointerenter: event => this.#pointAtEdge(edge, event), pointerleave: () => this.#point(null) });
     }
     for (const { name, group } of this.picture.frames) {
       plainly(group);
-      group.setAttribute('role', 'button');
-      group.setAttribute('tabindex', '0');
-      group.setAttribute('aria-expanded', 'true');
-      group.setAttribute('aria-label', `group ${name}: fold`);
-      group.addEventListener('click', () => this.#isClick && this.actions.fold(name, true));
+      set(group, { role: 'button', tabindex: 0, 'aria-expanded': 'true', 'aria-label': `group ${name}: fold` });
+      hear(group, { click: () => this.#isClick && this.actions.fold(name, true) });
     }
-    this.picture.nodes.get(this.current)?.group.setAttribute('tabindex', '0');
+    this.#set(this.current, { tabindex: 0 });
+  }
+
+  #set(name: string | null, attributes: Record<string, string | number>): void {
+    set(this.picture.nodes.get(name ?? '')?.group, attributes);
   }
 
   #prepareNode(node: Node): void {
     prepare(node);
-    node.group.addEventListener('click', () => this.#isClick && this.#press(node.name));
-    node.group.addEventListener('focus', () => this.#setCurrent(node.name));
-    node.group.addEventListener('pointerdown', () => {
-      // It stays under the pointer: a click ends where it began.
-      this.#isPressed = true;
-      window.addEventListener('pointerup', () => (this.#isPressed = false), { once: true });
+    const leave = (): void => this.#point(null);
+    hear(node.group, {
+      click: () => this.#isClick && this.#press(node.name),
+      focus: () => this.#setCurrent(node.name),
+      pointerdown: () => {
+        // It stays under the pointer: a click ends where it began.
+        this.#isPressed = true;
+        hear(window, { pointerup: () => (this.#isPressed = false) }, { once: true });
+      },
+      blur: leave,
+      pointerenter: () => this.#point(node),
+      pointerleave: leave
     });
-    node.group.addEventListener('blur', () => this.#point(null));
-    node.group.addEventListener('pointerenter', () => this.#point(node));
-    node.group.addEventListener('pointerleave', () => this.#point(null));
   }
 
   /** Whether a click is one, and not the end of a drag. */
@@ -227,11 +226,11 @@ export class Graph {
   }
 
   #setCurrent(name: string): void {
-    this.picture.nodes.get(this.current)?.group.setAttribute('tabindex', '-1');
+    this.#set(this.current, { tabindex: -1 });
     this.current = name;
     const node = this.picture.nodes.get(name);
-    node?.group.setAttribute('tabindex', '0');
     if (node) {
+      this.#set(name, { tabindex: 0 });
       if (!this.#isPressed) {
         this.reveal(name);
       }

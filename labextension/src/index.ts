@@ -1,31 +1,60 @@
-/** What anywidget loads: one module for all graphs of a kernel. */
+/**
+ * What anywidget loads, for one of two widgets. One is without a view, for all graphs of a kernel: it finds them in the
+ * page of JupyterLab and Notebook, which hold them as HTML. The other shows one graph where the front end puts its view.
+ */
 
+import { element } from './dom';
 import { Link, type Model } from './link';
 import { Page } from './page';
 import style from './style.css';
+import { toDrawing } from './svg';
 
 function addStyle(): void {
   if (!document.getElementById('mlpipe-style')) {
-    const made = document.createElement('style');
-    made.id = 'mlpipe-style';
-    made.textContent = style;
-    document.head.append(made);
+    document.head.append(element('style', { id: 'mlpipe-style' }, style));
   }
 }
 
-export default {
-  initialize({ model }: { model: Model }): () => void {
-    addStyle();
-    const page = new Page(asked => link.ask(asked));
-    const link = new Link(model, message => page.take(message));
-    const end = (): void => {
-      model.off('comm_live_update', end);
-      page.dispose();
-      link.close();
-    };
-    // The kernel has been started anew, which does not end the widget's model.
-    model.on('comm_live_update', end);
-    void link.open().then(() => page.scan());
-    return end;
+export default () => {
+  const views = new Set<Element>();
+  let page: Page | null = null;
+
+  function put(view: Element, model: Model): void {
+    view.replaceChildren(element('div', 'mlpipe-picture', (toDrawing(String(model.get('svg'))) as Node | null) ?? ''));
+    page?.scan();
   }
+
+  return {
+    initialize({ model }: { model: Model }): () => void {
+      addStyle();
+      const shown = new Page(
+        asked => link.ask(asked),
+        () => (model.get('graph') ? views : document.getElementsByClassName('mlpipe-root'))
+      );
+      const link = new Link(model, message => shown.take(message));
+      const end = (): void => {
+        model.off('comm_live_update', end);
+        shown.dispose();
+        link.close();
+      };
+      page = shown;
+      // The kernel has been started anew, which does not end the widget's model.
+      model.on('comm_live_update', end);
+      if (model.get('graph')) {
+        // Where outputs are pages of their own, a comm that they open has disturbed other outputs.
+        model.on('change:svg', () => views.forEach(view => put(view, model)));
+      } else {
+        void link.open().then(() => shown.scan());
+      }
+      return end;
+    },
+
+    render({ model, el }: { model: Model; el: HTMLElement }): () => void {
+      const view = element('div', { class: 'mlpipe-view', 'data-mlpipe-graph': String(model.get('graph')) });
+      views.add(view);
+      el.append(view);
+      put(view, model);
+      return () => views.delete(view);
+    }
+  };
 };

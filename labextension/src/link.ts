@@ -14,6 +14,7 @@ interface Comm {
 
 /** What anywidget gives; in JupyterLab and Notebook its manager knows the kernel. */
 export interface Model {
+  get(name: string): unknown;
   on(event: string, hear: (content: unknown) => void): void;
   off(event: string, hear?: (content: unknown) => void): void;
   send(content: object): void;

@@ -1,6 +1,6 @@
 /** The whole graph in a corner, where only a part of it is seen. */
 
-import { element, shape } from './dom';
+import { element, hear, set, shape } from './dom';
 import type { Picture } from './picture';
 import type { StepState } from './protocol';
 import type { Viewport } from './viewport';
@@ -24,17 +24,11 @@ export class Minimap {
     const scale = Math.min(WIDTH / width, HEIGHT / height);
     this.#drawing = shape('svg', {
       viewBox: `0 0 ${width} ${height}`,
-      width: String(Math.max(8, width * scale)),
-      height: String(Math.max(8, height * scale))
+      width: Math.max(8, width * scale),
+      height: Math.max(8, height * scale)
     });
     for (const { name, box } of picture.nodes.values()) {
-      const mark = shape('rect', {
-        class: 'mlp-mark',
-        x: String(box.x),
-        y: String(box.y),
-        width: String(box.width),
-        height: String(box.height)
-      });
+      const mark = shape('rect', { class: 'mlp-mark', ...box });
       this.#marks.set(name, mark);
       this.#drawing.append(mark);
     }
@@ -42,8 +36,10 @@ export class Minimap {
     this.#drawing.append(this.#frame);
     this.node = element('div', { class: 'mlp-minimap', 'aria-hidden': 'true' });
     this.node.append(this.#drawing);
-    this.node.addEventListener('pointerdown', event => this.#follow(event));
-    this.node.addEventListener('pointermove', event => event.buttons === 1 && this.#follow(event));
+    hear(this.node, {
+      pointerdown: event => this.#follow(event),
+      pointermove: event => event.buttons === 1 && this.#follow(event)
+    });
   }
 
   paint(name: string, state: StepState): void {
@@ -58,10 +54,8 @@ export class Minimap {
     const across = Math.min(right, width) - Math.max(left, 0);
     const down = Math.min(bottom, height) - Math.max(top, 0);
     this.node.hidden = across >= width * NEARLY && down >= height * NEARLY;
-    const values = { x: left, y: top, width: right - left, height: bottom - top };
-    for (const [name, value] of Object.entries(values)) {
-      this.#frame.setAttribute(name, String(value / this.unit));
-    }
+    const { unit } = this;
+    set(this.#frame, { x: left / unit, y: top / unit, width: (right - left) / unit, height: (bottom - top) / unit });
   }
 
   #follow(event: PointerEvent): void {

@@ -1,21 +1,18 @@
 /** The state of a step, put on its node. Nothing moves. */
 
-import { shape } from './dom';
+import { set, shape, tint } from './dom';
 import type { Edge, Node } from './picture';
 import type { StepState } from './protocol';
 
 /** Makes a node of the kernel's drawing one that can be reached, and whose colours follow its state. */
 export function prepare(node: Node): void {
   const { group, name } = node;
-  group.setAttribute('tabindex', '-1');
-  group.setAttribute('role', 'button');
-  group.setAttribute('aria-label', name);
-  group.setAttribute('aria-expanded', 'false');
+  set(group, { tabindex: -1, role: 'button', 'aria-label': name, 'aria-expanded': 'false' });
   // A title would cover the tip with the browser's own.
   group.querySelector('title')?.remove();
   plainly(group);
   for (const label of group.querySelectorAll('text')) {
-    label.setAttribute('aria-hidden', 'true');
+    set(label, { 'aria-hidden': 'true' });
   }
 }
 
@@ -32,13 +29,13 @@ export function paintStep(node: Node, state: StepState): void {
   const { group, name } = node;
   setData(group, 'mlpipeStatus', state.status);
   setData(group, 'mlpipePlan', state.plan);
-  group.style.setProperty('--mlp-c', state.colour);
+  tint(group, state.colour);
   group.style.setProperty('--mlp-share', state.filled ? '16%' : '0%');
   const label = group.querySelector('.mlpipe-state');
   if (label) {
     label.textContent = `${state.sign} ${state.text}`;
   }
-  group.setAttribute('aria-label', describe(name, state));
+  set(group, { 'aria-label': describe(name, state) });
   paintProgress(node, state.progress);
 }
 
@@ -76,10 +73,9 @@ function paintProgress(node: Node, progress: number | null): void {
   if (!bar) {
     const box = node.group.querySelector('.mlpipe-box');
     const value = (name: string): number => Number(box?.getAttribute(name) ?? 0);
-    bar = shape('rect', { class: 'mlp-progress', height: '3', rx: '1.5' });
-    bar.setAttribute('x', String(value('x') + 8));
-    bar.setAttribute('y', String(value('y') + value('height') - 5));
+    const [x, y] = [value('x') + 8, value('y') + value('height') - 5];
+    bar = shape('rect', { class: 'mlp-progress', height: 3, rx: 1.5, x, y });
     node.group.append(bar);
   }
-  bar.setAttribute('width', String(Math.max(0, (node.box.width - 16) * Math.min(1, Math.max(0, progress)))));
+  set(bar, { width: Math.max(0, (node.box.width - 16) * Math.min(1, Math.max(0, progress))) });
 }

@@ -1,7 +1,7 @@
 /** All that there is to know of one step, beside the graph. */
 
 import { lineChart } from './chart';
-import { button, element } from './dom';
+import { button, element, set, tint } from './dom';
 import type { Detail, Item, Reason, StepHow, Shown, StepState } from './protocol';
 
 export interface PanelActions {
@@ -37,7 +37,7 @@ export class Panel {
     this.step = step;
     this.#log = null;
     this.node.hidden = false;
-    this.node.setAttribute('aria-label', `step ${step}`);
+    set(this.node, { 'aria-label': `step ${step}` });
     const title = element('h3', { class: 'mlp-title', title: step }, step);
     const close = button('×', 'Close (Escape)', () => this.actions.close());
     this.#offered = '';
@@ -57,7 +57,7 @@ export class Panel {
     if (!state) {
       return;
     }
-    this.#state.style.setProperty('--mlp-c', state.colour);
+    tint(this.#state, state.colour);
     const worker = state.worker ? element('span', 'mlp-faint', ` on ${state.worker}`) : '';
     this.#state.replaceChildren(element('b', {}, `${state.sign} ${state.text}`), worker);
     this.#offer(state.status);

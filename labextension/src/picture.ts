@@ -71,8 +71,10 @@ export function readPicture(svg: SVGSVGElement): Picture {
     nodes.set(name, { name, group, box: boxOf(group, moved), above: [], below: [], folds: group.dataset.mlpipeGroup ?? null });
   }
   const edges: Edge[] = [];
+  const names = [...nodes.keys()];
   for (const group of svg.querySelectorAll<SVGGElement>('g[data-mlpipe-flow]')) {
-    const { mlpipeFrom: from = '', mlpipeTo: to = '', mlpipeFlow: number = '' } = group.dataset;
+    const [number = '', ...ends] = (group.dataset.mlpipeFlow ?? '').split(' ');
+    const [from = '', to = ''] = ends.map(at => names[Number(at)]);
     edges.push({ from, to, number, group });
     nodes.get(from)?.below.push(to);
     nodes.get(to)?.above.push(from);

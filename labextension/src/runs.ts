@@ -1,10 +1,11 @@
 /** The runs of the notebook as a table that is sorted and filtered; two that are picked are compared. */
 
 import { lineChart, type Point } from './chart';
-import { button, element } from './dom';
+import { button, element, hear, set, tint } from './dom';
 import type { Cell, RunRow, RunsTable } from './protocol';
 
 export interface RunsActions {
+  show(run: string): void;
   compare(runs: [string, string]): void;
 }
 
@@ -33,6 +34,7 @@ export class Runs {
     'aria-label': 'Filter runs by any of their words'
   });
   readonly #count = element('span', 'mlp-faint');
+  readonly #showing: HTMLButtonElement;
   readonly #comparing: HTMLButtonElement;
   readonly #charts = element('div', 'mlp-charts');
   readonly #table = element('table', 'mlp-table mlp-grid');
@@ -43,11 +45,13 @@ export class Runs {
 
   constructor(private readonly actions: RunsActions) {
     this.#comparing = button('Compare', 'Compare the two runs that are picked', () => this.#compare());
-    const bar = element('div', 'mlp-tools', this.#field, this.#count, this.#comparing);
+    this.#showing = button('Timeline', 'Show when the steps of the run that is picked ran', () => this.actions.show(this.#picked[0] ?? ''));
+    const acts = element('div', 'mlp-group', this.#showing, this.#comparing);
+    const bar = element('div', 'mlp-tools', this.#field, this.#count, acts);
     const scroll = element('div', { class: 'mlp-scroll', tabindex: '0', role: 'group', 'aria-label': 'Table of runs' });
     scroll.append(this.#charts, this.#table);
     this.node.append(bar, scroll);
-    this.#field.addEventListener('input', () => this.#draw());
+    hear(this.#field, { input: () => this.#draw() });
     this.#count.textContent = 'Asked the kernel …';
     this.#mark();
   }
@@ -105,13 +109,15 @@ export class Runs {
       const isBy = title === this.#sortedBy;
       const sign = isBy ? (this.#isUp ? ' ▴' : ' ▾') : '';
       const press = element('button', { type: 'button', class: 'mlp-sort', 'data-key': `sort ${title}` }, title, sign);
-      press.addEventListener('click', () => {
-        this.#isUp = isBy ? !this.#isUp : false;
-        this.#sortedBy = title;
-        this.#draw();
+      hear(press, {
+        click: () => {
+          this.#isUp = isBy ? !this.#isUp : false;
+          this.#sortedBy = title;
+          this.#draw();
+        }
       });
       const cell = element('th', { scope: 'col', class: isNumber ? 'mlp-number' : '' }, press);
-      cell.setAttribute('aria-sort', isBy ? (this.#isUp ? 'ascending' : 'descending') : 'none');
+      set(cell, { 'aria-sort': isBy ? (this.#isUp ? 'ascending' : 'descending') : 'none' });
       row.append(cell);
     }
     return element('thead', {}, row);
@@ -120,21 +126,17 @@ export class Runs {
   #row(row: RunRow, columns: Column[]): HTMLElement {
     const pick = element('input', { type: 'checkbox', 'aria-label': `pick the run of ${row.when}`, 'data-key': row.id });
     pick.checked = this.#picked.includes(row.id);
-    pick.addEventListener('change', () => this.#pick(row.id));
+    hear(pick, { change: () => this.#pick(row.id) });
     const made = element('tr', { 'data-run': row.id }, element('td', {}, pick));
     columns.forEach((column, at) => {
       const cell = element('td', column.isNumber ? 'mlp-number' : '', column.of(row)[0]);
       if (at === 2) {
         cell.classList.add('mlp-state');
-        cell.style.setProperty('--mlp-c', row.colour);
+        tint(cell, row.colour);
       }
       made.append(cell);
     });
-    made.addEventListener('click', event => {
-      if (event.target !== pick) {
-        this.#pick(row.id);
-      }
-    });
+    hear(made, { click: event => event.target !== pick && this.#pick(row.id) });
     return made;
   }
 
@@ -154,6 +156,7 @@ export class Runs {
         box.checked = isPicked;
       }
     }
+    this.#showing.disabled = this.#picked.length !== 1;
     this.#comparing.disabled = this.#picked.length !== 2;
   }
 

@@ -1,6 +1,6 @@
 /** What of a graph is shown: one of several views, chosen by a tab. */
 
-import { element } from './dom';
+import { element, hear, set } from './dom';
 
 export class Tabs {
   readonly node = element('div', { class: 'mlp-group mlp-tabs', role: 'tablist', 'aria-label': 'View' });
@@ -13,20 +13,18 @@ export class Tabs {
   ) {
     for (const [name, view] of views) {
       const tab = element('button', { type: 'button', class: 'mlp-button', role: 'tab' }, name);
-      tab.addEventListener('click', () => this.show(name));
+      hear(tab, { click: () => this.show(name) });
       this.#tabs.set(name, tab);
-      view.setAttribute('role', 'tabpanel');
-      view.setAttribute('aria-label', name);
+      set(view, { role: 'tabpanel', 'aria-label': name });
     }
     this.node.append(...this.#tabs.values());
-    this.node.addEventListener('keydown', event => this.#key(event));
+    hear(this.node, { keydown: event => this.#key(event) });
   }
 
   show(name: string): void {
     this.chosen = name;
     for (const [other, tab] of this.#tabs) {
-      tab.setAttribute('aria-selected', String(other === name));
-      tab.setAttribute('tabindex', other === name ? '0' : '-1');
+      set(tab, { 'aria-selected': String(other === name), tabindex: other === name ? 0 : -1 });
     }
     this.choose(name);
   }

@@ -1,6 +1,6 @@
 /** When each step waited and ran, by worker; what made the run as long as it was stands out. */
 
-import { element } from './dom';
+import { element, hear, set, tint } from './dom';
 import { describe } from './paint';
 import type { Bar, GraphState, StepState } from './protocol';
 import { describeTime, roundSeconds } from './ticks';
@@ -40,13 +40,16 @@ export class Timeline {
   #toldAt = 0;
   #ticking: ReturnType<typeof setInterval> | null = null;
 
-  constructor(private readonly open: (step: string) => void) {
+  /**
+   * @param open - Shows a step; of a run that is over none is shown.
+   */
+  constructor(private readonly open?: (step: string) => void) {
     const legend = element('div', 'mlp-legend mlp-faint');
     for (const [kind, text] of [['ran', 'running'], ['wait', 'waiting for a worker'], ['point', 'reused']]) {
       legend.append(element('span', {}, element('i', { class: `mlp-${kind}` }), text ?? ''));
     }
     this.node.append(this.#scroll, element('div', 'mlp-foot', this.#path, legend), this.#tip.node);
-    this.#scroll.addEventListener('scroll', () => this.#tip.hide());
+    hear(this.#scroll, { scroll: () => this.#tip.hide() });
   }
 
   dispose(): void {
@@ -82,7 +85,7 @@ export class Timeline {
     if (to !== undefined) {
       rows[Math.max(0, Math.min(rows.length - 1, to))]?.focus();
     } else if (event.key === 'Enter' || event.key === ' ') {
-      this.open(this.#current);
+      this.open?.(this.#current);
     } else {
       return false;
     }
@@ -137,7 +140,7 @@ export class Timeline {
     }
     this.#axis.hidden = nodes.length === 0;
     if (nodes.length === 0) {
-      nodes.push(element('p', 'mlp-empty mlp-faint', 'Nothing has run yet'));
+      nodes.push(element('p', 'mlp-empty mlp-faint', this.open ? 'Nothing has run yet' : 'Nothing ran, or when was not kept'));
     }
     this.#lanes.replaceChildren(...nodes);
     const names = new Set(placed.map(({ name }) => name));
@@ -157,17 +160,20 @@ export class Timeline {
   #row(name: string): Row {
     let row = this.#rows.get(name);
     if (!row) {
-      const node = element('div', { class: 'mlp-row', role: 'button', tabindex: '-1' });
+      const node = element('div', { class: 'mlp-row', role: this.open ? 'button' : 'img', tabindex: '-1' });
       const [wait, ran] = [element('i', 'mlp-wait'), element('i', {})];
       const text = element('span', 'mlp-row-text');
       const title = element('span', { class: 'mlp-row-name', title: name }, name);
       node.append(title, element('span', 'mlp-track', wait, ran), text);
       node.dataset.mlpipeStep = name;
-      node.addEventListener('click', () => this.open(name));
-      node.addEventListener('focus', () => this.#setCurrent(name));
-      node.addEventListener('blur', () => this.#tip.hide());
-      node.addEventListener('pointerenter', () => this.#point(name));
-      node.addEventListener('pointerleave', () => this.#tip.hide());
+      const leave = (): void => this.#tip.hide();
+      hear(node, {
+        click: () => this.open?.(name),
+        focus: () => this.#setCurrent(name),
+        blur: leave,
+        pointerenter: () => this.#point(name),
+        pointerleave: leave
+      });
       row = { node, wait, ran, text };
       this.#rows.set(name, row);
     }
@@ -177,14 +183,14 @@ export class Timeline {
   #paintRow({ name, bar, state }: Placed): void {
     const { node, wait, ran, text } = this.#row(name);
     node.dataset.mlpipeStatus = state.status ?? '';
-    node.style.setProperty('--mlp-c', state.colour);
+    tint(node, state.colour);
     node.classList.toggle('mlp-critical', bar?.isCritical === true);
     const label = `${state.sign} ${state.text}`;
     if (text.textContent !== label) {
       text.textContent = label;
     }
     const critical = bar?.isCritical ? 'on the critical path' : '';
-    node.setAttribute('aria-label', [describe(name, state), bar?.text, critical].filter(Boolean).join('. '));
+    set(node, { 'aria-label': [describe(name, state), bar?.text, critical].filter(Boolean).join('. ') });
     span(wait, bar?.queued ?? null, bar?.began ?? bar?.ended ?? null, bar !== null);
     ran.className = bar?.began === null ? 'mlp-point' : 'mlp-ran';
     span(ran, bar?.began ?? bar?.ended ?? null, bar?.ended ?? null, bar !== null);
@@ -218,9 +224,9 @@ export class Timeline {
   }
 
   #setCurrent(name: string): void {
-    this.#rows.get(this.#current)?.node.setAttribute('tabindex', '-1');
+    set(this.#rows.get(this.#current)?.node, { tabindex: -1 });
     this.#current = name;
-    this.#rows.get(name)?.node.setAttribute('tabindex', '0');
+    set(this.#rows.get(name)?.node, { tabindex: 0 });
     if (document.activeElement === this.#rows.get(name)?.node) {
       this.#point(name);
     }

@@ -1,6 +1,6 @@
 /** What is worth knowing at a glance, beside what one points at. */
 
-import { element } from './dom';
+import { element, tint } from './dom';
 import type { StepState } from './protocol';
 
 const GAP = 8;
@@ -31,7 +31,7 @@ export class Tip {
   showStep(name: string, state: StepState, place: Place, more: string[] = []): void {
     const title = state.members.length > 0 ? state.group : name;
     const head = element('div', 'mlp-state', element('b', {}, title), ` ${state.sign} ${state.text}`);
-    head.style.setProperty('--mlp-c', state.colour);
+    tint(head, state.colour);
     const faint = [...more, ...(state.worker ? [`on ${state.worker}`] : [])];
     if (state.members.length > 0) {
       faint.push(shortened(state.members).join(', '));

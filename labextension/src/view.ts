@@ -1,12 +1,13 @@
 /** One graph in the page: a bar with tabs, the graph, its timeline and the runs below it, and a step's panel beside them. */
 
 import { Comparison } from './compare';
-import { button, element } from './dom';
+import { button, element, hear } from './dom';
 import { Finder } from './finder';
 import { Graph } from './graph';
 import { News } from './news';
 import { Panel } from './panel';
-import { apply, type Ask, type GraphState, type Message, type RunHow } from './protocol';
+import { PastRun } from './past';
+import { apply, type Ask, type GraphState, type Message, NOTHING, type RunHow } from './protocol';
 import { Runs } from './runs';
 import { Tabs } from './tabs';
 import { Timeline } from './timeline';
@@ -26,8 +27,12 @@ export class View {
   readonly node: HTMLElement;
   readonly #shown: Graph;
   readonly #timeline = new Timeline(step => this.#open(step));
-  readonly #runs = new Runs({ compare: runs => this.ask({ graph: this.graph, do: 'compare', runs }) });
-  readonly #comparison = new Comparison(() => this.#leaveComparison());
+  readonly #runs = new Runs({
+    show: run => this.ask({ graph: this.graph, do: 'past', run }),
+    compare: runs => this.ask({ graph: this.graph, do: 'compare', runs })
+  });
+  readonly #comparison = new Comparison(() => this.#showRuns());
+  readonly #past = new PastRun(() => this.#showRuns());
   readonly #history: HTMLElement;
   readonly #tabs: Tabs;
   readonly #news = new News();
@@ -40,13 +45,7 @@ export class View {
   readonly #stopButton: HTMLButtonElement;
   readonly #foldButton: HTMLButtonElement;
   readonly #graphTools: HTMLElement[];
-  #state: GraphState = {
-    run: { status: null, text: '', seconds: 0, path: '' },
-    steps: {},
-    flows: {},
-    bars: {},
-    stale: ''
-  };
+  #state = NOTHING;
   #n = -1;
   #isBehind = false;
   #pending = new Set<string>();
@@ -66,7 +65,7 @@ export class View {
       cancel: step => this.ask({ graph, do: 'cancel', step }),
       say: text => this.#say(text)
     });
-    this.#history = element('div', { class: 'mlp-history', hidden: '' }, this.#runs.node, this.#comparison.node);
+    this.#history = element('div', { class: 'mlp-history', hidden: '' }, this.#runs.node, this.#past.node, this.#comparison.node);
     this.#finder = new Finder(this.#shown.picture, {
       makes: name => {
         const step = this.#state.steps[name];
@@ -106,16 +105,16 @@ export class View {
     const bar = element('div', 'mlp-bar', this.#tabs.node, this.#runText, this.#said, ...this.#graphTools, acts);
     const main = element('div', 'mlp-main', ...views.map(([, view]) => view), this.#panel.node);
     this.node = element('div', 'mlp', bar, main, this.#news.node);
-    this.node.addEventListener('focusin', event => {
-      this.focused = event.target as HTMLElement | SVGElement;
+    hear(this.node, {
+      focusin: event => (this.focused = event.target as HTMLElement | SVGElement),
+      focusout: event => {
+        // Without a target where it is taken out of the page.
+        if (event.relatedTarget !== null) {
+          this.focused = null;
+        }
+      },
+      keydown: event => this.#key(event)
     });
-    this.node.addEventListener('focusout', event => {
-      // Without a target where it is taken out of the page.
-      if (event.relatedTarget !== null) {
-        this.focused = null;
-      }
-    });
-    this.node.addEventListener('keydown', event => this.#key(event));
     this.#tabs.show('Graph');
     if (told) {
       this.#state = told;
@@ -166,9 +165,14 @@ export class View {
         this.#runs.show(message.table);
         break;
       case 'compared':
+      case 'past':
         if (this.#tabs.chosen === 'Runs') {
           this.#runs.node.hidden = true;
-          this.#comparison.show(message.compared);
+          if (message.kind === 'past') {
+            this.#past.show(message.past);
+          } else {
+            this.#comparison.show(message.compared);
+          }
         }
         break;
       case 'said':
@@ -181,11 +185,8 @@ export class View {
   focused: HTMLElement | SVGElement | null = null;
 
   /** Tells whether it shows the drawing that the kernel has put into the page since. */
-  isOf(svg: Element): boolean {
-    const parts = (drawn: Element) =>
-      [...drawn.querySelectorAll('[data-mlpipe-step]')].map(node => node.getAttribute('data-mlpipe-step')).join('\n') +
-      drawn.getAttribute('viewBox');
-    return parts(svg) === parts(this.#shown.picture.svg);
+  isOf(svg: SVGElement): boolean {
+    return svg.dataset.mlpipeDrawing === this.#shown.picture.svg.dataset.mlpipeDrawing;
   }
 
   /** What goes on where the kernel has drawn other steps. */
@@ -236,10 +237,12 @@ export class View {
     }
   }
 
-  #leaveComparison(): void {
+  /** The table again, instead of what is shown of one or two of them. */
+  #showRuns(): void {
     this.#comparison.close();
+    this.#past.close();
     this.#runs.node.hidden = false;
-    this.#runs.node.querySelector<HTMLElement>('.mlp-button')?.focus();
+    this.#runs.node.querySelector<HTMLElement>('.mlp-button:not(:disabled)')?.focus();
   }
 
   #update(state: GraphState, steps: string[]): void {
@@ -376,14 +379,14 @@ export class View {
       return;
     }
     if (event.key === 'Escape') {
-      if (!this.#comparison.node.hidden) {
-        this.#leaveComparison();
+      if (this.#runs.node.hidden) {
+        this.#showRuns();
       }
       this.#close();
       this.#shown.hideTip();
     } else if (event.key === '/' && this.#tabs.chosen === 'Graph') {
       this.#finder.node.focus();
-    } else if (!this.#shown.key(event) && !this.#timeline.key(event)) {
+    } else if (!this.#shown.key(event) && !this.#timeline.key(event) && !this.#past.key(event)) {
       return;
     }
     event.preventDefault();

@@ -1,5 +1,6 @@
 /** Zoom and pan: the drawing lies on a sheet that is moved and scaled behind the stage. */
 
+import { hear } from './dom';
 import type { Box } from './picture';
 
 const LEAST = 0.01;
@@ -20,8 +21,8 @@ export class Viewport {
     readonly height: number,
     private readonly changed: () => void
   ) {
-    stage.addEventListener('wheel', event => this.#wheel(event), { passive: false });
-    stage.addEventListener('pointerdown', event => this.#drag(event));
+    hear(stage, { wheel: event => this.#wheel(event) }, { passive: false });
+    hear(stage, { pointerdown: event => this.#drag(event) });
   }
 
   get size(): { width: number; height: number } {
@@ -134,15 +135,12 @@ export class Viewport {
       this.pan(event.clientX - x, event.clientY - y);
       [x, y] = [event.clientX, event.clientY];
     };
+    const ended = new AbortController();
     const end = (): void => {
-      this.stage.removeEventListener('pointermove', move);
-      this.stage.removeEventListener('pointerup', end);
-      this.stage.removeEventListener('pointercancel', end);
+      ended.abort();
       // After the click that follows, which it is not.
       setTimeout(() => this.stage.classList.remove('mlp-dragged'));
     };
-    this.stage.addEventListener('pointermove', move);
-    this.stage.addEventListener('pointerup', end);
-    this.stage.addEventListener('pointercancel', end);
+    hear(this.stage, { pointermove: move, pointerup: end, pointercancel: end }, ended);
   }
 }

@@ -15,7 +15,8 @@ function svgElement(tag: string, attributes: Record<string, string>, text = ''):
 
 /** Returns a drawing of steps at given places (in points, y negative above as Graphviz has it), and edges. */
 export function draw(places: Record<string, [number, number]>, edges: [string, string][] = []): SVGSVGElement {
-  const svg = svgElement('svg', { viewBox: '0.00 0.00 400.00 300.00', style: 'max-width:100%' });
+  const drawing = Object.keys(places).join();
+  const svg = svgElement('svg', { viewBox: '0.00 0.00 400.00 300.00', style: 'max-width:100%', 'data-mlpipe-drawing': drawing });
   const whole = svgElement('g', { transform: 'scale(1 1) rotate(0) translate(10 290)' });
   svg.append(whole);
   for (const [name, [x, y]] of Object.entries(places)) {
@@ -28,13 +29,10 @@ export function draw(places: Record<string, [number, number]>, edges: [string, s
     );
     whole.append(group);
   }
+  const names = Object.keys(places);
   edges.forEach(([from, to], number) => {
-    const group = svgElement('g', {
-      class: 'edge',
-      'data-mlpipe-flow': String(number),
-      'data-mlpipe-from': from,
-      'data-mlpipe-to': to
-    });
+    const ends = `${number} ${names.indexOf(from)} ${names.indexOf(to)}`;
+    const group = svgElement('g', { 'data-mlpipe-flow': ends });
     group.append(svgElement('path', { d: 'M0,0' }), svgElement('text', { class: 'mlpipe-size' }, ' '));
     whole.append(group);
   });

@@ -27,6 +27,7 @@ function model(kernel?: Kernel) {
   const hearers = new Set<(content: unknown) => void>();
   const sent: object[] = [];
   const made: Model = {
+    get: () => '',
     on: (_, hear) => hearers.add(hear),
     off: (_, hear) => hear && hearers.delete(hear),
     send: content => sent.push(content),

@@ -10,7 +10,7 @@ let page: Page;
 beforeEach(() => {
   document.body.replaceChildren();
   asked = [];
-  page = new Page(ask => asked.push(ask));
+  page = new Page(ask => asked.push(ask), () => document.getElementsByClassName('mlpipe-root'));
 });
 afterEach(() => page.dispose());
 
@@ -72,4 +72,24 @@ test('when the kernel is gone the last picture stays', () => {
   page.take(all);
   page.dispose();
   expect(root.querySelector('.mlp-ended svg g.node')).not.toBeNull();
+});
+
+const WHOLE =
+  '<svg xmlns="http://www.w3.org/2000/svg" class="mlpipe-graph" data-mlpipe-drawing="d1" viewBox="0 0 9 9">' +
+  '<g class="node" data-mlpipe-step="load"><rect class="mlpipe-box"/></g></svg>';
+
+test('an outline stays until the kernel has sent what it is of, and is asked for once', () => {
+  const svg = draw({});
+  svg.classList.add('mlpipe-outline');
+  svg.dataset.mlpipeDrawing = 'd1';
+  const root = put(svg);
+  page.scan();
+  page.take(all);
+  page.scan();
+  expect(asked.map(ask => ask.do)).toEqual(['hello', 'drawing']);
+  page.take({ kind: 'drawing', graph: 'g1', svg: WHOLE.replace('d1', 'd0') });
+  expect(root.querySelector('.mlp')).toBeNull();
+  page.take({ kind: 'drawing', graph: 'g1', svg: WHOLE });
+  expect(root.querySelector('.mlp g.node')).not.toBeNull();
+  expect(asked.map(ask => ask.do)).toEqual(['hello', 'drawing', 'hello']);
 });

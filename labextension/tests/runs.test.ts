@@ -1,12 +1,14 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { lineChart } from '../src/chart';
 import { Comparison } from '../src/compare';
+import { PastRun } from '../src/past';
 import { parse, type Cell, type Compared, type RunRow } from '../src/protocol';
 import { Runs } from '../src/runs';
 import { toDrawing } from '../src/svg';
 
 const EVIL = '<img src=x onerror="window.hit=1"></script><script>window.hit=1</script>';
 let compared: [string, string][];
+let shown: string[];
 let runs: Runs;
 
 function row(id: string, at: number, seconds: number, rate: Cell, auc: Cell): RunRow {
@@ -31,7 +33,8 @@ const button = (text: string, node: Element = runs.node) =>
 
 beforeEach(() => {
   compared = [];
-  runs = new Runs({ compare: pair => compared.push(pair) });
+  shown = [];
+  runs = new Runs({ compare: pair => compared.push(pair), show: run => shown.push(run) });
   document.body.replaceChildren(runs.node);
   runs.show(TABLE);
 });
@@ -149,11 +152,37 @@ test('whatever a run or a parameter is called is text', () => {
   expect((window as unknown as { hit?: number }).hit).toBeUndefined();
 });
 
+test('one run that is picked shows when its steps ran', () => {
+  expect(button('Timeline').disabled).toBe(true);
+  boxes()[1]!.click();
+  button('Timeline').click();
+  expect(shown).toEqual(['b']);
+  boxes()[0]!.click();
+  expect([button('Timeline').disabled, button('Compare').disabled]).toEqual([true, false]);
+
+  let n_left = 0;
+  const past = new PastRun(() => n_left++);
+  document.body.append(past.node);
+  const state = { run: { status: 'succeeded', seconds: 2, path: 'fit: 2 s' }, steps: { fit: { text: EVIL } }, bars: { fit: ['w', 0, 0.5, 2, true, ''] } };
+  const message = parse({ graph: 'g', past: { text: EVIL, state } });
+  if (message?.kind === 'past') {
+    past.show(message.past);
+  }
+  const row = past.node.querySelector<HTMLElement>('.mlp-row')!;
+  expect(row.getAttribute('role')).toBe('img');
+  expect(past.node.querySelector('.mlp-path')?.textContent).toBe('Critical path fit: 2 s');
+  expect(past.node.querySelector('img, script')).toBeNull();
+  button('‹ Runs', past.node).click();
+  expect(n_left).toBe(1);
+  past.close();
+  expect(past.node.children).toHaveLength(0);
+});
+
 test('tables and comparisons of another version do no harm', () => {
   expect(parse({ graph: 'g', runs: { rows: [1, { metrics: [2, ['x']] }] } })).toMatchObject({
-    table: { parameters: [], rows: [{ id: '', seconds: null, metrics: [['', ''], ['x', '']] }] }
+    table: { parameters: [], rows: [{ id: '', metrics: [] }, { id: '', seconds: null, metrics: [['', ''], ['x', '']] }] }
   });
   expect(parse({ graph: 'g', compared: { runs: [1], steps: ['x', { states: [3] }] } })).toMatchObject({
-    compared: { runs: [], pictures: [], steps: [{ name: '', states: [['', '']], differs: false }] }
+    compared: { runs: [{ id: '' }], pictures: [], steps: [{ states: [] }, { name: '', states: [['', '']], differs: false }] }
   });
 });

@@ -56,7 +56,7 @@ test('a state is a mark, a word, a sign and what is read out', async () => {
 test('sizes stand on the edges, progress in the node', async () => {
   change(1, { flows: { 3: ['10 × 2, 2 kB'] }, steps: { load: { status: 'running', progress: 0.5 } } });
   await frame();
-  expect(view.node.querySelector('[data-mlpipe-flow="3"] .mlpipe-size')?.textContent).toBe(' 10 × 2, 2 kB');
+  expect(view.node.querySelector('[data-mlpipe-flow^="3"] .mlpipe-size')?.textContent).toBe(' 10 × 2, 2 kB');
   expect(group('load').querySelector('.mlp-progress')?.getAttribute('width')).toBe('22');
   change(2, { steps: { load: { status: 'succeeded', progress: null } } });
   await frame();

@@ -22,9 +22,10 @@ from typing import Any
 from support import ms, print_table
 
 from jupyter_mlpipe.model.status import Reason, RunSnapshot, StepSnapshot
-from jupyter_mlpipe.notebook.show.drawing import layout, paint, pipeline_dot
+from jupyter_mlpipe.notebook.show.drawing import layout, pipeline_dot
 from jupyter_mlpipe.notebook.show.graphfacts import changes, graph_facts
 from jupyter_mlpipe.notebook.show.link import module_text
+from jupyter_mlpipe.notebook.show.painting import paint
 from jupyter_mlpipe.notebook.show.views import graph_bundle
 
 SIZES = (12, 100, 1000)
@@ -36,13 +37,14 @@ async ([html, text]) => {
   const hearers = [];
   const asked = [];
   const model = {
+    get: () => '',
     on: (event, hear) => event === 'msg:custom' && hearers.push(hear),
     off: () => {},
     send: content => asked.push(content)
   };
   window.tell = content => hearers.forEach(hear => hear(content));
   const url = URL.createObjectURL(new Blob([text], {type: 'text/javascript'}));
-  (await import(url)).default.initialize({model});
+  (await import(url)).default().initialize({model});
   await new Promise(requestAnimationFrame);
   window.asked = asked;
 }

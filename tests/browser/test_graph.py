@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
+from jupyter_mlpipe.notebook.show.graphfacts import graph_facts
+from jupyter_mlpipe.notebook.show.link import module_text
+from jupyter_mlpipe.notebook.show.views import kept_svg
 from tests.browser.lab import Lab, Notebook
 
 Open = Callable[[Sequence[str]], Notebook]
@@ -199,6 +203,11 @@ def test_when_steps_ran_what_earlier_runs_gave_and_groups(open_notebook: Open, l
     boxes = runs.get_by_role("checkbox")
     boxes.nth(1).focus()
     page.keyboard.press("Space")
+    runs.get_by_role("button", name="Timeline").click()
+    past = shown.locator(".mlp-compare .mlp-row[data-mlpipe-step=fit]")
+    expect(past.locator(".mlp-ran")).to_be_visible()
+    assert serious_problems(page) == []
+    page.keyboard.press("Escape")
     boxes.nth(2).check()
     assert serious_problems(page) == []
     runs.get_by_role("button", name="Compare").click()
@@ -228,3 +237,80 @@ def test_when_steps_ran_what_earlier_runs_gave_and_groups(open_notebook: Open, l
     expect(shown.locator("g.node[data-mlpipe-group=data]")).to_be_visible()
     shown.get_by_role("tab", name="Timeline").click()
     expect(shown.locator(".mlp-row[data-mlpipe-step=clean]")).to_be_visible()
+
+
+VIEWED = """
+from jupyter_mlpipe.notebook.extension import current_session
+current_session().needs_view = True  # as in VS Code and Colab
+run = %pipeline run
+"""
+
+
+def test_a_view_of_a_widget_is_as_live_as_the_page(open_notebook: Open, lab: Lab) -> None:
+    cells = [
+        LOAD,
+        "%%component one\nprint('begun')\nx = 1",
+        "%%component two\n" + wait("view-goes-on") + "y = x",
+        VIEWED,
+    ]
+    notebook = open_notebook(cells)
+    notebook.run_all()
+    page = notebook.page
+    shown = notebook.cell(3).locator(".mlpipe-view .mlp")
+    expect(node(shown, "two", "running")).to_be_visible(timeout=_WAIT_MS)
+    expect(notebook.outputs(3)).to_have_count(1)
+    node(shown, "one").click()
+    panel = shown.get_by_role("region", name="step one")
+    expect(panel.locator(".mlp-log")).to_have_text("begun\n")
+    # The same model, shown twice.
+    notebook.outputs(3).click(button="right")
+    page.get_by_role("menuitem", name="Create New View for Cell Output").click()
+    other = page.locator(".jp-LinkedOutputView .mlpipe-view .mlp")
+    expect(node(other, "two", "running")).to_be_visible(timeout=_WAIT_MS)
+    (lab.folder / "view-goes-on").touch()
+    expect(node(shown, "two", "succeeded")).to_be_visible(timeout=_WAIT_MS)
+    expect(node(other, "two", "succeeded")).to_be_visible(timeout=_WAIT_MS)
+    # The picture is put in anew at the end, and the panel stays.
+    expect(panel).to_be_visible()
+    assert serious_problems(page, ".mlpipe-view") == []
+    save(page)
+    page.reload()
+    expect(node(notebook.cell(3).locator(".mlpipe-view .mlp"), "two", "succeeded")).to_be_visible(
+        timeout=_WAIT_MS
+    )
+
+
+IN_A_FRAME = """
+async ([text, svg]) => {
+  const module = URL.createObjectURL(new Blob([text], {type: 'text/javascript'}));
+  const { initialize, render } = (await import(module)).default();
+  let hear;
+  const model = {
+    get: name => ({graph: 'g1', svg})[name],
+    on: (event, heard) => event === 'msg:custom' && (hear = heard),
+    off: () => {},
+    send: () => {}
+  };
+  initialize({model});
+  render({model, el: document.body});
+  window.tell = content => hear(content);
+}
+"""
+
+
+def test_outputs_that_are_pages_of_their_own_are_live_each_by_itself(browser: Browser) -> None:
+    before = RunSnapshot((StepSnapshot("one", status="running"),), "running")
+    after = RunSnapshot((StepSnapshot("one", status="succeeded"),), "succeeded")
+    page = browser.new_page()
+    page.set_content("<iframe srcdoc='<body>'></iframe><iframe srcdoc='<html theme=dark><body>'></iframe>")
+    frames = page.frames[1:]
+    for frame in frames:
+        frame.evaluate(IN_A_FRAME, [module_text(), kept_svg(before)])
+        # What is there before, and without, an answer of the kernel.
+        expect(frame.locator(".mlpipe-picture")).to_contain_text("one")
+        frame.evaluate("tell", {"graph": "g1", "n": 0, "all": graph_facts(before)})
+        expect(frame.locator(".mlp g[data-mlpipe-status=running]")).to_be_visible()
+    frames[1].evaluate("tell", {"graph": "g1", "n": 1, "all": graph_facts(after)})
+    expect(frames[1].locator(".mlp g[data-mlpipe-status=succeeded]")).to_be_visible()
+    expect(frames[0].locator(".mlp g[data-mlpipe-status=running]")).to_be_visible()
+    page.close()

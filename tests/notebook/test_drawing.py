@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from nbconvert import HTMLExporter
 from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.model.groups import fold
 from jupyter_mlpipe.model.status import Reason, RunSnapshot, StepSnapshot
-from jupyter_mlpipe.notebook.show.drawing import Flow, flows_of, pipeline_dot, pipeline_svg
+from jupyter_mlpipe.notebook.show.drawing import Flow, flows_of, pipeline_dot
 from jupyter_mlpipe.notebook.show.graphfile import write_graph
+from jupyter_mlpipe.notebook.show.output import MIME
+from jupyter_mlpipe.notebook.show.painting import pipeline_svg
 from jupyter_mlpipe.notebook.show.views import graph_bundle
 from jupyter_mlpipe.notebook.show.words import run_words
 
@@ -124,8 +127,40 @@ def test_a_large_drawing_is_kept_once() -> None:
     chain += [StepSnapshot(name=f"s{n}", reads={f"o{n}": f"s{n - 1}"}) for n in range(1, 100)]
     bundle = graph_bundle(RunSnapshot(tuple(chain)))
     assert "image/svg+xml" not in bundle
-    assert len(bundle["text/html"]) < 200_000
+    assert "mlpipe-outline" not in bundle["text/html"]
     assert "image/svg+xml" in graph_bundle(RunSnapshot(tuple(chain)), saved=True)
+
+
+def test_of_very_many_steps_an_outline_is_kept() -> None:
+    def shown(n_steps: int, status: str | None) -> dict[str, object]:
+        steps = [
+            StepSnapshot(
+                name=f"step_{n}",
+                status=status,  # type: ignore[arg-type]
+                plan=None if status else "run",
+                reads={f"output_{above}": f"step_{above}" for above in {n // 2, n - 1} if 0 <= above < n},
+                outputs=(f"output_{n}",),
+                sizes={f"output_{n}": 41_000_000},
+                reasons=(Reason("new"),),
+            )
+            for n in range(n_steps)
+        ]
+        return graph_bundle(RunSnapshot(tuple(steps), "succeeded", 2.0), graph="g1")
+
+    def size(bundle: dict[str, object]) -> int:
+        return len(json.dumps(bundle, ensure_ascii=False).encode())
+
+    before, after = shown(400, None), shown(400, "succeeded")
+    drawn = [ET.fromstring(str(bundle["text/html"])).find(".//{*}svg") for bundle in (before, after)]
+    assert all(svg is not None and svg.get("class") == "mlpipe-graph mlpipe-outline" for svg in drawn)
+    said = [
+        [text.text for text in svg.iter() if text.tag.endswith("text")] for svg in drawn if svg is not None
+    ]
+    assert said == [[f"step_{n}" for n in range(400)]] * 2
+    assert before["text/html"] != after["text/html"]
+    assert size(after) < 100_000
+    assert size(shown(60, "succeeded")) < 100_000
+    assert after[MIME]["steps"]["step_399"] == {"status": "succeeded"}  # type: ignore[index]
 
 
 def test_edges_that_pass_many_ranks_bear_no_labels() -> None:
@@ -179,4 +214,4 @@ def test_a_folded_group_may_stand_in_a_cycle() -> None:
     fit = StepSnapshot("fit", reads={"x": "load"}, outputs=("y",))
     report = StepSnapshot("report", reads={"y": "fit"}, group="ends")
     svg = pipeline_svg(fold(RunSnapshot((load, fit, report)), {"ends"}))
-    assert svg.count('class="edge"') == 2
+    assert svg.count("data-mlpipe-flow=") == 2

@@ -66,7 +66,7 @@ def test_some_steps_never_run_by_themselves() -> None:
     }
 
 
-def test_what_failed_just_as_it_is_is_not_stale() -> None:
+def test_what_failed_does_not_run_by_itself_as_it_is() -> None:
     failed = stale("a", plan=None, status="failed")
     changed = stale("b", status="failed")
     tasks = {"a": task("a"), "b": task("b")}

@@ -98,6 +98,7 @@ def test_a_failed_run_names_the_step() -> None:
     failed = replace(LOAD, status="failed", error="ValueError: no")
     facts = graph_facts(RunSnapshot((failed, FIT), "failed", 3.2))
     assert facts["run"]["text"] == "failed: load, 2 steps, 3.2 s"
+    assert facts["stale"]["text"] == "run 1 failed"
     assert facts["steps"]["load"]["why"] == "ValueError: no"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.kernel import Kernel
 
 WAIT = "import os, time\nwhile not os.path.exists({name!r}):\n    time.sleep(0.05)\n"
@@ -241,6 +243,13 @@ def test_runs_are_told_as_a_table_and_two_of_them_compared(kernel: Kernel) -> No
         (1, 1, "succeeded"),
         (2, 0, "succeeded"),
     ]
+    past = page.ask_and_hear("past", "past", run=now["id"])["past"]
+    assert past["text"].endswith(now["took"])
+    one, two = (past["state"]["bars"][step] for step in ("one", "two"))
+    assert one[:3] == ["", None, None]  # reused
+    assert two[0] == "local"
+    assert 0 <= two[1] <= two[2] <= two[3] <= past["state"]["run"]["seconds"]
+    assert page.ask_and_hear("said", "past", run="nothing")["said"].startswith("No run begins")
     # Whichever is named first, the earlier one is.
     compared = page.ask_and_hear("compared", "compare", runs=[now["id"], before["id"]])["compared"]
     assert [run["id"] for run in compared["runs"]] == [before["id"], now["id"]]
@@ -251,7 +260,7 @@ def test_runs_are_told_as_a_table_and_two_of_them_compared(kernel: Kernel) -> No
     assert differing["metrics"] == [["auc", "0.5", "0.75"]]
     assert compared["same"] == 1
     assert ["data-mlpipe-status=" in picture for picture in compared["pictures"]] == [True, True]
-    assert [picture.count('class="edge"') for picture in compared["pictures"]] == [1, 1]
+    assert [picture.count("data-mlpipe-flow=") for picture in compared["pictures"]] == [1, 1]
     assert "No run begins with" in page.ask_and_hear("said", "compare", runs=["x", "y"])["said"]
     assert page.ask_and_hear("said", "compare", runs=7)["said"]
 
@@ -296,7 +305,7 @@ def test_a_panel_tells_metrics_and_use_against_what_was_asked_for(kernel: Kernel
     assert memory[3].startswith("--memory ")
 
 
-def test_a_graph_of_the_pipeline_follows_edits_and_runs_what_is_stale(kernel: Kernel) -> None:
+def test_a_graph_of_the_pipeline_follows_edits_and_runs_what_is_stale(kernel: Kernel, tmp_path: Path) -> None:
     kernel.run("k = 2", cell_id="k").check()
     kernel.run("%%component one\nx = k", cell_id="one").check()
     kernel.run("%%component two\ny = x + 1", cell_id="two").check()
@@ -310,3 +319,87 @@ def test_a_graph_of_the_pipeline_follows_edits_and_runs_what_is_stale(kernel: Ke
     kernel.listen(lambda: page.told("stale").get("count") == 0)
     assert kernel.value("(x, y)") == (3, 4)
     assert page.ask_and_hear("said", "run", how="stale")["said"] == "Nothing is stale."
+    # What failed is to be run as well, though nothing that it is made of has changed.
+    kernel.run("%%component three\nimport os\nz = 1 if os.path.exists('mended') else 1 / 0", cell_id="three")
+    kernel.listen(lambda: page.told("stale").get("text") == "run 1 failed")
+    (tmp_path / "mended").touch()
+    page.ask("run", how="stale")
+    page.wait_for("three", "succeeded")
+
+
+def test_a_panel_follows_a_run_by_itself_while_it_goes_on(kernel: Kernel, tmp_path: Path) -> None:
+    # A name that the code does not hold: a file that it names counts as one that it reads.
+    gates = [f"while not os.path.isfile('{name}'[::-1]): time.sleep(0.01)\n" for name in ("og", "pu")]
+    code = f"import os, time\nprint('rate', rate)\n{gates[0]}print('more')\n{gates[1]}x = rate"
+    (tmp_path / "go").touch()
+    (tmp_path / "up").touch()
+    kernel.run("%%parameters\nrate = 3", cell_id="params").check()
+    kernel.run(f"%%component one\n{code}", cell_id="one").check()
+    kernel.run("%pipeline auto on").check()
+    page = show(kernel, "%pipeline show")
+    page.ask_and_hear("all", "hello")
+    assert page.ask_and_hear("detail", "step", step="one")["detail"]["log"] == "rate 3\nmore\n"
+    (tmp_path / "go").unlink()
+    (tmp_path / "up").unlink()
+    kernel.run("%%parameters\nrate = 4", cell_id="params").check()
+    page.wait_for("one", "running")
+    kernel.listen(lambda: page.ask_and_hear("detail", "step", step="one")["detail"]["log"] == "rate 4\n")
+    (tmp_path / "go").touch()
+    assert page.hear("log")["log"] == "more\n"
+    (tmp_path / "up").touch()
+    kernel.listen(lambda: "by itself" in page.told("steps")["one"]["text"])
+    assert page.ask_and_hear("detail", "step", step="one")["detail"]["log"] == "rate 4\nmore\n"
+
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+FRONT_ENDS: dict[str, dict[str, Any]] = {
+    "VS Code": {"cellId": "vscode-notebook-cell:/home/u/a.ipynb#W1sZmlsZQ%3D%3D"},
+    "Colab": {"colab": {"cell_id": "aB1", "base_url": "https://example.org"}},
+    "another": {"cellId": "c1"},
+}
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+def test_where_outputs_are_pages_of_their_own_each_graph_has_a_view(kernel: Kernel, front_end: str) -> None:
+    kernel.run("%%component one --no-run\nx = 1").check()
+    result = kernel.run("run = %pipeline run", **FRONT_ENDS[front_end]).check()
+    bundle = next(output["data"] for output in result.outputs if VIEW in output.get("data", {}))
+    # The first is what is shown; the last picture, where the kernel is gone.
+    assert next(iter(bundle)) == VIEW
+    assert "data-mlpipe-step" in bundle["text/html"]
+    model = bundle[VIEW]["model_id"]
+    opened = [comm for comm in kernel.comms if comm["kind"] == "comm_open" and comm["comm_id"] == model]
+    (state,) = [comm["data"]["state"] for comm in opened]
+    assert state["graph"] in bundle["text/html"]
+    assert state["svg"].startswith("<svg ")
+    # It is asked by its own messages, and tells by them.
+    asked = {"method": "custom", "content": {"graph": state["graph"], "do": "hello"}}
+    message = kernel.client.session.msg("comm_msg", {"comm_id": model, "data": asked})
+    kernel.client.shell_channel.send(message)
+
+    def told() -> list[dict[str, Any]]:
+        sent = [c["data"] for c in kernel.comms if c["kind"] == "comm_msg" and c["comm_id"] == model]
+        return [data["content"] for data in sent if data.get("method") == "custom"]
+
+    kernel.listen(lambda: any("all" in message for message in told()))
+    kernel.run("run.wait()").check()
+
+    def kept() -> list[dict[str, Any]]:
+        return [o["data"] for o in kernel.displays.values() if VIEW in o["data"]]
+
+    kernel.listen(lambda: 'data-mlpipe-status="succeeded"' in kept()[0]["text/html"])
+    assert kept()[0][VIEW]["model_id"] == model
+
+
+def test_jupyterlab_gets_no_view(kernel: Kernel) -> None:
+    kernel.run("%%component one --no-run\nx = 1").check()
+    page = show(kernel)
+    page.ask_and_hear("all", "hello")
+    assert VIEW not in shown(kernel, page)
+
+
+def test_the_whole_of_an_outline_is_sent_when_it_is_asked_for(kernel: Kernel) -> None:
+    kernel.run("%%component one\nx = 1").check()
+    page = show(kernel, "%pipeline show")
+    drawing = page.ask_and_hear("drawing", "drawing")["drawing"]
+    assert 'data-mlpipe-step="one"' in drawing

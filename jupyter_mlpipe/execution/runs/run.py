@@ -153,7 +153,7 @@ class RunStep:
         state = self._state
         record = state.record if state.status in ("reused", "succeeded") else None
         # Without it nothing else is looked for: it is all in its outputs.
-        key = None if state.outputs.is_short else state.key
+        key = None if state.outputs is None or state.outputs.is_short else state.key
         return whole_log(self._store, record, key, self.log)
 
     @property

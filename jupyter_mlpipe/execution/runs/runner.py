@@ -700,11 +700,14 @@ class Runner:
     def _end_run(self, state: RunState, status: RunStatus) -> None:
         if self.history is not None:
             seconds = time.perf_counter() - state.started
+            # Of a run that only reused there is no course of time to show.
+            is_timed = any(step.status in HAS_RUN for step in state.steps.values())
             steps = {
                 name: {
                     "status": step.status,
                     "key": step.key,
                     "seconds": step.seconds,
+                    **({"reached": _rounded(step.reached), "worker": step.worker} if is_timed else {}),
                     **({"reads": {n: s.step for n, s in read.items()}} if (read := step.task.inputs) else {}),
                     **({"metrics": numbers_to_json(found)} if (found := step.all_metrics()) else {}),
                     # Of the others it says nothing that a plan does not say again.
@@ -723,6 +726,11 @@ class Runner:
             entry = RunEntry(state.id, state.pipeline, status, time.time() - seconds, seconds, details)
             self.history.add_run(entry)
         state.end(status)
+
+
+def _rounded(reached: Mapping[str, float]) -> dict[str, float]:
+    """Return when a step came to its states, to the millisecond."""
+    return {status: round(at, 3) for status, at in reached.items() if status != "waiting"}
 
 
 def _note(state: RunState, name: str, decided: Decided) -> None:

@@ -55,7 +55,7 @@ def choose(
         if name not in tasks:
             continue
         behind = next((above for above in tasks[name].step.upstream if above not in ready), None)
-        if not is_to_run(step):
+        if not is_to_run(step) or step.plan is None:  # as it failed, it would fail again
             if step.plan == "reuse" and behind is None:
                 ready.add(name)
             continue

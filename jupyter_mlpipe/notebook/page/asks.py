@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.model import graph as pipeline
-from jupyter_mlpipe.notebook.page.comparing import compared_facts, runs_facts
+from jupyter_mlpipe.notebook.page.comparing import compared_facts, past_facts, runs_facts
 from jupyter_mlpipe.notebook.page.stepview import step_detail
 from jupyter_mlpipe.notebook.show.live import LiveGraph
 
@@ -28,6 +28,8 @@ class Asks:
         what = asked.get("do")
         if what == "hello":
             graph.tell_all()
+        elif what == "drawing":
+            graph.send({"drawing": graph.drawing()})
         elif what == "stop":
             if not self._session.runs.cancel():
                 graph.say("Nothing is running")
@@ -47,12 +49,20 @@ class Asks:
             graph.fold(str(group) for group in asked.get("groups") or ())
         elif what == "runs":
             graph.send({"runs": runs_facts(self._session.backend.store, self._session.name)})
+        elif what == "past":
+            self._show_run(graph, str(asked.get("run")))
         elif what == "compare":
             self._compare(graph, asked.get("runs"))
         elif what == "run" and asked.get("how") in _HOWS:
             # Heard in whatever thread, it starts in the main one, between cells.
             loop = self._session.shell.kernel.io_loop
             loop.add_callback(self._run, graph, str(asked.get("how")), asked.get("step"))
+
+    def _show_run(self, graph: LiveGraph, run: str) -> None:
+        try:
+            graph.send({"past": past_facts(self._session.backend.store, run)})
+        except MLPipeError as error:
+            graph.say(str(error))
 
     def _compare(self, graph: LiveGraph, runs: object) -> None:
         try:

@@ -64,7 +64,7 @@ class CellsView:
     def find(self, step: str) -> RunStep | None:
         """Return a step of the latest run that had it."""
         run = self._runs.newest(step, None)
-        return run.steps.get(step) if run is not None else None
+        return self._runs.by_itself(step) or (run.steps.get(step) if run is not None else None)
 
     def step(self, name: str) -> StepSnapshot | None:
         """Return a step as it stands."""

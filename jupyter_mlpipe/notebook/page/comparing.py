@@ -1,4 +1,4 @@
-"""The runs of a notebook, and two of them side by side, as the browser shows them. Read from any thread."""
+"""The runs of a notebook, one of them, two side by side, as the browser shows them. Read from any thread."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from jupyter_mlpipe.execution.runs.past import (
 from jupyter_mlpipe.model.diffs import shorten_diff
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, readable, shorten
-from jupyter_mlpipe.notebook.show.drawing import pipeline_svg
+from jupyter_mlpipe.notebook.show.graphfacts import graph_facts
 from jupyter_mlpipe.notebook.show.look import look_of
+from jupyter_mlpipe.notebook.show.painting import pipeline_svg
 from jupyter_mlpipe.notebook.show.words import plain, state_words
 from jupyter_mlpipe.store.history import RunEntry
 from jupyter_mlpipe.store.store import Store
@@ -67,6 +68,33 @@ def _cell(value: Any) -> list[Any]:
     text = plain(describe_value(value), 40)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return [text, value if is_number else text]
+
+
+def past_facts(store: Store, run: str) -> Facts:
+    """Return the course of one run, given by how its id begins; without bars where its times were not kept.
+
+    Raises
+    ------
+    UsageError
+        It is not there.
+    """
+    entry = find_entry(store, run)
+    steps = tuple(
+        StepSnapshot(
+            name,
+            status=step["status"],
+            seconds=step["seconds"],
+            reads=step.get("reads", {}),
+            reached=step.get("reached", {}),
+            worker=step.get("worker"),
+        )
+        for name, step in entry.details.get("steps", {}).items()
+    )
+    snapshot = RunSnapshot(steps, entry.status, entry.seconds)  # type: ignore[arg-type]
+    return {
+        "text": _head(entry)["text"],
+        "state": graph_facts(snapshot, now=entry.started_at + (entry.seconds or 0.0)),
+    }
 
 
 def compared_facts(store: Store, before: str, now: str) -> Facts:

@@ -51,7 +51,8 @@ def step_detail(session: Session, graph: Shown, name: str) -> Detail:
     step = _find(session, graph, name)
     if step is None:
         return _not_run(session, graph, name)
-    graph.watch(name, len(step.log))
+    log = step.log  # once: what comes meanwhile is sent after it
+    graph.watch(name, len(log))
     task = step.task
     record = step.record
     reads = [
@@ -84,7 +85,7 @@ def step_detail(session: Session, graph: Shown, name: str) -> Detail:
         "curves": _curves(step),
         "use": _use(step),
         "ends": _ends(session, name),
-        "log": without_colours(_log(step)),
+        "log": without_colours(f"…{log[-MAX_LOG:]}" if len(log) > MAX_LOG else log),
         "shown": _shown(step),
         "traceback": without_colours("\n".join(render(step.error))) if step.error is not None else "",
     }
@@ -159,11 +160,6 @@ def _first_rows(session: Session, artifact: Artifact) -> str:
         return without_colours(first_rows(session.backend.store, artifact))
     except (MLPipeError, OSError):
         return ""  # its bytes are gone: the step runs again when they are asked for
-
-
-def _log(step: RunStep) -> str:
-    text = step.log
-    return f"…{text[-MAX_LOG:]}" if len(text) > MAX_LOG else text
 
 
 def _shown(step: RunStep) -> list[Detail]:

@@ -13,7 +13,7 @@ from jupyter_mlpipe.execution.process.spec import USUAL_MODE
 from jupyter_mlpipe.execution.runs.detached import RunFolder, find_run, runs_of
 from jupyter_mlpipe.execution.runs.following import attach as attach_run
 from jupyter_mlpipe.execution.runs.handover import detach as start_detached
-from jupyter_mlpipe.execution.runs.run import Run
+from jupyter_mlpipe.execution.runs.run import Run, RunStep
 from jupyter_mlpipe.execution.runs.state import Listener
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model import graph
@@ -117,6 +117,12 @@ class Runs:
     def newest(self, step: str, default: _Default) -> Run | _Default:
         """Return the run that the names of a step follow; `default` where there was none."""
         return self._newest.get(step, default)
+
+    def by_itself(self, step: str) -> RunStep | None:
+        """Return a step of the run that goes on by itself, which names do not follow yet; else None."""
+        run = self._by_itself
+        goes_on = run is not None and run.status == "running" and step in run.targets
+        return run.steps[step] if run is not None and goes_on else None
 
     def follows(self, step: str, run_id: str) -> bool:
         """Tell whether the names of a step follow a run."""

@@ -12,7 +12,7 @@ from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reas
 from jupyter_mlpipe.model.timeline import Timeline, timeline_of
 from jupyter_mlpipe.notebook.show.drawing import Flow, flows_of
 from jupyter_mlpipe.notebook.show.look import look_of
-from jupyter_mlpipe.notebook.show.stale import stale_facts
+from jupyter_mlpipe.notebook.show.stale import stale_facts, stale_words
 from jupyter_mlpipe.notebook.show.words import (
     change_words,
     count_steps,
@@ -44,9 +44,10 @@ def graph_facts(snapshot: RunSnapshot, folded: Collection[str] = (), now: float 
     timeline = timeline_of(snapshot.steps, time.time() if now is None else now)
     is_running = snapshot.status == "running"
     stale = stale_facts(snapshot)
-    # What it takes stands on the button then.
-    is_stale = stale["count"] and not is_running
-    text = f"{count_steps(snapshot)}, {stale['count']} stale" if is_stale else run_words(snapshot)
+    text = run_words(snapshot)
+    if not is_running and any(step.is_stale for step in snapshot.steps):
+        # What it takes stands on the button then.
+        text = f"{count_steps(snapshot)}: {stale_words(snapshot.steps)}"
     return {
         "run": {
             "status": snapshot.status,

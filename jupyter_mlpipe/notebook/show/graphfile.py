@@ -8,8 +8,9 @@ from pathlib import Path
 
 from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.model.status import RunSnapshot
-from jupyter_mlpipe.notebook.show.drawing import SLOT, flows_of, pipeline_dot, pipeline_svg, render
+from jupyter_mlpipe.notebook.show.drawing import SLOT, flows_of, pipeline_dot, render
 from jupyter_mlpipe.notebook.show.look import look_of
+from jupyter_mlpipe.notebook.show.painting import pipeline_svg
 from jupyter_mlpipe.notebook.show.views import graph_bundle
 from jupyter_mlpipe.notebook.show.words import size_words, state_words
 

@@ -2,7 +2,8 @@
 
 A graph is shown as HTML, which front ends keep in the notebook. The widget's module finds it in the
 page and takes it over. So a saved notebook needs neither kernel nor widget, a front end without
-widgets loses nothing, and the module is sent once for all graphs.
+widgets loses nothing, and the module is sent once for all graphs. Where the module does not get into
+that page (`needs_view`), the graph has a widget of its own, whose view is shown in place of the HTML.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 TARGET = "jupyter-mlpipe"
 """The comm that the browser opens: what comes by it is heard while the kernel is busy."""
 
+VIEW = "application/vnd.jupyter.widget-view+json"
 _KEPT = 20  # graphs that stay live; earlier ones stay as they are
 
 Message = Mapping[str, Any]
@@ -29,6 +31,9 @@ class Shown(Protocol):
 
     @property
     def cell_id(self) -> str | None: ...
+
+    @property
+    def has_view(self) -> bool: ...
 
 
 _Graph = TypeVar("_Graph", bound=Shown)
@@ -56,6 +61,7 @@ class Link(Generic[_Graph]):
         self._answer_cells = answer_cells
         self._lock = threading.Lock()
         self._widget: Any = None
+        self._views: dict[str, Any] = {}
         self._graphs: dict[str, _Graph] = {}
 
     def listen(self) -> None:
@@ -71,9 +77,29 @@ class Link(Generic[_Graph]):
         # A cell that is run again shows the new one only.
         others = [other for other in self._graphs.values() if other.cell_id != graph.cell_id]
         self._graphs = {kept.id: kept for kept in [*others[1 - _KEPT :], graph]}
-        if self._widget is None and getattr(self._shell, "kernel", None) is not None:
+        # An earlier one's stays open: its end would take the picture away.
+        self._views = {known: self._views[known] for known in self._views.keys() & self._graphs}
+        if graph.has_view or self._widget is not None:
+            return
+        if getattr(self._shell, "kernel", None) is not None:
             # Importing ipywidgets takes longer than drawing.
             threading.Thread(target=self._open, name="mlpipe-link", daemon=True).start()
+
+    def view(self, graph: _Graph, svg: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Return a graph's view of a picture as a mime bundle, and its metadata; empty where it has none."""
+        if not graph.has_view or getattr(self._shell, "kernel", None) is None:
+            return {}, {}
+        if (view := self._views.get(graph.id)) is not None:
+            view.svg = svg
+        else:
+            try:
+                from jupyter_mlpipe.notebook.show.widget import make_widget
+            except ImportError:
+                return {}, {}
+            view = self._views[graph.id] = make_widget(module_text(), graph.id, svg)
+            view.on_msg(lambda widget, content, buffers: self._hear(content))
+        data, metadata = view._repr_mimebundle_()
+        return {VIEW: data[VIEW]}, metadata
 
     @property
     def graphs(self) -> list[_Graph]:
@@ -82,13 +108,13 @@ class Link(Generic[_Graph]):
 
     def send(self, message: Message) -> None:
         """Send a message, where somebody listens."""
-        if self._widget is not None:
-            self._widget.send(dict(message))
+        if (widget := self._views.get(str(message.get("graph")), self._widget)) is not None:
+            widget.send(dict(message))
 
     def close(self) -> None:
         """End the link: what is shown stays as it is."""
         with self._lock:
-            self._graphs = {}
+            self._graphs, self._views = {}, {}
             if (kernel := getattr(self._shell, "kernel", None)) is not None:
                 kernel.comm_manager.unregister_target(TARGET, self._opened)
             if self._widget is not None:

@@ -10,23 +10,28 @@ from dataclasses import replace
 from typing import Any
 
 from jupyter_mlpipe.execution.runs.run import Run, RunStep
-from jupyter_mlpipe.model.groups import groups_of
+from jupyter_mlpipe.model.groups import fold, groups_of
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.model.timeline import as_first_found
 from jupyter_mlpipe.notebook.show.graphfacts import State, changes, graph_facts
 from jupyter_mlpipe.notebook.show.link import Link
 from jupyter_mlpipe.notebook.show.output import CellOutput
-from jupyter_mlpipe.notebook.show.views import graph_bundle
+from jupyter_mlpipe.notebook.show.painting import pipeline_svg
+from jupyter_mlpipe.notebook.show.views import graph_bundle, kept_svg
 from jupyter_mlpipe.notebook.show.words import without_colours
 from jupyter_mlpipe.store.records import Record
 
 Was = Mapping[str, tuple[str, int]]
 
-_PAUSE_S = 0.1  # between messages
+# Between messages, a tenth of a second together. The second part is after a change: where a step ends the
+# next one begins, which is told with it and has not to wait.
+_PAUSE_S = 0.06
+_GATHER_S = 0.04
 _REDRAW_S = 0.25  # between pictures
 MAX_LOG = 40_000  # characters of what a step printed that are sent, the last ones
 # Between pictures where the browser is told of each change: they are for the saved notebook.
 _KEEP_S = 10.0
+_TIMES_COST = 50  # of the picture before, which keeps messages waiting
 _LOOK_S = 0.03
 _MANY = 60  # steps: groups are folded at first
 _SETTLE_S = 1.0  # when nothing runs: the next cell may soon
@@ -42,12 +47,16 @@ class LiveGraph:
     ----------
     cell_id
         Of the cell that shows it.
+    has_view
+        Whether it is shown by a widget of its own, see `needs_view`.
     follows_all
         Whether it shows later runs of its steps, too.
     subscribe
         Gives a listener the pipeline as it stands, from then on, and returns what ends that.
     saved
         See `graph_bundle`.
+    by_itself
+        Returns a step of a run that goes on by itself, for who looks at it.
     before
         Returns what is to be known of a step's outputs that were others the time before: `StepSnapshot.was`.
     """
@@ -58,19 +67,23 @@ class LiveGraph:
         link: Link[LiveGraph] | None = None,
         *,
         cell_id: str | None = None,
+        has_view: bool = False,
         follows_all: bool = False,
         subscribe: Callable[[Callable[[RunSnapshot], None]], Callable[[], None]] | None = None,
         saved: bool = False,
+        by_itself: Callable[[str], RunStep | None] = lambda step: None,
         before: Callable[[str, Record | None], Was] | None = None,
     ) -> None:
         self.id = uuid.uuid4().hex[:12]
         self.cell_id = cell_id
+        self.has_view = has_view
         self.follows_all = follows_all
         self._subscribe = subscribe
         self._unsubscribe: Callable[[], None] | None = None
         self._output = output
         self._link = None if saved else link
         self._saved = saved
+        self._by_itself = by_itself
         self._before = before
         self._folded: frozenset[str] = frozenset()
         self._is_to_redraw = False
@@ -115,7 +128,7 @@ class LiveGraph:
         if self._link is not None:
             # First: the page asks for it as soon as it is shown.
             self._link.add(self)
-        self._output.display(self._draw(snapshot), display_id=self._display_id)
+        self._output.display(*self._draw(snapshot), display_id=self._display_id)
         return self._start()
 
     def follow(self, run: Run) -> list[threading.Thread]:
@@ -175,6 +188,7 @@ class LiveGraph:
         """
         with self._lock:
             self._watched, self._n_sent = step, n_sent
+        self._start()
 
     def fold(self, groups: Iterable[str]) -> None:
         """Show these groups as one step each, and the steps of all others; the picture is drawn anew."""
@@ -186,7 +200,8 @@ class LiveGraph:
 
     def find(self, step: str) -> RunStep | None:
         """Return a step of the runs that are shown, of the latest."""
-        return next((run.steps[step] for run in reversed(self.runs) if step in run.steps), None)
+        shown = (run.steps[step] for run in reversed(self.runs) if step in run.steps)
+        return self._by_itself(step) or next(shown, None)
 
     def step(self, name: str) -> StepSnapshot | None:
         """Return a step as it is shown."""
@@ -202,33 +217,41 @@ class LiveGraph:
 
     @property
     def _is_live(self) -> bool:
-        return any(run.status == "running" for run in self.runs)
+        is_watched = self._watched is not None and self._by_itself(self._watched) is not None
+        return is_watched or any(run.status == "running" for run in self.runs)
 
     def _follow(self) -> None:
-        drawn, drawn_at = self._told, time.monotonic()
+        drawn, drawn_at, took = self._told, time.monotonic(), 0.0
         while True:
             with self._lock:
                 self._is_due = False
                 is_live = self._is_live
-            snapshot = self._with_changes(self._snapshot())
+            snapshot = self._with_was(self._snapshot())
             self._tell(snapshot)
             self._tell_log()
-            pause = _KEEP_S if is_live else _SETTLE_S
+            self._look_before(snapshot)
+            pause = max(_KEEP_S, _TIMES_COST * took) if is_live else _SETTLE_S
             if not self._is_heard:
                 pause = _REDRAW_S if is_live else 0.0
             if self._take_redraw():
                 drawn = {}  # is not what was told
                 pause = 0.0
             if self._told is not drawn and time.monotonic() - drawn_at >= pause:
-                self._output.update(self._draw(snapshot), display_id=self._display_id)
-                drawn, drawn_at = self._told, time.monotonic()
+                began = time.monotonic()
+                drawing, drawn_at = self._draw(snapshot), time.monotonic()
+                took = drawn_at - began
+                # A view has its picture then: it is not to be put into the page anew all the time.
+                if not (self.has_view and is_live):
+                    self._output.update(*drawing, display_id=self._display_id)
+                    drawn = self._told
             with self._lock:
                 if not is_live and self._told is drawn and not self._is_due:
                     self._thread = None
                     return
             self._ended.wait(_PAUSE_S)
             self._ended.clear()
-            self._changed.wait(1.0 if is_live else _PAUSE_S)
+            if self._changed.wait(1.0 if is_live else _PAUSE_S):
+                self._ended.wait(_GATHER_S)
             self._changed.clear()
 
     def _take_redraw(self) -> bool:
@@ -259,26 +282,45 @@ class LiveGraph:
     def _snapshot(self) -> RunSnapshot:
         return self.runs[-1].snapshot() if self._base is None else overlay(self._base, self.runs)
 
-    def _with_changes(self, snapshot: RunSnapshot) -> RunSnapshot:
-        """Say of outputs what they were before. It is read from disk: of many steps, of a few at a time."""
-        before = self._before
-        if before is None:
-            return snapshot
-        until = time.monotonic() + _LOOK_S
-        steps = []
-        for step in snapshot.steps:
-            made = (step.name, step.reached.get("succeeded"))
-            if step.status == "succeeded" and made not in self._was:
-                if time.monotonic() > until:
-                    self._is_due = True
-                else:
-                    shown = self.find(step.name)
-                    self._was[made] = before(step.name, shown.record if shown is not None else None)
-            steps.append(replace(step, was=self._was[made]) if self._was.get(made) else step)
+    def _with_was(self, snapshot: RunSnapshot) -> RunSnapshot:
+        """Say of outputs what they were before, as far as that has been looked up."""
+        steps = [
+            replace(step, was=was) if (was := self._was.get(_made(step))) else step for step in snapshot.steps
+        ]
         return replace(snapshot, steps=tuple(steps))
 
-    def _draw(self, snapshot: RunSnapshot) -> dict[str, Any]:
-        return graph_bundle(snapshot, saved=self._saved, graph=self.id, folded=self._folded)
+    def _look_before(self, snapshot: RunSnapshot) -> None:
+        """Look up what outputs were before, to be told next: from disk, so of a few steps at a time."""
+        if self._before is None:
+            return
+        until = time.monotonic() + _LOOK_S
+        for step in snapshot.steps:
+            if step.status == "succeeded" and _made(step) not in self._was:
+                shown = self.find(step.name)
+                self._was[_made(step)] = self._before(step.name, shown.record if shown is not None else None)
+                self._is_due = True
+                self._changed.set()
+                if time.monotonic() > until:
+                    return
+
+    def _draw(self, snapshot: RunSnapshot) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Return what the notebook is to hold: a mime bundle, and its metadata."""
+        svg = kept_svg(fold(snapshot, self._folded))
+        bundle = graph_bundle(snapshot, saved=self._saved, graph=self.id, svg=svg)
+        if self._link is None:
+            return bundle, {}
+        view, metadata = self._link.view(self, svg)
+        # First: of several that a front end has renderers for, some take the first.
+        return {**view, **bundle}, metadata
+
+    def drawing(self) -> str:
+        """Return the whole picture as it stands, where the notebook holds its outline."""
+        return pipeline_svg(fold(self._snapshot(), self._folded))
+
+
+def _made(step: StepSnapshot) -> tuple[str, float | None]:
+    """Return by what one is known that has made its outputs."""
+    return step.name, step.reached.get("succeeded")
 
 
 def overlay(base: RunSnapshot, runs: Sequence[Run]) -> RunSnapshot:

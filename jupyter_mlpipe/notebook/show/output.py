@@ -55,9 +55,11 @@ class CellOutput:
         transient = {"display_id": display_id} if display_id else {}
         self._publish("display_data", data, metadata, transient)
 
-    def update(self, data: Mapping[str, Any], *, display_id: str) -> None:
+    def update(
+        self, data: Mapping[str, Any], metadata: Mapping[str, Any] | None = None, *, display_id: str
+    ) -> None:
         """Replace what was shown under `display_id`, wherever it stands."""
-        self._publish("update_display_data", data, None, {"display_id": display_id})
+        self._publish("update_display_data", data, metadata, {"display_id": display_id})
 
     def clear(self, *, wait: bool) -> None:
         if self.is_kernel:

@@ -10,9 +10,10 @@ from typing import Any
 from jupyter_mlpipe.model.groups import fold
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reasons, shorten
-from jupyter_mlpipe.notebook.show.drawing import describe_pipeline, pipeline_svg
+from jupyter_mlpipe.notebook.show.drawing import describe_pipeline, layout, pipeline_dot
 from jupyter_mlpipe.notebook.show.look import FAINT_STYLE, look_of
 from jupyter_mlpipe.notebook.show.output import MIME
+from jupyter_mlpipe.notebook.show.painting import outline, paint
 from jupyter_mlpipe.notebook.show.words import plain, run_words
 from jupyter_mlpipe.store.accepted import Accepted
 
@@ -20,7 +21,12 @@ Bundle = dict[str, Any]
 
 
 def graph_bundle(
-    snapshot: RunSnapshot, *, saved: bool = False, graph: str = "", folded: Collection[str] = ()
+    snapshot: RunSnapshot,
+    *,
+    saved: bool = False,
+    graph: str = "",
+    folded: Collection[str] = (),
+    svg: str = "",
 ) -> Bundle:
     """Return the picture of a pipeline with the state of each step.
 
@@ -34,9 +40,11 @@ def graph_bundle(
         By which the browser finds it, to make it live.
     folded
         Groups that the picture shows as one step each.
+    svg
+        The picture, where it has been drawn.
     """
-    svg = pipeline_svg(fold(snapshot, folded))
-    bundle: Bundle = {"text/plain": describe_pipeline(snapshot), "image/svg+xml": svg}
+    svg = svg or kept_svg(fold(snapshot, folded))
+    bundle: Bundle = {"text/plain": describe_pipeline(snapshot, _MAX_ROWS), "image/svg+xml": svg}
     if not saved:
         # Where drawings are taken out of HTML, the table below is left.
         bundle["text/html"] = (
@@ -47,11 +55,36 @@ def graph_bundle(
         )
         if len(svg) > _MAX_TWICE:
             del bundle["image/svg+xml"]
-    return {**bundle, MIME: {"kind": "graph", **snapshot.to_json()}}
+    return {**bundle, MIME: {"kind": "graph", **_kept_facts(snapshot)}}
 
 
 _MAX_ROWS = 60  # of the table below a picture
-_MAX_TWICE = 30_000  # characters of a drawing that is kept twice in a notebook, for HTML and without
+_MAX_WHOLE = 75_000  # characters of a drawing that is kept as it is
+_MAX_TWICE = 30_000  # and of one that is kept twice, for HTML and without
+_MAX_FACTS = 80  # steps of which all is kept for programs
+
+
+def kept_svg(snapshot: RunSnapshot) -> str:
+    """Return the picture as the notebook keeps it: of very many steps, their outline."""
+    laid_out = layout(pipeline_dot(snapshot))
+    svg = paint(snapshot, laid_out)
+    return svg if len(svg) <= _MAX_WHOLE else outline(snapshot, laid_out)
+
+
+def _kept_facts(snapshot: RunSnapshot) -> dict[str, Any]:
+    """Return what programs find in the notebook: what says nothing is left out."""
+    facts = snapshot.to_json()
+    if len(snapshot.steps) > _MAX_FACTS:
+        names = ("status", "plan", "is_stale", "error")
+        facts["steps"] = {step: {n: part[n] for n in names} for step, part in facts["steps"].items()}
+    for step, part in facts["steps"].items():
+        facts["steps"][step] = {n: value for n, value in part.items() if value or n == "status"}
+    return facts
+
+
+_TABLE_STYLE = (
+    "<style>.mlpipe-steps :is(td,th){text-align:left;vertical-align:top;padding:3px 16px 3px 0}</style>"
+)
 
 
 def _steps_table(snapshot: RunSnapshot) -> str:
@@ -66,7 +99,9 @@ def _steps_table(snapshot: RunSnapshot) -> str:
     ]
     if (n_more := len(snapshot.steps) - len(rows)) > 0:
         rows.append((f"{n_more} more", "", "", ""))
-    return _table(("step", "status", "took", "why"), rows, None)
+    heads = "".join(f"<th>{head}</th>" for head in ("step", "status", "took", "why"))
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f"{_TABLE_STYLE}<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def status_bundle(snapshot: RunSnapshot) -> Bundle:

@@ -1,6 +1,6 @@
 /** What the kernel says of a cell that is being typed; see `checking.py`. */
 
-import { isPart, list, text } from '../protocol';
+import { isPart, list, text } from '../read';
 
 export interface Flaw {
   from: number;

@@ -6,7 +6,7 @@ import { type Cell, isCodeCellModel } from '@jupyterlab/cells';
 import { NotebookActions } from '@jupyterlab/notebook';
 import type { LabIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
-import { text } from '../protocol';
+import { text } from '../read';
 import style from './commands.css';
 import { edit } from './editing';
 import { openGraph } from './graphtab';

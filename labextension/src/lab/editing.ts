@@ -1,7 +1,7 @@
 /** Changes a cell's text as the kernel says, such that it can be undone. */
 
 import type { Cell } from '@jupyterlab/cells';
-import { list, text } from '../protocol';
+import { list, text } from '../read';
 import type { Pipeline } from './pipeline';
 
 /** Asks the kernel what to put in place of what, and does that; returns what the user should know of it. */

@@ -1,6 +1,7 @@
 /** What the kernel tells of its pipeline; see `cellfacts.py`. */
 
-import { isPart, list, merged, type Part, type StepState, text, toStep } from '../protocol';
+import { merged, type StepState, toStep } from '../protocol';
+import { isPart, list, type Part, text } from '../read';
 
 export { isPart, type Part };
 

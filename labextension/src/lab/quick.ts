@@ -8,7 +8,7 @@
 
 import { type Kernel, KernelMessage } from '@jupyterlab/services';
 import { type JSONObject, UUID } from '@lumino/coreutils';
-import { isPart, list } from '../protocol';
+import { isPart, list } from '../read';
 
 const TARGET = 'jupyter-mlpipe';
 const KEY = 'jupyter-mlpipe:';

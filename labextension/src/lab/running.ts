@@ -2,7 +2,7 @@
 
 import { type Cell, isCodeCellModel } from '@jupyterlab/cells';
 import { NotebookActions } from '@jupyterlab/notebook';
-import { list, text } from '../protocol';
+import { list, text } from '../read';
 import type { Pipeline } from './pipeline';
 
 const LOADED_MS = 10_000;

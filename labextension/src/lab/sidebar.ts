@@ -5,7 +5,7 @@ import type { ICommandPalette } from '@jupyterlab/apputils';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 import { button, element } from '../dom';
-import { isPart, list, type Part, text } from '../protocol';
+import { isPart, list, type Part, text } from '../read';
 import type { CellFacts } from './facts';
 import { stepIcon } from './icons';
 import { wordsOf } from './kernel';
