@@ -22,6 +22,7 @@ from jupyter_mlpipe.store.disk import explain, rename, synchronise
 from jupyter_mlpipe.store.drawn import figure_of_all
 from jupyter_mlpipe.store.encoding import Codec, Encoding, digest_content
 from jupyter_mlpipe.store.locks import Claims, Leases
+from jupyter_mlpipe.store.mapping import is_local
 from jupyter_mlpipe.store.objects import Blob, Objects, is_digest
 from jupyter_mlpipe.store.pins import Pins
 from jupyter_mlpipe.store.place import is_remote, local_folder
@@ -101,6 +102,7 @@ class Store:
         self._records = os.path.join(root, "records")
         # Every cell that runs asks for the records of all steps above it: files are read when they change.
         self._known: dict[str, tuple[_Stamp, Record]] = {}
+        self._unsettled: list[int] = []
 
     @property
     def address(self) -> str:
@@ -221,8 +223,15 @@ class Store:
             return False
         return True
 
-    def put_record(self, record: Record) -> None:
-        """Keep a record, replacing an earlier one of its key. The artifacts must be stored before."""
+    def put_record(self, record: Record, *, settles_later: bool = False) -> None:
+        """Keep a record, replacing an earlier one of its key. The artifacts must be stored before.
+
+        Parameters
+        ----------
+        settles_later
+            Do not wait for the disk where it is one of this machine; `settle` does. Only a loss of power
+            in between could lose the record, and a torn one counts as missing.
+        """
         if not is_digest(record.key):
             raise ValueError(f"{record.key!r} is not a digest")
         content = records.to_bytes(record)
@@ -235,7 +244,10 @@ class Store:
                 left = memoryview(content)
                 while left.nbytes:
                     left = left[os.write(fd, left) :]
-                synchronise(fd)
+                if settles_later and is_local(self.root):
+                    self._unsettled.append(os.dup(fd))
+                else:
+                    synchronise(fd)
             finally:
                 os.close(fd)
             rename(temporary, self._record_path(record.key))
@@ -246,6 +258,14 @@ class Store:
             raise explain(error, self.root, len(content)) from error
         if self._mirror is not None:
             self._mirror.send_record(record.key, content)
+
+    def settle(self) -> None:
+        """Wait until the disk has what was written; what it refuses counts as missing one day, as torn."""
+        while self._unsettled:
+            fd = self._unsettled.pop()
+            with contextlib.suppress(OSError):
+                synchronise(fd)
+            os.close(fd)
 
     def keys(self) -> Iterator[str]:
         """Give the keys of all records, in no order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,13 @@ def test_only_digests_are_keys(store: Store, key: str) -> None:
     assert store.get_record(key) is None
     with pytest.raises(ValueError, match="not a digest"):
         store.put_record(Record(key))
+
+
+def test_record_that_settles_later_is_there_at_once_and_leaves_no_file_open(store: Store) -> None:
+    n_open = len(os.listdir("/proc/self/fd"))
+    store.put_record(RECORD, settles_later=True)
+    assert store.get_record(KEY) == RECORD
+    store.settle()
+    store.settle()
+    assert len(os.listdir("/proc/self/fd")) == n_open
+    assert store.get_record(KEY) == RECORD

@@ -44,7 +44,7 @@ from jupyter_mlpipe.execution.process.mentions import Mentions
 from jupyter_mlpipe.execution.process.messages import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.process.outcome import GivenValues
 from jupyter_mlpipe.execution.process.own_state import OwnState, OwnStates
-from jupyter_mlpipe.execution.process.processes import peak_memory, used_so_far
+from jupyter_mlpipe.execution.process.processes import has_idle_cpu, peak_memory, used_so_far
 from jupyter_mlpipe.execution.process.rescued import Rescued
 from jupyter_mlpipe.execution.process.scene import Scene, make_scene
 from jupyter_mlpipe.execution.process.scratch import Scratch
@@ -86,8 +86,10 @@ class Waiting:
         self._channel: Channel | None = None
         self._capture = Capture(self._send)
         self._descriptors = self._capture.start()
-        with contextlib.suppress(Exception):  # the step that meets it tells what is wrong
-            rehearse()
+        # Where no CPU is idle there is nothing to gain: what is done now is done instead of something else.
+        if has_idle_cpu():
+            with contextlib.suppress(Exception):  # the step that meets it tells what is wrong
+                rehearse()
 
     def _send(self, output: Output) -> None:
         assert self._channel is not None
@@ -136,7 +138,7 @@ def _serve(channel: Channel, capture: Capture, given: Any, encoded: bytes, *, ma
     told.stop()
     ended["imported"] = _loaded_since(last_module)
     channel.send(ended | {"seconds": time.perf_counter() - started})
-    _leave(channel)
+    _leave(channel, process)
 
 
 def resume() -> None:
@@ -152,11 +154,12 @@ def resume() -> None:
     _serve(channel, capture, given, encoded, may_spawn=False)
 
 
-def _leave(channel: Channel) -> None:
+def _leave(channel: Channel, process: StepProcess) -> None:
     # Temporary folders and pools of the step go as at the end of any process, but within a time.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(_EXIT_S)
     channel.close()
+    process.settle()
     atexit._run_exitfuncs()
     os._exit(0)
 
@@ -189,7 +192,13 @@ class StepProcess:
         self._shell: LazyShell | None = None
         self._traceback_mode = USUAL_MODE
         self._running: tuple[GivenValues, OwnStates, Scene, dict[str, Any], dict[str, Any]] | None = None
+        self._store: Store | None = None
         self.verified: list[Mark] = []
+
+    def settle(self) -> None:
+        """Wait for the disk, once the worker has been told."""
+        if self._store is not None:
+            self._store.settle()
 
     def describe(self, error: BaseException) -> StepFailure:
         kind: ErrorKind = "output" if isinstance(error, StepOutputError) else "error"
@@ -312,7 +321,8 @@ class StepProcess:
             user=spec.user or user_name(),
             python=platform.python_version(),
         )
-        store.put_record(record)
+        store.put_record(record, settles_later=True)
+        self._store = store
         self.verified = [mark for mark in store.objects.verified() if mark[3] >= VERIFIED_BYTES]
         return record
 
@@ -467,6 +477,8 @@ def warm_up() -> None:
             choose(sample, {})
     with contextlib.suppress(Exception):  # the step that needs one makes it, and tells what is wrong
         make_shell_ahead()
+    with contextlib.suppress(Exception):
+        rehearse()  # what is made at first use is made here, for all
 
 
 def rehearse() -> None:

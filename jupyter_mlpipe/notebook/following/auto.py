@@ -91,6 +91,8 @@ class Auto:
         """Note that a run was started by hand: it goes first."""
         if run.status != "running":
             return
+        # Nobody else may look for hours, and what has ended must not be kept until then.
+        self._by_hand = [other for other in self._by_hand if other.status == "running"]
         self._by_hand.append(run)
         run.subscribe(lambda kind, step, payload: self._session.marks.request() if kind == "end" else None)
         if self._run is not None and self._run.status == "running":
