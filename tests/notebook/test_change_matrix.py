@@ -956,6 +956,24 @@ PATCHES = [
         ran="s§",
     ),
     Row(
+        "a function of a local module that another one replaces",
+        "import lm§, ln§\n---\n%%component s§\ny§ = lm§.f()",
+        ran="s§",
+        files={"lm§.py": "def f(): return 0", "ln§.py": "import lm§\ndef f(): return «1|2»\nlm§.f = f"},
+    ),
+    Row(
+        "a method that a local module gives to a library's class",
+        "import pandas as pd, ln§\n---\n%%component s§\ny§ = pd.DataFrame().tot§()",
+        ran="s§",
+        files={"ln§.py": "import pandas as pd\npd.DataFrame.tot§ = lambda self: «1|2»"},
+    ),
+    Row(
+        "an attribute that a local module gives to its own class",
+        "import lm§\n---\n%%component s§\ny§ = lm§.C.k",
+        ran="s§",
+        files={"lm§.py": "class C: pass\nC.k = «1|2»"},
+    ),
+    Row(
         "what a cell sets in a module that is not reached",
         "import lm§\nlm§.K = «1|2»\n---\n%%component s§\ny§ = 1",
         reused="s§",
