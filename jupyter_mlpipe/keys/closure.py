@@ -55,6 +55,10 @@ __all__ = ["Closure", "Closures", "ModuleSource", "take_closure"]
 
 # What is given to a step may be theirs, without a word in the code.
 _OF_INPUTS = frozenset({"numpy", "pandas", "decimal"})
+# What shows of code that which its syntax tree leaves out.
+_SHOW_TEXTS = frozenset(
+    {"__doc__", "docopt", "getcomments", "getdoc", "getsource", "getsourcelines", "help", "render_doc"}
+)
 # Libraries that draw with Matplotlib do not require it: `df.plot()`, `qqplot(...)`, `RocCurveDisplay`.
 _DRAWS = re.compile(r"plot|graphics|Display$|(?:^|_)(?:hist|draw)(?:_|$)")
 
@@ -171,6 +175,9 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
     walk.add("code", "", digest("code", cell.digest, cell.is_quiet), source_kept(component.code))
     walk.add("python", "", digest("python", *sys.version_info[:2]), "{}.{}".format(*sys.version_info))
     affected, may_set = walk.find_settings(cell.settings, reached, shows=component.shows)
+    if walk.shows_texts:
+        texts = {component.code, *walk.sources().values(), *(m.content for m in reached.local.values())}
+        walk.add("code", "docstrings and comments", digest("texts", sorted(texts)))
     places = tuple(walk.digester.reach.places.values())
     walk.ingredients += place_ingredients(digest_places(places))
     payload, names, unshippable = _pickle(walk.captured, namespace)
@@ -258,6 +265,7 @@ class _Walk:
         self.ingredients: list[Ingredient] = []
         self.problems: list[Reason] = []
         self.attributes: set[str] = set()
+        self.shows_texts = False  # of the code: what is no part of a syntax tree counts, too
 
     def add(self, kind: ReasonKind, name: str, content: str, detail: str = "") -> None:
         self.ingredients.append(Ingredient(kind, name, content, detail))
@@ -407,6 +415,11 @@ class _Walk:
         for settings in reached.counted.settings:
             resolve_settings(settings, str, found)
             dotted |= settings.dotted
+        self.shows_texts = not _SHOW_TEXTS.isdisjoint(
+            {name.rpartition(".")[2] for name in dotted | called}
+            | self.digester.reach.attributes
+            | self.attributes
+        )
         asks_for_folder = not called.isdisjoint(MAY_ASK_FOR_FOLDER) or any(
             not settings.called.isdisjoint(ASK_FOR_FOLDER) for settings in reached.counted.settings
         )

@@ -52,6 +52,8 @@ _NOT_OF_CLASS = frozenset(
         "_abc_negative_cache_version",
     }
 )
+# Metaclasses of libraries may read a docstring: it is a prompt, or part of a schema.
+_WITHOUT_INTEREST_IN_TEXTS = sys.stdlib_module_names | {"__main__"}
 # Of what pydantic puts on a class only these are not made from the rest.
 _AS_IT_IS = contextlib.nullcontext()
 _OF_PYDANTIC = frozenset({"__pydantic_fields__", "__pydantic_decorators__", "__pydantic_root_model__"})
@@ -206,6 +208,8 @@ def _describe_class(cls: type) -> Description:
     items += [Item(base, ".__bases__") for base in cls.__bases__]
     # By name: a class that was sent by value has its attributes in that order. Where an order counts
     # (fields, members), an attribute of its own holds it.
+    if str(type(cls).__module__).partition(".")[0] not in _WITHOUT_INTEREST_IN_TEXTS:
+        items.append(Item(cls.__doc__))
     for name, value in sorted(vars(cls).items()):
         if name in _NOT_OF_CLASS or (name.startswith("__pydantic_") and name not in _OF_PYDANTIC):
             continue

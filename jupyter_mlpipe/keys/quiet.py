@@ -15,6 +15,7 @@ from typing import Any
 from cloudpickle import cloudpickle as cloudpickle_internals
 
 _own = threading.local()
+_filled: dict[int, type] = {}
 _OF_METACLASS = ("__prepare__", "__new__", "__init__", "__setattr__")
 
 
@@ -31,7 +32,10 @@ def make_class(metaclass: type, name: str, bases: tuple[Any, ...], *rest: Any) -
 
 
 def fill_class(cls: type, state: Any) -> Any:
-    """Give a class of `make_class` its attributes, as cloudpickle does."""
+    """Give a class of `make_class` its attributes as cloudpickle does, but once: it may hold others since."""
+    if id(cls) in _filled:
+        return cls
+    _filled[id(cls)] = cls
     with _suspended(type(cls), ()):
         return cloudpickle_internals._class_setstate(cls, state)
 

@@ -28,7 +28,7 @@ from jupyter_mlpipe.notebook.show.output import MIME, CellOutput
 from jupyter_mlpipe.notebook.show.planview import plan_bundle, why_bundle
 from jupyter_mlpipe.notebook.show.tracebacks import for_notebook, render
 from jupyter_mlpipe.notebook.show.views import said_bundle
-from jupyter_mlpipe.notebook.values.patches import note_patches
+from jupyter_mlpipe.notebook.values.patches import Patches
 
 _OURS = ("%%component", "%%parameters", "#| component:")
 
@@ -59,6 +59,7 @@ class Extension:
         self._matcher = make_matcher(self.session)
         self._rejection: BaseException | None = None
         self._plain_cell = ""
+        self._patches = Patches()
 
     def load(self) -> None:
         shell = self.shell
@@ -202,8 +203,7 @@ class Extension:
         # Of a cell whose line was taken out: it is no step any more.
         self.session.forget_cells([self.session.cell_id or ""])
         self.session.note_plain_cell(self._plain_cell)
-        with suppress(SyntaxError):
-            note_patches(self._plain_cell, self.shell.user_ns)
+        self._patches.note(self._plain_cell, self.shell.user_ns)
         error = getattr(result, "error_in_exec", None)
         if isinstance(error, NameError) and (word := self.session.word_on_unkept(error.name or "")):
             CellOutput(self.shell).display({"text/plain": word, MIME: {"kind": "note"}})

@@ -4,7 +4,7 @@ The first version of every notebook runs in one kernel, the second in a fresh on
 seed and the same store. Values are those that a kernel without components gives.
 
 What has to run again, and where that is tested: own code and salt: CODE; helpers, methods, decorators, closures,
-defaults, containers, `functools`: HELPERS; names wherever they stand: NAMES; outputs, definitions and changes of other
+defaults, containers, `functools`: HELPERS; docstrings and comments where they are read: TEXTS; names wherever they stand: NAMES; outputs, definitions and changes of other
 cells: OTHER_CELLS; local modules: MODULES, PATCHES (name by name: tests/keys/test_slices.py, at random:
 test_slices_properties.py); values: VALUES (more kinds: tests/keys/test_values.py, test_closure.py); parameters:
 PARAMETERS; files and folders: FILES and tests/support/file_rows.py; options: OPTIONS; versions of packages:
@@ -316,6 +316,41 @@ HELPERS = [
         calls("import typing\nclass T§(typing.NamedTuple):\n    a: int = «1|2»", "T§().a"),
         ran="s§",
     ),
+]
+
+TEXTS = [
+    Row("a docstring that is read", calls("def h§(): '«one|two»'", "h§.__doc__"), ran="s§"),
+    Row(
+        "a docstring that a helper reads",
+        calls("class A§: '«one|two»'\ndef h§(): return A§.__doc__"),
+        ran="s§",
+    ),
+    Row(
+        "a docstring of a local module that is read",
+        "import lm§\n---\n%%component s§\ny§ = lm§.g()",
+        ran="s§",
+        files={"lm§.py": "def f(): '«one|two»'\ndef g(): return f.__doc__"},
+    ),
+    Row(
+        "a comment that is read",
+        calls("import inspect\ndef h§():\n    return 1  # «one|two»", "inspect.getsource(h§)"),
+        ran="s§",
+    ),
+    Row(
+        "a comment of a local module that is read",
+        calls("import inspect, lm§\ndef h§(): return inspect.getsource(lm§.f)"),
+        ran="s§",
+        files={"lm§.py": "def f():\n    return 1  # «one|two»"},
+    ),
+    Row(
+        "a docstring that a library's metaclass reads",
+        calls(
+            "import pydantic\nclass A§(pydantic.BaseModel):\n    '«one|two»'\n    a: int",
+            "A§.model_json_schema()['description']",
+        ),
+        ran="s§",
+    ),
+    Row("a docstring that nobody reads", calls("class A§:\n    '«one|two»'\n    x = 1", "A§.x"), reused="s§"),
 ]
 
 NAMES = [
@@ -921,6 +956,24 @@ PATCHES = [
         ran="s§",
     ),
     Row(
+        "a function of a local module that another one replaces",
+        "import lm§, ln§\n---\n%%component s§\ny§ = lm§.f()",
+        ran="s§",
+        files={"lm§.py": "def f(): return 0", "ln§.py": "import lm§\ndef f(): return «1|2»\nlm§.f = f"},
+    ),
+    Row(
+        "a method that a local module gives to a library's class",
+        "import pandas as pd, ln§\n---\n%%component s§\ny§ = pd.DataFrame().tot§()",
+        ran="s§",
+        files={"ln§.py": "import pandas as pd\npd.DataFrame.tot§ = lambda self: «1|2»"},
+    ),
+    Row(
+        "an attribute that a local module gives to its own class",
+        "import lm§\n---\n%%component s§\ny§ = lm§.C.k",
+        ran="s§",
+        files={"lm§.py": "class C: pass\nC.k = «1|2»"},
+    ),
+    Row(
         "what a cell sets in a module that is not reached",
         "import lm§\nlm§.K = «1|2»\n---\n%%component s§\ny§ = 1",
         reused="s§",
@@ -1321,6 +1374,7 @@ REUSED = [
 ROWS = [
     *CODE,
     *HELPERS,
+    *TEXTS,
     *NAMES,
     *OTHER_CELLS,
     *MODULES,

@@ -44,6 +44,26 @@ isinstance(a, Base), a.kind, g()
 # %%
 print(A.kind, g())
 """,
+    "a class that changes together with a value": r"""
+# %%
+class Rates:
+    top = 9
+    seen = []
+log = []
+def note(x):
+    log.append(x)
+# %%
+note(3)
+Rates.top = 8
+Rates.seen.append(1)
+# %%
+Rates.top, Rates.seen, log
+# %%
+note(4)
+Rates.seen.append(2)
+# %%
+Rates.top, Rates.seen, log
+""",
     "classes with slots": r"""
 # %%
 class Point:

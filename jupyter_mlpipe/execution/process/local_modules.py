@@ -122,7 +122,10 @@ def install_modules(modules: Mapping[str, ModuleSource]) -> Beyond:
 def quote(file_name: str, text: str) -> None:
     """Let tracebacks quote `text` as the file's lines."""
     # Without a modification time linecache never compares the entry with the disk.
-    linecache.cache[file_name] = (len(text), None, text.splitlines(keepends=True), file_name)
+    lines = text.splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"  # as linecache itself does
+    linecache.cache[file_name] = (len(text), None, lines, file_name)
 
 
 class _SnapshotFinder(importlib.abc.MetaPathFinder):
