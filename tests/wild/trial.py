@@ -81,8 +81,8 @@ class Trial:
                 runs["edited"] = self._run_with_line(cells, with_line, store)
         found = compare(self.name, choice, self.cells, with_line, self._plain, runs)
         if any(difference.cell and not difference.told for difference in found.differences):
-            # Two plain runs of what nobody seeded may come out the same by chance; three or four rarely do.
-            more = [run_notebook(self.cells, self._place, timeout=self._timeout) for _ in range(2)]
+            # Plain runs of what nobody seeded may come out the same by chance, two labels every other time.
+            more = [run_notebook(self.cells, self._place, timeout=self._timeout) for _ in range(4)]
             found = compare(self.name, choice, self.cells, with_line, (*self._plain, *more), runs)
         found.edited = number
         return found, {"plain": self._plain[0], **runs}

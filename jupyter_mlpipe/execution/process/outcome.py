@@ -231,24 +231,24 @@ class GivenValues:
 
     def _store_all(
         self,
-        stored: Mapping[str, object],
+        stored: dict[str, object],
         found: Outcome,
         namespace: Mapping[str, object],
         groups: Sequence[tuple[str, ...]],
     ) -> None:
         values = {**self._companions, **self._values, **stored}
-        # An input that shares objects with an output becomes one.
-        beside = {name for group in groups if not stored.keys().isdisjoint(group) for name in group}
         together: set[str] = set()
         for group in groups:
-            if beside.issuperset(group):
-                made = self._store.put_values({name: values[name] for name in group}, namespace)
-                found.outputs |= made
-                together |= made.keys()
-        for name in {**stored, **dict.fromkeys(sorted(beside))}:
+            if stored.keys().isdisjoint(group):
+                continue
+            # An input that shares objects with an output becomes one.
+            stored |= {name: values[name] for name in group}
+            made = self._store.put_values({name: stored[name] for name in group}, namespace)
+            found.outputs |= made
+            together |= made.keys()
+        for name, value in stored.items():
             if name in together:
                 continue
-            value = values[name]
             try:
                 found.outputs[name] = self._store.put_value(value, namespace)
             except EncodingError as error:
