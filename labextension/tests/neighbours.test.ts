@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseState } from '../src/lab/facts';
-import { consumers, narrow, producers } from '../src/lab/neighbours';
+import { consumers, narrow, producers, wordAt } from '../src/lab/neighbours';
 
 const { steps } = parseState({
   steps: {
@@ -31,6 +31,13 @@ describe('neighbours of a cell', () => {
       { cell: 'c', step: 'fit', names: ['size'] }
     ]);
     expect(consumers(steps, 'plain')).toEqual([]);
+  });
+
+  it('know the name at the cursor, be it in letters of any script', () => {
+    const line = 'größe = df.sum() + x2';
+    expect([0, 3, 5].map(column => wordAt(line, column))).toEqual(['größe', 'größe', 'größe']);
+    expect([8, 10, 11, 19].map(column => wordAt(line, column))).toEqual(['df', 'df', 'sum', 'x2']);
+    expect([6, 7, 17].map(column => wordAt(line, column))).toEqual(['', '', '']);
   });
 
   it('are fewer where the cursor is on a name', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isComponent, mark } from '../src/lab/tokens';
+import { isComponent, isOurs, mark } from '../src/lab/tokens';
 
 /** Returns each token as `kind text`. */
 function parts(text: string): string[] {
@@ -69,10 +69,28 @@ describe('the parts of our lines', () => {
     ]);
   });
 
+  it('lie where a browser counts them: characters beyond the first plane count twice', () => {
+    const text = "%%component 𝒳(größe, b='𝒴') -> 𝒵\nx";
+    expect(parts(text)).toEqual(['magic %%component', 'name 𝒳', 'input größe', 'input b', "value '𝒴'", 'arrow ->', 'output 𝒵']);
+    expect(mark(text).tokens.map(({ from }) => from)).toEqual([0, 12, 15, 22, 24, 30, 33]);
+    expect(mark('𝒳 = 1\n%pipeline show').tokens[0]).toEqual({ kind: 'magic', from: 7, to: 16 });
+  });
+
+  it('are found below lines without end', () => {
+    const long = 200_000;
+    for (const text of [' '.repeat(long), `${'a, '.repeat(long)}b`, `%%component f(${'('.repeat(long)}`, `%pipeline ${'-'.repeat(long)}`]) {
+      expect(mark(`${text}\n%pipeline show`).tokens.at(-1)).toMatchObject({ kind: 'name' });
+    }
+  });
+
   it('are not looked for in other cells', () => {
     for (const text of ['', 'x = 1', '%%components a', '# %%component a', '%%time\nx = 1\n%%component a', '%pipelines']) {
       expect(mark(text)).toEqual({ lines: [], tokens: [] });
       expect(isComponent(text)).toBe(false);
+      expect(isOurs(text)).toBe(false);
+    }
+    for (const text of ['%%component a', '%%parameters\nx = 1', 'x = 1\nrun = %pipeline run', '  %pipeline']) {
+      expect(isOurs(text)).toBe(true);
     }
     expect(isComponent('  %%component a')).toBe(true);
     expect(isComponent('%%parameters\na = 1')).toBe(false);

@@ -118,4 +118,18 @@ def test_cells_show_what_the_kernel_of_their_notebook_says(
     expect_badges(notebook, 2)
     look_at("third.ipynb")
     expect_badges(notebook, 0)
+
+    # So does one that dies, and is started again by the server.
+    notebook.command("Close Tab")
+    page.get_by_role("button", name="Discard").click()
+    look_at(first)
+    expect_badges(notebook, 2)
+    replace_text(notebook, 3, "import os\nos._exit(1)")
+    expect_badges(notebook, 0)
+    page.locator(".jp-Dialog button.jp-mod-accept").click()
+    for index in range(3):
+        notebook.cell(index).locator(".cm-content").click()
+        page.keyboard.press("Control+Enter")
+    expect_badge(notebook, "two", "reused")
+    expect_badges(notebook, 2)
     assert heard == []

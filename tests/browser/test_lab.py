@@ -210,10 +210,23 @@ def test_a_notebook_without_us_is_left_alone(
 ) -> None:
     notebook = open_notebook(["1 + 1", "%%capture\n2"])
     said = complaints(notebook)
+    sent: list[bytes] = []
+
+    def note(payload: str | bytes) -> None:
+        sent.append(payload.encode() if isinstance(payload, str) else payload)
+
+    notebook.page.on("websocket", lambda socket: socket.on("framesent", note))
+    notebook.page.reload()
+    expect(notebook.cell(0)).to_be_visible(timeout=_WAIT_MS)
+    lab.wait_for_kernel(notebook.name)
     notebook.run_all()
     notebook.wait_until_run(1)
     notebook.command("Show Pipeline")
     expect(notebook.page.locator(".mlp-side-none")).to_be_visible()
     expect(notebook.page.locator(".mlp-badge")).to_have_count(0)
+    # The kernel is asked whether it is ours, as by ipywidgets, and no more.
+    assert [message for message in sent if b"execute_request" in message]
+    ours = [message for message in sent if b"mlpipe" in message]
+    assert [message for message in ours if b"comm_info_request" not in message] == []
     assert said == []
     assert "No such comm" not in (lab.folder / "lab.log").read_text()

@@ -102,3 +102,7 @@ def test_commands_are_reached_by_keys_menus_and_toolbar(open_notebook: Open) -> 
     page.locator(".lm-Menu-itemLabel").get_by_text("Why?", exact=True).click()
     expect(said(notebook, 3)).to_contain_text("three")
     expect(said(notebook, 0)).to_have_count(0)
+    notebook.cell(3).locator(".cm-content").click(button="right")
+    open_pipeline_menu(page)
+    page.locator(".lm-Menu-itemLabel").get_by_text("Show Step", exact=True).click()
+    expect(page.get_by_role("region", name="step three")).to_be_visible()

@@ -152,6 +152,13 @@ def test_what_cannot_be_done_is_said(notebook: Kernel) -> None:
     assert lab.messages[-1] == {"here": True}
 
 
+def test_a_way_to_ask_ends_without_a_word(notebook: Kernel) -> None:
+    # JupyterLab complains of the end of a comm that it does not know, in each page that is there.
+    Lab(notebook, "gone").ask("hello")
+    notebook.run("get_ipython().kernel.comm_manager.comms['gone'].close()").check()
+    assert [message for message in notebook.comms if message["comm_id"] == "gone"] == []
+
+
 def test_a_page_that_asks_does_not_disturb_the_cell_that_runs(notebook: Kernel, tmp_path: Path) -> None:
     plot = "%matplotlib inline\nimport matplotlib.pyplot as plt\nfigure, axes = plt.subplots()\n"
     busy = notebook.start(plot + "print('drawn')\n" + WAIT.format(name="go") + "_ = axes.plot([1, 2])")

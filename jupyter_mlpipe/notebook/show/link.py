@@ -133,6 +133,8 @@ class Link(Generic[_Graph]):
         # Not by `on_msg`, which triggers IPython's events for requests: those would show the figures of the
         # cell that runs meanwhile, from another thread and half drawn.
         comm.handle_msg = lambda message: self._hear(message["content"]["data"])
+        # Not even its end: pages that have not opened it would complain.
+        comm.publish_msg = lambda *arguments, **more: None
 
     def _hear(self, content: Any) -> None:
         if not isinstance(content, dict):

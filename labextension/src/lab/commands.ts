@@ -16,6 +16,7 @@ import { consumers, narrow, producers, type Way, wordAt } from './neighbours';
 import type { Pipeline, Pipelines } from './pipeline';
 import { loadExtension, run } from './running';
 import { type Action, say, unsay } from './said';
+import type { OpenStep } from './steppanel';
 import { addStyle } from './style';
 import {
   canBeLocked,
@@ -61,7 +62,7 @@ async function revoke({ pipeline, id }: Target): Promise<string> {
   return text((await pipeline.ask({ do: 'revoke', cell: id })).text);
 }
 
-function commandsOf(app: JupyterFrontEnd): Command[] {
+function commandsOf(app: JupyterFrontEnd, openStep: OpenStep): Command[] {
   return [
     {
       id: 'mlpipe:run-step',
@@ -163,6 +164,19 @@ function commandsOf(app: JupyterFrontEnd): Command[] {
       act: ({ pipeline, cell }) => edit(pipeline, cell, 'lock')
     },
     {
+      id: 'mlpipe:show-step',
+      label: 'Show Step',
+      caption: 'Show all of this cell’s step in the side area',
+      icon: stepIcon,
+      can: isKnown,
+      act: async ({ pipeline, step }) => {
+        const { node } = pipeline.panel.content;
+        node.focus(); // which gets the keyboard back
+        openStep(pipeline, step?.name ?? '', node);
+        return '';
+      }
+    },
+    {
       id: 'mlpipe:open-graph',
       label: 'Open Graph',
       caption: 'Open the live graph of the pipeline beside the notebook',
@@ -173,7 +187,12 @@ function commandsOf(app: JupyterFrontEnd): Command[] {
   ];
 }
 
-export function activateCommands(app: JupyterFrontEnd, pipelines: Pipelines, palette: ICommandPalette | null): void {
+export function activateCommands(
+  app: JupyterFrontEnd,
+  pipelines: Pipelines,
+  palette: ICommandPalette | null,
+  openStep: OpenStep
+): void {
   addStyle('mlpipe-commands-style', style);
 
   const target = (args: ReadonlyPartialJSONObject): Target | null => {
@@ -192,7 +211,7 @@ export function activateCommands(app: JupyterFrontEnd, pipelines: Pipelines, pal
     return { pipeline, cell, isLive, steps: state.steps, id, isCode, text: sharedModel.getSource(), step };
   };
 
-  const commands = commandsOf(app);
+  const commands = commandsOf(app, openStep);
   for (const { id, label, caption, icon, can, act } of commands) {
     app.commands.addCommand(id, {
       label,

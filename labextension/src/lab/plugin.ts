@@ -30,11 +30,11 @@ const plugin: JupyterFrontEndPlugin<void> = {
     addStyle('mlpipe-style', graphStyle); // of the step's panel; the graph's module puts in the same
     addStyle('mlpipe-lab-style', style);
     const pipelines = new Pipelines(notebooks);
-    const openStep = activateStepPanel(app, pipelines, palette);
+    const openStep = activateStepPanel(app);
     activateBadges(pipelines, openStep);
     activateSidebar(app, pipelines, palette, restorer);
     activateMagic(pipelines, extensions);
-    activateCommands(app, pipelines, palette);
+    activateCommands(app, pipelines, palette, openStep);
   }
 };
 

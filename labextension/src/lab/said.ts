@@ -19,6 +19,7 @@ class Said extends Widget {
     // An alert is read out at once, a status when there is time.
     const role = tone === 'failed' ? 'alert' : 'status';
     this.node.setAttribute('data-mlpipe-said', tone);
+    this.node.classList.toggle('mlp-said-lines', text.includes('\n')); // of code, and set below each other
     this.node.append(
       element('span', { class: 'mlp-said-sign', 'aria-hidden': 'true' }, tone === 'failed' ? '✕' : '›'),
       element('div', { class: 'mlp-said-text', role }, text),

@@ -1,7 +1,6 @@
 /** All of one step in JupyterLab's right area: the panel that the graph has beside it. */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import type { ICommandPalette } from '@jupyterlab/apputils';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 import { element } from '../dom';
@@ -11,7 +10,7 @@ import { isPart } from '../read';
 import type { CellFacts } from './facts';
 import { stepIcon } from './icons';
 import { type Log, wordsOf } from './kernel';
-import type { Pipeline, Pipelines } from './pipeline';
+import type { Pipeline } from './pipeline';
 import { run } from './running';
 
 /** Opens a step's panel; `opener` gets the keyboard back. */
@@ -162,9 +161,9 @@ class StepPanel extends Widget {
   }
 }
 
-export function activateStepPanel(app: JupyterFrontEnd, pipelines: Pipelines, palette: ICommandPalette | null): OpenStep {
+export function activateStepPanel(app: JupyterFrontEnd): OpenStep {
   let made: StepPanel | null = null;
-  const open: OpenStep = (pipeline, step, opener) => {
+  return (pipeline, step, opener) => {
     if (!made || made.isDisposed) {
       made = new StepPanel();
     }
@@ -174,27 +173,4 @@ export function activateStepPanel(app: JupyterFrontEnd, pipelines: Pipelines, pa
     }
     app.shell.activateById(made.id);
   };
-  const current = (): [Pipeline, string, HTMLElement] | null => {
-    const pipeline = pipelines.current;
-    const cell = pipeline?.panel.content.activeCell;
-    const facts = cell && pipeline?.steps.get(cell.model.id);
-    return pipeline && facts ? [pipeline, facts.name, pipeline.panel.content.node] : null;
-  };
-  const command = 'mlpipe:show-step';
-  app.commands.addCommand(command, {
-    label: 'Show Step',
-    caption: 'Show all of this cell’s step in the side area',
-    icon: stepIcon,
-    describedBy: { args: { type: 'object', properties: {} } },
-    isEnabled: () => current() !== null,
-    execute: () => {
-      const found = current();
-      if (found) {
-        found[2].focus();
-        open(...found);
-      }
-    }
-  });
-  palette?.addItem({ command, category: 'Pipeline' });
-  return open;
 }
