@@ -60,7 +60,8 @@ export class Graph {
       }
       if (!this.viewport.isMoved && this.node.clientWidth > 0) {
         this.viewport.start();
-        this.reveal(this.#opened ?? '');
+        const isWithin = this.node.contains(document.activeElement);
+        this.reveal(this.#opened ?? (isWithin ? this.current : ''));
       }
     });
     this.#resized.observe(this.node);
@@ -108,16 +109,22 @@ export class Graph {
     }
   }
 
+  /** Goes to a step, and shows where that is: the page may end before the stage does. */
   go(name: string | null): void {
     if (name !== null) {
-      this.picture.nodes.get(name)?.group.focus({ preventScroll: true });
+      this.#focus(name);
+      this.node.scrollIntoView({ block: 'nearest' });
     }
+  }
+
+  #focus(name: string): void {
+    this.picture.nodes.get(name)?.group.focus({ preventScroll: true });
   }
 
   /** Goes to a step, or where that is not drawn to the group that it is folded in. */
   goNear(name: string): void {
     const folded = [...this.picture.nodes.values()].find(node => this.#state?.steps[node.name]?.members.includes(name));
-    this.go(this.picture.nodes.has(name) ? name : (folded?.name ?? this.current));
+    this.#focus(this.picture.nodes.has(name) ? name : (folded?.name ?? this.current));
   }
 
   hideTip(): void {

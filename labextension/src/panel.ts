@@ -73,7 +73,9 @@ export class Panel {
     const step = this.step;
     const acts = HOWS.map(([how, label, does]) => button(label, does, () => this.actions.run(how, step)));
     if (kind === 'failed') {
-      acts[0] = button('Retry', 'Run this step again, and what waited for it', () => this.actions.run('from', step));
+      acts.shift();
+      acts.splice(1, 1); // from here: that is to try again
+      acts.unshift(button('Retry', 'Run this step again, and what waited for it', () => this.actions.run('from', step)));
       acts.push(button('Debug here', 'Copy the line that runs its code in the kernel', () => void this.#debug(step)));
     } else if (kind === 'goes on') {
       acts.unshift(button('Cancel', 'End the run that this step is part of', () => this.actions.cancel(step)));

@@ -85,16 +85,17 @@ export class View {
       this.ask({ graph, do: 'stop' });
     });
     const { viewport } = this.#shown;
+    this.#foldButton = button('Fold', 'Fold all groups to one node each (g: that of a step)', () => this.#foldAll());
+    this.#foldButton.hidden = true;
     const zoom = element(
       'div',
-      { class: 'mlp-group', role: 'group', 'aria-label': 'Zoom' },
+      { class: 'mlp-group mlp-zoom', role: 'group', 'aria-label': 'Zoom and folding' },
+      this.#foldButton,
       button('−', 'Zoom out (-)', () => viewport.zoom(1 / 1.25)),
       button('+', 'Zoom in (+)', () => viewport.zoom(1.25)),
       button('Fit', 'Show all (0)', () => viewport.fit())
     );
-    this.#foldButton = button('Fold', 'Fold all groups to one node each (g: that of a step)', () => this.#foldAll());
-    this.#foldButton.hidden = true;
-    this.#graphTools = [this.#finder.node, this.#foldButton, zoom];
+    this.#graphTools = [this.#finder.node, zoom];
     const acts = element('div', 'mlp-group', this.#staleButton, this.#runButton, this.#stopButton);
     const views: [string, HTMLElement][] = [
       ['Graph', element('div', 'mlp-view', this.#shown.node)],

@@ -25,7 +25,7 @@ from jupyter_mlpipe.model.status import Reason, RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.show.drawing import layout, pipeline_dot
 from jupyter_mlpipe.notebook.show.graphfacts import changes, graph_facts
 from jupyter_mlpipe.notebook.show.link import module_text
-from jupyter_mlpipe.notebook.show.painting import paint
+from jupyter_mlpipe.notebook.show.painting import paint, pipeline_svg
 from jupyter_mlpipe.notebook.show.views import graph_bundle
 
 SIZES = (12, 100, 1000)
@@ -144,7 +144,9 @@ def in_browser() -> None:
             page = browser.new_page(viewport={"width": 1200, "height": 900})
             page.evaluate(MODEL, [graph_bundle(before, graph="g1")["text/html"], module_text()])
             facts = graph_facts(before)
-            first = page.evaluate(TELL, [{"graph": "g1", "n": 0, "all": facts}])
+            told = {"graph": "g1", "n": 0, "all": facts}
+            # Where the page holds an outline, it asks for the whole.
+            first = page.evaluate(TELL, [told, {"graph": "g1", "drawing": pipeline_svg(before)}, told])
             all_done = changes(facts, graph_facts(after))
             together = page.evaluate(TELL, [{"graph": "g1", "n": 1, "changed": all_done}])
             page.evaluate("document.querySelectorAll('[role=tab]')[1].click()")

@@ -10,6 +10,7 @@ import hashlib
 import html
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reason
@@ -238,6 +239,7 @@ def _points_of(laid_out: str) -> list[list[_Point]]:
     return [[(float(x), float(y)) for x, y in _POINT.findall(drawn)] for drawn in _OUTLINE.findall(laid_out)]
 
 
+@lru_cache(maxsize=2048)  # what is laid out is painted again and again
 def _path(laid_out: str) -> str:
     """Return an edge as one line with an open head, each point by how far it is from the one before."""
     curve, *heads = _points_of(laid_out)

@@ -60,6 +60,7 @@ def graph_bundle(
 
 _MAX_ROWS = 60  # of the table below a picture
 _MAX_WHOLE = 75_000  # characters of a drawing that is kept as it is
+_MAX_PAINTED = 200  # steps: of more it is larger in any case
 _MAX_TWICE = 30_000  # and of one that is kept twice, for HTML and without
 _MAX_FACTS = 80  # steps of which all is kept for programs
 
@@ -67,8 +68,9 @@ _MAX_FACTS = 80  # steps of which all is kept for programs
 def kept_svg(snapshot: RunSnapshot) -> str:
     """Return the picture as the notebook keeps it: of very many steps, their outline."""
     laid_out = layout(pipeline_dot(snapshot))
-    svg = paint(snapshot, laid_out)
-    return svg if len(svg) <= _MAX_WHOLE else outline(snapshot, laid_out)
+    if len(snapshot.steps) <= _MAX_PAINTED and len(svg := paint(snapshot, laid_out)) <= _MAX_WHOLE:
+        return svg
+    return outline(snapshot, laid_out)
 
 
 def _kept_facts(snapshot: RunSnapshot) -> dict[str, Any]:
