@@ -358,9 +358,8 @@ class FileWatch:
             absolute = self._named_by(path)
             if absolute is None or absolute in self._written or self._is_above(absolute):
                 return
-            before = self._asked.get(absolute)
-            # Who asks for more than whether it is there is told more.
-            if before is None or (before == THERE and digest_of is not there_digest):
+            # The last answer counts: code may wait for a file. Who asks for more is told more.
+            if digest_of is not there_digest or self._asked.get(absolute, ABSENT) in (ABSENT, THERE):
                 self._asked[absolute] = digest_of(absolute)
         finally:
             self._noting.discard(thread)
