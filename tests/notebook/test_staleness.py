@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.support.kernel import Kernel
 
 Start = Callable[..., Kernel]
@@ -181,14 +183,29 @@ def test_autoreload(kernel: Kernel) -> None:
 
 
 def test_a_class_redefined_after_its_instances_were_loaded(kernel: Kernel) -> None:
-    kernel.run("class A:\n    def get(self): return 1").check()
-    kernel.run("%%component a\no = A()").check()
-    kernel.run("%%component b\ny = o.get()").check()
+    kernel.run("class A:\n    def get(self): return 1", cell_id="A").check()
+    kernel.run("%%component a\no = A()", cell_id="a").check()
+    kernel.run("%%component b\ny = o.get()", cell_id="b").check()
     assert kernel.value("(o.get(), y)") == (1, 1)
-    kernel.run("class A:\n    def get(self): return 2").check()
+    kernel.run("class A:\n    def get(self): return 2", cell_id="A").check()
     # The step above is out of date, and runs first.
-    assert status(kernel, "%%component b\ny = o.get()") == "succeeded"
+    kernel.run("%%component b\ny = o.get()", cell_id="b").check()
     assert kernel.value("(y, o.get())") == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("def f(): return 1", "def f(): return 5"), ("class f(int): k = 1", "class f(int): k = 5")],
+)
+def test_what_is_redefined_further_down_is_not_what_earlier_cells_read(
+    kernel: Kernel, first: str, second: str
+) -> None:
+    """Also where cells are not named: nbclient and papermill run each of them once."""
+    kernel.run(first).check()
+    kernel.run("%%component a\nx = getattr(f, 'k', None) or f()").check()
+    kernel.run(second).check()
+    kernel.run("%%component b\ny = (x, getattr(f, 'k', None) or f())").check()
+    assert kernel.value("(x, y)") == (1, (1, 5))
 
 
 def test_folders_do_not_share_what_they_read(start_kernel: Start, tmp_path: Path) -> None:

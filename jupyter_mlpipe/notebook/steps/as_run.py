@@ -62,7 +62,8 @@ def _is_of_later_cell(placed: Placed, names: Names, name: str, kinds: set[str]) 
         return not (maker and maker.made_anew(before))
     if kinds != {"helper"} or maker is None or before is None:
         return False
-    return maker.cell_id is not None and maker.cell_id != before.cell_id
+    # Who does not name the cells runs each of them once, in order: nbclient, papermill, a terminal.
+    return maker.cell_id is None or maker.cell_id != before.cell_id
 
 
 def by_name(closure: Closure) -> dict[str, dict[str, str]]:
