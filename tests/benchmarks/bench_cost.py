@@ -67,7 +67,7 @@ KERNEL_PARTS = {
         "notebook.show.cellview:CellView._finish",
     ],
     "binding of outputs": [
-        "notebook.session:Session.run_cell",
+        "notebook.cellruns:CellRuns.run",
         "notebook.values.offers:Offers.offer",
         "notebook.session:Session.collect",
         "notebook.steps.results:Results.take",

@@ -64,7 +64,17 @@ def run_of(state: RunState, store: Store) -> Run:
 def seen(state: RunState) -> list[object]:
     return [
         (
-            (name, s.status, s.why, s.key, s.reasons, s.record, str(s.error), s.outputs.to_list(), s.worker),
+            (
+                name,
+                s.status,
+                s.why,
+                s.key,
+                s.reasons,
+                s.record,
+                str(s.error),
+                s.outputs and s.outputs.to_list(),
+                s.worker,
+            ),
             list(s.reached),
         )
         for name, s in state.steps.items()

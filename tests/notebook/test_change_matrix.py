@@ -952,7 +952,7 @@ PATCHES = [
     ),
     Row(
         "a method that a cell gives to a library's class",
-        "import pandas as pd\npd.DataFrame.top§ = lambda self: «1|2»\n---\n%%component s§\ny§ = pd.DataFrame().top§()",
+        "import pandas as pd\npd.DataFrame.top§ = lambda self: «1|2»\n---\n%%component s§\ny§ = pd.DataFrame().top§()\n---\ndel pd.DataFrame.top§",
         ran="s§",
     ),
     Row(
@@ -963,7 +963,7 @@ PATCHES = [
     ),
     Row(
         "a method that a local module gives to a library's class",
-        "import pandas as pd, ln§\n---\n%%component s§\ny§ = pd.DataFrame().tot§()",
+        "import pandas as pd, ln§\n---\n%%component s§\ny§ = pd.DataFrame().tot§()\n---\ndel pd.DataFrame.tot§",
         ran="s§",
         files={"ln§.py": "import pandas as pd\npd.DataFrame.tot§ = lambda self: «1|2»"},
     ),
