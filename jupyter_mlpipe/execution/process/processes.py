@@ -74,14 +74,6 @@ def _sum(pids: list[int], name: str, pattern: re.Pattern[bytes]) -> int:
     return total
 
 
-def has_idle_cpu() -> bool:
-    """Tell whether this process takes a CPU from nobody; so it is where the system does not say."""
-    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/loadavg", "rb") as file:
-        # "0.20 0.18 0.12 3/344 29150": three run or could, this one among them.
-        return int(file.read().split()[3].partition(b"/")[0]) <= (os.cpu_count() or 1)
-    return True
-
-
 def count_out_of_memory() -> int | None:
     """Return how many processes the system has killed because memory ran out; None where it does not say."""
     with contextlib.suppress(OSError), open("/proc/vmstat", "rb") as file:

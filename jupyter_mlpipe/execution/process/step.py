@@ -44,7 +44,7 @@ from jupyter_mlpipe.execution.process.mentions import Mentions
 from jupyter_mlpipe.execution.process.messages import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.process.outcome import GivenValues
 from jupyter_mlpipe.execution.process.own_state import OwnState, OwnStates
-from jupyter_mlpipe.execution.process.processes import has_idle_cpu, peak_memory, used_so_far
+from jupyter_mlpipe.execution.process.processes import peak_memory, used_so_far
 from jupyter_mlpipe.execution.process.rescued import Rescued
 from jupyter_mlpipe.execution.process.scene import Scene, make_scene
 from jupyter_mlpipe.execution.process.scratch import Scratch
@@ -86,10 +86,8 @@ class Waiting:
         self._channel: Channel | None = None
         self._capture = Capture(self._send)
         self._descriptors = self._capture.start()
-        # Where no CPU is idle there is nothing to gain: what is done now is done instead of something else.
-        if has_idle_cpu():
-            with contextlib.suppress(Exception):  # the step that meets it tells what is wrong
-                rehearse()
+        with contextlib.suppress(Exception):  # the step that meets it tells what is wrong
+            rehearse()
 
     def _send(self, output: Output) -> None:
         assert self._channel is not None
@@ -477,8 +475,6 @@ def warm_up() -> None:
             choose(sample, {})
     with contextlib.suppress(Exception):  # the step that needs one makes it, and tells what is wrong
         make_shell_ahead()
-    with contextlib.suppress(Exception):
-        rehearse()  # what is made at first use is made here, for all
 
 
 def rehearse() -> None:
