@@ -31,9 +31,9 @@ def command(kernel: Kernel, *words: str) -> Any:
 def test_runs_are_listed_and_compared(kernel: Kernel) -> None:
     assert kernel.run("%pipeline runs").check().facts["runs"] == []
     for cell in CELLS:
-        kernel.run(cell).check()
+        kernel.run(cell, cell_id=cell[:20]).check()
     kernel.run("first = %pipeline run -p seed=8\nfirst.wait()").check()
-    kernel.run("def clean(x):\n    return x + 2").check()
+    kernel.run("def clean(x):\n    return x + 2", cell_id=CELLS[1][:20]).check()
     kernel.run("second = %pipeline run -p seed=9\nsecond.wait()").check()
     runs = kernel.run("%pipeline runs --limit 2").check()
     ids = [kernel.value("first.id"), kernel.value("second.id")]
