@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from collections.abc import Iterable, Sequence
 from importlib.machinery import ExtensionFileLoader
 from typing import Any
 
@@ -16,14 +17,19 @@ def find_home(value: Any) -> tuple[str, str] | None:
     names = [getattr(value, "__qualname__", None), getattr(value, "__name__", None), _alias_name(value)]
     owner = getattr(value, "__self__", None)
     modules = [getattr(value, "__module__", None), type(value).__module__]
-    if type(value).__name__ == "ufunc":
-        # Those of scipy do not say where they come from.
-        modules += ["scipy.special", *_modules_of_extensions(value)]
     if isinstance(owner, types.ModuleType):
         modules.append(owner.__name__)
     elif owner is not None:
         # Such as random.random, a method of a hidden instance.
         modules.append(type(owner).__module__)
+    found = _find_under(names, modules, value)
+    if found is None and type(value).__name__ == "ufunc":
+        # Those of scipy do not say where they come from.
+        found = _find_under(names, ["scipy.special", *_modules_of_extensions(value)], value)
+    return found
+
+
+def _find_under(names: Sequence[Any], modules: Iterable[Any], value: object) -> tuple[str, str] | None:
     for module_name in modules:
         if not isinstance(module_name, str) or module_name in _MAIN:
             continue

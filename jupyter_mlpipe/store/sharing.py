@@ -30,6 +30,8 @@ _IMMUTABLE = (
     datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, pathlib.PurePath,
 )  # fmt: skip
 _ATOMS = frozenset(kind for kind in _IMMUTABLE if kind not in (tuple, frozenset, types.FunctionType)) | {bool}
+# A star import brings hundreds of them.
+_FUNCTIONS_OF_NUMPY = frozenset({"ufunc", "_ArrayFunctionDispatcher"})
 _FRAMES = frozenset({"DataFrame", "Series", "LazyFrame", "Table", "RecordBatch", "ChunkedArray"})
 _LIBRARIES_OF_FRAMES = frozenset({"pandas", "polars", "pyarrow"})
 # Whose objects hold arrays for their users to change. A fitted estimator keeps a reference to its training
@@ -135,7 +137,10 @@ def is_atom(value: object) -> bool:
     """Tell whether a value is immutable, and has nothing mutable inside."""
     if isinstance(value, types.FunctionType):
         return not is_closure(value)
-    return type(value) in _ATOMS or isinstance(value, types.ModuleType | type)
+    kind = type(value)
+    if kind in _ATOMS or kind.__name__ in _FUNCTIONS_OF_NUMPY:
+        return True
+    return isinstance(value, types.ModuleType | type)
 
 
 def _holds_atoms_only(value: Any) -> bool:
