@@ -15,7 +15,7 @@ import keyword
 import linecache
 import re
 import types
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +69,7 @@ class Source:
     def text(self) -> str:
         """Return the definition alone, decorators included."""
         first = min([self.node.lineno, *(d.lineno for d in getattr(self.node, "decorator_list", []))])
-        lines = self.file_text.splitlines()[first - 1 : self.node.end_lineno]
+        lines = _lines(self.file_text)[first - 1 : self.node.end_lineno]
         margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
         return "\n".join(line[margin:] for line in lines)
 
@@ -105,13 +105,29 @@ def find_source(code: types.CodeType) -> Source | None:
     known = _sources.get(id(code))
     if known is not None and known[1] is lines:
         return known[3]
-    text = "".join(lines)
+    text = _join(lines)
     if known is not None and known[2] == text:
         return known[3]
     _make_room(_sources)
     source = _match(code, text)
     _sources[id(code)] = (code, lines, text, source)
     return source
+
+
+# A text is asked for by each function in it, one after the other.
+_joined: tuple[list[str], str] = ([], "")
+
+
+def _join(lines: list[str]) -> str:
+    global _joined
+    if _joined[0] is not lines:
+        _joined = (lines, "".join(lines))
+    return _joined[1]
+
+
+@functools.lru_cache(maxsize=16)
+def _lines(text: str) -> list[str]:
+    return text.splitlines()
 
 
 def code_reads(code: types.CodeType) -> CodeReads:
@@ -137,15 +153,15 @@ def _make_room(cache: dict[int, Any]) -> None:
 
 
 def _match(code: types.CodeType, text: str) -> Source | None:
-    compiled = _compile(text, code.co_flags & _FUTURE_FLAGS)
-    if compiled is None:
+    flags = code.co_flags & _FUTURE_FLAGS
+    parsed = _parse(text)
+    if parsed is None:
         return None
-    codes, nodes = compiled
     place = (code.co_name, code.co_firstlineno)
-    if not any(candidate == code for candidate in codes.get(place, ())):
-        return None
-    candidates = [node for node in nodes.get(place, ()) if _covers(node, code)]
+    candidates = [node for node in parsed.functions.get(place, ()) if _covers(node, code)]
     if not candidates:
+        return None
+    if not any(code in found.get(place, ()) for found in _ways_to_compile(text, flags)):
         return None
     # The innermost one, where one lambda holds another.
     node = min(candidates, key=_extent)
@@ -155,33 +171,57 @@ def _match(code: types.CodeType, text: str) -> Source | None:
 
 
 _Place = tuple[str, int]
+"""The name of a function, and its first line."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    tree: ast.Module
+    functions: dict[_Place, list[FunctionNode]]
 
 
 @functools.lru_cache(maxsize=64)
-def _compile(
-    text: str, flags: int
-) -> tuple[dict[_Place, list[types.CodeType]], dict[_Place, list[FunctionNode]]] | None:
-    """Return the functions of a text by name and first line, as code and as syntax."""
+def _parse(text: str) -> _Parsed | None:
     try:
         tree = ast.parse(text)
-        # IPython compiles each statement of a cell by itself, and what a cell imports is called by
-        # other instructions where the import was compiled along.
-        parts = [tree]
-        parts += [ast.Module([statement], []) for statement in tree.body if len(tree.body) > 1]
-        compiled = [_compile_part(part, flags) for part in parts]
     except (SyntaxError, ValueError, RecursionError):
         return None
-    codes: dict[_Place, list[types.CodeType]] = {}
-    for code in itertools.chain.from_iterable(map(nested_codes, compiled)):
-        codes.setdefault((code.co_name, code.co_firstlineno), []).append(code)
-    nodes: dict[_Place, list[FunctionNode]] = {}
+    functions: dict[_Place, list[FunctionNode]] = {}
     for found in (read_syntax(statement).nodes for statement in tree.body):
         for node in (*found.get(ast.FunctionDef, ()), *found.get(ast.AsyncFunctionDef, ())):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            nodes.setdefault((node.name, first), []).append(node)
+            functions.setdefault((node.name, first), []).append(node)
         for node in found.get(ast.Lambda, ()):
-            nodes.setdefault(("<lambda>", node.lineno), []).append(node)
-    return codes, nodes
+            functions.setdefault(("<lambda>", node.lineno), []).append(node)
+    return _Parsed(tree, functions)
+
+
+def _ways_to_compile(text: str, flags: int) -> Iterator[Mapping[_Place, list[types.CodeType]]]:
+    """Yield the functions of a text as an import compiles them, and as IPython does: by single statements.
+
+    What a cell imports is called by other instructions where the import was compiled along.
+    """
+    yield _compile(text, flags, by_statements=False)
+    parsed = _parse(text)
+    if parsed is not None and len(parsed.tree.body) > 1:
+        yield _compile(text, flags, by_statements=True)
+
+
+@functools.lru_cache(maxsize=64)
+def _compile(text: str, flags: int, *, by_statements: bool) -> Mapping[_Place, list[types.CodeType]]:
+    parsed = _parse(text)
+    codes: dict[_Place, list[types.CodeType]] = {}
+    if parsed is None:
+        return codes
+    tree = parsed.tree
+    parts = [ast.Module([statement], []) for statement in tree.body] if by_statements else [tree]
+    try:
+        compiled = [_compile_part(part, flags) for part in parts]
+    except (SyntaxError, ValueError, RecursionError):
+        return codes
+    for code in itertools.chain.from_iterable(map(nested_codes, compiled)):
+        codes.setdefault((code.co_name, code.co_firstlineno), []).append(code)
+    return codes
 
 
 def _compile_part(part: ast.Module, flags: int) -> types.CodeType:
