@@ -25,6 +25,7 @@ from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.receipt import Receipt, describe_interface
 from jupyter_mlpipe.notebook.show.tracebacks import with_hint
 from jupyter_mlpipe.notebook.steps.states import MADE
+from jupyter_mlpipe.notebook.values.ahead import QUIET, import_ahead
 from jupyter_mlpipe.notebook.values.undefined import word_on_name
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class CellRuns:
         here, step = self._session.here, run.steps[before.component]
         try:
             with here.below(step.name) if step.task.options.here else nullcontext():
-                view.wait()
+                view.wait(partial(self._meanwhile, step))
         finally:
             self._session.collect()
             raised = here.take_error(step.name)
@@ -151,6 +152,11 @@ class CellRuns:
                 before.give_back(before.unbound())
         if raised is not None and step.status == "failed" and not isinstance(step.error, StepTimeoutError):
             raise raised
+
+    def _meanwhile(self, step: RunStep) -> None:
+        task = step.task
+        if not task.options.here:
+            import_ahead(task.step.component.definitions, QUIET.intersection(task.closure.tops))
 
     def _leave_failed(self, step: RunStep, run: Run, before: _Before) -> None:
         """Leave names as Python would where the code has failed: what it had bound is there."""

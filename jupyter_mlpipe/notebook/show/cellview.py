@@ -73,11 +73,17 @@ class CellView:
         self._output.display(self._bundle(), display_id=self._display_id)
         self._take_status(step.status)
 
-    def wait(self) -> None:
-        """Show what comes until the run ends; an interrupt cancels the run."""
+    def wait(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Show what comes until the run ends; an interrupt cancels the run.
+
+        Parameters
+        ----------
+        meanwhile
+            Called once when the step is on its way: what would otherwise be done after it.
+        """
         assert self._run is not None
         try:
-            self._pump()
+            self._pump(meanwhile)
         except KeyboardInterrupt:
             self._run.cancel()
             self._run.wait(10)
@@ -120,9 +126,13 @@ class CellView:
         view._finish()
         return view
 
-    def _pump(self) -> None:
+    def _pump(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         assert self._run is not None
+        is_on_its_way = False
         while True:
+            if not is_on_its_way and self._status in ("queued", "running"):
+                is_on_its_way = True
+                meanwhile()
             try:
                 kind, payload = self._events.get(timeout=0.2)
             except queue.Empty:
