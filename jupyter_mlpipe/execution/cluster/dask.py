@@ -51,6 +51,8 @@ _THREADS_PER_CPU, _MIN_THREADS = 8, 16
 _CLOSE_S = 10
 _ANSWER_S = 20
 _SCATTER_BYTES = 1_000_000
+# Messages are kept after they were sent, what steps were sent included.
+_SHORT_LOGS: dict[str, object] = {"distributed.admin.low-level-log-length": 100}
 _CONFIG: dict[str, object] = {
     # Retries are the run machine's.
     "distributed.scheduler.allowed-failures": 0,
@@ -63,13 +65,14 @@ _CONFIG: dict[str, object] = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
     "distributed.worker.profile.enabled": False,
-    "distributed.admin.low-level-log-length": 100,
+    **_SHORT_LOGS,
     # They tell whoever asks about tasks, calls and logs, also without a dashboard.
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
     # Nobody looks at what these measure, all the time, in the notebook's own process.
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.system-monitor.log-length": 10,
 }
 
 
@@ -211,7 +214,10 @@ class DaskExecutor:
         self._stack.enter_context(silence_logging_cmgr(level=logging.CRITICAL))
         self._place, where = _find_scheduler(self._target)
         try:
-            self._client = _Client(self._lose_cluster, **where, timeout=self._connect_s, set_as_default=False)
+            with dask.config.set(_SHORT_LOGS):
+                self._client = _Client(
+                    self._lose_cluster, **where, timeout=self._connect_s, set_as_default=False
+                )
         except Exception as error:
             hint = " Certificates are those of a Client, or of distributed.comm.tls in Dask's configuration."
             raise ClusterError(
