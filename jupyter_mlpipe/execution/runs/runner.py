@@ -30,6 +30,7 @@ from jupyter_mlpipe.execution.process.messages import Message
 from jupyter_mlpipe.execution.process.rescued import Rescued
 from jupyter_mlpipe.execution.process.spec import StepSpec
 from jupyter_mlpipe.execution.runs.chain import briefly
+from jupyter_mlpipe.execution.runs.chronicle import Chronicle
 from jupyter_mlpipe.execution.runs.claiming import ClaimedKeys
 from jupyter_mlpipe.execution.runs.collector import paused_collector
 from jupyter_mlpipe.execution.runs.events import (
@@ -84,15 +85,14 @@ from jupyter_mlpipe.execution.runs.written import file_order
 from jupyter_mlpipe.execution.runs.written import restore as restore_files
 from jupyter_mlpipe.keys.environment import folders_of_user
 from jupyter_mlpipe.model.graph import ancestors, descendants
-from jupyter_mlpipe.model.metrics import numbers_from_json, numbers_to_json
-from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, reasons_json
+from jupyter_mlpipe.model.metrics import numbers_from_json
+from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus
 from jupyter_mlpipe.store.accepted import remove_accepted
-from jupyter_mlpipe.store.history import HAS_RUN, History, RunEntry
+from jupyter_mlpipe.store.history import History
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.store import Store
 
 _CLOSE_S = 10.0
-_KEPT_LINES = 100  # of each diff in the history
 _LOOK_FIRST_S, _LOOK_LAST_S = 0.02, 0.25
 _DAMAGED = frozenset({"ArtifactMissingError", "ArtifactCorruptError"})
 _log = logging.getLogger(__name__)
@@ -172,7 +172,7 @@ class Runner:
         self._fleet = Fleet(make_executor, self._queue.put)
         self.environments = Environments(self._fleet.ask) if attaches else None
         self._claimed = ClaimedKeys(store.claims)
-        self._remembered: dict[tuple[str, str], str] = {}
+        self._chronicle = Chronicle(history)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -249,8 +249,8 @@ class Runner:
                 for name, decided in plan.decided.items():
                     _note(state, name, decided)
                     state.set_status(name, "reused")
-                self._remember(state, state.steps)
-                self._end_run(state, "succeeded")
+                self._chronicle.note_steps(state, state.steps)
+                self._end(state, "succeeded")
             else:
                 reused = {name: step for name, step in plan.decided.items() if step.plan.decision == "reuse"}
                 self._start_in_thread(_Active(state, forced, reused, restores=restore), lease)
@@ -397,7 +397,7 @@ class Runner:
                     return AddRun(run_id, again)
                 self._fleet.forget_run(run_id)
                 active.lease.close()
-                self._end_run(active.state, status)
+                self._end(active.state, status)
             case _:
                 assert_never(instruction)
         return None
@@ -421,6 +421,10 @@ class Runner:
             name: replace(ask, upstream=tuple(above for above in ask.upstream if above in again))
             for name, ask in asks.items()
         }
+
+    def _end(self, state: RunState, status: RunStatus) -> None:
+        self._chronicle.note_end(state, status)
+        state.end(status)
 
     def _set_timer(self, seconds: float, event: Event | _LookAgain) -> None:
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._count), event))
@@ -596,7 +600,7 @@ class Runner:
                 # What it gave stands in place of what somebody accepted for it.
                 with contextlib.suppress(StoreError):
                     remove_accepted(self.store, step.record.key)
-            self._remember(active.state, [changed.node.step])
+            self._chronicle.note_steps(active.state, [changed.node.step])
         else:
             # Also of a step that succeeded too late, after the run was cancelled.
             step.record = None
@@ -682,55 +686,6 @@ class Runner:
             if record is None or (made is not None and not self.store.has(made)):
                 producers[source.step] = None
         return tuple(producers)
-
-    # The history
-
-    def _remember(self, state: RunState, steps: Iterable[str]) -> None:
-        if self.history is None:
-            return
-        ended = []
-        for step in steps:
-            record, place = state.steps[step].record, (state.pipeline, step)
-            # A notebook reuses the same steps over and over; only a change is worth a write.
-            if record is not None and self._remembered.get(place) != record.key:
-                self._remembered[place] = record.key
-                ended.append((step, record.key, record.seconds))
-        self.history.remember_all(state.pipeline, ended, "succeeded")
-
-    def _end_run(self, state: RunState, status: RunStatus) -> None:
-        if self.history is not None:
-            seconds = time.perf_counter() - state.started
-            # Of a run that only reused there is no course of time to show.
-            is_timed = any(step.status in HAS_RUN for step in state.steps.values())
-            steps = {
-                name: {
-                    "status": step.status,
-                    "key": step.key,
-                    "seconds": step.seconds,
-                    **({"reached": _rounded(step.reached), "worker": step.worker} if is_timed else {}),
-                    **({"reads": {n: s.step for n, s in read.items()}} if (read := step.task.inputs) else {}),
-                    **({"metrics": numbers_to_json(found)} if (found := step.all_metrics()) else {}),
-                    # Of the others it says nothing that a plan does not say again.
-                    **(
-                        {"reasons": reasons_json(step.reasons, diff_lines=_KEPT_LINES)}
-                        if step.status in HAS_RUN
-                        else {}
-                    ),
-                }
-                for name, step in state.steps.items()
-            }
-            parameters: dict[str, object] = {}
-            for step in state.steps.values():
-                parameters.update(step.task.parameters)
-            details = {"steps": steps, "parameters": parameters, "targets": state.targets}
-            entry = RunEntry(state.id, state.pipeline, status, time.time() - seconds, seconds, details)
-            self.history.add_run(entry)
-        state.end(status)
-
-
-def _rounded(reached: Mapping[str, float]) -> dict[str, float]:
-    """Return when a step came to its states, to the millisecond."""
-    return {status: round(at, 3) for status, at in reached.items() if status != "waiting"}
 
 
 def _note(state: RunState, name: str, decided: Decided) -> None:
