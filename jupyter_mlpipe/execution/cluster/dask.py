@@ -73,6 +73,7 @@ _CONFIG: dict[str, object] = {
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.admin.system-monitor.log-length": 10,
+    "distributed.diagnostics.computations.max-history": 1,
 }
 
 
@@ -177,6 +178,8 @@ class DaskExecutor:
                     "security": security,
                     "dashboard_address": None,
                     "dashboard": False,
+                    # Nothing here needs them; spans are kept for ever, one for each burst of work.
+                    "extensions": {},
                 }
                 ours = {**served, "memory_limit": 0, "silence_logs": logging.CRITICAL}
                 cluster = distributed.SpecCluster(
