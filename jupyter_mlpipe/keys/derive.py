@@ -94,7 +94,7 @@ def _identity(part: Ingredient) -> tuple[str, str, str]:
     return (part.kind, part.name, part.digest)
 
 
-@functools.lru_cache(maxsize=20_000)
+@functools.lru_cache(maxsize=4096)
 def _encoded(kind: str, name: str, content: str) -> Encoded:
     # A notebook's steps share most of their ingredients, and are looked at with every cell that runs.
     return Encoded((kind, name, content))

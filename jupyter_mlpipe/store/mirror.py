@@ -26,6 +26,7 @@ from jupyter_mlpipe.store.listing import Listing, object_name, record_name
 from jupyter_mlpipe.store.objects import Blob, Objects
 from jupyter_mlpipe.store.pending import Pending
 from jupyter_mlpipe.store.shared_shelves import BucketPins, BucketShelves
+from jupyter_mlpipe.store.shelves import old_logs, remove_log
 from jupyter_mlpipe.store.signing import Signing, signer_of
 
 _AROUND = 128
@@ -209,6 +210,9 @@ class Mirror:
             if now - os.stat(marker).st_mtime < _SWEEP_S:
                 return
         write_aside(marker, b"")
+        for log in old_logs(self.root):
+            with contextlib.suppress(OSError):
+                remove_log(log)
         if self.pending.keys():
             return
         for kind in ("objects", "records", "rejected"):

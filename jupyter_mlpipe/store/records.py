@@ -83,7 +83,7 @@ def joint_digest(digest: str, part: str, stored: str) -> str:
     return canonical.digest("together", digest, part, stored)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Record:
     """What running a step gave.
 

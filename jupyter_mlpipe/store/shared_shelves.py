@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from blake3 import blake3
 
 from jupyter_mlpipe.store.objects import is_digest
-from jupyter_mlpipe.store.shelves import WITHOUT_LOCKS_S, Found
+from jupyter_mlpipe.store.shelves import WITHOUT_LOCKS_S, Found, old_logs, remove_log
 from jupyter_mlpipe.store.signing import content_of
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ class BucketShelves:
             is_ours = folder in ("records", "objects") and is_digest(found.name)
             if kind == (folder if is_ours else "leftovers") and folder != "pins":
                 yield found
+        if kind == "leftovers":
+            # Logs are not shared: they lie in the copy, by whole paths.
+            yield from old_logs(self._mirror.root)
 
     def contents(self, files: Sequence[Found]) -> Iterator[bytes | None]:
         for start in range(0, len(files), _AT_ONCE):
@@ -90,6 +93,8 @@ class BucketShelves:
         self._mirror.refresh(anew=True)
 
     def remove(self, file: Found, latest: float) -> bool:
+        if os.path.isabs(file.path):
+            return remove_log(file)
         seen = self._bucket.look(file.path)
         if seen is None or seen.time_ns != file.used_ns:
             return False

@@ -98,9 +98,7 @@ class FolderShelves:
 
     def files(self, kind: str) -> Iterator[Found]:
         if kind == "leftovers":
-            oldest_ns = (time.time() - KEPT_S) * 1e9
-            logs = _files(os.path.join(self._store.root, FOLDER))
-            yield from (file for file in logs if file.used_ns < oldest_ns)
+            yield from old_logs(self._store.root)
         for name in ("tmp", "quarantine", aside.FOLDER) if kind == "leftovers" else (kind,):
             yield from _files(os.path.join(self._store.root, name))
 
@@ -184,6 +182,23 @@ class FolderShelves:
 def is_idle(file: Found, cutoff: float) -> bool:
     """Tell whether a file was last used before a time, in seconds since 1970."""
     return file.used_ns < cutoff * 1e9
+
+
+def old_logs(root: str | os.PathLike[str]) -> Iterator[Found]:
+    """Give the logs of failed steps, in a folder of this machine, that have been kept for long enough."""
+    oldest = time.time() - KEPT_S
+    return (file for file in _files(os.path.join(root, FOLDER)) if is_idle(file, oldest))
+
+
+def remove_log(file: Found) -> bool:
+    """Remove one; False where its step has been tried again since it was seen."""
+    try:
+        if os.stat(file.path).st_mtime_ns != file.used_ns:
+            return False
+        os.unlink(file.path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _files(folder: str) -> Iterator[Found]:

@@ -30,6 +30,7 @@ from jupyter_mlpipe.store.placed import CODEC as PLACED
 from jupyter_mlpipe.store.placed import Copies, Kept
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.registered import load_entry_points
+from jupyter_mlpipe.store.remembered import RememberedRecords, Stamp
 from jupyter_mlpipe.store.shelves import FolderShelves, Shelves
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from jupyter_mlpipe.store.signing import Signer
 
 _SHOWN_INLINE_BYTES = 4096
-_MAX_KNOWN = 20_000  # records of some kilobytes; below the number of steps, each plan would read all anew
-_Stamp = tuple[int, int, int, int]
 
 
 def open_store(address: str | os.PathLike[str], *, signer: Signer | None = None) -> Store:
@@ -101,7 +100,7 @@ class Store:
         self.pins: Pins | BucketPins = Pins(root) if mirror is None else mirror.pins
         self._records = os.path.join(root, "records")
         # Every cell that runs asks for the records of all steps above it: files are read when they change.
-        self._known: dict[str, tuple[_Stamp, Record]] = {}
+        self._known = RememberedRecords()
         self._unsettled: list[int] = []
 
     @property
@@ -184,7 +183,7 @@ class Store:
                 if known[0] == _stamp(status):
                     if self._mark_used(path, status):
                         # It is read again the next time, with the times that it has then.
-                        del self._known[key]
+                        self._known.drop(key)
                     return known[1]
             fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except OSError:
@@ -202,9 +201,7 @@ class Store:
         record = records.from_bytes(content)
         if record is None or record.key != key:
             return None
-        if len(self._known) >= _MAX_KNOWN:
-            self._known.clear()
-        self._known[key] = (_stamp(status), record)
+        self._known.put(key, _stamp(status), record)
         return record
 
     def _mark_used(self, path: str, status: os.stat_result) -> bool:
@@ -481,7 +478,7 @@ def _sorted(needs: Mapping[str, str]) -> dict[str, str]:
     return dict(sorted(needs.items()))
 
 
-def _stamp(status: os.stat_result) -> _Stamp:
+def _stamp(status: os.stat_result) -> Stamp:
     return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 

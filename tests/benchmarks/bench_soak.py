@@ -60,7 +60,9 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "scheduler.json"
-        self._environment = environment(folder / "store")
+        # Dask keeps the latest 1,000 messages of each connection: here as many as in clusters that we start.
+        short_logs = {"DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "100"}
+        self._environment = {**environment(folder / "store"), **short_logs}
         where = ["--scheduler-file", str(self.file)]
         self._scheduler = self._start("scheduler", *where, "--port", "0", "--no-dashboard")
         while not self.file.exists():

@@ -269,7 +269,7 @@ def test_a_host_cut_off_in_the_middle_has_its_step_run_elsewhere(hosts, folder, 
 
 def test_a_cluster_that_adapts_from_nothing_gets_workers_for_what_waits(attach, tmp_path):
     with distributed.LocalCluster(
-        n_workers=0, threads_per_worker=1, processes=False, dashboard_address=None
+        n_workers=0, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
     ) as cluster:
         cluster.adapt(minimum=0, maximum=2, interval="50ms")
         runner = attach(cluster)

@@ -18,6 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 from jupyter_mlpipe.errors import StoreError, StoreFullError, UsageError
 from jupyter_mlpipe.model.status import Ingredient
 from jupyter_mlpipe.store.cache import Cache
+from jupyter_mlpipe.store.logs import log_path
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.signing import Keyring
 from jupyter_mlpipe.store.store import Store, open_store
@@ -330,3 +331,40 @@ def test_a_place_in_memory_will_do(become: Become) -> None:
 
 def counted_names(shared: Path) -> list[str]:
     return sorted(str(path.relative_to(shared)) for path in shared.rglob("*") if path.is_file())
+
+
+def old_log(store: Store, days: float) -> Path:
+    path = Path(log_path(store.root, key_of("failed")))
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("its last words")
+    os.utime(path, (time.time() - days * DAY_S,) * 2)
+    return path
+
+
+def test_old_logs_of_failed_steps_are_pruned_from_the_copy(open_with: Callable[..., Store]) -> None:
+    store = open_with()
+    put(store, "fine")
+    path = old_log(store, 8)
+    seen = Cache(store).prune(dry_run=True)
+    assert (seen.n_leftovers, seen.leftover_bytes) == (1, 14)
+    assert path.exists()
+    assert Cache(store).prune().n_leftovers == 1
+    assert not path.exists()
+    assert store.get_record(key_of("fine"))
+
+
+def test_logs_of_steps_that_failed_lately_stay_in_the_copy(open_with: Callable[..., Store]) -> None:
+    store = open_with()
+    path = old_log(store, 6)
+    assert Cache(store).prune().n_leftovers == 0
+    assert path.exists()
+
+
+def test_old_logs_go_by_themselves_with_what_was_copied_long_ago(open_with: Callable[..., Store]) -> None:
+    store = open_with()
+    path = old_log(store, 8)
+    open_with()
+    assert path.exists()  # it has been looked for a moment ago
+    os.utime(store.root / "swept", (time.time() - 2 * DAY_S,) * 2)
+    open_with()
+    assert not path.exists()

@@ -28,6 +28,7 @@ from jupyter_mlpipe.errors import ClusterError, MLPipeError
 from jupyter_mlpipe.execution.cluster import dask_worker
 from jupyter_mlpipe.execution.cluster.attached import AttachedWorkers, Present
 from jupyter_mlpipe.execution.cluster.dask_random import leave_random_numbers_alone
+from jupyter_mlpipe.execution.cluster.dask_settings import OF_OURS, SHORT_LOGS
 from jupyter_mlpipe.execution.cluster.dask_worker import join
 from jupyter_mlpipe.execution.cluster.devices import Devices, find_devices
 from jupyter_mlpipe.execution.cluster.environments import Reported
@@ -51,27 +52,6 @@ _THREADS_PER_CPU, _MIN_THREADS = 8, 16
 _CLOSE_S = 10
 _ANSWER_S = 20
 _SCATTER_BYTES = 1_000_000
-_CONFIG: dict[str, object] = {
-    # Retries are the run machine's.
-    "distributed.scheduler.allowed-failures": 0,
-    "distributed.scheduler.work-stealing": False,
-    # It is idle between two cells, however long that is.
-    "distributed.scheduler.idle-timeout": None,
-    "distributed.scheduler.no-workers-timeout": None,
-    "distributed.worker.memory.target": False,
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.pause": False,
-    "distributed.worker.memory.terminate": False,
-    "distributed.worker.profile.enabled": False,
-    "distributed.admin.low-level-log-length": 100,
-    # They tell whoever asks about tasks, calls and logs, also without a dashboard.
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
-    # Nobody looks at what these measure, all the time, in the notebook's own process.
-    "distributed.admin.tick.interval": "1s",
-    "distributed.admin.system-monitor.interval": "10s",
-}
-
 
 leave_random_numbers_alone()
 
@@ -109,7 +89,6 @@ class DaskExecutor:
         self._attached: AttachedWorkers | None = None
         cluster = target if hasattr(target, "plan") else getattr(target, "cluster", None)
         self._growth = Growth(cluster, settles_s) if target is not None else None
-        self._watches_growth = False
         self._wanted = Wanted()
         self._pools = tuple(pools)
         self._connect_s = connect_s
@@ -165,7 +144,7 @@ class DaskExecutor:
         # Its start goes on beside that of the cluster.
         self._local.server.ensure()
         try:
-            with dask.config.set(_CONFIG), warnings.catch_warnings():
+            with dask.config.set(OF_OURS), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 security = distributed.Security.temporary()
                 served = {
@@ -174,6 +153,8 @@ class DaskExecutor:
                     "security": security,
                     "dashboard_address": None,
                     "dashboard": False,
+                    # Nothing here needs them; spans are kept for ever, one for each burst of work.
+                    "extensions": {},
                 }
                 ours = {**served, "memory_limit": 0, "silence_logs": logging.CRITICAL}
                 cluster = distributed.SpecCluster(
@@ -211,7 +192,10 @@ class DaskExecutor:
         self._stack.enter_context(silence_logging_cmgr(level=logging.CRITICAL))
         self._place, where = _find_scheduler(self._target)
         try:
-            self._client = _Client(self._lose_cluster, **where, timeout=self._connect_s, set_as_default=False)
+            with dask.config.set(SHORT_LOGS):
+                self._client = _Client(
+                    self._lose_cluster, **where, timeout=self._connect_s, set_as_default=False
+                )
         except Exception as error:
             hint = " Certificates are those of a Client, or of distributed.comm.tls in Dask's configuration."
             raise ClusterError(
@@ -418,24 +402,12 @@ class DaskExecutor:
         if now != before:
             self._emit(WorkersChanged(now.offers, now.marks))
         if now.offers.keys() - before.offers.keys():
-            self._watch_growth()
+            assert self._growth is not None
+            self._growth.watch(self._tell_workers)
         for token in lost:
             self._lose(token, f"worker '{self._worker_of(token, gone)}' left the cluster")
 
-    def _watch_growth(self) -> None:
-        """A worker has come: tell when no more are expected. In the client's loop."""
-        assert self._growth is not None
-        self._growth.note_joined()
-        if not self._watches_growth:
-            self._watches_growth = True
-            self._look_whether_grown()
-
-    def _look_whether_grown(self) -> None:
-        assert self._growth is not None
-        if (left := self._growth.seconds_left()) > 0:
-            asyncio.get_running_loop().call_later(left, self._look_whether_grown)
-            return
-        self._watches_growth = False
+    def _tell_workers(self) -> None:
         with self._lock:
             present = self._present
         self._emit(WorkersChanged(present.offers, present.marks))

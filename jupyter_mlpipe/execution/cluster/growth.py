@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 SETTLES_S = 30.0
@@ -34,10 +36,24 @@ class Growth:
         self._cluster = cluster
         self._settles_s = settles_s
         self._joined_at = time.monotonic()
+        self._is_watched = False
 
-    def note_joined(self) -> None:
-        """A worker has come."""
+    def watch(self, on_settled: Callable[[], None]) -> None:
+        """A worker has come: call when no more are expected, once for all that come until then.
+
+        From the event loop that calls.
+        """
         self._joined_at = time.monotonic()
+        if not self._is_watched:
+            self._is_watched = True
+            self._look(on_settled)
+
+    def _look(self, on_settled: Callable[[], None]) -> None:
+        if (left := self.seconds_left()) > 0:
+            asyncio.get_running_loop().call_later(left, self._look, on_settled)
+            return
+        self._is_watched = False
+        on_settled()
 
     def seconds_left(self) -> float:
         """Return when to look again whether more may come; 0 where none is expected."""

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import heapq
-import itertools
 import logging
-import queue
 import secrets
 import threading
 import time
@@ -29,7 +26,8 @@ from jupyter_mlpipe.execution.cluster.holders import Holders
 from jupyter_mlpipe.execution.process.messages import Message
 from jupyter_mlpipe.execution.process.rescued import Rescued
 from jupyter_mlpipe.execution.process.spec import StepSpec
-from jupyter_mlpipe.execution.runs.chain import briefly
+from jupyter_mlpipe.execution.runs.active import ActiveRun, Decisions, note_decided
+from jupyter_mlpipe.execution.runs.chronicle import Chronicle
 from jupyter_mlpipe.execution.runs.claiming import ClaimedKeys
 from jupyter_mlpipe.execution.runs.collector import paused_collector
 from jupyter_mlpipe.execution.runs.events import (
@@ -62,6 +60,7 @@ from jupyter_mlpipe.execution.runs.events import (
 )
 from jupyter_mlpipe.execution.runs.failures import decided_error, reported_error, unshippable_error
 from jupyter_mlpipe.execution.runs.fleet import Fleet, MakeExecutor
+from jupyter_mlpipe.execution.runs.inbox import Inbox
 from jupyter_mlpipe.execution.runs.local import LocalJob, Work
 from jupyter_mlpipe.execution.runs.machine import RunMachine
 from jupyter_mlpipe.execution.runs.offers import Account, WorkerUse
@@ -69,37 +68,32 @@ from jupyter_mlpipe.execution.runs.plan import (
     Decided,
     Plan,
     check_steps,
-    decide,
-    find_companions,
     last_record,
     must_run,
     plan_steps,
-    take_inputs,
 )
 from jupyter_mlpipe.execution.runs.run import Run
-from jupyter_mlpipe.execution.runs.settings import coming_after, out_of_order, with_settings
 from jupyter_mlpipe.execution.runs.state import Listener, RunState
-from jupyter_mlpipe.execution.runs.task import StepTask, check_places, make_spec
+from jupyter_mlpipe.execution.runs.task import StepTask, check_places
 from jupyter_mlpipe.execution.runs.written import file_order
 from jupyter_mlpipe.execution.runs.written import restore as restore_files
 from jupyter_mlpipe.keys.environment import folders_of_user
-from jupyter_mlpipe.model.graph import ancestors, descendants
-from jupyter_mlpipe.model.metrics import numbers_from_json, numbers_to_json
-from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, reasons_json
+from jupyter_mlpipe.model.graph import ancestors
+from jupyter_mlpipe.model.metrics import numbers_from_json
+from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus
 from jupyter_mlpipe.store.accepted import remove_accepted
-from jupyter_mlpipe.store.history import HAS_RUN, History, RunEntry
-from jupyter_mlpipe.store.records import Artifact, Record
+from jupyter_mlpipe.store.history import History
+from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.store import Store
 
 _CLOSE_S = 10.0
-_KEPT_LINES = 100  # of each diff in the history
 _LOOK_FIRST_S, _LOOK_LAST_S = 0.02, 0.25
 _DAMAGED = frozenset({"ArtifactMissingError", "ArtifactCorruptError"})
 _log = logging.getLogger(__name__)
 
 
 class _Close:
-    """The last thing in the queue."""
+    """The last thing to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +104,6 @@ class _LookAgain:
     key: str
     claimant: str
     seconds: float
-
-
-class _Active:
-    """A run that has not ended, with what only the runner needs to know."""
-
-    def __init__(
-        self, state: RunState, force: Collection[str], decided: Mapping[str, Decided], *, restores: bool
-    ) -> None:
-        self.state = state
-        self.force = frozenset(force)
-        # What was found when the run was started; each is used once.
-        self.found = dict(decided)
-        self.decided: dict[str, Decided] = {}
-        # Steps of which a reader found that the bytes are not those that were written.
-        self.corrupt: set[str] = set()
-        self.tasks = {name: step.task for name, step in state.steps.items()}
-        self.restores = restores
-        self.lease = contextlib.ExitStack()
 
 
 class Runner:
@@ -165,14 +141,13 @@ class Runner:
         # The machine is the runner's thread's; others look at it between two events.
         self._looking = threading.Lock()
         self._holders = Holders()
-        self._queue: queue.SimpleQueue[Event | executors.Told | _Close] = queue.SimpleQueue()
-        self._timers: list[tuple[float, int, Event | _LookAgain]] = []
-        self._count = itertools.count()
-        self._runs: dict[str, _Active] = {}
-        self._fleet = Fleet(make_executor, self._queue.put)
+        self._inbox: Inbox[Event | executors.Told | _LookAgain | _Close] = Inbox()
+        self._runs: dict[str, ActiveRun] = {}
+        self._fleet = Fleet(make_executor, self._inbox.put)
         self.environments = Environments(self._fleet.ask) if attaches else None
+        self._decisions = Decisions(store, history, self.environments)
         self._claimed = ClaimedKeys(store.claims)
-        self._remembered: dict[tuple[str, str], str] = {}
+        self._chronicle = Chronicle(history)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -247,18 +222,18 @@ class Runner:
             )
             if is_done:
                 for name, decided in plan.decided.items():
-                    _note(state, name, decided)
+                    note_decided(state, name, decided)
                     state.set_status(name, "reused")
-                self._remember(state, state.steps)
-                self._end_run(state, "succeeded")
+                self._chronicle.note_steps(state, state.steps)
+                self._end(state, "succeeded")
             else:
                 reused = {name: step for name, step in plan.decided.items() if step.plan.decision == "reuse"}
-                self._start_in_thread(_Active(state, forced, reused, restores=restore), lease)
+                self._start_in_thread(ActiveRun(state, forced, reused, restores=restore), lease)
 
         def redo(step: str) -> Run:
             return self.start(tasks, targets=[step], pipeline=pipeline, restore=False)
 
-        return Run(state, self.store, cancel=lambda: self._queue.put(CancelRun(state.id)), redo=redo)
+        return Run(state, self.store, cancel=lambda: self._inbox.put(CancelRun(state.id)), redo=redo)
 
     def close(self) -> None:
         """Cancel what runs, wait until it is gone, close the executor. May be called twice."""
@@ -268,11 +243,11 @@ class Runner:
         if thread is None:
             return
         for run_id in list(self._runs):
-            self._queue.put(CancelRun(run_id))
+            self._inbox.put(CancelRun(run_id))
         deadline = time.monotonic() + _CLOSE_S
         for active in list(self._runs.values()):
             active.state.wait_until_ended(deadline)
-        self._queue.put(_Close())
+        self._inbox.put(_Close())
         thread.join(_CLOSE_S)
         self._claimed.release_all()
         self._fleet.close()
@@ -302,7 +277,7 @@ class Runner:
 
     # The thread
 
-    def _start_in_thread(self, active: _Active, lease: contextlib.ExitStack) -> None:
+    def _start_in_thread(self, active: ActiveRun, lease: contextlib.ExitStack) -> None:
         with self._lock:
             if self._closed:
                 raise MLPipeError("This runner is closed. Load the extension again to get another one.")
@@ -311,16 +286,16 @@ class Runner:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="mlpipe-runner", daemon=True)
                 self._thread.start()
-            # Within the lock: whoever closes the runner cancels what is in the queue by then.
+            # Within the lock: whoever closes the runner cancels what has come by then.
             priority = -1 if active.state.by_itself else 0
-            self._queue.put(AddRun(active.state.id, self._asks(active, active.tasks), priority))
+            self._inbox.put(AddRun(active.state.id, self._asks(active, active.tasks), priority))
 
-    def _asks(self, active: _Active, names: Iterable[str]) -> dict[str, Ask]:
+    def _asks(self, active: ActiveRun, names: Iterable[str]) -> dict[str, Ask]:
         names = tuple(names)
         expected = self.history.expected_seconds(active.state.pipeline, names) if self.history else {}
         return {name: self._ask(active, name, expected.get(name)) for name in names}
 
-    def _ask(self, active: _Active, name: str, seconds: float | None) -> Ask:
+    def _ask(self, active: ActiveRun, name: str, seconds: float | None) -> Ask:
         task = active.tasks[name]
         here = self._is_local(task)
         return Ask(
@@ -336,7 +311,7 @@ class Runner:
 
     def _loop(self) -> None:
         while True:
-            item = self._next()
+            item = self._inbox.take()
             if isinstance(item, _Close):
                 return
             try:
@@ -347,16 +322,6 @@ class Runner:
                 # Whoever waits for a run must not wait for ever because of a fault of ours.
                 _log.exception("The runner failed on %r", item)
                 self._give_up(error)
-
-    def _next(self) -> Event | executors.Told | _LookAgain | _Close:
-        while True:
-            now = time.monotonic()
-            if self._timers and self._timers[0][0] <= now:
-                return heapq.heappop(self._timers)[2]
-            try:
-                return self._queue.get(timeout=self._timers[0][0] - now if self._timers else None)
-            except queue.Empty:
-                continue
 
     def _handle(self, event: Event) -> None:
         pending: list[Event] = [event]
@@ -385,9 +350,9 @@ class Runner:
                 else:
                     self._fleet.kill(node, attempt)
             case SetTimer(node, attempt, seconds):
-                self._set_timer(seconds, TimeUp(node, attempt))
+                self._inbox.put_after(seconds, TimeUp(node, attempt))
             case SetRetryTimer(node, seconds):
-                self._set_timer(seconds, RetryDue(node))
+                self._inbox.put_after(seconds, RetryDue(node))
             case Changed():
                 self._change(instruction)
             case EndRun(run_id, status):
@@ -397,33 +362,24 @@ class Runner:
                     return AddRun(run_id, again)
                 self._fleet.forget_run(run_id)
                 active.lease.close()
-                self._end_run(active.state, status)
+                self._end(active.state, status)
             case _:
                 assert_never(instruction)
         return None
 
-    def _in_order(self, active: _Active) -> dict[str, Ask]:
-        """Return the steps that are to run once more, after others that set something for them.
-
-        Which these are only running them has shown: no word says that a library draws random numbers.
-        """
-        state = active.state
-        records = {name: step.record for name, step in state.steps.items()}
-        found = out_of_order(active.tasks, records, self.store)
-        for name, after in found.items():
-            active.tasks[name] = state.steps[name].task = coming_after(active.tasks[name], after)
-        upstream = {name: task.step.upstream for name, task in active.tasks.items()}
-        again = {*found, *descendants(upstream, found)} if found else set()
+    def _in_order(self, active: ActiveRun) -> dict[str, Ask]:
+        """Have the steps that came too early wait once more; return what the machine is told of them."""
+        again = self._decisions.out_of_order(active)
         for name in again:
-            state.set_status(name, "waiting")
-        asks = self._asks(active, [name for name in upstream if name in again])
+            active.state.set_status(name, "waiting")
         return {
             name: replace(ask, upstream=tuple(above for above in ask.upstream if above in again))
-            for name, ask in asks.items()
+            for name, ask in self._asks(active, again).items()
         }
 
-    def _set_timer(self, seconds: float, event: Event | _LookAgain) -> None:
-        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._count), event))
+    def _end(self, state: RunState, status: RunStatus) -> None:
+        self._chronicle.note_end(state, status)
+        state.end(status)
 
     def _give_up(self, error: Exception) -> None:
         reason = MLPipeError(f"The runner failed: {type(error).__name__}: {error}. Please report this.")
@@ -452,18 +408,17 @@ class Runner:
         active = self._runs[node.run]
         state, task = active.state, active.tasks[node.step]
         try:
-            decided = active.found.pop(node.step, None) or self._decide(active, task)
-            decided = self._with_files(active, task, decided)
+            decided = self._decisions.first(active, task)
             if decided.record is None and self._may_wait(active, task):
                 key = decided.plan.key or ""
                 if not self._claimed.take(node, key):
                     return self._wait_for_another(active, node, key, decided)
                 if self.store.get_record(key) is not None:
                     # Whoever had claimed it may have come to the end just before.
-                    decided = self._with_files(active, task, self._decide(active, task))
+                    decided = self._decisions.with_files(active, task, self._decisions.anew(active, task))
             if decided.plan.decision == "run" and task.closure.unshippable and not self._is_local(task):
                 raise unshippable_error(task)
-            near = {} if decided.record else self._holders.near(self._inputs(active, task).values())
+            near = {} if decided.record else self._holders.near(active.inputs(task).values())
         except Exception as error:
             if not isinstance(error, MLPipeError):
                 _log.exception("The key of step %r could not be derived", node.step)
@@ -471,57 +426,20 @@ class Runner:
             state.steps[node.step].error = wrapped
             return KeyFailed(node, str(wrapped))
         active.decided[node.step] = decided
-        _note(state, node.step, decided)
+        note_decided(state, node.step, decided)
         return KeyKnown(node, decided.plan.key or "", decided.record is not None, near, decided.marks)
 
-    def _may_wait(self, active: _Active, task: StepTask) -> bool:
+    def _may_wait(self, active: ActiveRun, task: StepTask) -> bool:
         """Tell whether the record that another process makes will do. The main thread waits for nobody."""
         return not self._is_local(task) and not must_run(task, forced=task.name in active.force)
 
-    def _wait_for_another(self, active: _Active, node: Node, key: str, decided: Decided) -> KeyBusy:
+    def _wait_for_another(self, active: ActiveRun, node: Node, key: str, decided: Decided) -> KeyBusy:
         claimant = self._claimed.claimant(key) or ""
         why = f"computed by another process ({claimant or 'which has just ended'})"
         waiting = replace(decided.plan, reasons=(Reason("reuse", "", why),))
-        _note(active.state, node.step, replace(decided, plan=waiting))
-        self._set_timer(_LOOK_FIRST_S, _LookAgain(node, key, claimant, _LOOK_FIRST_S))
+        note_decided(active.state, node.step, replace(decided, plan=waiting))
+        self._inbox.put_after(_LOOK_FIRST_S, _LookAgain(node, key, claimant, _LOOK_FIRST_S))
         return KeyBusy(node, why)
-
-    def _with_files(self, active: _Active, task: StepTask, decided: Decided) -> Decided:
-        """Make the files of a step that is reused; where the store has lost one, the step runs."""
-        if decided.record is None or task.made is not None or not active.restores:
-            return decided
-        try:
-            restore_files([(decided.record, decided.folder)], self.store)
-        except (ArtifactMissingError, ArtifactCorruptError):
-            return self._decide(active, task)
-        return decided
-
-    def _decide(self, active: _Active, task: StepTask) -> Decided:
-        state = active.state
-        records = {name: state.steps[name].record for name in task.step.upstream}
-        inputs = take_inputs(task, records)
-        task = active.tasks[task.name] = with_settings(task, records, inputs, self.store)
-        decided = decide(
-            task,
-            inputs,
-            self.store,
-            companions=find_companions(task, records),
-            last=lambda: last_record(self.store, self.history, state.pipeline, task.name),
-            now=time.time(),
-            forced=task.name in active.force,
-            records=records,
-            environments=self.environments,
-        )
-        if task.name not in active.corrupt:
-            return decided
-        # To the store what was moved aside is only missing; people want to know that a disk is bad.
-        reasons = tuple(
-            Reason("corrupt", reason.name, "its bytes are not those that were written")
-            if reason.kind == "missing"
-            else reason
-            for reason in decided.plan.reasons
-        )
-        return replace(decided, plan=replace(decided.plan, reasons=reasons))
 
     def _submit(self, node: Node, attempt: int, worker: str, amounts: Mapping[str, float]) -> Event | None:
         active = self._runs[node.run]
@@ -531,20 +449,7 @@ class Runner:
             # The worker's own packages, not those that lie where the notebook has its.
             task = replace(task, sys_path=folders_of_user(task.sys_path))
         try:
-            inputs = self._inputs(active, task)
-            records = {name: active.state.steps[name].record for name in task.step.upstream}
-            spec = make_spec(
-                task,
-                decided.plan.key or "",
-                decided.ingredients,
-                inputs,
-                why=briefly(decided.plan.reasons),
-                companions=find_companions(task, records),
-                above=active.tasks,
-                store=self.store.address,
-                signer=self.store.signer(decided.plan.key or ""),
-                notebook=active.state.pipeline,
-            )
+            spec = self._decisions.spec(active, task)
             encoded = spec.to_bytes() if not self._is_local(task) else b""
         except Exception as error:
             if not isinstance(error, MLPipeError):
@@ -557,23 +462,20 @@ class Runner:
             return None
         step.worker = worker
         # It reads them before it runs its code, and verifies them then.
-        self._holders.note(worker, inputs.values())
+        self._holders.note(worker, active.inputs(task).values())
         sent = self._fleet.submit(node, attempt, worker, encoded, amounts, task.preload, decided.marks)
         return None if sent else StepLost(node, attempt)
-
-    def _inputs(self, active: _Active, task: StepTask) -> dict[str, Artifact]:
-        return take_inputs(task, {name: active.state.steps[name].record for name in task.step.upstream})
 
     def _is_local(self, task: StepTask) -> bool:
         return task.options.here and self._in_process is not None
 
-    def _hand_over(self, active: _Active, node: Node, attempt: int, spec: StepSpec) -> None:
+    def _hand_over(self, active: ActiveRun, node: Node, attempt: int, spec: StepSpec) -> None:
         """Leave a step to the main thread."""
         assert self._in_process is not None
         token = self._fleet.note(node, attempt)
 
         def tell(message: Message) -> None:
-            self._queue.put(executors.StepMessage(token, message))
+            self._inbox.put(executors.StepMessage(token, message))
 
         job = self._local[node, attempt] = LocalJob(
             node.run,
@@ -581,7 +483,7 @@ class Runner:
             spec,
             work=self._in_process,
             tell=tell,
-            cancel=lambda: self._queue.put(CancelRun(node.run)),
+            cancel=lambda: self._inbox.put(CancelRun(node.run)),
         )
         active.state.add_job(node.step, job)
 
@@ -596,7 +498,7 @@ class Runner:
                 # What it gave stands in place of what somebody accepted for it.
                 with contextlib.suppress(StoreError):
                     remove_accepted(self.store, step.record.key)
-            self._remember(active.state, [changed.node.step])
+            self._chronicle.note_steps(active.state, [changed.node.step])
         else:
             # Also of a step that succeeded too late, after the run was cancelled.
             step.record = None
@@ -615,7 +517,7 @@ class Runner:
                 if self._claimed.claimant(key) != claimant:
                     return KeyFree(node)
                 longer = min(2 * seconds, _LOOK_LAST_S)
-                self._set_timer(longer, replace(item, seconds=longer))
+                self._inbox.put_after(longer, replace(item, seconds=longer))
                 return None
             case executors.WorkersChanged(workers, marks):
                 return WorkersKnown(workers, marks, self._fleet.growing)
@@ -658,84 +560,12 @@ class Runner:
             return StepSucceeded(node, attempt)
         failure = message["error"]
         if failure["ename"] in _DAMAGED:
-            producers = self._producers_of_missing(node)
+            active = self._runs[node.run]
+            producers = self._decisions.producers_of_missing(active, node.step)
             if failure["ename"] == "ArtifactCorruptError":
-                self._runs[node.run].corrupt.update(producers)
+                active.corrupt.update(producers)
             return InputDamaged(node, attempt, producers)
         step.error = reported_error(step.task, failure)
         if "rescued" in message:
             step.rescued = Rescued.from_json(message["rescued"])
         return StepFailed(node, attempt, failure["kind"], failure["evalue"])
-
-    def _producers_of_missing(self, node: Node) -> tuple[str, ...]:
-        """Return the steps above whose artifacts the store does not have.
-
-        None, where another reader has told first and they have been made again by now.
-        """
-        active = self._runs[node.run]
-        producers: dict[str, None] = {}
-        with contextlib.suppress(StoreError):
-            self.store.refresh(anew=True)
-        for source in active.tasks[node.step].inputs.values():
-            record = active.state.steps[source.step].record
-            made = record.outputs.get(source.output) if record is not None else None
-            if record is None or (made is not None and not self.store.has(made)):
-                producers[source.step] = None
-        return tuple(producers)
-
-    # The history
-
-    def _remember(self, state: RunState, steps: Iterable[str]) -> None:
-        if self.history is None:
-            return
-        ended = []
-        for step in steps:
-            record, place = state.steps[step].record, (state.pipeline, step)
-            # A notebook reuses the same steps over and over; only a change is worth a write.
-            if record is not None and self._remembered.get(place) != record.key:
-                self._remembered[place] = record.key
-                ended.append((step, record.key, record.seconds))
-        self.history.remember_all(state.pipeline, ended, "succeeded")
-
-    def _end_run(self, state: RunState, status: RunStatus) -> None:
-        if self.history is not None:
-            seconds = time.perf_counter() - state.started
-            # Of a run that only reused there is no course of time to show.
-            is_timed = any(step.status in HAS_RUN for step in state.steps.values())
-            steps = {
-                name: {
-                    "status": step.status,
-                    "key": step.key,
-                    "seconds": step.seconds,
-                    **({"reached": _rounded(step.reached), "worker": step.worker} if is_timed else {}),
-                    **({"reads": {n: s.step for n, s in read.items()}} if (read := step.task.inputs) else {}),
-                    **({"metrics": numbers_to_json(found)} if (found := step.all_metrics()) else {}),
-                    # Of the others it says nothing that a plan does not say again.
-                    **(
-                        {"reasons": reasons_json(step.reasons, diff_lines=_KEPT_LINES)}
-                        if step.status in HAS_RUN
-                        else {}
-                    ),
-                }
-                for name, step in state.steps.items()
-            }
-            parameters: dict[str, object] = {}
-            for step in state.steps.values():
-                parameters.update(step.task.parameters)
-            details = {"steps": steps, "parameters": parameters, "targets": state.targets}
-            entry = RunEntry(state.id, state.pipeline, status, time.time() - seconds, seconds, details)
-            self.history.add_run(entry)
-        state.end(status)
-
-
-def _rounded(reached: Mapping[str, float]) -> dict[str, float]:
-    """Return when a step came to its states, to the millisecond."""
-    return {status: round(at, 3) for status, at in reached.items() if status != "waiting"}
-
-
-def _note(state: RunState, name: str, decided: Decided) -> None:
-    step = state.steps[name]
-    step.key = decided.plan.key
-    step.work = decided.work
-    step.reasons = decided.plan.reasons
-    step.record = decided.record
