@@ -211,6 +211,13 @@ def test_days_of_a_frequency_of_the_users_own_count():
     assert digest_value(pickle.loads(pickle.dumps(indexes[2]))) == digest_value(indexes[2])
 
 
+@pytest.mark.parametrize("freq", ["B", "bh", "C", "cbh", "BME", "CBME"])
+def test_days_of_business_have_a_digest(freq):
+    index = pd.date_range("2020-01-06", periods=3, freq=freq)
+    assert digest_value(index) == digest_value(pickle.loads(pickle.dumps(index)))
+    assert digest_value(index) != digest_value(pd.DatetimeIndex(index, freq=None))
+
+
 def test_what_is_attached_to_a_dtype_counts():
     arrays = [np.zeros(1, np.dtype("f8", metadata={"unit": unit})) for unit in ("m", "s")]
     assert digest_value(arrays[0]) != digest_value(arrays[1])
