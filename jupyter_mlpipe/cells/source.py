@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 # What the parser itself may warn of: escapes such as "\\d", and numbers that run into a word.
 _MAY_WARN = re.compile(r"\\|\d(?:and|else|for|if|in|is|not|or)\b")
@@ -34,9 +35,14 @@ def without_warnings() -> Iterator[None]:
     if not is_main_thread():
         yield
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    # Not `catch_warnings`: it has Python forget which warnings were shown, and each is shown once more.
+    silent = ("ignore", None, Warning, None, 0)
+    filters: list[Any] = warnings.filters  # type: ignore[assignment]
+    filters.insert(0, silent)
+    try:
         yield
+    finally:
+        filters.remove(silent)
 
 
 def split_lines(text: str) -> list[str]:

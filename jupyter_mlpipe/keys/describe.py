@@ -21,6 +21,7 @@ from jupyter_mlpipe.keys.custom import reduce_custom
 from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.libraries import LIBRARIES
+from jupyter_mlpipe.keys.lossless import find_lossless
 from jupyter_mlpipe.keys.parts import Description, Item, describe_as
 from jupyter_mlpipe.keys.pickles import find_in
 from jupyter_mlpipe.keys.quiet import leaving_no_trace
@@ -227,7 +228,10 @@ def _describe_reduced(value: Any, digester: Digester) -> Description:
             return describe_as("custom", name, version, bytes(content))
         # Only the notebook's classes have a trace to leave, and a figure has thousands of other parts.
         with leaving_no_trace() if type(value).__module__ == "__main__" else _AS_IT_IS:
-            reduced = reducer(value) if reducer is not None else value.__reduce_ex__(4)
+            lossless = find_lossless(type(value))
+            reduced: Any = lossless(value) if lossless is not None else None
+            if reduced is None:
+                reduced = reducer(value) if reducer is not None else value.__reduce_ex__(4)
     except RecursionError:
         raise
     except Exception as error:  # whatever a user's __reduce__ raises

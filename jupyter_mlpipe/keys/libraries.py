@@ -100,7 +100,8 @@ def _frequency(index: Any) -> Any:
     freq = getattr(index, "freq", None)
     if freq is None or not hasattr(freq, "weekmask"):
         return getattr(index, "freqstr", None)
-    return freq.freqstr, freq.weekmask, [str(day) for day in freq.holidays]
+    # Those of pandas itself, such as business days, have these attributes and nothing in them.
+    return freq.freqstr, freq.weekmask, [str(day) for day in freq.holidays or ()]
 
 
 def _as_array(codes: Any) -> Any:

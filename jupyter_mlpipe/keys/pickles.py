@@ -31,6 +31,7 @@ from jupyter_mlpipe.keys.codes import code_reads
 from jupyter_mlpipe.keys.custom import BY_TYPE, reduce_custom
 from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.libraries import callbacks_state, frame_attributes, is_global_state
+from jupyter_mlpipe.keys.lossless import add_causes, find_lossless
 from jupyter_mlpipe.keys.quiet import fill_class, leaving_no_trace, make_class
 from jupyter_mlpipe.keys.views import reduce_views
 from jupyter_mlpipe.model.files import Place
@@ -274,9 +275,13 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         of_library = _OF_LIBRARIES.get(kind.__name__)
         if of_library is not None and (reduced := of_library(obj)) is not None:
             return reduced
+        lossless = find_lossless(kind)
+        if lossless is not None and not isinstance(obj, BaseException) and (reduced := lossless(obj)):
+            self._note_module(kind)
+            return reduced
         if not isinstance(obj, _REDUCED_HERE):
             # An object may say that it is of another class.
-            if of_store is None and of_library is None and obj.__class__ is kind:
+            if of_store is of_library is lossless is None and obj.__class__ is kind:
                 self._left_alone.add(kind)
             return NotImplemented
         if isinstance(obj, _REFERRED_TO) and isinstance(obj.__module__, str):
@@ -299,7 +304,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return _make_cached, (obj.__wrapped__, parameters["maxsize"], parameters["typed"])
         if isinstance(obj, BaseException) and type(obj).__reduce__ is BaseException.__reduce__:
             # Its class is called with what was said last to the base class, which it may not take.
-            return _make_exception, (type(obj), obj.args), obj.__dict__ or None
+            return add_causes(obj, (_make_exception, (type(obj), obj.args), obj.__dict__ or None))
+        if isinstance(obj, BaseException) and lossless is not None and (reduced := lossless(obj)):
+            return reduced
         if type(obj) is weakref.WeakKeyDictionary:
             # A function made by singledispatch holds one.
             return weakref.WeakKeyDictionary, (dict(obj),)

@@ -12,10 +12,15 @@ from jupyter_mlpipe.keys.imported import imported
 Reduced = tuple[Any, ...]
 
 
-def reduce_views(parts: Iterable[object]) -> tuple[dict[int, Reduced], list[object]]:
+def reduce_views(parts: Iterable[object], *, whole: bool = False) -> tuple[dict[int, Reduced], list[object]]:
     """Return how to pickle arrays that overlap in memory, by `id`, and what must live until that is done.
 
     The memory that they span is one array of bytes, of which each is a view again.
+
+    Parameters
+    ----------
+    whole
+        Only where they cover that memory: two columns of a large table would bring all the others along.
     """
     numpy = imported("numpy")
     if numpy is None:
@@ -34,7 +39,7 @@ def reduce_views(parts: Iterable[object]) -> tuple[dict[int, Reduced], list[obje
             cluster.append(array)
             high = max(high, end)
             continue
-        if len(cluster) > 1:
+        if len(cluster) > 1 and not (whole and sum(part.nbytes for part in cluster) < high - low):
             memory = numpy.frombuffer((ctypes.c_uint8 * (high - low)).from_address(low), numpy.uint8)
             kept += [memory, *cluster]  # whose numbers would be given to other arrays
             for view in cluster:

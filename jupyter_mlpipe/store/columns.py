@@ -203,15 +203,19 @@ def pack_index(index: Any, *, materialise: bool = False) -> tuple[Spec, list[Any
         raise InexactError
     freq = getattr(index, "freq", None) if kind is not pd.PeriodIndex else None
     if freq is not None:
-        spec["freq"] = freq.freqstr
-        try:
-            again = pd.tseries.frequencies.to_offset(freq.freqstr)
-        except ValueError:
-            raise InexactError from None
-        if again != freq:
+        if not has_text(freq):
             raise InexactError
+        spec["freq"] = freq.freqstr
     dtype, column = pack_array(index.array)
     return {**spec, "kind": "values", "dtype": dtype}, [column]
+
+
+def has_text(freq: Any) -> bool:
+    """Tell whether the text of a frequency says all of it."""
+    try:
+        return bool(pd.tseries.frequencies.to_offset(freq.freqstr) == freq)
+    except ValueError:
+        return False
 
 
 def _pack_levels(index: Any) -> tuple[Spec, list[Any]]:

@@ -19,6 +19,7 @@ from jupyter_mlpipe.keys.libraries import frame_attributes
 from jupyter_mlpipe.store.columns import (
     InexactError,
     Spec,
+    has_text,
     pack_array,
     pack_index,
     text_type,
@@ -102,6 +103,14 @@ def reduce_part(value: Any) -> tuple[Any, ...] | None:
         return rebuild_sparse, (value.sp_values.copy(), places, len(value), is_block, value.fill_value)
     if not isinstance(value, _PARTS) or str(type(value).__module__).partition(".")[0] != "pandas":
         return None
+    if (
+        type(value) in (pd.DatetimeIndex, pd.TimedeltaIndex)
+        and value.freq is not None
+        and not has_text(value.freq)
+    ):
+        # Before pandas 3.1 it is an attribute of the column, which does not keep it.
+        spec, column = pack_array(value.array)
+        return rebuild_timed, (json.dumps(spec), _compact(column), value.name, value.freq)
     try:
         if isinstance(value, pd.Index):
             spec, columns = pack_index(value)
@@ -162,6 +171,13 @@ def rebuild_part(spec: str, columns: list[Any], is_index: bool) -> Any:
         return unpack_index(json.loads(spec), columns)
     array = unpack_array(json.loads(spec), columns[0])
     return pd.array(array, copy=True) if isinstance(array, np.ndarray) else array
+
+
+def rebuild_timed(spec: str, column: Any, name: Any, freq: Any) -> Any:
+    """Return the index of `reduce_part` whose frequency is one of the user's own."""
+    index = pd.Index(unpack_array(json.loads(spec), column), name=name, copy=True)
+    index.freq = freq
+    return index
 
 
 def rebuild_sparse(values: Any, places: Any, length: int, is_block: bool, fill_value: Any) -> Any:

@@ -16,6 +16,7 @@ from jupyter_mlpipe.keys.custom import BY_TYPE, type_name
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.pickles import dump_artifact, load_artifact
 from jupyter_mlpipe.keys.refusals import refuse, remedy_for
+from jupyter_mlpipe.keys.views import reduce_views
 from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
 from jupyter_mlpipe.store.mapping import MAPPED_BYTES
 from jupyter_mlpipe.store.reducing import Reducer
@@ -42,6 +43,10 @@ def encode(
     try:
         reducer = Reducer()
         pickled = dump_artifact(value, namespace, reduced, reducer.find)
+        if reduced is None and len(reducer.arrays) > 1 and _is_open(value):
+            views, _kept = reduce_views(reducer.arrays, whole=True)
+            if views:
+                pickled = dump_artifact(value, namespace, views, Reducer().find)
     except EncodingError as error:
         # The name is the one thing that the messages of all pickling errors share.
         named = re.search(r"cannot pickle '([\w.]+)' object", str(error)) or re.search(
@@ -74,6 +79,11 @@ def encode(
         pickled.codecs,
         reducer.has_detached,
     )
+
+
+def _is_open(value: Any) -> bool:
+    """Tell whether arrays inside a value are for its user to change: not those of a library's object."""
+    return str(type(value).__module__).partition(".")[0] in ("builtins", "collections", "types", "__main__")
 
 
 def decode(view: memoryview, namespace: dict[str, Any] | None) -> Any:

@@ -21,10 +21,16 @@ class Reducer:
     """Gives what reduces the objects of one pickle.
 
     What they get of it stands for ``__reduce__``; None leaves it to them.
+
+    Attributes
+    ----------
+    arrays
+        Those of NumPy that came by.
     """
 
     def __init__(self) -> None:
         self._tensors: Any = None
+        self.arrays: list[Any] = []
         self._by_type: dict[type, Callable[[Any], Reduced] | None] = {}
 
     @property
@@ -53,10 +59,14 @@ class Reducer:
             self._tensors = tensors
             return tensors.find(kind)
         if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
-            return _reduce_array
+            return self._reduce_array
         if "matplotlib" in libraries and (transforms := imported("matplotlib.transforms")) is not None:
             return _reduce_transform if issubclass(kind, transforms.TransformNode) else None
         return None
+
+    def _reduce_array(self, array: Any) -> Reduced:
+        self.arrays.append(array)
+        return _reduce_array(array)
 
 
 def _reduce_array(array: Any) -> Reduced:

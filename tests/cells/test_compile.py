@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -244,9 +245,9 @@ def test_which_warnings_are_shown_is_not_changed_from_another_thread() -> None:
     seen: list[bool] = []
 
     def look() -> None:
-        before = warnings.filters
+        before = [*warnings.filters]
         with without_warnings():
-            seen.append(warnings.filters is before)
+            seen.append(warnings.filters == before)
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -255,3 +256,15 @@ def test_which_warnings_are_shown_is_not_changed_from_another_thread() -> None:
     assert may_warn("'\\d'")
     assert may_warn("1if x else 2")
     assert not may_warn("x = 'a' if 1 in y else f(2)")
+
+
+def test_parsing_does_not_have_a_warning_shown_again() -> None:
+    shown: dict[str, Any] = {"__warningregistry__": {}}
+    warn = "import warnings\nwarnings.warn('once')"
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("default")
+        for _ in range(2):
+            with without_warnings():
+                compile(r"'\d'", "<cell>", "exec")
+            exec(compile(warn, "<cell>", "exec"), shown)
+    assert [str(one.message) for one in found] == ["once"]

@@ -211,9 +211,32 @@ def test_days_of_a_frequency_of_the_users_own_count():
     assert digest_value(pickle.loads(pickle.dumps(indexes[2]))) == digest_value(indexes[2])
 
 
+@pytest.mark.parametrize("freq", ["B", "bh", "C", "cbh", "BME", "CBME"])
+def test_days_of_business_have_a_digest(freq):
+    index = pd.date_range("2020-01-06", periods=3, freq=freq)
+    assert digest_value(index) == digest_value(pickle.loads(pickle.dumps(index)))
+    assert digest_value(index) != digest_value(pd.DatetimeIndex(index, freq=None))
+
+
 def test_what_is_attached_to_a_dtype_counts():
     arrays = [np.zeros(1, np.dtype("f8", metadata={"unit": unit})) for unit in ("m", "s")]
     assert digest_value(arrays[0]) != digest_value(arrays[1])
+
+
+def test_what_pickle_leaves_out_of_an_array_counts():
+    class Measured(np.ndarray):
+        pass
+
+    arrays = [np.arange(2.0).view(Measured) for _ in range(3)]
+    arrays[0].unit, arrays[1].unit = "m", "s"
+    masked = [np.ma.array([1, 2], hard_mask=hard) for hard in (True, False)]
+    assert len({digest_value(a) for a in (*arrays, *masked)}) == 5
+
+
+def test_what_led_to_an_exception_counts():
+    errors = [ValueError("a") for _ in range(3)]
+    errors[0].__cause__, errors[1].__context__ = KeyError("b"), KeyError("b")
+    assert len({digest_value(error) for error in errors}) == 3
 
 
 def test_what_is_known_by_a_name_only_is_refused():

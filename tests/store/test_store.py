@@ -106,6 +106,17 @@ def test_views_of_arrays_have_the_digest_of_their_content(store: Store) -> None:
     assert store.put_value(big).digest != store.put_value(np.asfortranarray(big)).digest
 
 
+def test_views_of_one_array_inside_a_value_stay_views(store: Store) -> None:
+    whole = np.arange(9.0)
+    found = store.get_value(store.put_value([whole, {"first": whole[:2]}, whole.reshape(3, 3)]))
+    found[1]["first"][0] = 7
+    assert found[0][0] == found[2][0, 0] == 7
+    table = np.zeros((1000, 1000))
+    columns = [table[:, 0], table[:, 1]]
+    # Without the columns between and beside them.
+    assert store.put_value(columns).size < 2 * columns[0].nbytes + 1000
+
+
 def test_values_that_differ_in_type_or_bits_differ_in_digest(store: Store) -> None:
     values: list[Any] = [1, 1.0, True, "1", b"1", [1], (1,), {1}, np.int64(1), np.int32(1), 0.0, -0.0]
     values += [

@@ -125,6 +125,8 @@ class _Comparison:
         if isinstance(a, BaseException):
             yield from self.compare(a.args, b.args, f"{at}.args")
             yield from self.compare(vars(a), vars(b), at)
+            for name in ("__cause__", "__context__", "__suppress_context__"):
+                yield from self.compare(getattr(a, name), getattr(b, name), f"{at}.{name}")
             return
         one, other = (_reduced(value) for value in (a, b))
         if isinstance(one, str) or isinstance(other, str):
@@ -156,7 +158,8 @@ class _Comparison:
             yield f"{at}: its order in memory is another"
         elif isinstance(a, np.ma.MaskedArray):
             yield from self.compare(a.filled(), b.filled(), at)
-            yield from self.compare(np.array(a.mask), np.array(b.mask), f"{at}.mask")
+            yield from self.compare(a.mask, b.mask, f"{at}.mask")
+            yield from self.compare(a.hardmask, b.hardmask, f"{at}.hardmask")
             yield from self.compare(a.fill_value, b.fill_value, f"{at}.fill_value")
         elif a.dtype.hasobject or a.dtype.kind == "T":
             yield from self.compare(np.asarray(a).tolist(), np.asarray(b).tolist(), at)
@@ -167,6 +170,8 @@ class _Comparison:
             yield from self.compare(a.tolist(), b.tolist(), at)
         elif a.tobytes() != b.tobytes():
             yield f"{at}: its elements differ"
+        if not type(a).__module__.startswith("numpy"):
+            yield from self._attributes(a, b, at)
 
     def _labelled(self, a: Any, b: Any, at: str) -> Iterator[str]:
         yield from self._index(a.index, b.index, f"{at}.index")

@@ -79,6 +79,10 @@ class Tagged(dict):  # type: ignore[type-arg]
     pass
 
 
+class Measured(np.ndarray):  # type: ignore[type-arg]
+    unit: str
+
+
 class WithSlots:
     __slots__ = ("a", "b")
 
@@ -92,6 +96,16 @@ class FailureError(Exception):
 def with_note(error: BaseException) -> BaseException:
     error.__notes__ = ["while reading"]
     return error
+
+
+def caused() -> BaseException:
+    try:
+        try:
+            raise KeyError("a")
+        except KeyError as error:
+            raise FileNotFoundError(2, "no such file", "b") from error
+    except FileNotFoundError as error:
+        return error
 
 
 def filled(value: Any, **attributes: Any) -> Any:
@@ -191,6 +205,10 @@ ARRAYS: dict[str, Make] = {
     "texts of any length": lambda: np.array(["a", "b" * 100, "ü"], np.dtypes.StringDType()),
     "texts or none": lambda: np.array(["a", None], np.dtypes.StringDType(na_object=None)),
     "masked": lambda: np.ma.array([1, 2, 3], mask=[False, True, False], fill_value=7),
+    "masked, nothing masked": lambda: np.ma.array([1, 2, 3]),
+    "masked for good": lambda: np.ma.array([1.5, 2], mask=[False, True], hard_mask=True),
+    "of a class of ours": lambda: filled(np.arange(3).view(Measured), unit="m"),
+    "limits of a type": lambda: [np.finfo("f4"), np.iinfo("i2")],
     "recarray": lambda: np.rec.array([(1, 2.5)], dtype=[("a", "i4"), ("b", "f8")]),
     "character array": lambda: np.array(["a", "b"]).view(np.char.chararray),
     "list of arrays": lambda: [np.arange(3), {"x": np.arange(100_000)}],
@@ -550,6 +568,7 @@ OTHER: dict[str, Make] = {
     "uuid": lambda: uuid.UUID(int=5),
     "exception": lambda: FailureError(3, detail="x"),
     "exception with a note": lambda: with_note(KeyError("a")),
+    "exception with a cause": caused,
     "group of exceptions": lambda: ExceptionGroup("several", [ValueError("a"), TypeError("b")]),
     "exception class": lambda: ValueError,
     "builtin function": lambda: len,

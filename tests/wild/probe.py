@@ -125,6 +125,14 @@ class Describer:
         numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
         if numpy and isinstance(value, numpy.ndarray | numpy.generic):
             self.of_array(value)
+        elif numpy and isinstance(value, numpy.random.RandomState):
+            # Not how it was seeded, of which nothing that it draws depends.
+            self.walk(value.get_state(legacy=False))
+        elif numpy and isinstance(value, numpy.vectorize):
+            # What it has made for the calls so far it makes anew.
+            self.walk({k: v for k, v in sorted(vars(value).items()) if k != "_ufunc"})
+        elif pandas and isinstance(value, pandas.api.extensions.ExtensionArray):
+            self.of_column(value)
         elif pandas and isinstance(value, pandas.DataFrame):
             self.walk(value.columns)
             self.walk(value.index)
@@ -177,6 +185,7 @@ class Describer:
             self.put(value.tobytes())
         if hasattr(value, "mask"):
             self.put(repr(value.mask))
+        self.attributes(value)
 
     def of_column(self, column: Any) -> None:
         self.put(repr(column.dtype), repr(getattr(column, "name", None)))
@@ -186,7 +195,7 @@ class Describer:
                 column.to_numpy().tobytes() if column.to_numpy().dtype.kind != "O" else "",
             )
             return
-        for item in column.tolist():
+        for item in column.tolist() if hasattr(column, "tolist") else column:
             self.walk(item)
 
     def of_artist(self, value: Any) -> None:

@@ -7,16 +7,14 @@ is the user's own: what a plain cell binds anew or changes is the user's from th
 from __future__ import annotations
 
 import ast
-import dis
-import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from types import CodeType, FunctionType
 from typing import Any
 
 from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.notebook.steps.reached import reached_from
 
 PARAMETERS = "%%parameters"
 """The owner of names that a parameters cell declared; no component can have this name."""
@@ -313,24 +311,7 @@ class Names:
 
     def reached_from(self, names: Iterable[str]) -> set[str]:
         """Return `names` and the global names that the notebook's functions of these names read."""
-        reached = set(names)
-        seen: set[int] = set()
-        stack = [self.namespace[name] for name in reached if name in self.namespace]
-        while stack:
-            value = stack.pop()
-            if id(value) in seen:
-                continue
-            seen.add(id(value))
-            if isinstance(value, type) and value.__module__ == "__main__":
-                functions = [inspect.unwrap(f) for f in vars(value).values() if callable(f)]
-            else:
-                functions = [inspect.unwrap(value)] if callable(value) else []
-            for function in functions:
-                if isinstance(function, FunctionType) and function.__globals__ is self.namespace:
-                    found = _globals_read(function.__code__) - reached
-                    stack.extend(self.namespace[name] for name in found if name in self.namespace)
-                    reached |= found
-        return reached
+        return reached_from(names, self.namespace)
 
     def load(self, names: Iterable[str]) -> None:
         """Bind pending outputs.
@@ -429,12 +410,3 @@ def _names_read(code: str) -> set[str]:
         # What is bound anew need not be there, and what is deleted must be.
         if isinstance(node, ast.Name) and (not isinstance(node.ctx, ast.Store) or id(node) in changed)
     }
-
-
-def _globals_read(code: CodeType) -> set[str]:
-    """Return the global names that a code object, or one inside of it, loads."""
-    found = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            found |= _globals_read(constant)
-    return found

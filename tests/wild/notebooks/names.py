@@ -26,9 +26,28 @@ def describe(values):
 
 
 # %%
+limit = 3
+
+
+def twice(function):
+    def called(*values):
+        return function(*values), function(*values)
+
+    return called
+
+
+@twice
+def above(*values):
+    return [value for value in values if value > limit]
+
+
+# %%
 low, high = describe(counts.values())
 tmp = describe([total, low, high])
 tmp
+
+# %%
+print(above(1, 4, 9))
 
 # %%
 i = 10

@@ -1,0 +1,42 @@
+"""The account of a value tells what code can see of it, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tests.wild.probe import describe
+
+
+def digest(value: Any) -> str:
+    found: str = describe(value)["digest"]
+    return found
+
+
+def test_how_a_random_state_came_to_be_does_not_count() -> None:
+    seeded = np.random.RandomState()
+    seeded.seed(5)
+    copied = np.random.RandomState()
+    copied.set_state(seeded.get_state(legacy=False))
+    assert digest(seeded) == digest(copied)
+    copied.random()
+    assert digest(seeded) != digest(copied)
+
+
+def test_what_an_object_remembers_of_calls_does_not_count() -> None:
+    table = pd.DataFrame({"a": ["x", "y"], "b": [1, 2]})
+    used, fresh = table.groupby("a"), table.groupby("a")
+    assert used.ngroups == 2
+    doubled, called = (np.vectorize(len, otypes=[int]) for _ in range(2))
+    called(["a"])
+    assert digest(used.obj["a"]) == digest(fresh.obj["a"])
+    assert digest(doubled) == digest(called)
+
+
+def test_attributes_of_an_array_of_the_notebook_count() -> None:
+    kind = type("Measured", (np.ndarray,), {"__module__": "__main__"})
+    one, other = (np.arange(2.0).view(kind) for _ in range(2))
+    one.unit, other.unit = "m", "s"  # type: ignore[attr-defined]
+    assert digest(one) != digest(other)
