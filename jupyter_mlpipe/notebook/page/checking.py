@@ -35,7 +35,11 @@ def check_cell(session: Session, cell: str, cell_id: str | None) -> Facts:
     """
     located = locate(cell)
     if located is None:
-        flaws = [_flaw(span, error) for span, error in line_flaws(cell, session.check_line)]
+        flaws = [
+            # What is not known yet may be once other cells have run.
+            _flaw(span, error, "error" if isinstance(error, UsageError) else "warning")
+            for span, error in line_flaws(cell, session.check_line)
+        ]
         return {"flaws": flaws, "at": None, "inferred": "", "told": ""}
     facts: Facts = {"flaws": [], "at": located.above[1], "inferred": None, "told": ""}
     try:
