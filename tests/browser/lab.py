@@ -63,6 +63,7 @@ class Lab:
                 f"--IdentityProvider.token={TOKEN}",
                 f"--ServerApp.root_dir={folder}",
                 f"--LabApp.extra_labextensions_path={folder / 'extensions'}",
+                f"--JupyterNotebookApp.extra_labextensions_path={folder / 'extensions'}",
                 "--LabApp.expose_app_in_browser=True",  # to hear which commands are executed
                 "--allow-root",
             ],
@@ -134,13 +135,19 @@ class Lab:
 
 
 class Notebook:
-    """One open notebook."""
+    """One open notebook.
 
-    def __init__(self, browser: Browser, lab: Lab, name: str) -> None:
+    Parameters
+    ----------
+    app
+        ``lab/tree`` for JupyterLab, ``notebooks`` for Notebook.
+    """
+
+    def __init__(self, browser: Browser, lab: Lab, name: str, app: str = "lab/tree") -> None:
         self.name, self._lab = name, lab
         self._context = browser.new_context(viewport={"width": 1200, "height": 1000})
         self.page: Page = self._context.new_page()
-        self.page.goto(f"http://127.0.0.1:{lab.port}/lab/tree/{name}?token={TOKEN}&reset")
+        self.page.goto(f"http://127.0.0.1:{lab.port}/{app}/{name}?token={TOKEN}&reset")
         expect(self.page.locator(".jp-Notebook .jp-CodeCell").first).to_be_visible(timeout=_WAIT_MS)
         # The page says "idle" before the first kernel is there as well: only the server knows.
         lab.wait_for_kernel(name)
