@@ -22,6 +22,7 @@ from playwright.sync_api import TimeoutError as TooLate
 
 TOKEN = "a-token-for-tests"
 _BUILT = Path(__file__).parents[2] / "labextension" / "built"
+_OTHERS = ("dask-labextension",)
 _START_S = 60
 _WAIT_MS = 60_000
 _PALETTE_MS = 10_000
@@ -38,15 +39,25 @@ def find_chromium() -> str:
 
 
 class Lab:
-    """A JupyterLab server over one folder."""
+    """A JupyterLab server over one folder.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    beside
+        Extensions of others that are on; those that are installed for the tests are off otherwise.
+    """
+
+    def __init__(self, folder: Path, beside: Sequence[str] = ()) -> None:
         self.folder = folder
         self.port = _free_port()
         environment = {**os.environ, "MLPIPE_STORE": str(folder / ".mlpipe")}
         # No news and no questions, which would cover what a test looks at.
         self.set("apputils-extension", "notification", {"fetchNews": "false", "checkForUpdates": False})
         environment["JUPYTERLAB_SETTINGS_DIR"] = str(folder / "lab-settings")
+        off = {"disabledExtensions": {name: name not in beside for name in _OTHERS}}
+        (folder / "config" / "labconfig").mkdir(parents=True)
+        (folder / "config" / "labconfig" / "page_config.json").write_text(json.dumps(off))
+        environment["JUPYTER_CONFIG_PATH"] = str(folder / "config")
         # As it was built, not as it was when the package was installed.
         (folder / "extensions").mkdir()
         (folder / "extensions" / "jupyter-mlpipe").symlink_to(_BUILT)
