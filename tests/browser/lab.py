@@ -24,6 +24,7 @@ TOKEN = "a-token-for-tests"
 _BUILT = Path(__file__).parents[2] / "labextension" / "built"
 _OTHERS = ("dask-labextension",)
 _START_S = 60
+_END_S = 20
 _WAIT_MS = 60_000
 _PALETTE_MS = 10_000
 _NUMBER = re.compile(r"\[\d+\]:")
@@ -55,9 +56,9 @@ class Lab:
         self.set("apputils-extension", "notification", {"fetchNews": "false", "checkForUpdates": False})
         environment["JUPYTERLAB_SETTINGS_DIR"] = str(folder / "lab-settings")
         off = {"disabledExtensions": {name: name not in beside for name in _OTHERS}}
-        (folder / "config" / "labconfig").mkdir(parents=True)
-        (folder / "config" / "labconfig" / "page_config.json").write_text(json.dumps(off))
-        environment["JUPYTER_CONFIG_PATH"] = str(folder / "config")
+        (folder / "lab-settings" / "labconfig").mkdir(parents=True)
+        (folder / "lab-settings" / "labconfig" / "page_config.json").write_text(json.dumps(off))
+        environment["JUPYTER_CONFIG_PATH"] = str(folder / "lab-settings")
         # As it was built, not as it was when the package was installed.
         (folder / "extensions").mkdir()
         (folder / "extensions" / "jupyter-mlpipe").symlink_to(_BUILT)
@@ -120,7 +121,12 @@ class Lab:
 
     def close(self) -> None:
         self._process.terminate()
-        self._process.wait(30)
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            # All is closed by then: its main thread waits for one of AnyIO's that has just read a file.
+            self._process.kill()
+            self._process.wait()
         self._log.close()
 
     def _wait(self) -> None:
