@@ -235,7 +235,7 @@ def _node(step: StepSnapshot, look: Look, laid_out: str) -> str:
     kinds = (("name", -1), ("state", 1), ("others", 1))  # names stand off a little
     texts = [
         f'<text class="mlpipe-{kind}" x="{middle}" y="{_short(float(y) + down)}">'
-        f"{state if SLOT.fullmatch(text) else text}</text>"
+        f"{state if SLOT.fullmatch(text) else text.rstrip()}</text>"
         for (kind, down), (_, y, text) in zip(kinds, _TEXT.findall(laid_out), strict=False)
     ]
     # A folded group looks like what it is: more than one.
