@@ -155,6 +155,19 @@ def test_lines_of_pipeline_are_understood_before_they_are_run(notebook: Kernel) 
     assert notebook.value("session.mode") == "run"
 
 
+def test_the_cell_of_a_step_is_said_to_be_edited_until_it_is_run(notebook: Kernel) -> None:
+    edited = f"{CELLS['fit']} + 1"
+    for text, cell, words in [
+        (CELLS["fit"], "fit", ""),
+        (edited, "fit", "edited since it was run"),
+        (edited, "a cell that has not run", ""),
+    ]:
+        assert check(notebook, text, cell)["edited"] == words
+    notebook.run(edited, cell_id="fit").check()
+    assert check(notebook, edited, "fit")["edited"] == ""
+    assert check(notebook, CELLS["fit"], "fit")["edited"] != ""
+
+
 def test_a_locked_signature_is_what_the_step_does(notebook: Kernel) -> None:
     locked, note = lock(notebook, CELLS["fit"], "fit").split("|")
     assert locked.startswith("%%component fit(seed, rate, df=clean.df) -> model, size --cpus 1\n")
