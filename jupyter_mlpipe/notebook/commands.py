@@ -25,13 +25,13 @@ from jupyter_mlpipe.notebook.debugging import NAME, Debugged, debug_step
 from jupyter_mlpipe.notebook.logs import logs_of
 from jupyter_mlpipe.notebook.page.before import changed_outputs
 from jupyter_mlpipe.notebook.running.cluster import check_pools
-from jupyter_mlpipe.notebook.running.config import LEVELS, MODES
+from jupyter_mlpipe.notebook.running.config import LEVELS, MODES, known_budget, known_level, known_mode
 from jupyter_mlpipe.notebook.running.pools import parse_pools
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.show.clusterview import cluster_bundle, planned_bundle
-from jupyter_mlpipe.notebook.show.graphfile import write_graph
+from jupyter_mlpipe.notebook.show.graphfile import check_file, write_graph
 from jupyter_mlpipe.notebook.show.live import LiveGraph
-from jupyter_mlpipe.notebook.show.output import MIME, CellOutput
+from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.planview import plan_bundle, why_bundle
 from jupyter_mlpipe.notebook.show.views import (
     accepted_bundle,
@@ -66,6 +66,13 @@ HELP = {
 
 
 class _Parser(argparse.ArgumentParser):
+    def read(self, words: list[str], *checks: Callable[[argparse.Namespace], object]) -> argparse.Namespace:
+        """Read the words of a command, before it does anything; checks refuse what does not go together."""
+        asked = self.parse_args(words)
+        for check in checks:
+            check(asked)
+        return asked
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog}: {message}. {self.format_usage().strip()}")
 
@@ -81,8 +88,8 @@ class _WordsRead(Exception):  # noqa: N818 - no error: it ends a command before 
 
 
 class _OnlyReads(_Parser):
-    def parse_args(self, *words: Any) -> NoReturn:  # type: ignore[override]
-        super().parse_args(*words)
+    def read(self, *words: Any) -> NoReturn:
+        super().read(*words)
         raise _WordsRead
 
 
@@ -106,6 +113,8 @@ def check_command(session: Session, line: str) -> None:
     ------
     UsageError
         As `run_command` does.
+    UnknownStepError, UnknownNameError, ParameterError
+        It names a step, an output or a parameter that is not there, or not yet.
     """
     command, name, words = _read(line)
     with suppress(_WordsRead):
@@ -133,8 +142,13 @@ def help_text() -> str:
 
 
 def _show(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.add_argument("--output", metavar="FILE", help="write a .svg, .png, .dot or .html file instead")
-    asked = parser.parse_args(words)
+    parser.add_argument(
+        "--output",
+        type=_checked(check_file),
+        metavar="FILE",
+        help="write a .svg, .png, .dot or .html file instead",
+    )
+    asked = parser.read(words)
     if not session.registry.placed:
         raise UsageError("There is no pipeline yet: put %%component NAME on top of a cell and run it.")
     snapshot = session.standing.snapshot()
@@ -148,8 +162,8 @@ def _show(session: Session, parser: _Parser, words: list[str]) -> None:
 
 
 def _plan(session: Session, parser: _Parser, words: list[str]) -> Any:
-    _add_run_options(parser)
-    asked = parser.parse_args(words)
+    _add_run_options(session, parser)
+    asked = parser.read(words, _check_chosen)
     session.settle()
     plan = session.standing.plan(
         _targets(session, asked), params=_overrides(session, asked.param), force=asked.force or ()
@@ -158,9 +172,9 @@ def _plan(session: Session, parser: _Parser, words: list[str]) -> Any:
 
 
 def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
-    _add_run_options(parser)
+    _add_run_options(session, parser)
     parser.add_argument("--detach", action="store_true", help="in a process that outlives this kernel")
-    asked = parser.parse_args(words)
+    asked = parser.read(words, _check_chosen)
     targets = _targets(session, asked)
     params = _overrides(session, asked.param)
     if asked.only:
@@ -179,7 +193,7 @@ def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
 
 def _attach(session: Session, parser: _Parser, words: list[str]) -> Any:
     parser.add_argument("run", nargs="?", default="", metavar="RUN", help="its id, or how that begins")
-    asked = parser.parse_args(words)
+    asked = parser.read(words)
     live = _live_graph(session)
     run = session.runs.attach(asked.run, live.listen)
     session.background.add(live.begin([run]))
@@ -203,7 +217,7 @@ def _live_graph(session: Session, *, follows_all: bool = False) -> LiveGraph:
 
 
 def _status(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.parse_args(words)
+    parser.read(words)
     session.settle()
     output = CellOutput(session.shell)
     output.display(status_bundle(session.standing.snapshot(plan=False)))
@@ -212,17 +226,18 @@ def _status(session: Session, parser: _Parser, words: list[str]) -> None:
 
 
 def _why(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.add_argument("step")
-    name = parser.parse_args(words).step
-    session.registry.check(name)
+    parser.add_argument("step", type=_step_of(session))
+    name = parser.read(words).step
     session.settle()
     CellOutput(session.shell).display(why_bundle(why(session, name)))
 
 
 def _log(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.add_argument("steps", nargs="*", metavar="STEP", help="all that have run by default")
+    parser.add_argument(
+        "steps", nargs="*", type=_step_of(session), metavar="STEP", help="all that have run by default"
+    )
     parser.add_argument("--output", metavar="FILE", help="write every line there, however many they are")
-    asked = parser.parse_args(words)
+    asked = parser.read(words)
     if asked.output:
         save(logs_of(session, asked.steps), asked.output)
         return
@@ -234,13 +249,11 @@ def _log(session: Session, parser: _Parser, words: list[str]) -> None:
 
 
 def _accept(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.add_argument("step", nargs="?", help="without it, list what is accepted")
+    parser.add_argument("step", nargs="?", type=_step_of(session), help="without it, list what is accepted")
     parser.add_argument("--revoke", action="store_true", help="take back what was accepted for the step")
-    asked = parser.parse_args(words)
+    asked = parser.read(words, _check_revoked)
     output = CellOutput(session.shell)
     if asked.step is None:
-        if asked.revoke:
-            raise UsageError("%pipeline accept --revoke: say for which STEP.")
         output.display(accepted_bundle(accepted_of(session)))
         return
     session.settle()
@@ -248,9 +261,14 @@ def _accept(session: Session, parser: _Parser, words: list[str]) -> None:
     output.display(said_bundle(facts["text"], facts))
 
 
+def _check_revoked(asked: argparse.Namespace) -> None:
+    if asked.revoke and asked.step is None:
+        raise UsageError("%pipeline accept --revoke: say for which STEP.")
+
+
 def _cancel(session: Session, parser: _Parser, words: list[str]) -> None:
     parser.add_argument("run", nargs="?", default="", metavar="RUN", help="a detached run by its id")
-    asked = parser.parse_args(words)
+    asked = parser.read(words)
     if asked.run:
         session.runs.cancel_detached(asked.run)
     elif not session.runs.cancel():
@@ -260,26 +278,26 @@ def _cancel(session: Session, parser: _Parser, words: list[str]) -> None:
 
 
 def _load(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.add_argument("names", nargs="+")
-    session.load(parser.parse_args(words).names)
+    parser.add_argument("names", nargs="+", type=_checked(session.check_outputs))
+    session.load(parser.read(words).names)
 
 
 def _remove(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.add_argument("step")
-    session.remove(parser.parse_args(words).step)
+    parser.add_argument("step", type=_step_of(session))
+    session.remove(parser.read(words).step)
 
 
 def _debug(session: Session, parser: _Parser, words: list[str]) -> Debugged:
-    parser.add_argument("step")
+    parser.add_argument("step", type=_step_of(session))
     parser.add_argument("--no-run", action="store_true", help="only bring what it reads")
     parser.add_argument("--as", dest="into", default=NAME, metavar="NAME", help=f"instead of {NAME}")
-    asked = parser.parse_args(words)
+    asked = parser.read(words)
     return debug_step(session, asked.step, run=not asked.no_run, into=asked.into)
 
 
 def _mode(session: Session, parser: _Parser, words: list[str]) -> str | None:
-    parser.add_argument("mode", nargs="?")
-    asked = parser.parse_args(words).mode
+    parser.add_argument("mode", nargs="?", type=known_mode)
+    asked = parser.read(words).mode
     if asked is None:
         return session.mode
     session.set_mode(asked)
@@ -287,9 +305,14 @@ def _mode(session: Session, parser: _Parser, words: list[str]) -> str | None:
 
 
 def _auto(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.add_argument("level", nargs="?", metavar="|".join(LEVELS))
-    parser.add_argument("--budget", metavar="DURATION", help="what may run by itself after a change, in all")
-    asked = parser.parse_args(words)
+    parser.add_argument("level", nargs="?", type=known_level, metavar="|".join(LEVELS))
+    parser.add_argument(
+        "--budget",
+        type=known_budget,
+        metavar="DURATION",
+        help="what may run by itself after a change, in all",
+    )
+    asked = parser.read(words)
     if asked.level is not None or asked.budget is not None:
         session.auto.use(asked.level, asked.budget)
     facts = session.auto.facts()
@@ -304,15 +327,9 @@ def _cluster(session: Session, parser: _Parser, words: list[str]) -> None:
         metavar="NAME:AMOUNTS",
         help="with local: workers of one kind, such as cpu:workers=2,cpus=1,memory=2GB; may be repeated",
     )
-    asked = parser.parse_args(words)
+    asked = parser.read(words, _check_pools_asked)
     output = CellOutput(session.shell)
     if asked.pool is not None:
-        if asked.target != "local":
-            raise UsageError(
-                "--pool is for the cluster that we start: write %pipeline cluster local --pool "
-                f"{asked.pool[0]}. Workers of a cluster that is there say of which pool they are: "
-                'dask worker --resources "pool.gpu=1,GPU=1".'
-            )
         pools = parse_pools(asked.pool)
         shares, excess = check_pools(pools)
         session.backend.use_cluster("local", pools)
@@ -329,10 +346,22 @@ def _cluster(session: Session, parser: _Parser, words: list[str]) -> None:
         output.display(cluster_bundle(account, excess))
 
 
+def _check_pools_asked(asked: argparse.Namespace) -> None:
+    if asked.pool is None:
+        return
+    if asked.target != "local":
+        raise UsageError(
+            "--pool is for the cluster that we start: write %pipeline cluster local --pool "
+            f"{asked.pool[0]}. Workers of a cluster that is there say of which pool they are: "
+            'dask worker --resources "pool.gpu=1,GPU=1".'
+        )
+    parse_pools(asked.pool)
+
+
 def _runs(session: Session, parser: _Parser, words: list[str]) -> None:
     parser.add_argument("--limit", type=int, default=20, metavar="N", help="how many; 20 by default")
     parser.add_argument("--all", action="store_true", help="of all notebooks that share the store")
-    asked = parser.parse_args(words)
+    asked = parser.read(words)
     pipeline = None if asked.all else session.name
     _show_answer(session, "runs", tell_runs(list_runs(session.backend.store, pipeline, asked.limit)))
 
@@ -340,7 +369,7 @@ def _runs(session: Session, parser: _Parser, words: list[str]) -> None:
 def _diff(session: Session, parser: _Parser, words: list[str]) -> None:
     parser.add_argument("before", metavar="RUN")
     parser.add_argument("now", metavar="RUN")
-    asked = parser.parse_args(words)
+    asked = parser.read(words)
     store = session.backend.store
     answer = tell_diff(find_entry(store, asked.before), find_entry(store, asked.now), store)
     _show_answer(session, "diff", answer)
@@ -353,7 +382,7 @@ def _show_answer(session: Session, kind: str, answer: Answer) -> None:
 
 def _cache(session: Session, parser: _Parser, words: list[str]) -> None:
     add_cache_words(parser, argparse.ArgumentParser(add_help=False))
-    asked = parser.parse_args(words)
+    asked = parser.read(words)
     answer = ask_cache(session.cache, asked.what, **cache_arguments(asked))
     if asked.json:
         print(json.dumps(answer.facts))
@@ -364,7 +393,7 @@ def _cache(session: Session, parser: _Parser, words: list[str]) -> None:
 
 def _adopt(session: Session, parser: _Parser, words: list[str]) -> None:
     parser.add_argument("--all", action="store_true", help="also cells that are quick or only show something")
-    asked = parser.parse_args(words)
+    asked = parser.read(words)
     cells = session.cells_run.cells()
     if not cells:
         raise UsageError("No cell has run yet: run the notebook, then %pipeline adopt.")
@@ -372,23 +401,47 @@ def _adopt(session: Session, parser: _Parser, words: list[str]) -> None:
     CellOutput(session.shell).display(adopt_bundle(cells, advice))
 
 
-def _add_run_options(parser: _Parser) -> None:
-    parser.add_argument("targets", nargs="*", metavar="STEP", help="steps to reach; all by default")
-    parser.add_argument("-p", "--param", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--force", action="append", metavar="STEP", help="run it though it could be reused")
-    parser.add_argument("--only", metavar="STEP", help="run this step alone; those above must be reusable")
-    parser.add_argument("--from", dest="start", metavar="STEP", help="run this step and all below it")
+def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
+    """Return what takes a word as it is, where a check does not refuse it."""
+
+    def read(word: str) -> str:
+        check(word)
+        return word
+
+    return read
+
+
+def _step_of(session: Session) -> Callable[[str], str]:
+    return _checked(session.registry.check)
+
+
+def _add_run_options(session: Session, parser: _Parser) -> None:
+    step = _step_of(session)
+    override = _checked(lambda pair: _overrides(session, [pair]))
+    parser.add_argument(
+        "targets", nargs="*", type=step, metavar="STEP", help="steps to reach; all by default"
+    )
+    parser.add_argument("-p", "--param", action="append", type=override, default=[], metavar="NAME=VALUE")
+    parser.add_argument(
+        "--force", action="append", type=step, metavar="STEP", help="run it though it could be reused"
+    )
+    parser.add_argument(
+        "--only", type=step, metavar="STEP", help="run this step alone; those above must be reusable"
+    )
+    parser.add_argument(
+        "--from", dest="start", type=step, metavar="STEP", help="run this step and all below it"
+    )
+
+
+def _check_chosen(asked: argparse.Namespace) -> None:
+    if sum([bool(asked.targets), asked.only is not None, asked.start is not None]) > 1:
+        raise UsageError("Give steps, --only STEP or --from STEP, not several of them.")
 
 
 def _targets(session: Session, asked: argparse.Namespace) -> list[str] | None:
-    chosen = [bool(asked.targets), asked.only is not None, asked.start is not None]
-    if sum(chosen) > 1:
-        raise UsageError("Give steps, --only STEP or --from STEP, not several of them.")
     if asked.only:
-        session.registry.check(asked.only)
         return [asked.only]
     if asked.start:
-        session.registry.check(asked.start)
         return graph.descendants(session.registry.upstream(), [asked.start])
     return asked.targets or None
 
@@ -397,6 +450,3 @@ def _overrides(session: Session, pairs: list[str]) -> dict[str, Any]:
     overrides = parse_overrides(pairs)
     check_known(overrides, session.registry.parameter_names())
     return dict(overrides)
-
-
-__all__ = ["HELP", "MIME", "help_text", "run_command"]

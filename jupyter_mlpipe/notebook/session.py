@@ -36,7 +36,7 @@ from jupyter_mlpipe.notebook.page.cellsasks import CellsAsks
 from jupyter_mlpipe.notebook.page.cellsview import CellsView
 from jupyter_mlpipe.notebook.running.backend import Backend
 from jupyter_mlpipe.notebook.running.background import Background
-from jupyter_mlpipe.notebook.running.config import MODES, MLPipe, notebook_name
+from jupyter_mlpipe.notebook.running.config import MLPipe, known_mode, notebook_name
 from jupyter_mlpipe.notebook.running.headless import Headless
 from jupyter_mlpipe.notebook.running.here import StepsHere
 from jupyter_mlpipe.notebook.running.moving import Moving
@@ -374,6 +374,11 @@ class Session:
 
     def load(self, names: Sequence[str]) -> None:
         """Bind outputs of steps at once, rather than when they are first read."""
+        self.check_outputs(*names)
+        self.names.load(names)
+
+    def check_outputs(self, *names: str) -> None:
+        """Refuse names that no component makes."""
         known = {out for placed in self.registry.placed.values() for out in placed.writes}
         for name in names:
             if name not in known:
@@ -381,7 +386,6 @@ class Session:
                     f"No component makes '{name}'.{close_matches(name, known)} "
                     f"Outputs: {', '.join(sorted(known)) or 'none'}."
                 )
-        self.names.load(names)
 
     def before_cell(self, text: str, code: str, *, may_wait: bool = True) -> None:
         """Make what a plain cell is about to read ready: files, definitions, then outputs of steps.
@@ -452,6 +456,4 @@ class Session:
 
     def set_mode(self, mode: str) -> None:
         """Choose what running a component's cell does."""
-        if mode not in MODES:
-            raise UsageError(f"%pipeline mode takes one of {', '.join(MODES)}, but found '{mode}'.")
-        self.mode = mode
+        self.mode = known_mode(mode)

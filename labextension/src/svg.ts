@@ -1,8 +1,8 @@
 /** A drawing that the kernel sends: made anew of the few kinds of elements that it has, and never taken as it is. */
 
 const SVG = 'http://www.w3.org/2000/svg';
-const ELEMENTS = new Set(['svg', 'g', 'rect', 'path', 'polygon', 'text', 'title']);
-const ATTRIBUTES = /^(class|role|aria-label|viewBox|transform|x|y|width|height|rx|d|points|fill|stroke|font-size|font-family|font-weight|text-anchor|data-mlpipe-[a-z]+|xml:space)$/;
+const ELEMENTS = new Set(['svg', 'g', 'rect', 'path', 'polygon', 'text', 'tspan', 'title']);
+const ATTRIBUTES = /^(class|role|aria-label|viewBox|transform|d?[xy]|width|height|rx|d|points|fill|stroke(-width)?|font-size|font-family|font-weight|text-anchor|data-mlpipe-[a-z]+|xml:space)$/;
 
 /** Returns it as nodes; null where it is none. */
 export function toDrawing(text: string): SVGSVGElement | null {

@@ -55,6 +55,17 @@ describe('the badge of a step', () => {
     expect(badge({ status: null }).why).toBe('');
   });
 
+  it('says that the cell was edited, before all else', () => {
+    const { made } = badge();
+    made.paint(facts(), 'edited since it was run');
+    const why = made.node.querySelector('.mlp-badge-why');
+    expect(why?.textContent).toBe('edited since it was run');
+    expect(made.node.hasAttribute('data-mlpipe-edited')).toBe(true);
+    made.paint(facts());
+    expect(why?.textContent).toBe('helper double changed');
+    expect(made.node.hasAttribute('data-mlpipe-edited')).toBe(false);
+  });
+
   it('says what a stale step took, and marks it for style and tests', () => {
     const { made, state } = badge({ stale: true, plan: 'run', text: 'ran, now stale', sign: '▷' });
     expect(state).toBe('▷ ran, now stale · 2 s');

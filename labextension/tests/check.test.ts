@@ -6,9 +6,9 @@ const all = (): boolean => true;
 
 describe('what the kernel says of a cell', () => {
   it('is read as it was sent', () => {
-    const sent = { flaws: [FLAW, { ...FLAW, severity: 'warning' }], at: 9, inferred: 'a → b', told: 'reads a' };
+    const sent = { flaws: [FLAW, { ...FLAW, severity: 'warning' }], at: 9, inferred: 'a → b', told: 'reads a', edited: 'edited' };
     expect(toCheck(sent, 10, all)).toEqual(sent);
-    expect(toCheck({ flaws: [], at: null, inferred: null, told: '' }, 0, all)).toEqual({ ...NOTHING, inferred: null });
+    expect(toCheck({ flaws: [], at: null, inferred: null, told: '', edited: '' }, 0, all)).toEqual({ ...NOTHING, inferred: null });
   });
 
   it('never reaches beyond the text', () => {

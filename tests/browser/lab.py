@@ -22,7 +22,9 @@ from playwright.sync_api import TimeoutError as TooLate
 
 TOKEN = "a-token-for-tests"
 _BUILT = Path(__file__).parents[2] / "labextension" / "built"
+_OTHERS = ("dask-labextension",)
 _START_S = 60
+_END_S = 20
 _WAIT_MS = 60_000
 _PALETTE_MS = 10_000
 _NUMBER = re.compile(r"\[\d+\]:")
@@ -38,15 +40,25 @@ def find_chromium() -> str:
 
 
 class Lab:
-    """A JupyterLab server over one folder."""
+    """A JupyterLab server over one folder.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    beside
+        Extensions of others that are on; those that are installed for the tests are off otherwise.
+    """
+
+    def __init__(self, folder: Path, beside: Sequence[str] = ()) -> None:
         self.folder = folder
         self.port = _free_port()
         environment = {**os.environ, "MLPIPE_STORE": str(folder / ".mlpipe")}
         # No news and no questions, which would cover what a test looks at.
         self.set("apputils-extension", "notification", {"fetchNews": "false", "checkForUpdates": False})
         environment["JUPYTERLAB_SETTINGS_DIR"] = str(folder / "lab-settings")
+        off = {"disabledExtensions": {name: name not in beside for name in _OTHERS}}
+        (folder / "lab-settings" / "labconfig").mkdir(parents=True)
+        (folder / "lab-settings" / "labconfig" / "page_config.json").write_text(json.dumps(off))
+        environment["JUPYTER_CONFIG_PATH"] = str(folder / "lab-settings")
         # As it was built, not as it was when the package was installed.
         (folder / "extensions").mkdir()
         (folder / "extensions" / "jupyter-mlpipe").symlink_to(_BUILT)
@@ -63,6 +75,7 @@ class Lab:
                 f"--IdentityProvider.token={TOKEN}",
                 f"--ServerApp.root_dir={folder}",
                 f"--LabApp.extra_labextensions_path={folder / 'extensions'}",
+                f"--JupyterNotebookApp.extra_labextensions_path={folder / 'extensions'}",
                 "--LabApp.expose_app_in_browser=True",  # to hear which commands are executed
                 "--allow-root",
             ],
@@ -108,7 +121,12 @@ class Lab:
 
     def close(self) -> None:
         self._process.terminate()
-        self._process.wait(30)
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            # All is closed by then: its main thread waits for one of AnyIO's that has just read a file.
+            self._process.kill()
+            self._process.wait()
         self._log.close()
 
     def _wait(self) -> None:
@@ -134,13 +152,19 @@ class Lab:
 
 
 class Notebook:
-    """One open notebook."""
+    """One open notebook.
 
-    def __init__(self, browser: Browser, lab: Lab, name: str) -> None:
+    Parameters
+    ----------
+    app
+        ``lab/tree`` for JupyterLab, ``notebooks`` for Notebook.
+    """
+
+    def __init__(self, browser: Browser, lab: Lab, name: str, app: str = "lab/tree") -> None:
         self.name, self._lab = name, lab
         self._context = browser.new_context(viewport={"width": 1200, "height": 1000})
         self.page: Page = self._context.new_page()
-        self.page.goto(f"http://127.0.0.1:{lab.port}/lab/tree/{name}?token={TOKEN}&reset")
+        self.page.goto(f"http://127.0.0.1:{lab.port}/{app}/{name}?token={TOKEN}&reset")
         expect(self.page.locator(".jp-Notebook .jp-CodeCell").first).to_be_visible(timeout=_WAIT_MS)
         # The page says "idle" before the first kernel is there as well: only the server knows.
         lab.wait_for_kernel(name)

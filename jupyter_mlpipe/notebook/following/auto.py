@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.cells.units import parse_duration
-from jupyter_mlpipe.errors import MLPipeError, StepError, UsageError, close_matches
+from jupyter_mlpipe.errors import MLPipeError, StepError, UsageError
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.notebook.following.fitting import Choice, choose
 from jupyter_mlpipe.notebook.following.marks import io_loop
-from jupyter_mlpipe.notebook.running.config import LEVELS
+from jupyter_mlpipe.notebook.running.config import known_budget, known_level
 from jupyter_mlpipe.notebook.running.standing import Look
 from jupyter_mlpipe.notebook.show.stale import stale_facts
 from jupyter_mlpipe.notebook.steps.wish import is_as_it_ran, wish_of
@@ -62,18 +62,12 @@ class Auto:
         UsageError
             There is no such level, or the budget is no duration.
         """
-        if level is not None and level not in LEVELS:
-            raise UsageError(
-                f"%pipeline auto takes one of {', '.join(LEVELS)}, but found '{level}'."
-                f"{close_matches(level, LEVELS)}"
-            )
+        if level is not None:
+            known_level(level)
         if level == "on" and getattr(self._session.shell, "kernel", None) is None:
             raise UsageError("Steps run by themselves in a Jupyter kernel only: between two cells.")
         if budget is not None:
-            try:
-                self.budget_s = parse_duration(budget)
-            except ValueError as error:
-                raise UsageError(f"--budget {budget}: {error}.") from None
+            self.budget_s = parse_duration(known_budget(budget))
         # On the command line nobody moves anything: cells run, and that is all.
         self.level = level or self.level if not self._session.headless.active else "off"
         self._spent_s = 0.0

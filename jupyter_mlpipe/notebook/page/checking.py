@@ -9,6 +9,7 @@ from jupyter_mlpipe.cells.located import Located, Span, locate, place_of
 from jupyter_mlpipe.cells.parameters import parse_parameters
 from jupyter_mlpipe.errors import MLPipeError, UsageError
 from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep, Step
+from jupyter_mlpipe.notebook.making import is_registered
 from jupyter_mlpipe.notebook.page.checkinglines import line_flaws
 from jupyter_mlpipe.notebook.page.reading import Reading, read_cell
 from jupyter_mlpipe.notebook.show.words import plain
@@ -31,13 +32,20 @@ def check_cell(session: Session, cell: str, cell_id: str | None) -> Facts:
         ``flaws``: each with ``from``, ``to``, ``text`` and ``severity``, and ``beside``, the id of
         another cell that it is about, if it is. ``at``: where the header ends, None without a header.
         ``inferred``: the part of the signature that is not written, "" where all is, None where it
-        cannot be said. ``told``: the same in words. Offsets are in the text as given.
+        cannot be said. ``told``: the same in words. ``edited``: what to say of a step's cell whose text
+        is not the one that was run, "" otherwise. Offsets are in the text as given.
     """
     located = locate(cell)
     if located is None:
-        flaws = [_flaw(span, error) for span, error in line_flaws(cell, session.check_line)]
-        return {"flaws": flaws, "at": None, "inferred": "", "told": ""}
-    facts: Facts = {"flaws": [], "at": located.above[1], "inferred": None, "told": ""}
+        flaws = [
+            # What is not known yet may be once other cells have run.
+            _flaw(span, error, "error" if isinstance(error, UsageError) else "warning")
+            for span, error in line_flaws(cell, session.check_line)
+        ]
+        return {"flaws": flaws, "at": None, "inferred": "", "told": "", "edited": ""}
+    is_edited = session.component_of(cell_id) is not None and not is_registered(session, cell, cell_id)
+    edited = "edited since it was run" if is_edited else ""
+    facts: Facts = {"flaws": [], "at": located.above[1], "inferred": None, "told": "", "edited": edited}
     try:
         if located.kind == "parameters":
             _check_parameters(located)

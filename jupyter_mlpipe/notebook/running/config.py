@@ -10,13 +10,41 @@ from traitlets import Enum, List, TraitError, Unicode, validate
 from traitlets.config import Configurable
 
 from jupyter_mlpipe.cells.units import parse_duration
-from jupyter_mlpipe.errors import UsageError
+from jupyter_mlpipe.errors import UsageError, close_matches
 from jupyter_mlpipe.execution.cluster.pools import Pool
 from jupyter_mlpipe.notebook.running.pools import parse_pools
 from jupyter_mlpipe.store.place import find_store
 
 MODES = ("register", "run", "background")
 LEVELS = ("off", "mark", "on")
+
+
+def known_mode(mode: str) -> str:
+    """Return it where it is a mode, else raise UsageError."""
+    if mode not in MODES:
+        raise UsageError(
+            f"%pipeline mode takes one of {', '.join(MODES)}, but found '{mode}'.{close_matches(mode, MODES)}"
+        )
+    return mode
+
+
+def known_level(level: str) -> str:
+    """Return it where it says what becomes of stale steps, else raise UsageError."""
+    if level not in LEVELS:
+        raise UsageError(
+            f"%pipeline auto takes one of {', '.join(LEVELS)}, but found '{level}'."
+            f"{close_matches(level, LEVELS)}"
+        )
+    return level
+
+
+def known_budget(budget: str) -> str:
+    """Return it where it is a duration, else raise UsageError."""
+    try:
+        parse_duration(budget)
+    except ValueError as error:
+        raise UsageError(f"--budget {budget}: {error}.") from None
+    return budget
 
 
 class MLPipe(Configurable):

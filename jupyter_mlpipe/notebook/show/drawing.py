@@ -128,8 +128,10 @@ def pipeline_dot(snapshot: RunSnapshot) -> str:
         for number, group in enumerate(boxed(snapshot))
     }
     for number, step in enumerate(snapshot.steps):
+        name = plain(step.group if step.members else step.name, 40)
         lines = [
-            f"<B>{html.escape(plain(step.group if step.members else step.name, 40))}</B>",
+            # Fonts of pages are wider than the layout's.
+            f"<B>{html.escape(name)}{'&#160;' * (len(name) // 6)}</B>",
             f'<FONT POINT-SIZE="11">{_STATE_SLOT % number}</FONT>',
         ]
         others = shorten(

@@ -26,19 +26,25 @@ def write_graph(snapshot: RunSnapshot, target: Path) -> None:
     UsageError
         The file's name ends in none of `KINDS`.
     """
-    kind = target.suffix.lstrip(".")
+    kind = check_file(target)
     if kind == "png":
         target.write_bytes(render(_painted_dot(snapshot), "png"))
     elif kind == "dot":
         target.write_text(pipeline_dot(snapshot), encoding="utf-8")
     elif kind == "svg":
         target.write_text(pipeline_svg(snapshot), encoding="utf-8")
-    elif kind == "html":
-        target.write_text(_page(snapshot), encoding="utf-8")
     else:
+        target.write_text(_page(snapshot), encoding="utf-8")
+
+
+def check_file(target: str | Path) -> str:
+    """Return which of `KINDS` a file's name ends in, else raise UsageError."""
+    kind = Path(target).suffix.lstrip(".")
+    if kind not in KINDS:
         raise UsageError(
             f"A graph is written as {', '.join(f'.{known}' for known in KINDS)}, but found '{target}'."
         )
+    return kind
 
 
 def _page(snapshot: RunSnapshot) -> str:

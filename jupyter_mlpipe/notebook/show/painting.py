@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ _TEXT = re.compile(r'<text[^>]* x="(-?[\d.]+)" y="(-?[\d.]+)"[^>]*>(.*?)</text>'
 _MOVED = re.compile(r'transform="([^"]*)"')
 _SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"\s*viewBox="([^"]*)"')
 _FONTS = "Helvetica,Arial,sans-serif"
+_GRID = 4  # points, of an outline
 _SCALE = 1.1  # pixels for a point: names at 13 px
 # Smaller than laid out: lines of a label stand too close otherwise.
 _STYLE = (
@@ -48,6 +49,7 @@ _STYLE = (
 
 
 _Point = tuple[float, float]
+_Drawn = tuple[tuple[int, int], tuple[int, int], str]  # where a shape begins and ends, and its path
 
 
 class _Laid(NamedTuple):
@@ -110,27 +112,54 @@ def outline(snapshot: RunSnapshot, svg: str) -> str:
     The browser asks the kernel for all of it (`mlpipe-outline`).
     """
     laid = _read(svg)
-    by_look: dict[Look, list[str]] = {}
-    names = []
     looks = [_look(step) for step in snapshot.steps]
-    for number, drawn in sorted(laid.nodes.items()):
+    boxes: dict[Look, list[_Drawn]] = {}
+    names: list[tuple[int, int, str]] = []
+    for number, drawn in laid.nodes.items():
         box = _box_of(drawn)
-        by_look.setdefault(looks[number], []).append(
-            f"M{box.x:.0f} {box.y:.0f}h{box.width:.0f}v{box.height:.0f}h{-box.width:.0f}z"
-        )
+        at, (width, height) = _coarse(box.x, box.y), _coarse(box.width, box.height)
+        boxes.setdefault(looks[number], []).append((at, at, f"h{width}v{height}h{-width}z"))
         name = html.escape(plain(snapshot.steps[number].name, 20))
-        names.append(f'<text x="{box.middle:.0f}" y="{box.y + box.height / 2 + 4:.0f}">{name}</text>')
+        middle, base = _coarse(box.middle, box.y + box.height / 2 + 4)
+        names.append((base, middle, name))
     lines = []
     for drawn in laid.flows.values():
         curve, *heads = _points_of(drawn)
-        (x, y), (to_x, to_y) = curve[0], heads[0][1] if heads else curve[-1]
-        lines.append(f"M{x:.0f} {y:.0f}L{to_x:.0f} {to_y:.0f}")
+        begin, end = _coarse(*curve[0]), _coarse(*(heads[0][1] if heads else curve[-1]))
+        lines.append((begin, end, f"l{_pair(end[0] - begin[0], end[1] - begin[1], 'l')}"))
     parts = [
-        f'<path fill="none" stroke="{EDGE}" d="{"".join(lines)}"/>',
-        *(f'<path {_fill(look)} d="{"".join(boxes)}"/>' for look, boxes in by_look.items()),
-        f'<g text-anchor="middle" font-size="12" fill="#212121">{"".join(names)}</g>',
+        f'<g transform="scale({_GRID})" stroke-width="{1 / _GRID}">',
+        f'<path fill="none" stroke="{EDGE}" d="{_chain(lines)}"/>',
+        *(f'<path {_fill(look)} d="{_chain(shapes)}"/>' for look, shapes in boxes.items()),
+        f'<text text-anchor="middle" font-size="{12 / _GRID:g}" fill="#212121" stroke="none">',
+        *_lines_of(names),
+        "</text></g>",
     ]
     return _whole(snapshot, svg, laid, looks, parts, kind=" mlpipe-outline")
+
+
+def _lines_of(names: Iterable[tuple[int, int, str]]) -> Iterator[str]:
+    """Yield names as parts of one text, each line by how far it is below the one before."""
+    at = 0
+    for y, x, name in sorted(names):
+        # Quotes of this kind are not escaped where notebooks are kept.
+        down = f" dy='{y - at}'" if y != at else ""
+        yield f"<tspan x='{x}'{down}>{name}</tspan>"
+        at = y
+
+
+def _coarse(x: float, y: float) -> tuple[int, int]:
+    """Return a point of an outline, on a grid that keeps its numbers short."""
+    return round(x / _GRID), round(y / _GRID)
+
+
+def _chain(drawn: Iterable[_Drawn]) -> str:
+    """Return shapes as one path, rank by rank, each by how far it is from the one before."""
+    path, at = "", (0, 0)
+    for begin, end, shape in sorted(drawn, key=lambda one: (one[0][1], one[0][0])):
+        path += f"m{_pair(begin[0] - at[0], begin[1] - at[1], 'm')}{shape}"
+        at = end
+    return path
 
 
 def _whole(
@@ -206,7 +235,7 @@ def _node(step: StepSnapshot, look: Look, laid_out: str) -> str:
     kinds = (("name", -1), ("state", 1), ("others", 1))  # names stand off a little
     texts = [
         f'<text class="mlpipe-{kind}" x="{middle}" y="{_short(float(y) + down)}">'
-        f"{state if SLOT.fullmatch(text) else text}</text>"
+        f"{state if SLOT.fullmatch(text) else text.rstrip()}</text>"
         for (kind, down), (_, y, text) in zip(kinds, _TEXT.findall(laid_out), strict=False)
     ]
     # A folded group looks like what it is: more than one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -74,11 +75,16 @@ def kept_svg(snapshot: RunSnapshot) -> str:
 
 
 def _kept_facts(snapshot: RunSnapshot) -> dict[str, Any]:
-    """Return what programs find in the notebook: what says nothing is left out."""
+    """Return what programs find in the notebook: what says nothing is left out.
+
+    Of very many steps `steps` holds those with an error or stale, and `states` how many are in each state.
+    """
     facts = snapshot.to_json()
     if len(snapshot.steps) > _MAX_FACTS:
+        facts["states"] = dict(Counter(map(_state, snapshot.steps)))
+        told = [step for step in snapshot.steps if step.error or step.is_stale][:_MAX_FACTS]
         names = ("status", "plan", "is_stale", "error")
-        facts["steps"] = {step: {n: part[n] for n in names} for step, part in facts["steps"].items()}
+        facts["steps"] = {step.name: {n: facts["steps"][step.name][n] for n in names} for step in told}
     for step, part in facts["steps"].items():
         facts["steps"][step] = {n: value for n, value in part.items() if value or n == "status"}
     return facts
@@ -93,7 +99,7 @@ def _steps_table(snapshot: RunSnapshot) -> str:
     rows: list[tuple[str, ...]] = [
         (
             plain(step.name, 40),
-            step.status or step.plan or "registered",
+            _state(step),
             _took(step),
             plain(describe_reasons(step.reasons)),
         )
@@ -111,7 +117,7 @@ def status_bundle(snapshot: RunSnapshot) -> Bundle:
     rows = [
         (
             step.name,
-            step.status or step.plan or "registered",
+            _state(step),
             _took(step),
             step.error.partition("\n")[0] if step.error else describe_reasons(step.reasons),
         )
@@ -191,6 +197,10 @@ def _table_row(row: Sequence[str], attribute: str | None) -> str:
 def table_cell(text: str, *, is_faint: bool = False) -> str:
     colour = f";color:{FAINT_STYLE}" if is_faint else ""
     return f'<td style="{CELL}{colour}">{html.escape(text)}</td>'
+
+
+def _state(step: StepSnapshot) -> str:
+    return step.status or step.plan or "registered"
 
 
 def _took(step: StepSnapshot) -> str:

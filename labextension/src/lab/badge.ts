@@ -37,6 +37,7 @@ function about(facts: CellFacts): string {
 
 export class Badge extends Widget {
   facts: CellFacts | null = null;
+  private edited = '';
   private readonly state = element('span', { class: 'mlp-badge-state' });
   private readonly flow = element('span', { class: 'mlp-badge-flow' });
   private readonly why = element('span', { class: 'mlp-badge-why' });
@@ -57,17 +58,21 @@ export class Badge extends Widget {
     });
   }
 
-  paint(facts: CellFacts): void {
-    if (facts === this.facts) {
+  /** `edited` says that the cell's text is not the one that was run. */
+  paint(facts: CellFacts, edited = ''): void {
+    if (facts === this.facts && edited === this.edited) {
       return;
     }
     this.facts = facts;
+    this.edited = edited;
     mark(this.node, facts);
+    this.node.toggleAttribute('data-mlpipe-edited', edited !== '');
     const took = facts.stale && facts.took ? ` · ${facts.took}` : '';
     this.state.textContent = `${facts.sign} ${facts.text}${took}`;
     this.flow.textContent = flow(facts);
     const asks = facts.stale || facts.status === 'failed' || (facts.status === 'succeeded' && facts.why !== 'new');
-    this.why.textContent = asks ? (facts.why.split('\n')[0] ?? '') : ''; // of what is as expected, nobody asks
+    const why = asks ? (facts.why.split('\n')[0] ?? '') : ''; // of what is as expected, nobody asks
+    this.why.textContent = edited || why;
     this.press.title = about(facts);
     const words = [`Step ${facts.name}`, facts.text, this.why.textContent, this.flow.textContent];
     this.press.setAttribute('aria-label', words.filter(Boolean).join(', '));

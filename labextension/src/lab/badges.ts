@@ -35,7 +35,7 @@ class Badges {
       const facts = type === 'code' ? this.pipeline.steps.get(id) : undefined; // one of words may have been a step
       const badge = this.badges.get(cell);
       if (facts && badge && !badge.isDisposed) {
-        badge.paint(facts);
+        badge.paint(facts, this.pipeline.edited.get(id));
       } else if (facts) {
         this.add(cell, facts);
       } else if (badge) {
@@ -59,7 +59,7 @@ class Badges {
 
   private add(cell: Cell, facts: CellFacts): void {
     const badge = new Badge(this.open);
-    badge.paint(facts);
+    badge.paint(facts, this.pipeline.edited.get(cell.model.id));
     this.badges.set(cell, badge);
     placeBelowInput(cell, badge);
   }

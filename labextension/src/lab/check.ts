@@ -16,9 +16,11 @@ export interface Check {
   /** What is inferred of the signature; null where it cannot be said. */
   inferred: string | null;
   told: string;
+  /** What to say of a step's cell whose text is not the one that was run; empty otherwise. */
+  edited: string;
 }
 
-export const NOTHING: Check = { flaws: [], at: null, inferred: '', told: '' };
+export const NOTHING: Check = { flaws: [], at: null, inferred: '', told: '', edited: '' };
 
 /**
  * Reads an answer about a text of some length.
@@ -43,6 +45,7 @@ export function toCheck(value: unknown, length: number, has: (cell: string) => b
     flaws,
     at: typeof value.at === 'number' ? place(value.at) : null,
     inferred: typeof value.inferred === 'string' ? value.inferred : null,
-    told: text(value.told)
+    told: text(value.told),
+    edited: text(value.edited)
   };
 }

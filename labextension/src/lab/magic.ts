@@ -41,7 +41,9 @@ export function activateMagic(pipelines: Pipelines, extensions: IEditorExtension
     const { pipeline, cell } = place;
     const answer = await pipeline.ask({ do: 'check', cell: cell.model.id, text });
     const has = (id: string): boolean => pipeline.panel.content.widgets.some(widget => widget.model.id === id);
-    return toCheck(answer, text.length, has);
+    const check = toCheck(answer, text.length, has);
+    pipeline.setEdited(cell.model.id, check.edited);
+    return check;
   };
 
   extensions.addExtension({
@@ -68,7 +70,8 @@ function watch(pipeline: Pipeline): void {
     timer = setTimeout(() => {
       for (const cell of pipeline.panel.content.widgets) {
         if (cell.editor instanceof CodeMirrorEditor) {
-          checkAgain(cell.editor.editor, text => isAll || touches(text, names));
+          const isEdited = pipeline.edited.has(cell.model.id);
+          checkAgain(cell.editor.editor, text => isAll || isEdited || touches(text, names));
         }
       }
       isAll = false;
@@ -81,7 +84,7 @@ function watch(pipeline: Pipeline): void {
     isAll ||= pipeline.isLive !== isLive;
     ({ isLive } = pipeline);
     ({ steps } = pipeline.state);
-    if (isAll || changed.size > 0) {
+    if (isAll || changed.size > 0 || pipeline.edited.size > 0) {
       later();
     }
   });

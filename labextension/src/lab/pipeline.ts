@@ -6,10 +6,13 @@ import type { IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 import { type CellFacts, type Part, type PipelineState, START } from './facts';
 import { KernelLink, type Log } from './kernel';
+import { isComponent } from './tokens';
 
 export class Pipeline implements IDisposable {
-  /** By cell id. */
+  /** By the id of a cell that has our line, or that is elsewhere: the rest of one that was split is none. */
   steps: Map<string, CellFacts> = new Map();
+  /** What to say of cells whose text is not the one that was run, by their ids. */
+  readonly edited = new Map<string, string>();
   isDisposed = false;
   private link: KernelLink | null = null;
   private readonly _changed = new Signal<this, void>(this);
@@ -22,7 +25,10 @@ export class Pipeline implements IDisposable {
     panel.sessionContext.kernelChanged.connect(this.connect, this);
     panel.disposed.connect(this.dispose, this);
     // Cells that come, go and move.
-    void panel.context.ready.then(() => panel.content.model?.cells.changed.connect(this.update, this));
+    void panel.context.ready.then(() => {
+      panel.content.model?.cells.changed.connect(this.update, this);
+      panel.content.model?.contentChanged.connect(this.look, this);
+    });
     this.connect();
   }
 
@@ -56,6 +62,19 @@ export class Pipeline implements IDisposable {
     return this.link.ask(asked);
   }
 
+  /** Says of a cell that its text is not the one that was run; nothing where it is. */
+  setEdited(cell: string, words: string): void {
+    if ((this.edited.get(cell) ?? '') === words) {
+      return;
+    }
+    if (words) {
+      this.edited.set(cell, words);
+    } else {
+      this.edited.delete(cell);
+    }
+    this._changed.emit();
+  }
+
   dispose(): void {
     if (!this.isDisposed) {
       this.isDisposed = true;
@@ -82,8 +101,24 @@ export class Pipeline implements IDisposable {
   }
 
   private update(): void {
-    this.steps = new Map(this.state.steps.filter(step => step.cell).map(step => [step.cell, step]));
+    const plain = this.plain();
+    const shown = this.state.steps.filter(step => step.cell && !plain.has(step.cell));
+    this.steps = new Map(shown.map(step => [step.cell, step]));
     this._changed.emit();
+  }
+
+  /** Cells that have no line of ours. */
+  private plain(): Set<string> {
+    const cells = this.panel.content.model?.cells ?? [];
+    return new Set([...cells].filter(cell => !isComponent(cell.sharedModel.getSource())).map(({ id }) => id));
+  }
+
+  /** A line of ours came or went as somebody types. */
+  private look(): void {
+    const plain = this.plain();
+    if (this.state.steps.some(({ cell }) => cell && this.steps.has(cell) === plain.has(cell))) {
+      this.update();
+    }
   }
 
   private log(_: unknown, log: Log): void {
