@@ -1154,6 +1154,83 @@ FILES = [
     ),
 ]
 
+_FOLDER = "import os\nfrom pathlib import Path\nPath('d§').mkdir(exist_ok=True)\n"
+_LINK = (
+    "for n in '12': Path('d§', n).write_text('same')\n"
+    "if os.path.lexists('d§/l'): os.remove('d§/l')\nos.symlink('«1|2»', 'd§/l')"
+)
+
+
+def asks(name: str, before: str, code: str, *, ran: str = "s§", reused: str = "") -> Row:
+    """Return a row whose step asks the file system by names that its code does not show."""
+    cells = f"{_FOLDER}{before}\n---\n%%component s§\nimport os, shutil\nfrom pathlib import Path\n{code}"
+    return Row(name, cells, ran=ran, reused=reused)
+
+
+ASKED = [
+    asks("where a link leads", _LINK, "y§ = os.readlink('d§/' + chr(108))"),
+    asks("where a path leads", _LINK, "y§ = os.path.basename(os.path.realpath('d§/' + chr(108)))"),
+    asks(
+        "where a path leads that is read",
+        _LINK,
+        "p = Path('d§', chr(108))\ny§ = p.resolve().name + p.read_text()",
+    ),
+    asks("whether two paths are one", _LINK, "y§ = Path('d§', chr(108)).samefile('d§/1')"),
+    asks(
+        "what a link leads to is there",
+        "if os.path.lexists('d§/l'): os.remove('d§/l')\nos.symlink('t', 'd§/l')\nif «0|1»: Path('d§/t').touch()",
+        "y§ = Path('d§', chr(108)).exists()",
+    ),
+    asks(
+        "who may run a file",
+        "Path('d§/a').touch()\nos.chmod('d§/a', 0o«644|755»)",
+        "y§ = os.access('d§/' + chr(97), os.X_OK), shutil.which(chr(97), path='d§')",
+    ),
+    asks(
+        "who may read a file that is touched",
+        "Path('d§/a').touch()",
+        "y§ = os.access('d§/' + chr(97), os.R_OK)",
+        ran="",
+        reused="s§",
+    ),
+    asks(
+        "a folder listed once it is open",
+        "if «0|1»: Path('d§/b').touch()",
+        "f = os.open('d§', os.O_RDONLY)\ny§ = sorted(os.listdir(f)), [e.name for e in os.scandir(f)]\nos.close(f)",
+    ),
+    asks(
+        "sizes of a folder's entries",
+        "Path('d§/a').write_text('«1|22»')",
+        "y§ = [e.stat().st_size for e in os.scandir(chr(100) + '§')]",
+    ),
+    asks(
+        "very many sizes",
+        "for i in range(1200): Path(f'd§/{i}').write_text('«1|22»' if i == 7 else '1')",
+        "y§ = sum(os.path.getsize(f'{chr(100)}§/{i}') for i in range(1200))",
+    ),
+    asks(
+        "a file asked for from another folder",
+        "Path('d§/e').mkdir(exist_ok=True)\nif «0|1»: Path('d§/e/x').touch()",
+        "f = os.getcwd()\nos.chdir(chr(100) + '§/e')\ny§ = os.path.exists(chr(120))\nos.chdir(f)\ndel f",
+    ),
+    Row(
+        "modules that a package lists",
+        "import lp§\n---\n%%component s§\ny§ = lp§.names()",
+        ran="s§",
+        files={
+            "lp§/__init__.py": "import pkgutil\ndef names(): return [m.name for m in pkgutil.iter_modules(__path__)]",
+            "lp§/a.py": "",
+            "lp§/«.b|b.py»": "",
+        },
+    ),
+    Row(
+        "resources that a folder of a package has",
+        "%%component s§\nfrom importlib.resources import files\ny§ = sorted(p.name for p in files('lp' + '§').iterdir())",
+        ran="s§",
+        files={"lp§/a.txt": "", "lp§/«.b|b.txt»": ""},
+    ),
+]
+
 OPTIONS = [
     Row(
         f"an option of {name}",
@@ -1382,6 +1459,7 @@ ROWS = [
     *VALUES,
     *PARAMETERS,
     *FILES,
+    *ASKED,
     *FILE_ROWS,
     *OPTIONS,
     *REUSED,

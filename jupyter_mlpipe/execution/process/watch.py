@@ -29,20 +29,19 @@ from urllib.parse import unquote, urlsplit
 from jupyter_mlpipe.execution.process.declared import Declared
 from jupyter_mlpipe.execution.process.files import (
     ABSENT,
+    AND,
     CHANGED,
     MISSING,
-    THERE,
     digest_as_before,
     file_digest,
     files_in,
     folder_of,
+    is_beside_content,
     is_pattern,
-    is_state,
     joint_digest,
     matches_digest,
     names_digest,
     states_digest,
-    there_digest,
 )
 from jupyter_mlpipe.execution.process.leftovers import (
     Snapshot,
@@ -52,8 +51,9 @@ from jupyter_mlpipe.execution.process.leftovers import (
     look_around,
 )
 from jupyter_mlpipe.execution.process.mentions import Mentions
-from jupyter_mlpipe.execution.process.questions import Questions
+from jupyter_mlpipe.execution.process.questions import Questions, is_asked_by_user, is_users
 from jupyter_mlpipe.execution.process.writes import State, Writes, is_forgiving, state_of
+from jupyter_mlpipe.keys.codes import nested_codes
 from jupyter_mlpipe.store.files import FileKeeper, Written
 
 _MAX_FOLDER_FILES = 1000
@@ -83,8 +83,10 @@ _NO_DIRECTORY = -1
 
 AuditHook = Callable[[str, tuple[Any, ...]], None]
 _MAX_FRAMES = 12
-_IMPORTERS = re.compile(r"^<frozen importlib|/importlib/|/pkgutil\.py$|/pkg_resources/")
-_WALKERS = frozenset({"rmtree", "_rmtree_safe_fd", "_rmtree_safe_fd_step", "_fwalk"})
+_IMPORTERS = re.compile(r"^<frozen importlib|/importlib/(?!resources/)|/pkg_resources/")
+_LOOKS_FOR_MODULES = re.compile(r"/pkgutil\.py$|/importlib/resources/")
+_REMOVERS = frozenset({"rmtree", "_rmtree_safe_fd", "_rmtree_safe_fd_step"})
+_WALKERS = _REMOVERS | {"_fwalk"}
 _CHANGES = frozenset(
     {
         "os.rename",
@@ -108,6 +110,7 @@ _EVENTS = _CHANGES | {
     "os.posix_spawn",
     "os.forkpty",
     "os.fork",
+    "os.chdir",
 }
 _WORD_ENDS = re.compile(r"[=<>|;&()]+")
 
@@ -117,8 +120,11 @@ def _imports(frame: FrameType | None) -> bool:
     for _ in range(_MAX_FRAMES):
         if frame is None:
             return False
-        if _IMPORTERS.search(frame.f_code.co_filename):
+        file_name = frame.f_code.co_filename
+        if _IMPORTERS.search(file_name):
             return True
+        if _LOOKS_FOR_MODULES.search(file_name):
+            return not is_asked_by_user(frame)
         frame = frame.f_back
     return False
 
@@ -135,6 +141,12 @@ def _command_of(frame: FrameType | None) -> object:
 
 def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(os.path.join(folder, ""))
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    while (above := os.path.dirname(path)) != path:
+        yield above
+        path = above
 
 
 def _logs_ahead(database: str) -> bool:
@@ -191,9 +203,10 @@ class FileWatch:
         self._unseen: list[Unseen] = []
         self._written: set[str] = set()  # by this step, seen or not
         self._listed: dict[str, str] = {}
+        self._looked_through: set[str] = set()  # entries bring what `os.stat` says
         self._mentioned: dict[str, bool] = {}
-        self._asked: dict[str, str] = {}
-        self._questions = Questions(self._note_question)
+        self._asked: dict[str, dict[str, str]] = {}  # by kind of question
+        self._questions = Questions()
         self._relative: set[str] = set()  # named as seen from the notebook's folder
         self._absolute: set[str] = set()  # written out in full by the code or its values
         self._active = False
@@ -224,6 +237,7 @@ class FileWatch:
     def stop(self) -> None:
         self._active = False
         self._questions.stop()
+        self._note_questions()
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
         # Called for every audit event there is: the common case must leave at once.
@@ -247,7 +261,7 @@ class FileWatch:
             self._note_database(args[0])
         elif event in ("os.listdir", "os.scandir"):
             if not _imports(sys._getframe(2)):
-                self._note_listing(args[0])
+                self._note_listing(args[0], sys._getframe(2))
         elif event == "subprocess.Popen":
             self._note_command(args[1], args[2])
         elif event == "os.system":
@@ -257,6 +271,8 @@ class FileWatch:
         elif event == "os.forkpty":
             # What the child is to run is told in the child only: a `!command` line comes this way.
             self._note_command(_command_of(sys._getframe(2)), None)
+        elif event == "os.chdir":
+            self._note_questions()
         elif event == "os.fork":
             self._writes.has_children = True
         elif event in _CHANGES:
@@ -339,9 +355,20 @@ class FileWatch:
             self._writes.open(absolute, anew=False)
             self._written.add(absolute)
 
-    def _note_listing(self, folder: Any) -> None:
+    def _note_listing(self, folder: Any, frame: FrameType) -> None:
+        if isinstance(folder, int):
+            if frame.f_code.co_name in _REMOVERS:
+                return
+            folder = f"/proc/self/fd/{folder}"
+            folder = os.readlink(folder) if os.path.isdir(folder) else None
         absolute = _absolute("." if folder is None else folder)
-        if absolute is None or absolute in self._listed:
+        if absolute is None:
+            return
+        if is_users(frame.f_code.co_filename) and any(
+            "stat" in code.co_names for code in nested_codes(frame.f_code)
+        ):
+            self._looked_through.add(absolute)
+        if absolute in self._listed:
             return
         self._active = False
         try:
@@ -349,20 +376,15 @@ class FileWatch:
         finally:
             self._active = True
 
-    def _note_question(self, path: Any, digest_of: Callable[[str], str]) -> None:
-        thread = threading.get_ident()
-        if not self._active or thread in self._noting:
-            return
-        self._noting.add(thread)
-        try:
+    def _note_questions(self) -> None:
+        """Note what was asked since the working directory last changed."""
+        for kind, path, digest_of in self._questions.take():
             absolute = self._named_by(path)
-            if absolute is None or absolute in self._written or self._is_above(absolute):
-                return
-            # The last answer counts: code may wait for a file. Who asks for more is told more.
-            if digest_of is not there_digest or self._asked.get(absolute, ABSENT) in (ABSENT, THERE):
-                self._asked[absolute] = digest_of(absolute)
-        finally:
-            self._noting.discard(thread)
+            if absolute is None or absolute in self._written or _is_below(self._base, absolute):
+                continue
+            if (digest := digest_of(absolute)) is not None:
+                # The last answer counts: code may wait for a file.
+                self._asked.setdefault(absolute, {})[kind] = digest
 
     def _note_command(self, command: Any, folder: Any) -> None:
         parts = [command] if isinstance(command, str | bytes | os.PathLike) else list(command or ())
@@ -458,8 +480,9 @@ class FileWatch:
         for path, digest in self._answers():
             if path not in found:
                 found[path] = digest
-            elif is_state(digest) and found[path] not in (MISSING, CHANGED):
-                found[path] = joint_digest(digest, found[path])
+            elif found[path] not in (MISSING, CHANGED):
+                beside = filter(is_beside_content, digest.split(AND))
+                found[path] = joint_digest([*beside, found[path]])
         found.update(dict.fromkeys(self._declared.changed(self._written), CHANGED))
         return dict(sorted((self._as_meant(path), digest) for path, digest in found.items()))
 
@@ -515,21 +538,34 @@ class FileWatch:
                     yield folder, ABSENT
                 continue  # made and removed again
             yield os.path.join(folder, ""), before if after == before or wrote else CHANGED
+            if folder in self._looked_through and not wrote:
+                yield os.path.join(folder, "*"), states_digest(os.path.join(folder, "*"))
 
     def _answers(self) -> Iterator[tuple[str, str]]:
         """Give what the step was told of files; of very many, which folders hold them."""
-        for path, before in self._asked.items():
-            real = os.path.realpath(path)
-            holds_written = any(written.startswith(path + os.sep) for written in self._written)
-            if path in self._written or holds_written or self._is_excluded(real) or self._declares(path):
+        real_folder = functools.cache(os.path.realpath)
+        around = {above for path in self._written for above in _folders_above(path)}
+        is_many = len(self._asked) > _MAX_ASKED
+        folders: dict[str, bool] = {}
+        for path, answers in self._asked.items():
+            folder, name = os.path.split(path)
+            real = os.path.join(real_folder(folder), name)
+            if path in self._written or path in around or self._is_excluded(real) or self._declares(path):
                 continue
-            folder = os.path.dirname(path)
-            if self._is_temporary(real) or (folder in self._listed and before in (ABSENT, THERE)):
+            only_there = answers.keys() == {"there"}
+            if self._is_temporary(real) or (folder in self._listed and only_there):
                 continue
-            if len(self._asked) > _MAX_ASKED and not self._is_above(folder):
-                yield os.path.join(folder, ""), names_digest(folder)
-            else:
-                yield path, before if digest_as_before(path, before) == before else CHANGED
+            if is_many and not _is_below(self._base, folder):
+                folders[folder] = folders.get(folder, False) or not only_there
+                continue
+            if not only_there:
+                answers = {kind: answer for kind, answer in answers.items() if kind != "there"}
+            before = joint_digest(sorted(set(answers.values())))
+            yield path, before if digest_as_before(path, before) == before else CHANGED
+        for folder, beside_names in folders.items():
+            yield os.path.join(folder, ""), names_digest(folder)
+            if beside_names:
+                yield os.path.join(folder, "*"), states_digest(os.path.join(folder, "*"))
 
     def _named(self, path: str, may_be_folder: bool) -> Iterator[tuple[str, str]]:
         real = os.path.realpath(path)
