@@ -987,6 +987,102 @@ PATCHES = [
     ),
 ]
 
+_KEEPS = """
+_T = 0
+_L = []
+class C:
+    k = 0
+class Settings:
+    def __init__(self): self.values = {}
+    def load(self, values): self.values.update(values)
+settings = Settings()
+def use(t):
+    global _T
+    _T = t
+def add(x): _L.append(x)
+def of_class(k): C.k = k
+def g(): return _T, _L, C.k, settings.values
+"""
+_TOLD = [
+    ("a global", "lm§.use(«1|2»)"),
+    ("a list", "lm§.add(«1|2»)"),
+    ("a class", "lm§.of_class(«1|2»)"),
+    ("an object", "lm§.settings.load({'a': «1|2»})"),
+]
+_FILLED = "from lm§ import D as D§\nD§['a'] = «1|2»"
+_MADE_ONCE = """
+import sqlite3
+_cache, _base = {}, None
+def square(x):
+    if x not in _cache: _cache[x] = x * x
+    return _cache[x]
+def base():
+    global _base
+    if _base is None: _base = sqlite3.connect(':memory:')
+    return _base
+"""
+
+KEPT = [
+    *(
+        Row(
+            f"what {what} of a local module is told",
+            f"import lm§\n{call}\n---\n%%component s§\ny§ = lm§.g()",
+            ran="s§",
+            files={"lm§.py": _KEEPS},
+        )
+        for what, call in _TOLD
+    ),
+    *(
+        Row(
+            f"what {what} of a local module is told by a step",
+            f"import lm§\n---\n%%component p§\n{call}\nw§ = 1\n---\n%%component s§\ny§ = lm§.g()",
+            ran="p§ s§",
+            files={"lm§.py": _KEEPS},
+        )
+        for what, call in _TOLD
+    ),
+    Row(
+        "what a local module is told is not reached",
+        "import lm§\nlm§.use(«1|2»)\n---\n%%component s§\ny§ = lm§.total()",
+        reused="s§",
+        files={"lm§.py": _KEEPS + "def total(): return sum(_L)"},
+    ),
+    Row(
+        "what a local module is told and told back",
+        "import lm§\nlm§.use(«1|2»)\nlm§.use(0)\n---\n%%component s§\ny§ = lm§.g()",
+        reused="s§",
+        files={"lm§.py": _KEEPS},
+    ),
+    Row(
+        "what another cell fills in a local module",
+        f"{_FILLED}\n---\n%%component s§\nfrom ln§ import f\ny§ = f()",
+        ran="s§",
+        files={"lm§.py": "D = {}", "ln§.py": "from lm§ import D\ndef f(): return D['a']"},
+    ),
+    Row(
+        "what a cell registers with a local module",
+        "import lm§\n@lm§.register\ndef t§(): return «1|2»\n---\n%%component s§\ny§ = lm§.run()",
+        ran="s§",
+        files={
+            "lm§.py": "_R = {}\ndef register(f):\n    _R[f.__name__] = f\n    return f\n"
+            "def run(): return [f() for f in _R.values()]"
+        },
+    ),
+    Row(
+        "what a cell registers with a local function",
+        "import lm§\n@lm§.h.register\ndef _h§(x: int): return «1|2»\n---\n%%component s§\ny§ = lm§.h(5)",
+        ran="s§",
+        files={"lm§.py": "import functools\n@functools.singledispatch\ndef h(x): return 0"},
+    ),
+    Row(
+        "what a local module makes when it is first asked for",
+        "import lm§\n_ = lm§.square(«2|3»), lm§.base()\n---\n%%component s§\n"
+        "y§ = lm§.square(4), lm§.base().execute('select 1').fetchall()",
+        reused="s§",
+        files={"lm§.py": _MADE_ONCE},
+    ),
+]
+
 PARAMETERS = [
     Row("a parameter", "%%parameters\np§ = «1|2»\n---\n%%component s§\ny§ = p§", ran="s§"),
     Row("a parameter's type", "%%parameters\np§ = «1|1.0»\n---\n%%component s§\ny§ = p§", ran="s§"),
@@ -1456,6 +1552,7 @@ ROWS = [
     *OTHER_CELLS,
     *MODULES,
     *PATCHES,
+    *KEPT,
     *VALUES,
     *PARAMETERS,
     *FILES,
