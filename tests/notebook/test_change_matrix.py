@@ -1379,6 +1379,35 @@ OPTIONS += [
         "import matplotlib.pyplot as plt\nplt.rcParams['lines.linewidth'] = «3|4»\n---\n%%component s§\ny§ = 1\n---\nplt.rcdefaults()",
         reused="s§",
     ),
+    *(
+        Row(
+            f"{what} of the process",
+            f"import sys, socket, decimal\n{before}\n---\n%%component s§\nimport argparse, decimal, socket, threading\n"
+            f"{code}\n---\n{after}",
+            ran="s§",
+        )
+        for what, before, code, after in [
+            (
+                "arguments",
+                "a§ = sys.argv\nsys.argv = ['x', '--k', '«1|2»']",
+                "p = argparse.ArgumentParser()\np.add_argument('--k')\ny§ = p.parse_args().k",
+                "sys.argv = a§",
+            ),
+            (
+                "the usual timeout of sockets",
+                "socket.setdefaulttimeout(«3|4»)",
+                "y§ = socket.getdefaulttimeout()",
+                "socket.setdefaulttimeout(None)",
+            ),
+            (
+                "decimals in threads",
+                "decimal.DefaultContext.prec = «5|6»",
+                "y§ = []\nt = threading.Thread(target=lambda: y§.append(str(decimal.Decimal(1) / 3)))\n"
+                "t.start()\nt.join()",
+                "decimal.DefaultContext.prec = 28",
+            ),
+        ]
+    ),
 ]
 
 REUSED = [
