@@ -22,14 +22,14 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Value = ast.expr | None
 
 
-def find_kept(tree: ast.Module) -> dict[str, object]:
+def find_kept(tree: ast.Module) -> tuple[dict[str, object], set[str]]:
     """Return what each name that keeps something holds when the module has been imported.
 
     Returns
     -------
-    dict
-        By name, ``_x`` or ``Class.x``: a value; `NOT_BOUND` where an import leaves it unbound, `UNKNOWN`
-        where only running it tells.
+    tuple
+        By name, ``_x`` or ``Class.x``, a value, `NOT_BOUND` where an import leaves it unbound, or `UNKNOWN`
+        where only running it tells; and the names of what is made when it is first asked for.
     """
     module = _Module()
     for node in tree.body:
@@ -39,13 +39,7 @@ def find_kept(tree: ast.Module) -> dict[str, object]:
     for function, owner in _functions(tree.body):
         for path, is_made in _changes(function, owner, module):
             (made if is_made else kept).add(path)
-    usual = {path: module.usual(path) for path in kept}
-    for path in module.values.keys() - made - kept:
-        # Cells may fill those, too, and call methods of objects.
-        value = module.usual(path)
-        if isinstance(value, dict | list | set) or (value is UNKNOWN and module.is_object(path)):
-            usual[path] = value
-    return usual
+    return {path: module.usual(path) for path in kept | (module.values.keys() - made)}, made - kept
 
 
 @dataclass(slots=True)
@@ -85,12 +79,6 @@ class _Module:
             made_by = _EMPTY.get(value.func.id) if isinstance(value.func, ast.Name) else None
             return made_by() if made_by is not None else UNKNOWN
         return UNKNOWN
-
-    def is_object(self, path: str) -> bool:
-        """Tell whether something is made by what looks like a class."""
-        value = self.values[path]
-        called = _parts(value.func) if isinstance(value, ast.Call) else []
-        return bool(called) and called[-1].lstrip("_")[:1].isupper()
 
 
 def _functions(body: list[ast.stmt], owner: str = "") -> Iterator[tuple[_Function, str]]:

@@ -54,12 +54,12 @@ class _Watched:
     usual: dict[str, Any] = field(default_factory=dict)
 
     @functools.cached_property
-    def kept(self) -> Mapping[str, object]:
-        """Return what counts of what may change, read when something has: few modules keep anything."""
+    def kept(self) -> tuple[Mapping[str, object], set[str]]:
+        """Return what `find_kept` does, read when something has changed: few modules keep anything."""
         try:
             return find_kept(ast.parse(self.text))
         except (SyntaxError, ValueError, RecursionError):
-            return {}
+            return {}, set()
 
 
 _WATCHED: dict[str, _Watched] = {}
@@ -81,8 +81,8 @@ def watch(module: ModuleType, text: str, *, is_late: bool = False) -> None:
     found = _WATCHED[module.__name__] = _Watched(module.__spec__, text, frozenset(namespace_of(module)))
     found.usual.update(_holds(module.__name__, namespace_of(module)))
     if is_late:
-        written = {path: value for path, value in found.kept.items() if value is not UNKNOWN}
-        found.usual.update((path, value) for path, value in written.items() if value is not NOT_BOUND)
+        written = {path: v for path, v in found.kept[0].items() if v is not UNKNOWN and v is not NOT_BOUND}
+        found.usual.update((path, v) for path, v in written.items() if path in found.usual)
 
 
 def _holds(module: str, namespace: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -136,10 +136,10 @@ def _changed_in(module: ModuleType, watched: _Watched) -> Iterator[tuple[str, An
         if held is before:
             continue  # nearly always: it is asked for each step
         for inner, value in _changed(path, before, held):
-            if isinstance(before, _Dispatch) or path in watched.kept:
+            if path not in watched.kept[1]:
                 yield inner, value
     if len(namespace) > len(watched.names):
-        for path, usual in watched.kept.items():
+        for path, usual in watched.kept[0].items():
             if usual is NOT_BOUND and (value := _look(module, path)) is not NOT_BOUND:
                 yield path, _copied(value)
 

@@ -10,7 +10,7 @@ from jupyter_mlpipe.keys.keeping import NOT_BOUND, UNKNOWN, find_kept
 
 
 def kept(text: str) -> dict[str, object]:
-    return find_kept(ast.parse(text))
+    return find_kept(ast.parse(text))[0]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def kept(text: str) -> dict[str, object]:
         ("x = C()\ndef f(v): x.a = v", {"x": UNKNOWN}),
         ("x = C()", {"x": UNKNOWN}),
         ("x = {'a': [1]}", {"x": {"a": [1]}}),
-        ("x = 1\ny = g()\ndef f(x):\n    x = 2\n    y = 3", {}),
+        ("x = 1\ny = g()\ndef f(x):\n    x = 2\n    y = 3", {"x": 1, "y": UNKNOWN}),
         ("x = []\ndef f():\n    x = []\n    x.append(1)", {"x": []}),
     ],
 )

@@ -1041,6 +1041,19 @@ KEPT = [
         )
         for what, call in _TOLD
     ),
+    *(
+        Row(
+            f"a constant of a local module that {who} sets",
+            f"import lm§, ln§\n{change}\n---\n%%component s§\ny§ = lm§.f()",
+            ran="s§",
+            files={"lm§.py": "K = 0\ndef f(): return K", "ln§.py": "import lm§\ndef use(v): lm§.K = v"},
+        )
+        for who, change in [
+            ("another one", "ln§.use(«1|2»)"),
+            ("a loop", "for n§, v§ in {'K': «1|2»}.items(): setattr(lm§, n§, v§)"),
+            ("a helper", "def use§(v): lm§.K = v\nuse§(«1|2»)"),
+        ]
+    ),
     Row(
         "what a local module is told is not reached",
         "import lm§\nlm§.use(«1|2»)\n---\n%%component s§\ny§ = lm§.total()",
