@@ -4,7 +4,8 @@ Before the result is reused, their digests are taken again.
 
 Only what Python itself opens, lists and asks for is seen, and the files on the command lines of programs that
 it starts. For libraries that open files in C++ or Rust, files that the code or its values name count
-as read (`jupyter_mlpipe.execution.process.mentions`) unless they were changed while the step ran.
+as read (`jupyter_mlpipe.execution.process.mentions`) unless they were changed while the step ran; so do
+those in the notebook's folder that the system says were opened (`jupyter_mlpipe.execution.process.opens`).
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ from jupyter_mlpipe.execution.process.leftovers import (
     look_around,
 )
 from jupyter_mlpipe.execution.process.mentions import Mentions
+from jupyter_mlpipe.execution.process.opens import Opens
 from jupyter_mlpipe.execution.process.questions import Questions, is_asked_by_user, is_users
 from jupyter_mlpipe.execution.process.writes import State, Writes, is_forgiving, state_of
 from jupyter_mlpipe.keys.codes import nested_codes
@@ -207,6 +209,7 @@ class FileWatch:
         self._mentioned: dict[str, bool] = {}
         self._asked: dict[str, dict[str, str]] = {}  # by kind of question
         self._questions = Questions()
+        self._opens = Opens()
         self._relative: set[str] = set()  # named as seen from the notebook's folder
         self._absolute: set[str] = set()  # written out in full by the code or its values
         self._active = False
@@ -233,6 +236,11 @@ class FileWatch:
             self._snapshot = look_around(self._base, self._is_left_out)
         finally:
             self._active = True
+
+    def see_opens(self) -> None:
+        """Note also what code in other languages opens in the notebook's folder; for a process of its own."""
+        if self._snapshot is not None:
+            self._opens.watch([self._base, *self._snapshot.folders])
 
     def stop(self) -> None:
         self._active = False
@@ -421,12 +429,25 @@ class FileWatch:
             else:
                 self._relative.add(absolute)
             self._mentioned[absolute] = self._mentioned.get(absolute, False) or may_be_folder
+        self._note_opened()
         if self._snapshot is not None:
             after = look_around(self._base, self._is_left_out)
             self._unseen = find_unseen(
                 self._snapshot, after, self._writes, mentions, self._mentioned, self._base
             )
             self._written.update(change.path for change in self._unseen)
+
+    def _note_opened(self) -> None:
+        """Count what was opened unseen by Python as if the code named it: it may be there to be written."""
+        opened = self._opens.take() - self._read.keys()
+        if not opened:
+            return
+        seen = set(map(os.path.realpath, self._read))  # by links
+        for path in opened:
+            # What SQLite has beside a database is looked at where that is opened.
+            if os.path.realpath(path) not in seen and path.rpartition("-")[0] not in self._written:
+                self._mentioned.setdefault(path, False)
+                self._relative.add(path)
 
     def written(self, mentions: Mentions, keeper: FileKeeper) -> tuple[Written, ...]:
         """Return what the step left on disk, kept in the store as far as its limits allow."""
