@@ -41,6 +41,7 @@ from jupyter_mlpipe.keys.settings import (
     scan_settings,
 )
 from jupyter_mlpipe.keys.sources import ModuleSource
+from jupyter_mlpipe.keys.state import STATE
 from jupyter_mlpipe.keys.syntax import ends_quietly, syntax_digest
 from jupyter_mlpipe.keys.uses import Import, Uses, find_uses
 from jupyter_mlpipe.keys.values import Digester, Undigestable, digest_places, is_definition
@@ -429,6 +430,8 @@ class _Walk:
         providers += [*OF_ALL_CODE, DISPLAYS.name, FORMATTERS.name] if shows else OF_ALL_CODE
         if libraries or reached.local:
             providers += OF_ALL_LIBRARIES
+        if reached.local:
+            providers += [STATE.name]
         # Any library may draw from Python's own.
         own = {"random"} if reached.tops or reached.local else set()
         states = [n for n, state in STATES.items() if state.module.partition(".")[0] in libraries | own]
@@ -439,6 +442,7 @@ class _Walk:
             tuple(sorted(found.variables)),
             found.reads_any_variable,
             asks_for_folder,
+            reached.counted.uncounted,
         )
         return affected, found.draws or may_set_something(dotted | called)
 

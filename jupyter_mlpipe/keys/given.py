@@ -36,11 +36,13 @@ from jupyter_mlpipe.keys.process import (
 from jupyter_mlpipe.keys.providers import Changes
 from jupyter_mlpipe.keys.randomness import RANDOM_STATES, from_system, state_digest
 from jupyter_mlpipe.keys.readable import short_value
+from jupyter_mlpipe.keys.state import STATE, of_reached
 from jupyter_mlpipe.keys.values import Digester, Undigestable, digest_with_definitions
 from jupyter_mlpipe.model.status import Ingredient, Reason
 
 PROVIDERS = {
-    p.name: p for p in (*OF_LIBRARIES, WARNINGS, LOGGING, LOCALE, ENVIRONMENT, ZONE, LIMITS, PATH, PATCHES)
+    p.name: p
+    for p in (*OF_LIBRARIES, WARNINGS, LOGGING, LOCALE, ENVIRONMENT, ZONE, LIMITS, PATH, PATCHES, STATE)
 }
 STATES = {state.name: state for state in RANDOM_STATES}
 # Whatever calls into a library may warn, log, ask for the time, or write a number as the locale says.
@@ -70,6 +72,8 @@ class Affected:
         Whether it also reads some whose names are not written out.
     folder
         Whether it asks for the working directory.
+    uncounted
+        By local module, the names in it that it does not reach; None where it reaches nothing of it.
     """
 
     providers: tuple[str, ...] = ()
@@ -78,6 +82,7 @@ class Affected:
     variables: tuple[str, ...] = ()
     any_variable: bool = False
     folder: bool = False
+    uncounted: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
 
     def with_inputs(self, libraries: Set[str]) -> Affected:
         """Return by which settings code can be affected that is given objects of these libraries."""
@@ -210,10 +215,11 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
     changed = {name: found for name in affected.providers if (found := snapshot.changes(name))}
     tops = {library.partition(".")[0] for library in affected.libraries}
     patches = of_modules(changed.pop(PATCHES.name, {}), tops)
+    kept = of_reached(changed.pop(STATE.name, {}), affected.uncounted)
     parts = [(_title(name), _plain(changes)) for name, changes in changed.items()]
-    if patches:
-        changed[PATCHES.name] = patches
-        parts += [(place.replace(":", "."), value) for place, value in sorted(patches.items())]
+    parts += _by_place(patches)
+    parts += _by_place({place: value for place, (value,) in kept.items()})
+    changed |= {name: found for name, found in ((PATCHES.name, patches), (STATE.name, kept)) if found}
     encoded = b""
     if changed:
         for title, part in parts:
@@ -249,6 +255,10 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
     }
     states = {name: state for name in affected.states if (state := snapshot.state(name)) is not None}
     return Given(encoded, states, sent, tuple(ingredients), tuple(problems))
+
+
+def _by_place(changes: Changes) -> list[tuple[str, Any]]:
+    return [(place.replace(":", "."), value) for place, value in sorted(changes.items())]
 
 
 def _title(provider: str) -> str:

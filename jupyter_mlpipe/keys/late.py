@@ -34,19 +34,34 @@ class AtImport(importlib.abc.MetaPathFinder):
         if fullname not in self.modules:
             return None
         self.modules.discard(fullname)
-        for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(fullname, path, target)
-            if spec is not None:
-                break
-        else:
-            return None
-        if spec.loader is None or isinstance(spec.loader, type):
-            return spec  # built in: shared by other modules
-        execute = spec.loader.exec_module
-
-        def exec_module(module: ModuleType) -> None:
-            execute(module)
-            self._call(fullname)
-
-        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        spec = find_after(self, fullname, path, target)
+        if spec is not None:
+            call_after(spec, lambda module: self._call(fullname))
         return spec
+
+
+def find_after(
+    finder: importlib.abc.MetaPathFinder,
+    name: str,
+    path: Sequence[str] | None,
+    target: ModuleType | None,
+) -> ModuleSpec | None:
+    """Return what the other finders find."""
+    for other in sys.meta_path:
+        spec = None if other is finder else other.find_spec(name, path, target)
+        if spec is not None:
+            return spec
+    return None
+
+
+def call_after(spec: ModuleSpec, call: Callable[[ModuleType], None]) -> None:
+    """Have a function called when the module of a spec has been run."""
+    if spec.loader is None or isinstance(spec.loader, type):
+        return  # built in: shared by other modules
+    execute = spec.loader.exec_module
+
+    def exec_module(module: ModuleType) -> None:
+        execute(module)
+        call(module)
+
+    spec.loader.exec_module = exec_module  # type: ignore[method-assign]

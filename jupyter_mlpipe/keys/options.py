@@ -6,6 +6,7 @@ computes.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,7 +38,16 @@ _NUMPY_USUAL = {
     **{f"error.{name}": value for name, value in _NUMPY_ERRORS.items()},
 }
 _COLOUR_CODES = "bgrmyck"
-_DECIMAL = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
+_DECIMAL = {
+    "prec": 28,
+    "rounding": "ROUND_HALF_EVEN",
+    "Emin": -999999,
+    "Emax": 999999,
+    "capitals": 1,
+    "clamp": 0,
+    "traps": ("DivisionByZero", "InvalidOperation", "Overflow"),
+}
+_NEW_CONTEXTS = "default."
 _TORCH_PRINTS = ("precision", "threshold", "edgeitems", "linewidth", "sci_mode")
 
 
@@ -136,26 +146,50 @@ def _write_sklearn(sklearn: Any, changes: Changes) -> None:
 
 
 def _read_decimal(decimal: Any) -> State:
-    return _decimal_state(decimal.getcontext())
+    new_ones = _decimal_state(decimal.DefaultContext)
+    return {
+        **_decimal_state(decimal.getcontext()),
+        **{f"{_NEW_CONTEXTS}{name}": value for name, value in new_ones.items()},
+    }
 
 
 def _usual_decimal(decimal: Any) -> State:
-    return _decimal_state(decimal.DefaultContext)
+    return {**_DECIMAL, **{f"{_NEW_CONTEXTS}{name}": value for name, value in _DECIMAL.items()}}
 
 
-def _decimal_state(context: Any) -> State:
+def _decimal_state(context: Any) -> dict[str, Any]:
     traps = tuple(sorted(signal.__name__ for signal, is_on in context.traps.items() if is_on))
-    return {**{name: getattr(context, name) for name in _DECIMAL}, "traps": traps}
+    return {**{name: getattr(context, name) for name in _DECIMAL if name != "traps"}, "traps": traps}
 
 
 def _write_decimal(decimal: Any, changes: Changes) -> None:
-    context = decimal.getcontext()
     for name, value in changes.items():
+        is_new = name.startswith(_NEW_CONTEXTS)
+        context = decimal.DefaultContext if is_new else decimal.getcontext()
+        name = name.removeprefix(_NEW_CONTEXTS)
         if name == "traps":
             for signal in context.traps:
                 context.traps[signal] = signal.__name__ in value
         else:
             setattr(context, name, value)
+
+
+def _read_tensorflow(_tensorflow: Any) -> State:
+    # Seeds of single operations are drawn from this generator; the public names are those of
+    # `tensorflow.random.set_seed`, which calls this module.
+    context = sys.modules["tensorflow.python.eager.context"]
+    seed = context.global_seed()
+    return {} if seed is None else {"seed": (seed, context.context()._rng.getstate())}
+
+
+def _write_tensorflow(_tensorflow: Any, changes: Changes) -> None:
+    context = sys.modules["tensorflow.python.eager.context"]
+    if changes["seed"] is None:
+        context.set_global_seed(None)
+        return
+    seed, state = changes["seed"]
+    context.set_global_seed(seed)
+    context.context()._rng.setstate(state)
 
 
 def _read_torch(torch: Any) -> State:
@@ -225,6 +259,7 @@ OF_LIBRARIES = (
     ),
     Provider("decimal", "decimal", _read_decimal, _usual_decimal, _write_decimal),
     Provider("torch", "torch", _read_torch, _usual_torch, _write_torch),
+    Provider("tensorflow", "tensorflow", _read_tensorflow, lambda tensorflow: {}, _write_tensorflow),
     DISPLAYS,
     INTERACTIVITY,
     FORMATTERS,

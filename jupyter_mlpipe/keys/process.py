@@ -1,4 +1,4 @@
-"""Settings of the process: warnings, logging, locale, time zone, limits, environment, the import path.
+"""Settings of the process: warnings, logging, locale, time zone, limits, arguments, variables, import path.
 
 The working directory is the notebook's folder, see `jupyter_mlpipe.keys.given`.
 """
@@ -11,6 +11,7 @@ import importlib
 import locale
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -234,21 +235,27 @@ def set_usual_limits() -> None:
 
 def _read_limits(_sys: Any) -> State:
     depth = sys.getrecursionlimit()
-    state = {"recursion": _USUAL_DEPTH if depth == _PYTHONS_DEPTH else depth}
+    state: dict[str, Any] = {"recursion": _USUAL_DEPTH if depth == _PYTHONS_DEPTH else depth}
     if hasattr(sys, "get_int_max_str_digits"):
         state["digits"] = sys.get_int_max_str_digits()
     state["csv field"] = csv.field_size_limit()
+    state["arguments"] = _ARGUMENTS if sys.argv == _ARGUMENTS else [*sys.argv]
+    state["socket seconds"] = socket.getdefaulttimeout()
     return state
 
 
 def _usual_limits(_sys: Any) -> State:
-    return _USUAL_LIMITS
+    return {**_USUAL_LIMITS, "arguments": _ARGUMENTS}
 
 
 def _write_limits(_sys: Any, changes: Changes) -> None:
     for name, value in changes.items():
         if name == "csv field":
             csv.field_size_limit(value)
+        elif name == "arguments":
+            sys.argv[:] = value
+        elif name == "socket seconds":
+            socket.setdefaulttimeout(value)
         elif name == "digits":
             sys.set_int_max_str_digits(value)
         else:
@@ -256,7 +263,9 @@ def _write_limits(_sys: Any, changes: Changes) -> None:
 
 
 _PYTHONS_DEPTH, _USUAL_DEPTH = 1000, 3000
-_USUAL_LIMITS = {"recursion": _USUAL_DEPTH, "digits": 4300, "csv field": 131072}
+_USUAL_LIMITS = {"recursion": _USUAL_DEPTH, "digits": 4300, "csv field": 131072, "socket seconds": None}
+# Of the kernel, or of what started this step's process: nothing that a cell has set.
+_ARGUMENTS = [*sys.argv]
 
 
 # Environment variables

@@ -76,6 +76,7 @@ class Extension:
         make_figures_showable(shell)
         for shown, bundle in _SHOWN.items():
             shell.display_formatter.mimebundle_formatter.for_type(shown, bundle)
+        self._patches.install()
         self.session.link.listen()
         if not self.session.headless.active:
             self.session.cells_comm.open()
@@ -103,6 +104,7 @@ class Extension:
         shell.prefilter_manager.unregister_checker(self._checker)
         for shown in _SHOWN:
             shell.display_formatter.mimebundle_formatter.pop(shown, None)
+        self._patches.remove()
         self.session.auto.close()
         self.session.marks.close()
         self.session.cells.close()

@@ -7,9 +7,11 @@ import os
 import sqlite3
 from pathlib import Path
 
+import pytest
 from blake3 import blake3
 
 from jupyter_mlpipe.execution.process.files import ABSENT, MISSING, digest_as_before, file_digest
+from jupyter_mlpipe.execution.process.opens import Opens
 from tests.support.steps import Steps
 
 
@@ -165,3 +167,35 @@ shutil.rmtree("../../gone")
 """
     assert steps.run(code).record
     assert not (steps.folder / "gone").exists()
+
+
+def test_files_that_only_c_code_opens_count_where_the_system_tells(steps: Steps) -> None:
+    opens = Opens()
+    opens.watch([str(steps.folder)])
+    for name in ("rows", "other"):
+        (steps.folder / f"{name}.txt").write_text(name)
+    if not opens.take():
+        pytest.skip("this system does not tell what a process opens")
+    code = """
+import ctypes, subprocess
+libc = ctypes.CDLL(None)
+held = ctypes.create_string_buffer(9)
+there = libc.open(("ro" + "ws.t" + "xt").encode(), 0)
+x = libc.read(there, held, 8), held.value
+del libc, held, there
+"""
+    assert dict(steps.run(code).record.files) == {"rows.txt": blake3(b"rows").hexdigest()}
+
+
+def test_where_links_lead_and_who_may_what_is_recorded_beside_the_content(steps: Steps) -> None:
+    (steps.folder / "one").write_text("1")
+    (steps.folder / "link").symlink_to("one")
+    code = "import os\np = 'li' + 'nk'\nx = len(os.readlink(p)), os.access(p, os.R_OK), open(p).read()"
+    files = dict(steps.run(code).record.files)
+    assert list(files) == ["link"]
+    digest = files["link"]
+    assert digest_as_before(str(steps.folder / "link"), digest) == digest
+    (steps.folder / "two").write_text("1")
+    (steps.folder / "link").unlink()
+    (steps.folder / "link").symlink_to("two")
+    assert digest_as_before(str(steps.folder / "link"), digest) != digest

@@ -987,6 +987,115 @@ PATCHES = [
     ),
 ]
 
+_KEEPS = """
+_T = 0
+_L = []
+class C:
+    k = 0
+class Settings:
+    def __init__(self): self.values = {}
+    def load(self, values): self.values.update(values)
+settings = Settings()
+def use(t):
+    global _T
+    _T = t
+def add(x): _L.append(x)
+def of_class(k): C.k = k
+def g(): return _T, _L, C.k, settings.values
+"""
+_TOLD = [
+    ("a global", "lm§.use(«1|2»)"),
+    ("a list", "lm§.add(«1|2»)"),
+    ("a class", "lm§.of_class(«1|2»)"),
+    ("an object", "lm§.settings.load({'a': «1|2»})"),
+]
+_FILLED = "from lm§ import D as D§\nD§['a'] = «1|2»"
+_MADE_ONCE = """
+import sqlite3
+_cache, _base = {}, None
+def square(x):
+    if x not in _cache: _cache[x] = x * x
+    return _cache[x]
+def base():
+    global _base
+    if _base is None: _base = sqlite3.connect(':memory:')
+    return _base
+"""
+
+KEPT = [
+    *(
+        Row(
+            f"what {what} of a local module is told",
+            f"import lm§\n{call}\n---\n%%component s§\ny§ = lm§.g()",
+            ran="s§",
+            files={"lm§.py": _KEEPS},
+        )
+        for what, call in _TOLD
+    ),
+    *(
+        Row(
+            f"what {what} of a local module is told by a step",
+            f"import lm§\n---\n%%component p§\n{call}\nw§ = 1\n---\n%%component s§\ny§ = lm§.g()",
+            ran="p§ s§",
+            files={"lm§.py": _KEEPS},
+        )
+        for what, call in _TOLD
+    ),
+    *(
+        Row(
+            f"a constant of a local module that {who} sets",
+            f"import lm§, ln§\n{change}\n---\n%%component s§\ny§ = lm§.f()",
+            ran="s§",
+            files={"lm§.py": "K = 0\ndef f(): return K", "ln§.py": "import lm§\ndef use(v): lm§.K = v"},
+        )
+        for who, change in [
+            ("another one", "ln§.use(«1|2»)"),
+            ("a loop", "for n§, v§ in {'K': «1|2»}.items(): setattr(lm§, n§, v§)"),
+            ("a helper", "def use§(v): lm§.K = v\nuse§(«1|2»)"),
+        ]
+    ),
+    Row(
+        "what a local module is told is not reached",
+        "import lm§\nlm§.use(«1|2»)\n---\n%%component s§\ny§ = lm§.total()",
+        reused="s§",
+        files={"lm§.py": _KEEPS + "def total(): return sum(_L)"},
+    ),
+    Row(
+        "what a local module is told and told back",
+        "import lm§\nlm§.use(«1|2»)\nlm§.use(0)\n---\n%%component s§\ny§ = lm§.g()",
+        reused="s§",
+        files={"lm§.py": _KEEPS},
+    ),
+    Row(
+        "what another cell fills in a local module",
+        f"{_FILLED}\n---\n%%component s§\nfrom ln§ import f\ny§ = f()",
+        ran="s§",
+        files={"lm§.py": "D = {}", "ln§.py": "from lm§ import D\ndef f(): return D['a']"},
+    ),
+    Row(
+        "what a cell registers with a local module",
+        "import lm§\n@lm§.register\ndef t§(): return «1|2»\n---\n%%component s§\ny§ = lm§.run()",
+        ran="s§",
+        files={
+            "lm§.py": "_R = {}\ndef register(f):\n    _R[f.__name__] = f\n    return f\n"
+            "def run(): return [f() for f in _R.values()]"
+        },
+    ),
+    Row(
+        "what a cell registers with a local function",
+        "import lm§\n@lm§.h.register\ndef _h§(x: int): return «1|2»\n---\n%%component s§\ny§ = lm§.h(5)",
+        ran="s§",
+        files={"lm§.py": "import functools\n@functools.singledispatch\ndef h(x): return 0"},
+    ),
+    Row(
+        "what a local module makes when it is first asked for",
+        "import lm§\n_ = lm§.square(«2|3»), lm§.base()\n---\n%%component s§\n"
+        "y§ = lm§.square(4), lm§.base().execute('select 1').fetchall()",
+        reused="s§",
+        files={"lm§.py": _MADE_ONCE},
+    ),
+]
+
 PARAMETERS = [
     Row("a parameter", "%%parameters\np§ = «1|2»\n---\n%%component s§\ny§ = p§", ran="s§"),
     Row("a parameter's type", "%%parameters\np§ = «1|1.0»\n---\n%%component s§\ny§ = p§", ran="s§"),
@@ -1154,6 +1263,83 @@ FILES = [
     ),
 ]
 
+_FOLDER = "import os\nfrom pathlib import Path\nPath('d§').mkdir(exist_ok=True)\n"
+_LINK = (
+    "for n in '12': Path('d§', n).write_text('same')\n"
+    "if os.path.lexists('d§/l'): os.remove('d§/l')\nos.symlink('«1|2»', 'd§/l')"
+)
+
+
+def asks(name: str, before: str, code: str, *, ran: str = "s§", reused: str = "") -> Row:
+    """Return a row whose step asks the file system by names that its code does not show."""
+    cells = f"{_FOLDER}{before}\n---\n%%component s§\nimport os, shutil\nfrom pathlib import Path\n{code}"
+    return Row(name, cells, ran=ran, reused=reused)
+
+
+ASKED = [
+    asks("where a link leads", _LINK, "y§ = os.readlink('d§/' + chr(108))"),
+    asks("where a path leads", _LINK, "y§ = os.path.basename(os.path.realpath('d§/' + chr(108)))"),
+    asks(
+        "where a path leads that is read",
+        _LINK,
+        "p = Path('d§', chr(108))\ny§ = p.resolve().name + p.read_text()",
+    ),
+    asks("whether two paths are one", _LINK, "y§ = Path('d§', chr(108)).samefile('d§/1')"),
+    asks(
+        "what a link leads to is there",
+        "if os.path.lexists('d§/l'): os.remove('d§/l')\nos.symlink('t', 'd§/l')\nif «0|1»: Path('d§/t').touch()",
+        "y§ = Path('d§', chr(108)).exists()",
+    ),
+    asks(
+        "who may run a file",
+        "Path('d§/a').touch()\nos.chmod('d§/a', 0o«644|755»)",
+        "y§ = os.access('d§/' + chr(97), os.X_OK), shutil.which(chr(97), path='d§')",
+    ),
+    asks(
+        "who may read a file that is touched",
+        "Path('d§/a').touch()",
+        "y§ = os.access('d§/' + chr(97), os.R_OK)",
+        ran="",
+        reused="s§",
+    ),
+    asks(
+        "a folder listed once it is open",
+        "if «0|1»: Path('d§/b').touch()",
+        "f = os.open('d§', os.O_RDONLY)\ny§ = sorted(os.listdir(f)), [e.name for e in os.scandir(f)]\nos.close(f)",
+    ),
+    asks(
+        "sizes of a folder's entries",
+        "Path('d§/a').write_text('«1|22»')",
+        "y§ = [e.stat().st_size for e in os.scandir(chr(100) + '§')]",
+    ),
+    asks(
+        "very many sizes",
+        "for i in range(1200): Path(f'd§/{i}').write_text('«1|22»' if i == 7 else '1')",
+        "y§ = sum(os.path.getsize(f'{chr(100)}§/{i}') for i in range(1200))",
+    ),
+    asks(
+        "a file asked for from another folder",
+        "Path('d§/e').mkdir(exist_ok=True)\nif «0|1»: Path('d§/e/x').touch()",
+        "f = os.getcwd()\nos.chdir(chr(100) + '§/e')\ny§ = os.path.exists(chr(120))\nos.chdir(f)\ndel f",
+    ),
+    Row(
+        "modules that a package lists",
+        "import lp§\n---\n%%component s§\ny§ = lp§.names()",
+        ran="s§",
+        files={
+            "lp§/__init__.py": "import pkgutil\ndef names(): return [m.name for m in pkgutil.iter_modules(__path__)]",
+            "lp§/a.py": "",
+            "lp§/«.b|b.py»": "",
+        },
+    ),
+    Row(
+        "resources that a folder of a package has",
+        "%%component s§\nfrom importlib.resources import files\ny§ = sorted(p.name for p in files('lp' + '§').iterdir())",
+        ran="s§",
+        files={"lp§/a.txt": "", "lp§/«.b|b.txt»": ""},
+    ),
+]
+
 OPTIONS = [
     Row(
         f"an option of {name}",
@@ -1205,6 +1391,35 @@ OPTIONS += [
         "an option of a library that is not reached",
         "import matplotlib.pyplot as plt\nplt.rcParams['lines.linewidth'] = «3|4»\n---\n%%component s§\ny§ = 1\n---\nplt.rcdefaults()",
         reused="s§",
+    ),
+    *(
+        Row(
+            f"{what} of the process",
+            f"import sys, socket, decimal\n{before}\n---\n%%component s§\nimport argparse, decimal, socket, threading\n"
+            f"{code}\n---\n{after}",
+            ran="s§",
+        )
+        for what, before, code, after in [
+            (
+                "arguments",
+                "a§ = sys.argv\nsys.argv = ['x', '--k', '«1|2»']",
+                "p = argparse.ArgumentParser()\np.add_argument('--k')\ny§ = p.parse_args().k",
+                "sys.argv = a§",
+            ),
+            (
+                "the usual timeout of sockets",
+                "socket.setdefaulttimeout(«3|4»)",
+                "y§ = socket.getdefaulttimeout()",
+                "socket.setdefaulttimeout(None)",
+            ),
+            (
+                "decimals in threads",
+                "decimal.DefaultContext.prec = «5|6»",
+                "y§ = []\nt = threading.Thread(target=lambda: y§.append(str(decimal.Decimal(1) / 3)))\n"
+                "t.start()\nt.join()",
+                "decimal.DefaultContext.prec = 28",
+            ),
+        ]
     ),
 ]
 
@@ -1379,9 +1594,11 @@ ROWS = [
     *OTHER_CELLS,
     *MODULES,
     *PATCHES,
+    *KEPT,
     *VALUES,
     *PARAMETERS,
     *FILES,
+    *ASKED,
     *FILE_ROWS,
     *OPTIONS,
     *REUSED,

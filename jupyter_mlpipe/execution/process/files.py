@@ -6,7 +6,7 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from blake3 import blake3
 
@@ -15,25 +15,29 @@ from jupyter_mlpipe.keys.stats import MEMO
 MISSING = "missing"
 ABSENT = "absent"  # nothing is at the path; `THERE`: something is, whatever it holds
 THERE = "there"
+_NOWHERE = "leads nowhere"  # a link
 CHANGED = "changed while it was read"  # never the digest of anything
 _NAMES = "names "
 _STATES = "states "
 _MATCHES = "matches "
-_SIZE = "size "
-_STATE = "state "
-_AND = " and "
+_LINK = "link "
+AND = " and "  # between digests of several kinds of one file
 _MAGIC = re.compile(r"[*?[]")
 
 
 def digest_as_before(path: str, before: str) -> str:
     """Return what is to be compared with `before`: of a folder, its names or its files' states."""
-    if before in (ABSENT, THERE):
+    return joint_digest(_digest_like(path, part) for part in before.split(AND))
+
+
+def _digest_like(path: str, before: str) -> str:
+    if before in (ABSENT, THERE, _NOWHERE):
         return there_digest(path)
-    if before.startswith(_SIZE):
-        return size_digest(path)
-    if is_state(before):
-        state = state_digest(path)
-        return joint_digest(state, file_digest(path)) if _AND in before else state
+    for kind, digest_of in STATUS_DIGESTS.items():
+        if before.startswith(f"{kind} "):
+            return status_digest(path, digest_of)
+    if before.startswith(_LINK):
+        return link_digest(path)
     if before.startswith(_NAMES):
         return names_digest(path)
     if before.startswith(_STATES):
@@ -44,32 +48,45 @@ def digest_as_before(path: str, before: str) -> str:
 
 
 def there_digest(path: str) -> str:
-    return THERE if os.path.lexists(path) else ABSENT
+    if os.path.exists(path):
+        return THERE
+    return _NOWHERE if os.path.lexists(path) else ABSENT
 
 
-def size_digest(path: str) -> str:
+def status_digest(path: str, digest_of: Callable[[os.stat_result], str]) -> str:
     try:
-        return f"{_SIZE}{os.stat(path).st_size}"
+        return digest_of(os.stat(path))
     except OSError:
         return ABSENT
 
 
-def state_digest(path: str) -> str:
-    """Return what can be known of a file without opening it, as far as it is not of this machine."""
+# What can be known of a file without opening it, as far as it is not of this machine.
+STATUS_DIGESTS: Mapping[str, Callable[[os.stat_result], str]] = {
+    "size": lambda found: f"size {found.st_size}",
+    "state": lambda found: f"state {found.st_mode} {found.st_size} {found.st_mtime_ns}",
+    "rights": lambda found: f"rights {found.st_mode}",
+    "owner": lambda found: f"owner {found.st_uid} {found.st_gid}",
+}
+_BESIDE_CONTENT = ("state ", "rights ", "owner ", _LINK)
+
+
+def link_digest(path: str) -> str:
+    """Return where a link leads; nothing where the path is none."""
     try:
-        found = os.stat(path)
+        target = os.readlink(path)
     except OSError:
-        return ABSENT
-    return f"{_STATE}{found.st_mode} {found.st_size} {found.st_mtime_ns}"
+        target = ""
+    return _LINK + blake3(os.fsencode(target)).hexdigest()
 
 
-def is_state(digest: str) -> bool:
-    return digest.startswith(_STATE)
+def is_beside_content(digest: str) -> bool:
+    """Tell whether a digest says of a file what its content does not."""
+    return digest.startswith(_BESIDE_CONTENT)
 
 
-def joint_digest(state: str, content: str) -> str:
-    """Return one digest of what is known of a file without opening it, and of its content."""
-    return state + _AND + content
+def joint_digest(parts: Iterable[str]) -> str:
+    """Return one digest of all that is known of a file."""
+    return AND.join(parts)
 
 
 def is_names(digest: str) -> bool:

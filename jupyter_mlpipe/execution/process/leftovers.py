@@ -40,6 +40,10 @@ class Snapshot:
     is_whole: bool
     taken_ns: int
 
+    @property
+    def folders(self) -> list[str]:
+        return [path for path, state in self.states.items() if state is _IS_FOLDER]
+
 
 @dataclass(frozen=True, slots=True)
 class Unseen:

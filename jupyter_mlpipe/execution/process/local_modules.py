@@ -16,6 +16,8 @@ from importlib.machinery import ModuleSpec
 from types import CodeType, FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlpipe.keys.state import namespace_of, watch
+
 if TYPE_CHECKING:
     from jupyter_mlpipe.keys.closure import ModuleSource
 
@@ -76,7 +78,7 @@ class _Told:
         if module is None:
             return self
         self._tell()
-        namespace = _namespace(module)
+        namespace = namespace_of(module)
         if self._name == "__dict__":
             return namespace
         try:
@@ -87,18 +89,13 @@ class _Told:
             ) from None
 
     def __set__(self, module: ModuleType, value: object) -> None:
-        _namespace(module)[self._name] = value
+        namespace_of(module)[self._name] = value
 
     def __delete__(self, module: ModuleType) -> None:
         try:
-            del _namespace(module)[self._name]
+            del namespace_of(module)[self._name]
         except KeyError:
             raise AttributeError(self._name) from None
-
-
-def _namespace(module: ModuleType) -> dict[str, Any]:
-    namespace: dict[str, Any] = vars(ModuleType)["__dict__"].__get__(module)
-    return namespace
 
 
 def install_modules(modules: Mapping[str, ModuleSource]) -> Beyond:
@@ -164,6 +161,7 @@ class _SnapshotLoader(importlib.abc.FileLoader):
         namespace = vars(module)
         self._beyond.watch(module, self._module)
         exec(self.get_code(module.__name__), namespace)
+        watch(module, self._module.source)
 
     def is_package(self, fullname: str) -> bool:
         return self._module.is_package

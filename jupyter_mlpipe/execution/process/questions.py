@@ -1,8 +1,9 @@
-"""What a step asks of files without opening them: whether they are there, how large, from when.
+"""What a step asks of files without opening them: whether they are there, how large, where a link leads.
 
-Python raises no audit event for it. So `os.stat` and `os.lstat`, to which `os.path.exists`, `Path.is_file`
-and their like lead, are other functions while a step runs. Only what the user's own code asks counts:
-libraries look around for many reasons.
+Python raises no audit event for it. So `os.stat` and its like, to which `os.path.exists`, `Path.is_file` and
+`Path.resolve` lead, are other functions while a step runs. Only what the user's own code asks counts:
+libraries look around for many reasons. Code may ask a hundred thousand times: an answer is noted as it
+is, and looked at when the step has ended.
 """
 
 from __future__ import annotations
@@ -11,43 +12,56 @@ import functools
 import os
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
-from jupyter_mlpipe.execution.process.files import size_digest, state_digest, there_digest
+from jupyter_mlpipe.execution.process.files import (
+    ABSENT,
+    STATUS_DIGESTS,
+    THERE,
+    link_digest,
+    status_digest,
+    there_digest,
+)
 
-_DIGEST_BY_QUESTION: dict[str | None, Callable[[str], str]] = {
-    **dict.fromkeys(("exists", "lexists", "isfile", "isdir", "islink", "is_file", "is_dir"), there_digest),
-    "is_symlink": there_digest,
-    "getsize": size_digest,
-    **dict.fromkeys(("", "stat", "lstat", "getmtime", "getctime"), state_digest),
+# By the function of the standard library that the user's code calls.
+_KINDS: dict[str, str] = {
+    **dict.fromkeys(("exists", "lexists", "isfile", "isdir", "islink", "is_file", "is_dir"), "there"),
+    "is_symlink": "there",
+    "getsize": "size",
+    **dict.fromkeys(("stat", "lstat", "getmtime", "getctime"), "state"),
+    **dict.fromkeys(("access", "which"), "rights"),
+    **dict.fromkeys(("owner", "group"), "owner"),
+    **dict.fromkeys(("readlink", "realpath", "resolve", "samefile"), "link"),
 }
-_NAMES = ("stat", "lstat")
+_NAMES = ("stat", "lstat", "access", "readlink")
+_SUPPORTED = (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks, os.supports_effective_ids)
 _OTHERS = ("/site-packages/", "/dist-packages/")
 _OWN = os.path.join(Path(__file__).parents[2], "")
 _STDLIB = os.path.join(sysconfig.get_path("stdlib"), "")
+_LIBRARY, _USERS, _STANDARD = range(1, 4)
+_WHOSE: dict[str, int] = {}
+_KEPT = {
+    **dict.fromkeys(("there", "rights", "owner", "link"), None),
+    "size": STATUS_DIGESTS["size"],
+    "state": STATUS_DIGESTS["state"],
+}
 
 
 class Questions:
-    """Notes what is asked from `start` until `stop`.
+    """Notes what is asked from `start` until `stop`."""
 
-    Parameters
-    ----------
-    note
-        Called with the path as it was given, and with what gives the digest of the answer.
-    """
-
-    def __init__(self, note: Callable[[Any, Callable[[str], str]], None]) -> None:
-        self._note = note
+    def __init__(self) -> None:
         self._originals: dict[str, Any] = {}
+        self._answers: dict[str, dict[Any, Any]] = {kind: {} for kind in _KINDS.values()}
 
     def start(self) -> None:
         for name in _NAMES:
             original = self._originals[name] = getattr(os, name)
-            noting = self._noting(original)
-            for supporting in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
+            noting = self._noting(original, name)
+            for supporting in _SUPPORTED:
                 if original in supporting:
                     supporting.add(noting)
             setattr(os, name, noting)
@@ -56,30 +70,83 @@ class Questions:
         """Leave all as it was; may be called twice."""
         while self._originals:
             name, original = self._originals.popitem()
-            for supporting in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
+            for supporting in _SUPPORTED:
                 supporting.discard(getattr(os, name))
             setattr(os, name, original)
 
-    def _noting(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def take(self) -> Iterator[tuple[str, Any, Callable[[str], str | None]]]:
+        """Give what was asked since this was last called: the kind, the path as it was given, its digest.
+
+        To be called before the working directory changes, as seen from which paths may be.
+        """
+        for kind, answers in self._answers.items():
+            while answers:
+                path, answer = answers.popitem()
+                yield kind, path, functools.partial(_digest, kind, answer)
+
+    def _noting(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
+        answers = self._answers
+        known = _WHOSE
+
         @functools.wraps(original)
-        def ask(path: Any, **options: Any) -> Any:
-            if not isinstance(path, int) and options.get("dir_fd") is None:
-                question = _question(sys._getframe(1))
-                if question in _DIGEST_BY_QUESTION:
-                    self._note(path, _DIGEST_BY_QUESTION[question])
-            return original(path, **options)
+        def ask(path: Any, *more: Any, **options: Any) -> Any:
+            # Written out, for this is all that it costs who asks very often.
+            asked, frame = name, sys._getframe(1)
+            while True:
+                file_name = frame.f_code.co_filename
+                whose = known.get(file_name) or _whose(file_name)
+                if whose != _STANDARD or frame.f_back is None:
+                    break
+                asked = frame.f_code.co_name
+                frame = frame.f_back
+            kind = _KINDS.get(asked) if whose == _USERS else None
+            if kind is None or type(path) is int or (options and options.get("dir_fd") is not None):
+                return original(path, *more, **options)
+            kept = _KEPT[kind]
+            place = path if type(path) is str else os.fspath(path)
+            try:
+                found = original(path, *more, **options)
+            except OSError:
+                answers[kind][place] = None
+                raise
+            # As little as possible: what is kept the collector of cycles would look through.
+            answers[kind][place] = kept(found) if kept is not None else True
+            return found
 
         return ask
 
 
-def _question(frame: FrameType | None) -> str | None:
-    """Return the function of the standard library that the user's code called; None where others did."""
-    name = ""
+def is_users(file_name: str) -> bool:
+    """Tell whether code of this file is the user's own."""
+    return _whose(file_name) == _USERS
+
+
+def is_asked_by_user(frame: FrameType | None) -> bool:
+    """Tell whether the user's own code has called what runs here, with nothing but Python's own between."""
     while frame is not None:
-        file_name = frame.f_code.co_filename
-        if not file_name.startswith(("<frozen ", _STDLIB)) or any(other in file_name for other in _OTHERS):
-            is_own = file_name.startswith(_OWN) or any(other in file_name for other in _OTHERS)
-            return None if is_own else name
-        name = frame.f_code.co_name
+        if (whose := _whose(frame.f_code.co_filename)) != _STANDARD:
+            return whose == _USERS
         frame = frame.f_back
-    return None
+    return False
+
+
+def _whose(file_name: str) -> int:
+    if (found := _WHOSE.get(file_name)) is None:
+        if any(other in file_name for other in _OTHERS) or file_name.startswith(_OWN):
+            found = _LIBRARY
+        else:
+            found = _STANDARD if file_name.startswith(("<frozen ", _STDLIB)) else _USERS
+        _WHOSE[file_name] = found
+    return found
+
+
+def _digest(kind: str, answer: str | Literal[True] | None, path: str) -> str | None:
+    if kind == "link":
+        # Whoever wants to know where a path leads asks for each of its parts: few of them are links.
+        return link_digest(path) if os.path.islink(path) else None
+    if kind in ("rights", "owner"):
+        return status_digest(path, STATUS_DIGESTS[kind])
+    if not answer:
+        # What leads nowhere is not there for some questions.
+        return ABSENT if (found := there_digest(path)) == THERE else found
+    return THERE if answer is True else answer

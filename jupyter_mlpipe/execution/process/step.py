@@ -264,6 +264,7 @@ class StepProcess:
         if spec.function is None:
             self._running = given, definitions, scene, namespace, dict(namespace)
         file_watch.look_around()
+        file_watch.see_opens()
         self._send({"type": "begun"})
         follow_bars()
         try:

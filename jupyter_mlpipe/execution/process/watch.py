@@ -4,7 +4,8 @@ Before the result is reused, their digests are taken again.
 
 Only what Python itself opens, lists and asks for is seen, and the files on the command lines of programs that
 it starts. For libraries that open files in C++ or Rust, files that the code or its values name count
-as read (`jupyter_mlpipe.execution.process.mentions`) unless they were changed while the step ran.
+as read (`jupyter_mlpipe.execution.process.mentions`) unless they were changed while the step ran; so do
+those in the notebook's folder that the system says were opened (`jupyter_mlpipe.execution.process.opens`).
 """
 
 from __future__ import annotations
@@ -29,20 +30,19 @@ from urllib.parse import unquote, urlsplit
 from jupyter_mlpipe.execution.process.declared import Declared
 from jupyter_mlpipe.execution.process.files import (
     ABSENT,
+    AND,
     CHANGED,
     MISSING,
-    THERE,
     digest_as_before,
     file_digest,
     files_in,
     folder_of,
+    is_beside_content,
     is_pattern,
-    is_state,
     joint_digest,
     matches_digest,
     names_digest,
     states_digest,
-    there_digest,
 )
 from jupyter_mlpipe.execution.process.leftovers import (
     Snapshot,
@@ -52,8 +52,10 @@ from jupyter_mlpipe.execution.process.leftovers import (
     look_around,
 )
 from jupyter_mlpipe.execution.process.mentions import Mentions
-from jupyter_mlpipe.execution.process.questions import Questions
+from jupyter_mlpipe.execution.process.opens import Opens
+from jupyter_mlpipe.execution.process.questions import Questions, is_asked_by_user, is_users
 from jupyter_mlpipe.execution.process.writes import State, Writes, is_forgiving, state_of
+from jupyter_mlpipe.keys.codes import nested_codes
 from jupyter_mlpipe.store.files import FileKeeper, Written
 
 _MAX_FOLDER_FILES = 1000
@@ -83,8 +85,10 @@ _NO_DIRECTORY = -1
 
 AuditHook = Callable[[str, tuple[Any, ...]], None]
 _MAX_FRAMES = 12
-_IMPORTERS = re.compile(r"^<frozen importlib|/importlib/|/pkgutil\.py$|/pkg_resources/")
-_WALKERS = frozenset({"rmtree", "_rmtree_safe_fd", "_rmtree_safe_fd_step", "_fwalk"})
+_IMPORTERS = re.compile(r"^<frozen importlib|/importlib/(?!resources/)|/pkg_resources/")
+_LOOKS_FOR_MODULES = re.compile(r"/pkgutil\.py$|/importlib/resources/")
+_REMOVERS = frozenset({"rmtree", "_rmtree_safe_fd", "_rmtree_safe_fd_step"})
+_WALKERS = _REMOVERS | {"_fwalk"}
 _CHANGES = frozenset(
     {
         "os.rename",
@@ -108,6 +112,7 @@ _EVENTS = _CHANGES | {
     "os.posix_spawn",
     "os.forkpty",
     "os.fork",
+    "os.chdir",
 }
 _WORD_ENDS = re.compile(r"[=<>|;&()]+")
 
@@ -117,8 +122,11 @@ def _imports(frame: FrameType | None) -> bool:
     for _ in range(_MAX_FRAMES):
         if frame is None:
             return False
-        if _IMPORTERS.search(frame.f_code.co_filename):
+        file_name = frame.f_code.co_filename
+        if _IMPORTERS.search(file_name):
             return True
+        if _LOOKS_FOR_MODULES.search(file_name):
+            return not is_asked_by_user(frame)
         frame = frame.f_back
     return False
 
@@ -135,6 +143,12 @@ def _command_of(frame: FrameType | None) -> object:
 
 def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(os.path.join(folder, ""))
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    while (above := os.path.dirname(path)) != path:
+        yield above
+        path = above
 
 
 def _logs_ahead(database: str) -> bool:
@@ -191,9 +205,11 @@ class FileWatch:
         self._unseen: list[Unseen] = []
         self._written: set[str] = set()  # by this step, seen or not
         self._listed: dict[str, str] = {}
+        self._looked_through: set[str] = set()  # entries bring what `os.stat` says
         self._mentioned: dict[str, bool] = {}
-        self._asked: dict[str, str] = {}
-        self._questions = Questions(self._note_question)
+        self._asked: dict[str, dict[str, str]] = {}  # by kind of question
+        self._questions = Questions()
+        self._opens = Opens()
         self._relative: set[str] = set()  # named as seen from the notebook's folder
         self._absolute: set[str] = set()  # written out in full by the code or its values
         self._active = False
@@ -221,9 +237,15 @@ class FileWatch:
         finally:
             self._active = True
 
+    def see_opens(self) -> None:
+        """Note also what code in other languages opens in the notebook's folder; for a process of its own."""
+        if self._snapshot is not None:
+            self._opens.watch([self._base, *self._snapshot.folders])
+
     def stop(self) -> None:
         self._active = False
         self._questions.stop()
+        self._note_questions()
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
         # Called for every audit event there is: the common case must leave at once.
@@ -247,7 +269,7 @@ class FileWatch:
             self._note_database(args[0])
         elif event in ("os.listdir", "os.scandir"):
             if not _imports(sys._getframe(2)):
-                self._note_listing(args[0])
+                self._note_listing(args[0], sys._getframe(2))
         elif event == "subprocess.Popen":
             self._note_command(args[1], args[2])
         elif event == "os.system":
@@ -257,6 +279,8 @@ class FileWatch:
         elif event == "os.forkpty":
             # What the child is to run is told in the child only: a `!command` line comes this way.
             self._note_command(_command_of(sys._getframe(2)), None)
+        elif event == "os.chdir":
+            self._note_questions()
         elif event == "os.fork":
             self._writes.has_children = True
         elif event in _CHANGES:
@@ -339,9 +363,20 @@ class FileWatch:
             self._writes.open(absolute, anew=False)
             self._written.add(absolute)
 
-    def _note_listing(self, folder: Any) -> None:
+    def _note_listing(self, folder: Any, frame: FrameType) -> None:
+        if isinstance(folder, int):
+            if frame.f_code.co_name in _REMOVERS:
+                return
+            folder = f"/proc/self/fd/{folder}"
+            folder = os.readlink(folder) if os.path.isdir(folder) else None
         absolute = _absolute("." if folder is None else folder)
-        if absolute is None or absolute in self._listed:
+        if absolute is None:
+            return
+        if is_users(frame.f_code.co_filename) and any(
+            "stat" in code.co_names for code in nested_codes(frame.f_code)
+        ):
+            self._looked_through.add(absolute)
+        if absolute in self._listed:
             return
         self._active = False
         try:
@@ -349,20 +384,15 @@ class FileWatch:
         finally:
             self._active = True
 
-    def _note_question(self, path: Any, digest_of: Callable[[str], str]) -> None:
-        thread = threading.get_ident()
-        if not self._active or thread in self._noting:
-            return
-        self._noting.add(thread)
-        try:
+    def _note_questions(self) -> None:
+        """Note what was asked since the working directory last changed."""
+        for kind, path, digest_of in self._questions.take():
             absolute = self._named_by(path)
-            if absolute is None or absolute in self._written or self._is_above(absolute):
-                return
-            # The last answer counts: code may wait for a file. Who asks for more is told more.
-            if digest_of is not there_digest or self._asked.get(absolute, ABSENT) in (ABSENT, THERE):
-                self._asked[absolute] = digest_of(absolute)
-        finally:
-            self._noting.discard(thread)
+            if absolute is None or absolute in self._written or _is_below(self._base, absolute):
+                continue
+            if (digest := digest_of(absolute)) is not None:
+                # The last answer counts: code may wait for a file.
+                self._asked.setdefault(absolute, {})[kind] = digest
 
     def _note_command(self, command: Any, folder: Any) -> None:
         parts = [command] if isinstance(command, str | bytes | os.PathLike) else list(command or ())
@@ -399,12 +429,25 @@ class FileWatch:
             else:
                 self._relative.add(absolute)
             self._mentioned[absolute] = self._mentioned.get(absolute, False) or may_be_folder
+        self._note_opened()
         if self._snapshot is not None:
             after = look_around(self._base, self._is_left_out)
             self._unseen = find_unseen(
                 self._snapshot, after, self._writes, mentions, self._mentioned, self._base
             )
             self._written.update(change.path for change in self._unseen)
+
+    def _note_opened(self) -> None:
+        """Count what was opened unseen by Python as if the code named it: it may be there to be written."""
+        opened = self._opens.take() - self._read.keys()
+        if not opened:
+            return
+        seen = set(map(os.path.realpath, self._read))  # by links
+        for path in opened:
+            # What SQLite has beside a database is looked at where that is opened.
+            if os.path.realpath(path) not in seen and path.rpartition("-")[0] not in self._written:
+                self._mentioned.setdefault(path, False)
+                self._relative.add(path)
 
     def written(self, mentions: Mentions, keeper: FileKeeper) -> tuple[Written, ...]:
         """Return what the step left on disk, kept in the store as far as its limits allow."""
@@ -458,8 +501,9 @@ class FileWatch:
         for path, digest in self._answers():
             if path not in found:
                 found[path] = digest
-            elif is_state(digest) and found[path] not in (MISSING, CHANGED):
-                found[path] = joint_digest(digest, found[path])
+            elif found[path] not in (MISSING, CHANGED):
+                beside = filter(is_beside_content, digest.split(AND))
+                found[path] = joint_digest([*beside, found[path]])
         found.update(dict.fromkeys(self._declared.changed(self._written), CHANGED))
         return dict(sorted((self._as_meant(path), digest) for path, digest in found.items()))
 
@@ -515,21 +559,34 @@ class FileWatch:
                     yield folder, ABSENT
                 continue  # made and removed again
             yield os.path.join(folder, ""), before if after == before or wrote else CHANGED
+            if folder in self._looked_through and not wrote:
+                yield os.path.join(folder, "*"), states_digest(os.path.join(folder, "*"))
 
     def _answers(self) -> Iterator[tuple[str, str]]:
         """Give what the step was told of files; of very many, which folders hold them."""
-        for path, before in self._asked.items():
-            real = os.path.realpath(path)
-            holds_written = any(written.startswith(path + os.sep) for written in self._written)
-            if path in self._written or holds_written or self._is_excluded(real) or self._declares(path):
+        real_folder = functools.cache(os.path.realpath)
+        around = {above for path in self._written for above in _folders_above(path)}
+        is_many = len(self._asked) > _MAX_ASKED
+        folders: dict[str, bool] = {}
+        for path, answers in self._asked.items():
+            folder, name = os.path.split(path)
+            real = os.path.join(real_folder(folder), name)
+            if path in self._written or path in around or self._is_excluded(real) or self._declares(path):
                 continue
-            folder = os.path.dirname(path)
-            if self._is_temporary(real) or (folder in self._listed and before in (ABSENT, THERE)):
+            only_there = answers.keys() == {"there"}
+            if self._is_temporary(real) or (folder in self._listed and only_there):
                 continue
-            if len(self._asked) > _MAX_ASKED and not self._is_above(folder):
-                yield os.path.join(folder, ""), names_digest(folder)
-            else:
-                yield path, before if digest_as_before(path, before) == before else CHANGED
+            if is_many and not _is_below(self._base, folder):
+                folders[folder] = folders.get(folder, False) or not only_there
+                continue
+            if not only_there:
+                answers = {kind: answer for kind, answer in answers.items() if kind != "there"}
+            before = joint_digest(sorted(set(answers.values())))
+            yield path, before if digest_as_before(path, before) == before else CHANGED
+        for folder, beside_names in folders.items():
+            yield os.path.join(folder, ""), names_digest(folder)
+            if beside_names:
+                yield os.path.join(folder, "*"), states_digest(os.path.join(folder, "*"))
 
     def _named(self, path: str, may_be_folder: bool) -> Iterator[tuple[str, str]]:
         real = os.path.realpath(path)

@@ -2,40 +2,67 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.abc
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from jupyter_mlpipe.cells.patches import find_set_attributes
+from jupyter_mlpipe.keys.late import call_after, find_after
 from jupyter_mlpipe.keys.packages import OURSELVES, is_installed, is_standard
 from jupyter_mlpipe.keys.patched import note_patch
+from jupyter_mlpipe.keys.state import loaded_again, watch
 
 # Read before the text is parsed: a package of the user's may have hundreds of modules.
 _SETS_ATTRIBUTE = re.compile(r"^[^\W\d]\w*\.[\w.]+(?:\[[^\]]*\])*\s*=[^=]", re.MULTILINE)
 
 
-class Patches:
+class Patches(importlib.abc.MetaPathFinder):
     """Notes what cells set, and what local modules do to others when they are imported."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
+    def install(self) -> None:
+        """Watch local modules from the moment on at which they have been imported."""
+        sys.meta_path.insert(0, self)
+
+    def remove(self) -> None:
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if is_standard(fullname.partition(".")[0]):
+            return None
+        spec = find_after(self, fullname, path, target)
+        if spec is not None and (file := _local_file(fullname, spec)) is not None:
+            call_after(spec, functools.partial(_watch, file))
+        return spec
+
     def note(self, code: str, namespace: Mapping[str, Any]) -> None:
         """Note what a plain cell that has run has set; code that cannot be read is passed over."""
         with suppress(SyntaxError):
             _note(code, namespace)
+        for again in loaded_again():
+            if (path := _file_of(again)) is not None:
+                _watch(path, again)
         if "import" not in code:
             return
         for name in sys.modules.keys() - self._seen:
             self._seen.add(name)
             module = sys.modules.get(name)
-            if isinstance(module, ModuleType) and (path := _local_file(module)) is not None:
+            if isinstance(module, ModuleType) and (path := _file_of(module)) is not None:
                 with suppress(OSError, SyntaxError, ValueError):
                     text = path.read_text(encoding="utf-8")
+                    watch(module, text, is_late=True)
                     if _SETS_ATTRIBUTE.search(text):
                         _note(text, vars(module))
 
@@ -46,13 +73,23 @@ def _note(code: str, namespace: Mapping[str, Any]) -> None:
         if getattr(owner, "__module__", "") == namespace.get("__name__"):
             continue  # a module does that to its own classes wherever it is imported
         # What lies inside of a library's attributes is one of its options.
-        if not is_inside or (isinstance(owner, ModuleType) and _local_file(owner) is not None):
+        if not is_inside or (isinstance(owner, ModuleType) and _file_of(owner) is not None):
             note_patch(owner, attributes)
 
 
-def _local_file(module: ModuleType) -> Path | None:
-    origin = getattr(module.__spec__, "origin", None)
-    top = module.__name__.partition(".")[0]
+def _watch(file: Path, module: ModuleType) -> None:
+    with suppress(OSError, ValueError):
+        watch(module, file.read_text(encoding="utf-8"))
+
+
+def _file_of(module: ModuleType) -> Path | None:
+    """Return the file of a local module; None of any other."""
+    return _local_file(module.__name__, getattr(module, "__spec__", None))
+
+
+def _local_file(name: str, spec: ModuleSpec | None) -> Path | None:
+    origin = spec.origin if spec is not None else None
+    top = name.partition(".")[0]
     if top == OURSELVES or origin is None or not origin.endswith(".py"):
         return None
     return None if is_standard(top) or is_installed(origin) else Path(origin)
