@@ -41,6 +41,7 @@ _OWN_VARIABLES = frozenset(
         "PYTHONUNBUFFERED",
         "KMP_DUPLICATE_LIB_OK",
         "KMP_INIT_AT_FORK",
+        "_RJEM_MALLOC_CONF",
         "PYDEVD_USE_FRAME_EVAL",
         "_",
         "SHLVL",

@@ -156,7 +156,7 @@ class CellRuns:
     def _meanwhile(self, step: RunStep) -> None:
         task = step.task
         if not task.options.here:
-            import_ahead(task.step.component.definitions, QUIET.intersection(task.closure.tops))
+            import_ahead(task.step.component.definitions, QUIET)
 
     def _leave_failed(self, step: RunStep, run: Run, before: _Before) -> None:
         """Leave names as Python would where the code has failed: what it had bound is there."""

@@ -64,15 +64,13 @@ def test_what_it_imports_prints_and_fails_unseen(
     monkeypatch.delitem(sys.modules, "ahead_loud")
 
 
-def test_what_an_import_needs_is_imported_where_itself_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "ahead_needed.py").write_text("")
-    (tmp_path / "ahead_other.py").write_text("import ahead_needed")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    import_ahead([Definition("f", "function", "def f(): import ahead_other", 1)], {"ahead_needed"})
-    assert "ahead_needed" not in sys.modules
-    import_ahead([Definition("a", "import", "from ahead_other import a", 1)], {"ahead_needed"})
-    assert "ahead_needed" in sys.modules
-    assert "ahead_other" not in sys.modules
-    monkeypatch.delitem(sys.modules, "ahead_needed")
+def test_what_seaborn_needs_is_imported_and_itself_is_not() -> None:
+    code = (
+        "import sys\nfrom jupyter_mlpipe.model.component import Definition\n"
+        "from jupyter_mlpipe.notebook.values.ahead import QUIET, import_ahead\n"
+        "import_ahead([Definition('sns', 'import', 'import seaborn as sns', 1)], QUIET)\n"
+        "print([name for name in ('pandas', 'scipy.stats', 'seaborn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = [n for n in ("pandas", "scipy") if importlib.util.find_spec(n) is not None]
+    assert done.stdout == f"{[n.replace('scipy', 'scipy.stats') for n in found]}\n"

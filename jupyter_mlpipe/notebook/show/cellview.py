@@ -79,7 +79,7 @@ class CellView:
         Parameters
         ----------
         meanwhile
-            Called once when the step is on its way: what would otherwise be done after it.
+            Called once when the step runs: what would otherwise be done after it.
         """
         assert self._run is not None
         try:
@@ -128,10 +128,11 @@ class CellView:
 
     def _pump(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         assert self._run is not None
-        is_on_its_way = False
+        has_begun = False
         while True:
-            if not is_on_its_way and self._status in ("queued", "running"):
-                is_on_its_way = True
+            # Not before: who starts workers does that in this process.
+            if not has_begun and self._status == "running":
+                has_begun = True
                 meanwhile()
             try:
                 kind, payload = self._events.get(timeout=0.2)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import io
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import redirect_stderr, redirect_stdout, suppress
 
 from jupyter_mlpipe.model.component import Definition
@@ -22,38 +21,38 @@ QUIET = frozenset(
         "pandas",
         "patsy",
         "plotly",
+        "polars",
         "pyarrow",
         "scipy",
         "skimage",
         "sklearn",
+        "statsmodels",
         "torch",
     }
 )
+# Of those that do set something, such as colormaps: what they import that takes long.
+_NEEDED = {"seaborn": ("matplotlib.pyplot", "pandas", "scipy.stats")}
 
 
-def import_ahead(definitions: Iterable[Definition], tops: Iterable[str]) -> None:
+def import_ahead(definitions: Iterable[Definition], tops: Collection[str]) -> None:
     """Import what a cell imports at its top: the next cell that reads it then has not to wait for it.
 
     Parameters
     ----------
     tops
-        The top-level modules that may be imported: also for others that need them.
+        The top-level modules that may be imported.
     """
-    allowed = set(tops)
-    trees = [ast.parse(textwrap.dedent(source)) for source in _imports_in(definitions)]
-    own = [tree for tree in trees if allowed.issuperset(_tops_in(tree))]
-    # Whether one fails is for the step to say.
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        for tree in own:
-            with suppress(Exception):
-                exec(compile(tree, "<import>", "exec", dont_inherit=True), {})
-        for top in sorted(allowed) if len(own) < len(trees) else ():
-            with suppress(Exception):
-                importlib.import_module(top)
+    for source in dict.fromkeys(d.source for d in definitions if d.kind == "import"):
+        tree = ast.parse(textwrap.dedent(source))
+        found = set(_tops_in(tree))
+        needed = [f"import {name}" for top in found for name in _NEEDED.get(top, ())]
+        _execute(tree if found.issubset(tops) else ast.parse("\n".join(needed)))
 
 
-def _imports_in(definitions: Iterable[Definition]) -> Iterable[str]:
-    return dict.fromkeys(definition.source for definition in definitions if definition.kind == "import")
+def _execute(tree: ast.Module) -> None:
+    # Whether it fails is for the step to say, and what it prints is shown there.
+    with suppress(Exception), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        exec(compile(tree, "<import>", "exec", dont_inherit=True), {})
 
 
 def _tops_in(tree: ast.Module) -> Iterator[str]:
