@@ -21,6 +21,7 @@ from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.codes import CodeReads, code_reads, evaluates, find_source, words_in
 from jupyter_mlpipe.keys.derive import place_ingredients
+from jupyter_mlpipe.keys.describe import attributes_of
 from jupyter_mlpipe.keys.displays import DISPLAYS
 from jupyter_mlpipe.keys.environment import absent
 from jupyter_mlpipe.keys.formatters import FORMATTERS
@@ -56,6 +57,9 @@ __all__ = ["Closure", "Closures", "ModuleSource", "take_closure"]
 
 # What is given to a step may be theirs, without a word in the code.
 _OF_INPUTS = frozenset({"numpy", "pandas", "decimal"})
+_SUBCLASSES = "__subclasses__"
+# By which code sees in what order a class has its attributes.
+_SHOW_ORDER = frozenset({"__dict__", "vars"})
 # What shows of code that which its syntax tree leaves out.
 _SHOW_TEXTS = frozenset(
     {"__doc__", "docopt", "getcomments", "getdoc", "getsource", "getsourcelines", "help", "render_doc"}
@@ -175,6 +179,8 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
     reached = walk.follow_modules(cell, starred, modules, as_wholes=component.options.here)
     walk.add("code", "", digest("code", cell.digest, cell.is_quiet), source_kept(component.code))
     walk.add("python", "", digest("python", *sys.version_info[:2]), "{}.{}".format(*sys.version_info))
+    if orders := walk.orders(cell):
+        walk.add("code", "order of attributes", digest("order", orders))
     affected, may_set = walk.find_settings(cell.settings, reached, shows=component.shows)
     if walk.shows_texts:
         texts = {component.code, *walk.sources().values(), *(m.content for m in reached.local.values())}
@@ -222,6 +228,7 @@ class _Cell:
     uses: Uses
     settings: Settings
     attributes: frozenset[str]
+    names: frozenset[str]
     words: tuple[str, ...]
     texts: tuple[str, ...]
     draws: bool
@@ -244,6 +251,7 @@ def _read_cell(code: str) -> _Cell:
         find_uses(tree),
         scan_settings(tree),
         frozenset(attributes),
+        frozenset(names),
         words_in(texts, attributes | names),
         tuple(texts),
         any(map(_DRAWS.search, attributes | names)),
@@ -284,7 +292,7 @@ class _Walk:
         reach = self.digester.reach
         seen: set[str] = set()
         n_reached = n_words = 0
-        while pending or len(reach.words) > n_words:
+        while set(pending) - seen or len(reach.words) > n_words:
             for name in pending:
                 if name not in seen:
                     seen.add(name)
@@ -297,9 +305,16 @@ class _Walk:
                     self._resolve(word)
             pending = list(reach.names)[n_reached:]
             n_reached += len(pending)
+            if _SUBCLASSES in reach.attributes or _SUBCLASSES in self.attributes:
+                pending += self._classes()
             if evaluates(reach.attributes):
                 # A text of the cell may be what a helper evaluates.
                 reach.words.update(dict.fromkeys(words_in(reach.texts, reach.attributes)))
+
+    def _classes(self) -> list[str]:
+        """Return the names of the notebook's own classes: a base knows those that are made from it."""
+        found = self.namespace.items()
+        return [n for n, value in found if isinstance(value, type) and value.__module__ == "__main__"]
 
     def _is_nothing(self, word: str) -> bool:
         """Tell whether the notebook has nothing of that name."""
@@ -351,6 +366,13 @@ class _Walk:
         self.add(
             "helper", name, digest("import", module, attribute), f"{module}.{attribute or ''}".rstrip(".")
         )
+
+    def orders(self, cell: _Cell) -> list[tuple[str, list[str]]]:
+        """Return the names of what each class holds, as they stand there; none where nobody sees that."""
+        if _SHOW_ORDER.isdisjoint({*cell.names, *self.attributes, *self.digester.reach.attributes}):
+            return []
+        classes = ((name, v) for name, v in self.captured.items() if isinstance(v, type))
+        return sorted((name, [*attributes_of(cls)]) for name, cls in classes)
 
     def follow_modules(
         self, cell: _Cell, others: Iterable[Import], modules: Modules, *, as_wholes: bool

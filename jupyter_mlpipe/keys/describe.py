@@ -211,13 +211,20 @@ def _describe_class(cls: type) -> Description:
     # (fields, members), an attribute of its own holds it.
     if str(type(cls).__module__).partition(".")[0] not in _WITHOUT_INTEREST_IN_TEXTS:
         items.append(Item(cls.__doc__))
-    for name, value in sorted(vars(cls).items()):
-        if name in _NOT_OF_CLASS or (name.startswith("__pydantic_") and name not in _OF_PYDANTIC):
-            continue
+    for name, value in sorted(attributes_of(cls).items()):
         # What was defined inside the class has no other place to be written out.
         is_inline = isinstance(value, type) and value.__qualname__ == f"{cls.__qualname__}.{name}"
         items += [Item(name), Item(value, f".{name}", is_inline=is_inline)]
     return Description("class", tuple(items))
+
+
+def attributes_of(cls: type) -> dict[str, Any]:
+    """Return what a class holds of which its digest is made, in its own order."""
+    return {
+        name: value
+        for name, value in vars(cls).items()
+        if name not in _NOT_OF_CLASS and (not name.startswith("__pydantic_") or name in _OF_PYDANTIC)
+    }
 
 
 def _describe_reduced(value: Any, digester: Digester) -> Description:

@@ -147,6 +147,7 @@ class Session:
     def register(self, component: Component) -> StepTask:
         """Register a component in place of an earlier one of its name, or of its cell."""
         # Words in texts, too: a library may look them up (``dmatrix("log(x)")``).
+        self.definitions.note_text(component.code)
         self.definitions.bring({*component.reads, *self.definitions.names_in(component.code)})
         self.results.load_read(component.reads)
         before = self._cells.get(component.cell_id or "")
@@ -397,6 +398,7 @@ class Session:
         """
         self.collect()
         self.await_files(code)
+        self.definitions.note_text(code)
         if lists_names(text):
             self.definitions.bring(self.definitions.names_in(text, listed=True))
         self.definitions.bring_read(text)

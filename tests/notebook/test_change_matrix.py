@@ -987,6 +987,32 @@ PATCHES = [
     ),
 ]
 
+SEEN_OF_CLASSES = [
+    Row(
+        "a class that only its base knows",
+        "class B§: pass\ndef all§(): return [c.v for c in B§.__subclasses__()]\n---\n"
+        "class K§(B§):\n    v = «1|2»\n---\n%%component s§\ny§ = all§()",
+        ran="s§",
+    ),
+    Row(
+        "another class made from a base",
+        "class B§: pass\nclass K§(B§): pass\n«|class L§(B§): pass»\n---\n"
+        "%%component s§\ny§ = len(B§.__subclasses__())",
+        ran="s§",
+    ),
+    Row(
+        "the order of a class's attributes, which is seen",
+        "class C§:\n    «a = 1\n    b = 2|b = 2\n    a = 1»\n---\n%%component s§\n"
+        "y§ = [name for name in vars(C§) if len(name) == 1]",
+        ran="s§",
+    ),
+    Row(
+        "the order of a class's attributes, which is not seen",
+        "class C§:\n    «a = 1\n    b = 2|b = 2\n    a = 1»\n---\n%%component s§\ny§ = C§.a",
+        reused="s§",
+    ),
+]
+
 _KEEPS = """
 _T = 0
 _L = []
@@ -1594,6 +1620,7 @@ ROWS = [
     *OTHER_CELLS,
     *MODULES,
     *PATCHES,
+    *SEEN_OF_CLASSES,
     *KEPT,
     *VALUES,
     *PARAMETERS,

@@ -3,6 +3,22 @@
 from __future__ import annotations
 
 NOTEBOOKS: dict[str, str] = {
+    "classes that their base knows": r"""
+# %%
+class Plugin:
+    names = []
+    def __init_subclass__(cls):
+        Plugin.names.append(cls.__name__)
+def found():
+    return [c.__name__ for c in Plugin.__subclasses__()]
+# %%
+class Csv(Plugin): pass
+class Json(Plugin): pass
+# %%
+[c.__name__ for c in Plugin.__subclasses__()], Plugin.names
+# %%
+found()
+""",
     "definitions that say when they are made": r"""
 # %%
 class Meta(type):

@@ -38,6 +38,7 @@ class Definitions:
         self._begun: set[str] = set()
         self._starred: dict[str, Any] = {}  # what stood for the names that the last cell imported with `*`
         self._changed: set[str] = set()  # what their source says is not all
+        self._asks_for_subclasses = False
 
     def __contains__(self, name: str) -> bool:
         return name in self._known
@@ -64,6 +65,10 @@ class Definitions:
                 exec(f"from {module} import *", namespace)
         changed = [n for n, value in namespace.items() if before.get(n, _ABSENT) is not value]
         self._starred = {name: before.get(name, _ABSENT) for name in changed}
+
+    def note_text(self, code: str) -> None:
+        """Note what a cell's text says of definitions: from then on classes that nobody names may be read."""
+        self._asks_for_subclasses = self._asks_for_subclasses or "__subclasses__" in code
 
     def take(self, component: Component, effects: Effects, *, is_of_cell: bool) -> None:
         """Take over what a step did to definitions: its own, and those of other cells.
@@ -183,6 +188,8 @@ class Definitions:
 
     def bring(self, names: Iterable[str]) -> bool:
         """Run the statements that define `names`, and those that they use; tell whether any ran."""
+        if self._asks_for_subclasses:
+            names = [*names, *(name for name, known in self._known.items() if known.kind == "class")]
         # What a definition rests on may be an output whose pickle needs that definition.
         outermost = not self._begun
         try:
