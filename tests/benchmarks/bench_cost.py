@@ -53,11 +53,11 @@ KERNEL_PARTS = {
     "settings": [
         "notebook.steps.registry:Registry._given",
         "notebook.values.settings:SettingsOfSteps.take",
-        "execution.runs.runner:with_settings",
+        "execution.runs.active:with_settings",
     ],
-    "plan": ["execution.runs.runner:plan_steps", "execution.runs.runner:decide"],
+    "plan": ["execution.runs.runner:plan_steps", "execution.runs.active:decide"],
     "submission": [
-        "execution.runs.runner:make_spec",
+        "execution.runs.active:make_spec",
         "execution.runs.runner:Runner.start",
         "execution.runs.fleet:Fleet.submit",
     ],

@@ -1442,7 +1442,7 @@ OPTIONS += [
                 "decimals in threads",
                 "decimal.DefaultContext.prec = «5|6»",
                 "y§ = []\nt = threading.Thread(target=lambda: y§.append(str(decimal.Decimal(1) / 3)))\n"
-                "t.start()\nt.join()",
+                "t.start()\nt.join()\ndel t",
                 "decimal.DefaultContext.prec = 28",
             ),
         ]
