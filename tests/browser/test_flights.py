@@ -1,4 +1,4 @@
-"""The flights notebook, as who reads the README runs it: watched, loaded again, a helper edited."""
+"""The flights notebook, as who reads the README runs it: watched, loaded again, a helper edited, dark."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect
 
 from tests.browser.lab import Lab, Notebook
-from tests.browser.test_graph import graph, node
+from tests.browser.test_graph import graph, node, serious_problems
 from tests.browser.test_lab import badge, expect_badge, expect_stale, replace_text
 
 _NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -51,6 +51,16 @@ def test_the_flights_notebook_is_watched_loaded_again_and_edited(browser: Browse
         notebook.restart_and_run_all()
         for step in _STEPS:
             expect(badge(notebook, step, "reused")).to_be_visible(timeout=_RUN_MS)
+
+        lab.set("apputils-extension", "themes", {"theme": "JupyterLab Dark"})
+        notebook.page.reload()
+        expect_badge(notebook, "report", "reused")
+        expect(notebook.page.locator("body[data-jp-theme-light=false]")).to_be_attached()
+        replace_text(notebook, shown, texts["graph"])
+        expect(node(graph(notebook, shown), "report", "reused")).to_be_visible()
+        for part in (".mlp", ".mlp-badge"):
+            assert serious_problems(notebook.page, part) == []
     finally:
+        lab.set("apputils-extension", "themes", {"theme": "JupyterLab Light"})
         notebook.close()
         lab.end_sessions()
