@@ -8,9 +8,10 @@ from __future__ import annotations
 import importlib.abc
 import importlib.machinery
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 
 class AtImport(importlib.abc.MetaPathFinder):
@@ -65,3 +66,25 @@ def call_after(spec: ModuleSpec, call: Callable[[ModuleType], None]) -> None:
         call(module)
 
     spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+
+
+def put_by_module(changes: Mapping[str, Any], put: Callable[[str, Mapping[str, Any]], None]) -> None:
+    """Have changes set in each module they are of: at once, or as soon as somebody imports it.
+
+    Parameters
+    ----------
+    changes
+        By place, ``module:path``.
+    put
+        Called with a module's name and its own changes, by path.
+    """
+    by_module: dict[str, dict[str, Any]] = {}
+    for place, value in changes.items():
+        module, _, path = place.partition(":")
+        by_module.setdefault(module, {})[path] = value
+    waiting = [module for module in by_module if module not in sys.modules]
+    for module, found in by_module.items():
+        if module not in waiting:
+            put(module, found)
+    if waiting:
+        AtImport(waiting, lambda module: put(module, by_module[module])).install()

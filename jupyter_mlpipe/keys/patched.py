@@ -6,7 +6,6 @@ are is noted when a cell has run; what they hold is read when it is asked for, a
 
 from __future__ import annotations
 
-import functools
 import re
 import sys
 from collections.abc import Container, Mapping
@@ -14,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from jupyter_mlpipe.keys.homes import find_home
-from jupyter_mlpipe.keys.late import AtImport
+from jupyter_mlpipe.keys.late import put_by_module
 from jupyter_mlpipe.keys.providers import Changes, Provider, State
 
 _NOTED: dict[tuple[str, str], None] = {}
@@ -56,21 +55,11 @@ def _look(module: str, path: str) -> Any:
 
 
 def _write(_sys: Any, changes: Changes) -> None:
-    by_module: dict[str, dict[str, Any]] = {}
-    for place, value in changes.items():
-        module, _, path = place.partition(":")
-        by_module.setdefault(module, {})[path] = value
-    hook = AtImport((), functools.partial(_put, by_module))
-    for module in by_module:
-        if module in sys.modules:
-            _put(by_module, module)
-        else:
-            hook.modules.add(module)
-    hook.install()
+    put_by_module(changes, _put)
 
 
-def _put(by_module: Mapping[str, Mapping[str, Any]], module: str) -> None:
-    for path, value in by_module[module].items():
+def _put(module: str, changes: Mapping[str, Any]) -> None:
+    for path, value in changes.items():
         owner: Any = sys.modules[module]
         *above, name = path.split(".")
         for part in above:

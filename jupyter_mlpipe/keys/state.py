@@ -18,7 +18,7 @@ from typing import Any
 
 from jupyter_mlpipe.keys.canonical import SCALARS
 from jupyter_mlpipe.keys.keeping import NOT_BOUND, UNKNOWN, find_kept
-from jupyter_mlpipe.keys.late import AtImport
+from jupyter_mlpipe.keys.late import put_by_module
 from jupyter_mlpipe.keys.providers import Changes, Provider, State
 
 _CONTAINERS = (dict, list, set)
@@ -208,22 +208,11 @@ def namespace_of(module: ModuleType) -> dict[str, Any]:
 
 
 def _write(_sys: Any, changes: Changes) -> None:
-    by_module: dict[str, dict[str, Any]] = {}
-    for place, value in changes.items():
-        module, _, path = place.partition(":")
-        by_module.setdefault(module, {})[path] = value
-    hook = AtImport((), functools.partial(_put, by_module))
-    for module in by_module:
-        if module in sys.modules:
-            _put(by_module, module)
-        else:
-            hook.modules.add(module)
-    if hook.modules:
-        hook.install()
+    put_by_module(changes, _put)
 
 
-def _put(by_module: Mapping[str, Mapping[str, Any]], module: str) -> None:
-    for path, value in by_module[module].items():
+def _put(module: str, changes: Mapping[str, Any]) -> None:
+    for path, value in changes.items():
         owner: Any = sys.modules[module]
         *above, name = path.split(".")
         for part in above:
