@@ -792,6 +792,22 @@ def test_a_warning_that_an_earlier_step_gave_is_mentioned(start_kernel: Start) -
     assert "as an earlier cell did" not in kernel.run("%%component one\na = np.log(zeros)").check().receipt
 
 
+def test_what_a_step_wrote_is_looked_at_though_it_ended_before_its_cell_showed_it(
+    start_kernel: Start,
+) -> None:
+    kernel = start_kernel()
+    kernel.run("""from jupyter_mlpipe.notebook.show.cellview import CellView
+begin = CellView.begin
+def begin_late(view, run):
+    assert run.wait(30)
+    begin(view, run)
+CellView.begin = begin_late""").check()
+    code = "import sys\n_ = sys.stderr.write('a.py:1: UserWarning: odd\\n')"
+    first = kernel.run(f"%%component one\n{code}").check()
+    assert "as an earlier cell did" not in first.receipt
+    assert "warns as an earlier cell did" in kernel.run(f"%%component two\n{code}").check().receipt
+
+
 def test_a_tensor_that_loses_how_it_was_computed_is_told_once(kernel):
     pytest.importorskip("torch")
     kernel.run("import torch\nweights = torch.ones(2, requires_grad=True)").check()

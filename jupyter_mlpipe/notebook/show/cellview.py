@@ -58,6 +58,7 @@ class CellView:
         self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._run: Run | None = None
         self._in_cell = True
+        self._is_all_shown = False
         self._status = ""
         self._n_shown = 0
         self._stderr = ""
@@ -87,7 +88,7 @@ class CellView:
         except KeyboardInterrupt:
             self._run.cancel()
             self._run.wait(10)
-            self._finish()
+            self._update()
             raise
 
     def follow(self) -> threading.Thread:
@@ -123,7 +124,7 @@ class CellView:
                 view._show(shown)
         if step.status == "failed" and step.error is not None:
             self._output.error(step.error)
-        view._finish()
+        view._end()
         return view
 
     def _pump(self, meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -145,12 +146,12 @@ class CellView:
             elif kind == "status":
                 self._take_status(payload)
             elif kind == "progress":
-                self._finish()
+                self._update()
             elif kind == "job":
                 self._run.serve()
             elif kind == "end":
                 break
-        self._finish()
+        self._end()
 
     def _take_status(self, status: str) -> None:
         if status == self._status:
@@ -161,7 +162,7 @@ class CellView:
             self._n_shown = 0
             self._output.display(self._bundle(), display_id=self._display_id)
         elif status == "running" or (status == "queued" and self._step.why):
-            self._finish()
+            self._update()
         elif status == "reused":
             for shown in self._step.shown:
                 self._show(shown)
@@ -172,7 +173,11 @@ class CellView:
         assert self._run is not None
         return self._run.steps[self._receipt.name]
 
-    def _finish(self) -> None:
+    def _end(self) -> None:
+        self._is_all_shown = True
+        self._update()
+
+    def _update(self) -> None:
         self._output.update(self._bundle(), display_id=self._display_id)
 
     def _show(self, shown: Mapping[str, Any]) -> None:
@@ -204,7 +209,8 @@ class CellView:
                 notes.append(describe_metrics(step.metrics))
             notes += _large_outputs(step)
             notes += _files_not_kept(step)
-            if self._remarked is None and step.status in ("succeeded", "reused"):
+            # A quick step has succeeded before what it wrote has been shown.
+            if self._is_all_shown and self._remarked is None and step.status in ("succeeded", "reused"):
                 self._remarked = self._remark(step, self._stderr)
             notes += self._remarked or []
         state: str
