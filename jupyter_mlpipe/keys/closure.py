@@ -37,6 +37,7 @@ from jupyter_mlpipe.keys.settings import (
     MAY_ASK_FOR_FOLDER,
     FoundSettings,
     Settings,
+    join_settings,
     may_set_something,
     resolve_settings,
     scan_settings,
@@ -424,27 +425,18 @@ class _Walk:
     def find_settings(self, cell: Settings, reached: ReachedModules, *, shows: bool) -> tuple[Affected, bool]:
         """Return by which settings the code can be affected, and whether it looks as if it set some."""
         found = FoundSettings()
-        resolve_settings(cell, self._root, found)
-        called, dotted = set(cell.called), set(cell.dotted)
-        for code in self.digester.reach.codes.values():
-            source = find_source(code)
-            if source is not None:
-                settings = _scan_settings(source.node)
-            else:
-                settings = _scan_names(code_reads(code))
-            resolve_settings(settings, self._root, found)
-            called |= settings.called
-            dotted |= settings.dotted
-        for settings in reached.counted.settings:
-            resolve_settings(settings, str, found)
-            dotted |= settings.dotted
+        notebook = join_settings([cell, *map(_settings_of, self.digester.reach.codes.values())])
+        resolve_settings(notebook, self._root, found)
+        local = join_settings(reached.counted.settings)
+        resolve_settings(local, str, found)
+        called, dotted = notebook.called, notebook.dotted | local.dotted
         self.shows_texts = not _SHOW_TEXTS.isdisjoint(
             {name.rpartition(".")[2] for name in dotted | called}
             | self.digester.reach.attributes
             | self.attributes
         )
-        asks_for_folder = not called.isdisjoint(MAY_ASK_FOR_FOLDER) or any(
-            not settings.called.isdisjoint(ASK_FOR_FOLDER) for settings in reached.counted.settings
+        asks_for_folder = not (
+            called.isdisjoint(MAY_ASK_FOR_FOLDER) and local.called.isdisjoint(ASK_FOR_FOLDER)
         )
         libraries = self._libraries(reached)
         providers = [p.name for p in OF_LIBRARIES if p.module in libraries and p.travels_back]
@@ -498,6 +490,11 @@ class _Walk:
             if source is not None:
                 texts[code.co_filename] = source.file_text
         return texts
+
+
+def _settings_of(code: types.CodeType) -> Settings:
+    source = find_source(code)
+    return _scan_settings(source.node) if source is not None else _scan_names(code_reads(code))
 
 
 @functools.lru_cache(maxsize=4096)

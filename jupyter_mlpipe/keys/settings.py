@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -118,7 +118,12 @@ def scan_settings(tree: ast.AST, around: Mapping[str, str] = MappingProxyType({}
         What imports around the code bind, as `imported_names` gives it.
     """
     nodes = read_syntax(tree).nodes
-    found = [_scan(nodes, {**around, **imported}) for imported in imported_names(nodes)]
+    return join_settings(_scan(nodes, {**around, **imported}) for imported in imported_names(nodes))
+
+
+def join_settings(found: Iterable[Settings]) -> Settings:
+    """Return what was found in several pieces of code as if in one."""
+    found = list(found)
     if len(found) == 1:
         return found[0]
     return Settings(
@@ -128,18 +133,20 @@ def scan_settings(tree: ast.AST, around: Mapping[str, str] = MappingProxyType({}
     )
 
 
-def _scan(nodes: Mapping[type[ast.AST], Iterable[Any]], imported: Mapping[str, str]) -> Settings:
-    dotted: set[str] = set()
+def _scan(nodes: Mapping[type[ast.AST], Sequence[Any]], imported: Mapping[str, str]) -> Settings:
+    names = {node.id for node in nodes.get(ast.Name, ())}
+    dotted = {imported.get(name, name) for name in names}
+    named: list[ast.expr] = []  # an environment
+    if any(map(_is_environment, dotted)):
+        named += [node for node in nodes[ast.Name] if _is_environment(imported.get(node.id, node.id))]
+    for node in nodes.get(ast.Attribute, ()):
+        if (name := _dotted(node, imported)) is not None:
+            dotted.add(name)
+            if _is_environment(name):
+                named.append(node)
     environment: list[tuple[str, str | None]] = []
     called: set[str] = set()
     covered: set[int] = set()
-    named: list[ast.expr] = []
-    for node in (*nodes.get(ast.Attribute, ()), *nodes.get(ast.Name, ())):
-        name = _dotted(node, imported)
-        if name is not None:
-            dotted.add(name)
-            if name.endswith(("environ", "environb")):
-                named.append(node)
     for node in nodes.get(ast.Call, ()):
         name = _dotted(node.func, imported)
         if name is None and isinstance(node.func, ast.Attribute):
@@ -154,22 +161,24 @@ def _scan(nodes: Mapping[type[ast.AST], Iterable[Any]], imported: Mapping[str, s
         if isinstance(node.value, str) and "$" in node.value:
             # For a shell: `!echo $HOME`. Where it is no variable, it never changes either.
             environment += [("os.environ", name) for name in _SHELL_VARIABLE.findall(node.value)]
-    for node in nodes.get(ast.Subscript, ()):
-        name = _dotted(node.value, imported)
-        if name is not None and name.rpartition(".")[2] in ("environ", "environb"):
-            if isinstance(node.ctx, ast.Load):
-                environment.append((name, _literal([node.slice])))
-            covered.update(map(id, _chain(node.value)))
-    for node in nodes.get(ast.Compare, ()):
-        name = _dotted(node.comparators[0], imported) if len(node.comparators) == 1 else None
-        if name is not None and name.rpartition(".")[2] in ("environ", "environb"):
-            environment.append((name, _literal([node.left])))
-            covered.update(map(id, _chain(node.comparators[0])))
-    for found in named:
-        name = _dotted(found, imported) or ""
-        if name.rpartition(".")[2] in ("environ", "environb") and id(found) not in covered:
-            environment.append((name, None))
+    if named:
+        for node in nodes.get(ast.Subscript, ()):
+            name = _dotted(node.value, imported)
+            if name is not None and _is_environment(name):
+                if isinstance(node.ctx, ast.Load):
+                    environment.append((name, _literal([node.slice])))
+                covered.update(map(id, _chain(node.value)))
+        for node in nodes.get(ast.Compare, ()):
+            name = _dotted(node.comparators[0], imported) if len(node.comparators) == 1 else None
+            if name is not None and _is_environment(name):
+                environment.append((name, _literal([node.left])))
+                covered.update(map(id, _chain(node.comparators[0])))
+    environment += [(_dotted(node, imported) or "", None) for node in named if id(node) not in covered]
     return Settings(frozenset(dotted), tuple(dict.fromkeys(environment)), frozenset(called))
+
+
+def _is_environment(name: str) -> bool:
+    return name.endswith(("environ", "environb")) and name.rpartition(".")[2] in ("environ", "environb")
 
 
 def may_set_something(names: Iterable[str]) -> bool:

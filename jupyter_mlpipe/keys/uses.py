@@ -203,13 +203,17 @@ class _Finder:
             for part in nodes.get(kind, ()):
                 if id(part) not in self._done:
                     find(self, part)
+        # They are many, and what they are a part of has been met.
+        self.find_names(nodes.get(ast.Name, ()))
+        self.find_texts(nodes.get(ast.Constant, ()))
 
     def add(self, name: str, chain: str) -> None:
         self.chains.setdefault(name, set()).add(chain)
 
-    def find_name(self, node: ast.Name) -> None:
-        self.add(node.id, WHOLE)
-        self._note_mangled(node.id)
+    def find_names(self, nodes: Iterable[ast.Name]) -> None:
+        for name in dict.fromkeys(node.id for node in nodes if id(node) not in self._done):
+            self.add(name, WHOLE)
+            self._note_mangled(name)
 
     def find_attribute(self, node: ast.Attribute) -> None:
         """Take a chain as a whole: the outermost attribute is met first."""
@@ -244,12 +248,14 @@ class _Finder:
         if (module := imported_by_call(node)) is not None:
             self.others.append((module, ()))
 
-    def find_text(self, node: ast.Constant) -> None:
-        if isinstance(node.value, str):
-            self.texts.append(node.value)
+    def find_texts(self, nodes: Iterable[ast.Constant]) -> None:
+        self.texts += [
+            node.value for node in nodes if isinstance(node.value, str) and id(node) not in self._done
+        ]
 
     def find_annotation(self, node: ast.arg | ast.AnnAssign) -> None:
-        self._read_annotation(node.annotation)
+        if node.annotation is not None:
+            self._read_annotation(node.annotation)
 
     def find_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self._read_annotation(node.returns)
@@ -268,14 +274,12 @@ class _Finder:
                     self.add(word, WHOLE)
 
 
-# In this order: the first four say what of the others is a part of it.
+# In this order: the first three say which texts are docstrings.
 _FINDERS: dict[type[ast.AST], Callable[[_Finder, Any], None]] = {
     ast.FunctionDef: _Finder.find_function,
     ast.AsyncFunctionDef: _Finder.find_function,
     ast.ClassDef: _Finder.find_class,
     ast.Attribute: _Finder.find_attribute,
-    ast.Name: _Finder.find_name,
-    ast.Constant: _Finder.find_text,
     ast.AnnAssign: _Finder.find_annotation,
     ast.arg: _Finder.find_annotation,
     ast.Call: _Finder.find_call,
