@@ -32,7 +32,6 @@ from jupyter_mlpipe.errors import (
     StepOutputError,
     close_matches,
 )
-from jupyter_mlpipe.execution.process import watch
 from jupyter_mlpipe.execution.process.bars import follow_bars
 from jupyter_mlpipe.execution.process.body import Body, ReturnedWrongly, call_function, unpack_result
 from jupyter_mlpipe.execution.process.channel import Channel
@@ -44,6 +43,7 @@ from jupyter_mlpipe.execution.process.mentions import Mentions
 from jupyter_mlpipe.execution.process.messages import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.process.outcome import GivenValues
 from jupyter_mlpipe.execution.process.own_state import OwnState, OwnStates
+from jupyter_mlpipe.execution.process.paths import excluded_folders
 from jupyter_mlpipe.execution.process.processes import peak_memory, used_so_far
 from jupyter_mlpipe.execution.process.rescued import Rescued
 from jupyter_mlpipe.execution.process.scene import Scene, make_scene
@@ -55,6 +55,7 @@ from jupyter_mlpipe.execution.process.spec import USUAL_MODE, VERIFIED_BYTES, St
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.tracebacks import describe_error
 from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes
+from jupyter_mlpipe.execution.process.watch import FileWatch
 from jupyter_mlpipe.execution.process.wholelog import WholeLog
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.held import alter
@@ -242,7 +243,7 @@ class StepProcess:
         stand_in({str(p.place): str(p.local) for p in spec.places if p.place.is_remote})
         declared = Declared(spec.places)
         ignored = [str(store.root), *([self._scratch.root] if self._scratch is not None else [])]
-        file_watch = watch.FileWatch(spec.folder or os.getcwd(), ignored, declared)
+        file_watch = FileWatch(spec.folder or os.getcwd(), ignored, declared)
         store.bring(spec.inputs.values())  # which may read files that are no business of the step
         # Before the code's own imports: what a local module that is not in the snapshot reads counts too.
         file_watch.start()
@@ -459,7 +460,7 @@ def _n_threads(spec: StepSpec) -> int:
 def warm_up() -> None:
     """Do in the fork server, once, what every step would do again for the libraries loaded there."""
     global _thread_pools
-    watch.excluded_folders()
+    excluded_folders()
     user_name()
     load_entry_points()
     samples: list[object] = [1, {1}]
@@ -486,7 +487,7 @@ def rehearse() -> None:
     spec = StepSpec.from_bytes(_REHEARSED)
     namespace: dict[str, Any] = {"__builtins__": builtins}
     store = Store(Path(os.devnull))  # nothing is written: what is as small as this goes into the record
-    file_watch = watch.FileWatch(os.devnull)
+    file_watch = FileWatch(os.devnull)
     scene = make_scene(spec, namespace)
     try:
         values, companions = fill(namespace, spec, store)

@@ -28,11 +28,12 @@ from jupyter_mlpipe.execution.process.messages import StepFailure
 from jupyter_mlpipe.execution.process.outcome import GivenValues, Outcome
 from jupyter_mlpipe.execution.process.own_state import OwnState, OwnStates
 from jupyter_mlpipe.execution.process.scene import Scene
+from jupyter_mlpipe.execution.process.sightings import AuditHook
 from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND, StepSpec
 from jupyter_mlpipe.execution.process.step import store_result, user_name
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes
-from jupyter_mlpipe.execution.process.watch import AuditHook, FileWatch
+from jupyter_mlpipe.execution.process.watch import FileWatch
 from jupyter_mlpipe.execution.runs.local import LocalFailure, LocalJob
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.keys.given import Snapshot, give

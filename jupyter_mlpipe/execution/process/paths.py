@@ -1,0 +1,142 @@
+"""Which paths count for a step, and under which names."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterable
+from typing import Any
+
+_SYSTEM = (
+    "/proc",
+    "/sys",
+    "/dev",
+    "/usr",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/bin",
+    "/sbin",
+    "/run",
+    "/var/lib",
+)
+_IN_HOME = (
+    *(".cache", ".config", ".cupy", ".dask", ".ipython", ".jupyter", ".local", ".matplotlib", ".nv"),
+    ".triton",
+)
+
+
+class Paths:
+    """The paths that count for a step of a notebook, and how the step means them.
+
+    Parameters
+    ----------
+    folder
+        The notebook's: files below it count even where the system's folders do not.
+    ignored
+        Further folders to leave out, such as the store.
+    """
+
+    def __init__(self, folder: str, ignored: Iterable[str] = ()) -> None:
+        self.base = os.path.abspath(folder)
+        self._folder = os.path.join(os.path.realpath(folder), "")
+        self._ignored = tuple(os.path.join(os.path.realpath(path), "") for path in ignored)
+        self.relative: set[str] = set()  # named as seen from the notebook's folder
+        self.absolute: set[str] = set()  # written out in full by the code or its values
+
+    def named_by(self, path: Any) -> str | None:
+        """Return a path that the code names in full; None for what can be none."""
+        absolute = absolute_path(path)
+        if absolute is not None:
+            self.note_relative(path, absolute)
+        return absolute
+
+    def note_relative(self, path: Any, absolute: str) -> None:
+        # The code may have removed the folder that it is in.
+        with contextlib.suppress(OSError):
+            if not os.path.isabs(os.fsdecode(path)) and is_below(os.getcwd(), self.base):
+                self.relative.add(absolute)
+
+    def as_meant(self, path: str) -> str:
+        """Return the name for records: the same notebook in another folder means the files there."""
+        plain = path.rstrip(os.sep)
+        if plain not in self.relative and (plain in self.absolute or not is_below(plain, self.base)):
+            return path
+        return os.path.relpath(plain, self.base) + path[len(plain) :]
+
+    def name_of_written(self, path: str) -> str | None:
+        """Return the name for records of what a step wrote; None where it does not count."""
+        real = os.path.realpath(path)
+        if self.is_excluded(real) or self.is_excluded(os.path.join(real, "")):
+            return None
+        if "__pycache__" in path or (self.is_temporary(real) and path not in self.absolute):
+            return None
+        name = self.as_meant(path)
+        home = os.path.join(os.path.expanduser("~"), "")
+        return os.path.join("~", name[len(home) :]) if name.startswith(home) else name
+
+    def is_left_out(self, folder: str) -> bool:
+        return any(os.path.realpath(folder).startswith(path.rstrip(os.sep)) for path in self._ignored)
+
+    def is_above(self, folder: str) -> bool:
+        """Tell whether the notebook's folder lies in a folder."""
+        return self._folder.startswith(os.path.join(os.path.realpath(folder), ""))
+
+    def is_temporary(self, real: str) -> bool:
+        temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
+        return real.startswith(temporary) and not real.startswith(self._folder)
+
+    def is_excluded(self, real: str) -> bool:
+        """Tell whether what is at a path, links resolved, says nothing about a step."""
+        if "/site-packages/" in real or "/dist-packages/" in real:
+            return True
+        if any(real.startswith(folder) for folder in self._ignored):
+            return True
+        # A notebook's folder may lie in an excluded one, as /usr/src/app does in many containers.
+        inside = real.startswith(self._folder)
+        return any(
+            real.startswith(folder)
+            for folder in excluded_folders()
+            if not (inside and self._folder.startswith(folder))
+        )
+
+
+@functools.cache
+def excluded_folders() -> tuple[str, ...]:
+    """Return the folders, each with its final slash, whose files say nothing about a step."""
+    paths = sysconfig.get_paths()
+    home = os.path.expanduser("~")
+    folders = {
+        *(paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts", "data")),
+        *(os.path.join(prefix, "share") for prefix in (sys.prefix, sys.base_prefix)),
+        *(os.path.join(prefix, "lib") for prefix in (sys.prefix, sys.base_prefix)),
+        *(os.path.join(home, name) for name in _IN_HOME),
+        *(
+            os.environ[name]
+            for name in ("MPLCONFIGDIR", "XDG_CACHE_HOME", "IPYTHONDIR")
+            if name in os.environ
+        ),
+        *_SYSTEM,
+    }
+    both = {*folders, *map(os.path.realpath, folders)}
+    return tuple(sorted(os.path.join(folder, "") for folder in both if folder != "/"))
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Tell whether a path is a folder, or in it."""
+    return path == folder or path.startswith(os.path.join(folder, ""))
+
+
+def absolute_path(path: Any) -> str | None:
+    """Return a path in full; None for what can be none."""
+    try:
+        text = os.fsdecode(path)
+        os.fsencode(text)  # text of the code that no path can hold
+        return None if "\0" in text else os.path.abspath(text)
+    except (TypeError, ValueError, OSError):
+        return None

@@ -1,0 +1,324 @@
+"""What an audit hook sees a step do with files: reads, listings, questions, changes, command lines.
+
+Only what Python itself opens, lists and asks for is seen, and the files on the command lines of programs
+that it starts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from jupyter_mlpipe.execution.process.files import is_pattern, names_digest
+from jupyter_mlpipe.execution.process.paths import Paths, absolute_path, is_below
+from jupyter_mlpipe.execution.process.questions import Questions, is_asked_by_user, is_users
+from jupyter_mlpipe.execution.process.writes import State, Writes, is_forgiving, state_of
+from jupyter_mlpipe.keys.codes import nested_codes
+
+AuditHook = Callable[[str, tuple[Any, ...]], None]
+
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_NO_DIRECTORY = -1
+_MAX_FRAMES = 12
+_IMPORTERS = re.compile(r"^<frozen importlib|/importlib/(?!resources/)|/pkg_resources/")
+_LOOKS_FOR_MODULES = re.compile(r"/pkgutil\.py$|/importlib/resources/")
+_REMOVERS = frozenset({"rmtree", "_rmtree_safe_fd", "_rmtree_safe_fd_step"})
+_WALKERS = _REMOVERS | {"_fwalk"}
+_CHANGES = frozenset(
+    {
+        "os.rename",
+        "os.remove",
+        "os.rmdir",
+        "os.mkdir",
+        "os.link",
+        "os.symlink",
+        "os.truncate",
+        "os.chmod",
+        "os.utime",
+    }
+)
+_EVENTS = _CHANGES | {
+    "open",
+    "sqlite3.connect",
+    "os.listdir",
+    "os.scandir",
+    "subprocess.Popen",
+    "os.system",
+    "os.posix_spawn",
+    "os.forkpty",
+    "os.fork",
+    "os.chdir",
+}
+_WORD_ENDS = re.compile(r"[=<>|;&()]+")
+
+
+class Sightings:
+    """Notes what this process does with files from `start` on, until `stop`.
+
+    Parameters
+    ----------
+    paths
+        Learns which of them the code names as seen from the notebook's folder.
+
+    Attributes
+    ----------
+    read
+        With what each file was like when it was first opened: None where it was not there.
+    written
+        Paths that were opened to be written to, or changed in another way.
+    listed
+        Folder -> digest of the names in it.
+    looked_through
+        Folders whose entries bring what `os.stat` says.
+    mentioned
+        Paths on the command lines of other programs -> whether they may be folders.
+    asked
+        Path -> kind of question -> digest of the answer.
+    """
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self.read: dict[str, State | None] = {}
+        self.writes = Writes(self.read)
+        self.written: set[str] = set()
+        self.listed: dict[str, str] = {}
+        self.looked_through: set[str] = set()
+        self.mentioned: dict[str, bool] = {}
+        self.asked: dict[str, dict[str, str]] = {}
+        self._questions = Questions()
+        self._active = False
+        self._noting: set[int] = set()  # threads
+
+    def start(self, add_hook: Callable[[AuditHook], None] = sys.addaudithook) -> None:
+        """Begin.
+
+        Parameters
+        ----------
+        add_hook
+            Has a function called with each audit event. Python keeps such a hook for the process's life.
+        """
+        self._active = True
+        add_hook(self._hook)
+        self._questions.start()
+
+    def stop(self) -> None:
+        self._active = False
+        self._questions.stop()
+        self._note_questions()
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Have nothing noted meanwhile."""
+        self._active = False
+        try:
+            yield
+        finally:
+            self._active = True
+
+    def _hook(self, event: str, args: tuple[Any, ...]) -> None:
+        # Called for every audit event there is: the common case must leave at once.
+        if not self._active or event not in _EVENTS:
+            return
+        thread = threading.get_ident()
+        if thread in self._noting:
+            return  # what is opened to digest it
+        self._noting.add(thread)
+        try:
+            self._note_event(event, args)
+        finally:
+            self._noting.discard(thread)
+
+    def _note_event(self, event: str, args: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, mode, flags = args
+            if not isinstance(path, int):
+                self._note_open(path, mode or "", flags)
+        elif event == "sqlite3.connect":
+            self._note_database(args[0])
+        elif event in ("os.listdir", "os.scandir"):
+            if not _imports(sys._getframe(2)):
+                self._note_listing(args[0], sys._getframe(2))
+        elif event == "subprocess.Popen":
+            self._note_command(args[1], args[2])
+        elif event == "os.system":
+            self._note_command(args[0], None)
+        elif event == "os.posix_spawn":
+            self._note_command(args[1], None)
+        elif event == "os.forkpty":
+            # What the child is to run is told in the child only: a `!command` line comes this way.
+            self._note_command(_command_of(sys._getframe(2)), None)
+        elif event == "os.chdir":
+            self._note_questions()
+        elif event == "os.fork":
+            self.writes.has_children = True
+        elif event in _CHANGES:
+            self._note_change(event, args)
+
+    def _note_open(self, path: Any, mode: str, flags: int) -> None:
+        if not flags & _WRITES and "w" not in mode:
+            # With an open folder before it, of which the event does not tell.
+            if sys._getframe(3).f_code.co_name not in _WALKERS:
+                self._note(path, self.read)
+        elif (absolute := self._paths.named_by(path)) is not None:
+            exclusive = "x" in mode or bool(flags & os.O_EXCL and flags & os.O_CREAT)
+            exclusive = exclusive and not is_forgiving(sys._getframe(3))
+            self.writes.open(absolute, anew="w" in mode or bool(flags & os.O_TRUNC), exclusive=exclusive)
+            self.written.add(absolute)
+
+    def _note_change(self, event: str, args: tuple[Any, ...]) -> None:
+        writes = self.writes
+        if event in ("os.rename", "os.link", "os.symlink"):
+            source = _absolute_in(args[0], args[2] if event != "os.symlink" else _NO_DIRECTORY)
+            target = _absolute_in(args[1], args[-1])
+            if source is None or target is None:
+                return
+            self._paths.note_relative(args[0], source)
+            self._paths.note_relative(args[1], target)
+            self.written.add(target)
+            if event == "os.rename":
+                self.written.add(source)
+                writes.rename(source, target)
+            else:
+                writes.link(target)
+            return
+        if isinstance(args[0], int):
+            return  # it was opened before
+        path = _absolute_in(args[0], args[-1] if event != "os.truncate" else _NO_DIRECTORY)
+        if path is None:
+            return
+        self._paths.note_relative(args[0], path)
+        if event == "os.chmod":
+            writes.set_mode(path)
+            return
+        forgiving = is_forgiving(sys._getframe(3))
+        if event in ("os.remove", "os.rmdir"):
+            writes.remove(path, is_strict=not forgiving)
+        elif event == "os.mkdir":
+            writes.make_folder(path, is_strict=not forgiving)
+        elif os.path.isfile(path):
+            writes.open(path, anew=False)
+        self.written.add(path)
+
+    def _note(self, path: Any, seen: dict[str, State | None]) -> None:
+        absolute = self._paths.named_by(path)
+        # What is made anew is no input; what was read before stays one.
+        if absolute is not None and absolute not in self.written and absolute not in seen:
+            seen[absolute] = state_of(absolute)
+
+    def _note_database(self, name: Any) -> None:
+        try:
+            path = os.fsdecode(name)
+        except TypeError:
+            return
+        if path.startswith("file:"):
+            path = unquote(urlsplit(path).path)
+        if path and path != ":memory:" and (absolute := self._paths.named_by(path)) is not None:
+            if _logs_ahead(absolute):
+                self._note(f"{path}-wal", self.read)
+            # It may be written to: SQLite tells nobody.
+            self.writes.open(absolute, anew=False)
+            self.written.add(absolute)
+
+    def _note_listing(self, folder: Any, frame: FrameType) -> None:
+        if isinstance(folder, int):
+            if frame.f_code.co_name in _REMOVERS:
+                return
+            folder = f"/proc/self/fd/{folder}"
+            folder = os.readlink(folder) if os.path.isdir(folder) else None
+        absolute = absolute_path("." if folder is None else folder)
+        if absolute is None:
+            return
+        if is_users(frame.f_code.co_filename) and any(
+            "stat" in code.co_names for code in nested_codes(frame.f_code)
+        ):
+            self.looked_through.add(absolute)
+        if absolute in self.listed:
+            return
+        with self.paused():
+            self.listed[absolute] = names_digest(absolute)
+
+    def _note_questions(self) -> None:
+        """Note what was asked since the working directory last changed."""
+        for kind, path, digest_of in self._questions.take():
+            absolute = self._paths.named_by(path)
+            if absolute is None or absolute in self.written or is_below(self._paths.base, absolute):
+                continue
+            if (digest := digest_of(absolute)) is not None:
+                # The last answer counts: code may wait for a file.
+                self.asked.setdefault(absolute, {})[kind] = digest
+
+    def _note_command(self, command: Any, folder: Any) -> None:
+        parts = [command] if isinstance(command, str | bytes | os.PathLike) else list(command or ())
+        base = absolute_path("." if folder is None else folder) or os.getcwd()
+        self.writes.has_children = True
+        for part in parts:
+            try:
+                text = os.fsdecode(part)
+                words = shlex.split(text, comments=False)
+            except (TypeError, ValueError):
+                continue
+            named = {text, *words, *(piece for w in words for piece in _WORD_ENDS.split(w))}
+            paths = {word: os.path.join(base, os.path.expanduser(word)) for word in named if word}
+            for folder in [path for path in paths.values() if os.path.isdir(path)]:
+                # `cd data && cat rows.csv`
+                paths |= {os.path.join(folder, word): os.path.join(folder, word) for word in words}
+            self.writes.start_command(text, map(os.path.abspath, paths.values()), base)
+            for word, path in paths.items():
+                if os.path.isfile(path) or (is_pattern(path) and "**" not in path):
+                    # It may be there to be written to: then it changes while the step runs.
+                    absolute = os.path.abspath(path)
+                    self.mentioned.setdefault(absolute, False)
+                    if path != word:
+                        self._paths.relative.add(absolute)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Tell whether a folder is looked through for modules or for installed packages."""
+    for _ in range(_MAX_FRAMES):
+        if frame is None:
+            return False
+        file_name = frame.f_code.co_filename
+        if _IMPORTERS.search(file_name):
+            return True
+        if _LOOKS_FOR_MODULES.search(file_name):
+            return not is_asked_by_user(frame)
+        frame = frame.f_back
+    return False
+
+
+def _command_of(frame: FrameType | None) -> object:
+    for _ in range(_MAX_FRAMES):
+        if frame is None:
+            return None
+        if frame.f_code.co_name == "system" and "cmd" in frame.f_locals:
+            return frame.f_locals["cmd"]
+        frame = frame.f_back
+    return None
+
+
+def _logs_ahead(database: str) -> bool:
+    """Tell whether an SQLite database has its latest changes in a file beside it."""
+    try:
+        with open(database, "rb", buffering=0) as file:
+            header = file.read(20)
+    except OSError:
+        return False
+    return header[18:20] == b"\x02\x02"  # https://www.sqlite.org/fileformat.html
+
+
+def _absolute_in(path: Any, folder: Any) -> str | None:
+    """Return a path in full, as seen from an open folder where there is one."""
+    if not isinstance(folder, int) or folder == _NO_DIRECTORY or os.path.isabs(os.fsdecode(path)):
+        return absolute_path(path)
+    try:
+        return absolute_path(os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(path)))
+    except OSError:
+        return None
