@@ -64,18 +64,18 @@ def time_steps(parts: Mapping[str, list[str]], file: str) -> None:
 
 def install_in_step(parts: Mapping[str, list[str]], file: str) -> None:
     """In the fork server: what a child does before it is given a step does not count."""
-    from jupyter_mlpipe.execution.process import step
+    from jupyter_mlpipe.execution.process import step, waiting
 
     install(parts)
-    run, leave = step.StepProcess.run, step._leave
+    run, leave = step.StepProcess.run, waiting._leave
 
     def run_from_zero(*args: Any) -> Any:
         spent.clear()
         return run(*args)
 
-    def write_and_leave(channel: Any) -> None:
+    def write_and_leave(*args: Any) -> None:
         with open(file, "a", encoding="utf-8") as lines:
             lines.write(json.dumps({"imported": len(sys.modules), "spent": spent}) + "\n")
-        leave(channel)
+        leave(*args)
 
-    step.StepProcess.run, step._leave = run_from_zero, write_and_leave  # type: ignore[method-assign]
+    step.StepProcess.run, waiting._leave = run_from_zero, write_and_leave  # type: ignore[method-assign]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_mlpipe.execution.process.spec import Prelude
-from jupyter_mlpipe.execution.process.step import rehearse
+from jupyter_mlpipe.execution.process.waiting import rehearse
 from jupyter_mlpipe.keys.closure import ModuleSource
 from jupyter_mlpipe.keys.pickles import dump_closure
 from tests.support.steps import Steps

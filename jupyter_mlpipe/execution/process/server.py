@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 
 from jupyter_mlpipe.execution.process.frontend import as_in_a_kernel
 from jupyter_mlpipe.execution.process.processes import adopt_orphans, children_of, die_with
-from jupyter_mlpipe.execution.process.step import Waiting, warm_up
+from jupyter_mlpipe.execution.process.waiting import Waiting, warm_up
 
 N_WAITING = 3
 _GRACE_S = 0.5

@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 
 _BOOT = (
     "import sys; sys.path.extend(path for path in {path!r} if path not in sys.path); "
-    "from jupyter_mlpipe.execution.process.step import resume; resume()"
+    "from jupyter_mlpipe.execution.process.waiting import resume; resume()"
 )
 
 
 def start_anew(connection: int, tails: tuple[int, int], sent: Any) -> NoReturn:
-    """Become a new interpreter, which calls `jupyter_mlpipe.execution.process.step.resume`.
+    """Become a new interpreter, which calls `jupyter_mlpipe.execution.process.waiting.resume`.
 
     Parameters
     ----------

@@ -1,19 +1,14 @@
-"""The step process: sets the scene, runs the code of a cell, stores what it gave. Serves once."""
+"""What a step's process does: sets the scene, runs the code of a cell, stores what it gave."""
 
 from __future__ import annotations
 
 import atexit
 import builtins
 import contextlib
-import faulthandler
 import functools
 import getpass
-import importlib
-import io
-import itertools
 import os
 import platform
-import signal
 import socket
 import sys
 import time
@@ -21,151 +16,49 @@ import traceback
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from jupyter_mlpipe.errors import (
-    ArtifactCorruptError,
     ClusterError,
     EncodingError,
     MLPipeError,
     StepOutputError,
-    close_matches,
 )
 from jupyter_mlpipe.execution.process.bars import follow_bars
 from jupyter_mlpipe.execution.process.body import Body, ReturnedWrongly, call_function, unpack_result
-from jupyter_mlpipe.execution.process.channel import Channel
 from jupyter_mlpipe.execution.process.declared import Declared
 from jupyter_mlpipe.execution.process.figures import left_open
+from jupyter_mlpipe.execution.process.filling import fill
 from jupyter_mlpipe.execution.process.leftovers import flush_files
 from jupyter_mlpipe.execution.process.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.process.mentions import Mentions
 from jupyter_mlpipe.execution.process.messages import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.process.outcome import GivenValues
 from jupyter_mlpipe.execution.process.own_state import OwnState, OwnStates
-from jupyter_mlpipe.execution.process.paths import excluded_folders
 from jupyter_mlpipe.execution.process.processes import peak_memory, used_so_far
 from jupyter_mlpipe.execution.process.rescued import Rescued
 from jupyter_mlpipe.execution.process.scene import Scene, make_scene
 from jupyter_mlpipe.execution.process.scratch import Scratch
-from jupyter_mlpipe.execution.process.shell import LazyShell, make_shell_ahead
-from jupyter_mlpipe.execution.process.shown import Capture, Output
-from jupyter_mlpipe.execution.process.spawn import sent_before, start_anew
+from jupyter_mlpipe.execution.process.shell import LazyShell
+from jupyter_mlpipe.execution.process.shown import Capture
 from jupyter_mlpipe.execution.process.spec import USUAL_MODE, VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.tracebacks import describe_error
 from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes
 from jupyter_mlpipe.execution.process.watch import FileWatch
-from jupyter_mlpipe.execution.process.wholelog import WholeLog
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.held import alter
-from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.keys.process import THREAD_VARIABLES, set_usual_limits
 from jupyter_mlpipe.model.files import stand_in
 from jupyter_mlpipe.model.metrics import curves_to_json, numbers_to_json
-from jupyter_mlpipe.store.codecs import choose
 from jupyter_mlpipe.store.files import FileKeeper
-from jupyter_mlpipe.store.locks import Leases
-from jupyter_mlpipe.store.logs import log_path
 from jupyter_mlpipe.store.objects import Mark
-from jupyter_mlpipe.store.place import local_folder
 from jupyter_mlpipe.store.records import Artifact, Record
-from jupyter_mlpipe.store.records import to_bytes as record_to_bytes
-from jupyter_mlpipe.store.registered import load_entry_points, receive, settle
+from jupyter_mlpipe.store.registered import receive, settle
 from jupyter_mlpipe.store.store import Store, open_store
 from jupyter_mlpipe.store.texts import pack_texts
 
-_EXIT_S = 5
-_REHEARSED = StepSpec(step="", key="", code="x = 1\nx", outputs=("x",)).to_bytes()
 _thread_pools: Any = None
-
-
-class Waiting:
-    """A process that waits for its step, with all done that does not depend on the step."""
-
-    def __init__(self) -> None:
-        self._channel: Channel | None = None
-        self._capture = Capture(self._send)
-        self._descriptors = self._capture.start()
-        with contextlib.suppress(Exception):  # the step that meets it tells what is wrong
-            rehearse()
-
-    def _send(self, output: Output) -> None:
-        assert self._channel is not None
-        self._channel.send({"type": "output", "output": output, "upto": self._capture.sent_upto})
-
-    def serve(self, connection: socket.socket) -> None:
-        """Run the one step that the worker sends, then end this process."""
-        channel = self._channel = Channel(connection)
-        channel.send_hello(os.getpid(), self._descriptors)
-        given, encoded = channel.receive(), channel.receive_bytes()
-        if given is None or encoded is None:
-            os._exit(0)
-        _serve(channel, self._capture, given, encoded, may_spawn=True)
-
-
-def _serve(channel: Channel, capture: Capture, given: Any, encoded: bytes, *, may_spawn: bool) -> None:
-    faulthandler.enable(2, all_threads=False)
-    started = time.perf_counter()
-    told = Told(channel.send)
-    ended: dict[str, Any] = {"type": "ended"}
-    last_module = next(reversed(sys.modules))
-    process = StepProcess(capture, told, channel.send)
-    with contextlib.ExitStack() as lease:
-        try:
-            spec = StepSpec.from_bytes(encoded)
-            if spec.spawn and may_spawn:
-                start_anew(channel.descriptor, capture.descriptors, (given, encoded))
-            store_folder = local_folder(spec.store)
-            capture.log = WholeLog(
-                log_path(store_folder, spec.key), lambda path: channel.send({"type": "log", "path": path})
-            )
-            capture.follow()
-            if spec.memory_bytes:
-                channel.send({"type": "limit", "memory_bytes": spec.memory_bytes})
-            # Its notebook may be killed while it writes what has no record yet.
-            lease.enter_context(Leases(store_folder).taken())
-            record = process.run(spec, given, started)
-            ended |= {"status": "succeeded", "record": record.to_json(), "verified": process.verified}
-        except BaseException as error:  # whatever user code raises, SystemExit too, is told and not lost
-            ended |= {"status": "failed", "error": process.describe(error)}
-            if (rescued := process.rescue()) is not None:
-                ended["rescued"] = rescued.to_json()
-            capture.stop()
-            if capture.log is not None:
-                capture.log.keep(capture.shown.texts())
-    told.stop()
-    ended["imported"] = _loaded_since(last_module)
-    channel.send(ended | {"seconds": time.perf_counter() - started})
-    _leave(channel, process)
-
-
-def resume() -> None:
-    """Run the step that a process was about to run which has then become this new interpreter."""
-    connection, tails, (given, encoded) = sent_before()
-    channel = Channel(socket.socket(fileno=connection))
-
-    def send(output: Output) -> None:
-        channel.send({"type": "output", "output": output, "upto": capture.sent_upto})
-
-    capture = Capture(send)
-    capture.resume(tails)
-    _serve(channel, capture, given, encoded, may_spawn=False)
-
-
-def _leave(channel: Channel, process: StepProcess) -> None:
-    # Temporary folders and pools of the step go as at the end of any process, but within a time.
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(_EXIT_S)
-    channel.close()
-    process.settle()
-    atexit._run_exitfuncs()
-    os._exit(0)
-
-
-def _loaded_since(module: str) -> list[str]:
-    """Return the modules that came after this one, in their order. To look at all would copy their pages."""
-    return [*itertools.takewhile(lambda name: name != module, reversed(sys.modules))][::-1]
 
 
 def _came_from_user_code(error: BaseException) -> bool:
@@ -279,7 +172,7 @@ class StepProcess:
         self._running = None  # what fails from here on is not the code
         flush_files(namespace)
         file_watch.stop()
-        mentions = _mentions(spec, values, namespace)
+        mentions = find_mentions(spec, values, namespace)
         file_watch.mention(mentions)
         written = file_watch.written(mentions, FileKeeper(store.objects, spec.file_limits))
         files = file_watch.files()
@@ -389,63 +282,7 @@ def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
     sys.argv[:] = [""]
 
 
-def fill(
-    namespace: dict[str, Any], spec: StepSpec, store: Store
-) -> tuple[dict[str, object], dict[str, object]]:
-    """Bind all that the code may read; return inputs, parameters and captured values by name.
-
-    Beside them, by name, what is stored together with inputs because it shares objects with them.
-    """
-    for name, (module_name, attribute) in spec.imports.items():
-        namespace[name] = import_named(module_name, attribute)
-    values: dict[str, object] = {}
-    if spec.payload:
-        values.update(load_closure(spec.payload, namespace))
-        namespace.update(values)
-    if spec.preludes:
-        # They rest on the names of the code itself where both have them, and never replace these.
-        own = dict(namespace)
-        for prelude in spec.preludes:
-            if prelude.payload:
-                namespace.update(load_closure(prelude.payload, namespace) | own)
-            if prelude.source:
-                quote(prelude.title, prelude.source)
-                # What they print was printed when their own cell ran.
-                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                    exec(compile(prelude.source, prelude.title, "exec", dont_inherit=True), namespace)
-                namespace.update(own)
-    together: dict[str, dict[str, Any]] = {}
-    for name, artifact in spec.inputs.items():
-        try:
-            if not artifact.part:
-                values[name] = store.get_value(artifact, namespace)
-                continue
-            if artifact.blob.object not in together:
-                together[artifact.blob.object] = store.get_all(artifact, namespace)
-            values[name] = together[artifact.blob.object][artifact.part]
-        except ArtifactCorruptError:
-            store.quarantine(artifact)
-            raise
-    values.update(spec.parameters)
-    namespace.update(values)
-    companions = {name: together[stored][name] for stored, names in spec.companions.items() for name in names}
-    return values, companions
-
-
-def import_named(module_name: str, attribute: str | None) -> object:
-    module = importlib.import_module(module_name)
-    if attribute is None:
-        return module
-    with contextlib.suppress(AttributeError):
-        return getattr(module, attribute)
-    try:
-        return importlib.import_module(f"{module_name}.{attribute}")
-    except ModuleNotFoundError:
-        hint = close_matches(attribute, dir(module))
-        raise ImportError(f"cannot import name '{attribute}' from '{module_name}'.{hint}") from None
-
-
-def _mentions(spec: StepSpec, values: Mapping[str, object], namespace: Mapping[str, object]) -> Mentions:
+def find_mentions(spec: StepSpec, values: Mapping[str, object], namespace: Mapping[str, object]) -> Mentions:
     mentions = Mentions()
     mentions.add_sources(spec.code, spec.modules)
     mentions.add_values((*values.values(), *namespace.values()))
@@ -457,60 +294,12 @@ def _n_threads(spec: StepSpec) -> int:
     return max(1, int(spec.cpus))
 
 
-def warm_up() -> None:
-    """Do in the fork server, once, what every step would do again for the libraries loaded there."""
+def know_thread_pools() -> None:
+    """Find the pools of threads of the libraries that are loaded, for `_limit_threads`: it takes a while."""
     global _thread_pools
-    excluded_folders()
-    user_name()
-    load_entry_points()
-    samples: list[object] = [1, {1}]
-    if "numpy" in sys.modules:
-        import threadpoolctl
+    import threadpoolctl
 
-        _thread_pools = threadpoolctl.ThreadpoolController()
-        samples.append(sys.modules["numpy"].zeros(1))
-    if "pandas" in sys.modules:
-        samples.append(sys.modules["pandas"].DataFrame({"a": [1], "b": ["x"]}))
-    for sample in samples:
-        # Codecs are imported at first use. What is wrong with one is told by the step that needs it.
-        with contextlib.suppress(Exception):
-            choose(sample, {})
-    with contextlib.suppress(Exception):  # the step that needs one makes it, and tells what is wrong
-        make_shell_ahead()
-
-
-def rehearse() -> None:
-    """Go through the motions of a step in a child that waits for one; what they change is put back.
-
-    After a fork each page of memory costs a fault when it is first written: better now than in the step.
-    """
-    spec = StepSpec.from_bytes(_REHEARSED)
-    namespace: dict[str, Any] = {"__builtins__": builtins}
-    store = Store(Path(os.devnull))  # nothing is written: what is as small as this goes into the record
-    file_watch = FileWatch(os.devnull)
-    scene = make_scene(spec, namespace)
-    try:
-        values, companions = fill(namespace, spec, store)
-        given = GivenValues(spec, store, values, companions)
-        definitions = OwnStates(spec.code, namespace)
-        scene.begin()
-        Body(spec.code, "<rehearsal>").run(namespace, lambda _value: None)
-        scene.end(namespace)
-    finally:
-        scene.leave()
-    flush_files(namespace)
-    mentions = _mentions(spec, values, namespace)
-    file_watch.mention(mentions)
-    file_watch.written(mentions, FileKeeper(store.objects, spec.file_limits))
-    settle_classes(namespace)
-    names_bound_unseen(spec.code, frozenset(), values, spec.outputs, namespace)
-    outputs = given.store_outcome(namespace, namespace).outputs
-    definitions.end(namespace, outputs)
-    record = Record(
-        key="", outputs=outputs, shown=store.put_shown([]), used=used_so_far(), host=socket.gethostname()
-    )
-    record_to_bytes(record)
-    record.to_json()
+    _thread_pools = threadpoolctl.ThreadpoolController()
 
 
 def _limit_threads(spec: StepSpec) -> None:

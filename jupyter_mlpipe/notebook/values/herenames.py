@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from jupyter_mlpipe.errors import ArtifactCorruptError
+from jupyter_mlpipe.execution.process.filling import import_named
 from jupyter_mlpipe.execution.process.spec import NOT_BOUND, StepSpec
-from jupyter_mlpipe.execution.process.step import import_named
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.keys.witness import MISSING
