@@ -23,7 +23,7 @@ from jupyter_mlpipe.execution.process.body import Body, call_function
 from jupyter_mlpipe.execution.process.filling import fill
 from jupyter_mlpipe.execution.process.scene import Scene
 from jupyter_mlpipe.execution.process.spec import StepSpec
-from jupyter_mlpipe.execution.runs.plan import find_companions, take_inputs
+from jupyter_mlpipe.execution.runs.inputs import find_companions, take_inputs
 from jupyter_mlpipe.execution.runs.settings import with_settings
 from jupyter_mlpipe.execution.runs.task import StepTask, make_spec
 from jupyter_mlpipe.keys.held import alter

@@ -49,7 +49,8 @@ def register(n_steps: int) -> list[float]:
 
 def fill() -> None:
     """Write a record for each step of the notebook, as if all had run."""
-    from jupyter_mlpipe.execution.runs.plan import decide, take_inputs
+    from jupyter_mlpipe.execution.runs.decide import decide
+    from jupyter_mlpipe.execution.runs.inputs import take_inputs
     from jupyter_mlpipe.notebook.extension import current_session
     from jupyter_mlpipe.store.records import Record
     from jupyter_mlpipe.store.texts import pack_texts

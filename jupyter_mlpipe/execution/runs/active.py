@@ -14,7 +14,9 @@ from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, St
 from jupyter_mlpipe.execution.cluster.environments import Environments
 from jupyter_mlpipe.execution.process.spec import StepSpec
 from jupyter_mlpipe.execution.runs.chain import briefly
-from jupyter_mlpipe.execution.runs.plan import Decided, decide, find_companions, last_record, take_inputs
+from jupyter_mlpipe.execution.runs.decide import Decided, decide
+from jupyter_mlpipe.execution.runs.inputs import find_companions, take_inputs
+from jupyter_mlpipe.execution.runs.plan import last_record
 from jupyter_mlpipe.execution.runs.settings import coming_after, out_of_order, with_settings
 from jupyter_mlpipe.execution.runs.state import RunState
 from jupyter_mlpipe.execution.runs.task import StepTask, make_spec

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from jupyter_mlpipe.model.status import Reason, ReasonKind, describe_reasons, enumerate_words
 
 if TYPE_CHECKING:
-    from jupyter_mlpipe.execution.runs.plan import Decided
+    from jupyter_mlpipe.execution.runs.decide import Decided
     from jupyter_mlpipe.execution.runs.task import StepTask
     from jupyter_mlpipe.store.records import Record
 

@@ -30,6 +30,7 @@ from jupyter_mlpipe.execution.runs.active import ActiveRun, Decisions, note_deci
 from jupyter_mlpipe.execution.runs.chronicle import Chronicle
 from jupyter_mlpipe.execution.runs.claiming import ClaimedKeys
 from jupyter_mlpipe.execution.runs.collector import paused_collector
+from jupyter_mlpipe.execution.runs.decide import Decided, must_run
 from jupyter_mlpipe.execution.runs.events import (
     AddRun,
     Ask,
@@ -64,14 +65,7 @@ from jupyter_mlpipe.execution.runs.inbox import Inbox
 from jupyter_mlpipe.execution.runs.local import LocalJob, Work
 from jupyter_mlpipe.execution.runs.machine import RunMachine
 from jupyter_mlpipe.execution.runs.offers import Account, WorkerUse
-from jupyter_mlpipe.execution.runs.plan import (
-    Decided,
-    Plan,
-    check_steps,
-    last_record,
-    must_run,
-    plan_steps,
-)
+from jupyter_mlpipe.execution.runs.plan import Plan, check_steps, last_record, plan_steps
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.execution.runs.state import Listener, RunState
 from jupyter_mlpipe.execution.runs.task import StepTask, check_places

@@ -1,0 +1,246 @@
+"""The decision for one step whose inputs are known, with its reasons.
+
+It serves the plan and the runner alike, so that what a plan says is what a run does.
+"""
+
+from __future__ import annotations
+
+import functools
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from jupyter_mlpipe.execution.cluster.environments import Environments, Found
+from jupyter_mlpipe.execution.process.spec import joint_mark
+from jupyter_mlpipe.execution.runs.accept import accepted_reasons
+from jupyter_mlpipe.execution.runs.chain import why_changed
+from jupyter_mlpipe.execution.runs.inputs import Companions, input_digests, is_unbound
+from jupyter_mlpipe.execution.runs.settings import libraries_of
+from jupyter_mlpipe.execution.runs.task import StepTask
+from jupyter_mlpipe.execution.runs.written import Ahead, file_reasons
+from jupyter_mlpipe.keys.canonical import digest
+from jupyter_mlpipe.keys.derive import derive_key, explain
+from jupyter_mlpipe.keys.given import differing
+from jupyter_mlpipe.keys.packages import is_standard, package_ingredients
+from jupyter_mlpipe.model.resources import describe_seconds
+from jupyter_mlpipe.model.status import Ingredient, Reason, StepPlan
+from jupyter_mlpipe.store.accepted import find_accepted
+from jupyter_mlpipe.store.records import Artifact, Record
+from jupyter_mlpipe.store.store import Store
+from jupyter_mlpipe.store.texts import unpack_texts
+
+LastRecord = Callable[[], Record | None]
+_UNBOUND = digest("not bound")
+_RAN = (Reason("reuse", "", "ran when its cell was last run"),)
+# A step's process holds what the step reads, the notebook's own more: what ran in one is none of the other's.
+_HERE = Ingredient("setting", "--here", digest("in the notebook's own process"))
+_SCRATCH = Ingredient("setting", "--scratch", digest("in an empty folder"))
+_SAME = (Reason("reuse", "", "same code, inputs, parameters and packages"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision and what it rests on; `record` is the one to reuse.
+
+    Parameters
+    ----------
+    work
+        The key of the work, also where it may not be reused and the step's own key is used once.
+    folder
+        Where it runs, which steps above may have changed.
+    marks
+        What a worker must have of packages; of a cluster of our own, nothing in particular.
+    """
+
+    plan: StepPlan
+    ingredients: tuple[Ingredient, ...] = ()
+    record: Record | None = None
+    work: str = ""
+    folder: str | None = None
+    marks: frozenset[str] = frozenset()
+
+
+def decide(
+    task: StepTask,
+    inputs: Mapping[str, Artifact],
+    store: Store,
+    *,
+    companions: Companions,
+    last: LastRecord,
+    now: float,
+    forced: bool = False,
+    records: Mapping[str, Record | None] = MappingProxyType({}),
+    ahead: Ahead = MappingProxyType({}),
+    environments: Environments | None = None,
+) -> Decided:
+    """Decide for one step whose inputs are known.
+
+    Parameters
+    ----------
+    companions
+        From `find_companions`.
+    last
+        Gives the step's last record, to say what has changed since; called only when it has to run.
+    records
+        Of the steps that it reads from, for the reasons.
+    ahead
+        What will have become of files by then.
+    environments
+        As in `plan_steps`.
+    """
+    name, component, options = task.name, task.step.component, task.options
+    where = (*((_HERE,) if options.here else ()), *((_SCRATCH,) if options.scratch else ()))
+    absent = [n for n in task.inputs if n not in inputs]
+    unbound = [n for n in absent if is_unbound(task, n, records)]
+    found = _find_packages(task, inputs, environments)
+    if found.unknown:
+        unknown = (Reason("package", "", f"versions are not known: {found.unknown}"),)
+        once = digest("once", secrets.token_hex(16))
+        return Decided(
+            StepPlan(name, "undecided", unknown, once, expected_seconds(last())), marks=found.marks
+        )
+    own = (part for part in task.closure.ingredients if part.kind != "package")
+    key, ingredients = derive_key(
+        (*own, *found.ingredients, *task.given.ingredients, *where),
+        task.parameters,
+        input_digests(task, inputs) | dict.fromkeys(unbound, _UNBOUND),
+        component.outputs_of_key,
+        options.salt,
+    )
+    work = key
+    live = tuple(Reason("unhashable", n, "lives in the kernel only") for n in absent if n not in unbound)
+    reasons = must_run(task, forced=forced) + found.problems + live
+    if not forced and task.made is not None:
+        made = task.made[1]
+        if options.here and (task.problems or made.live):
+            # No key says what it did to the notebook, which running it for another cell would do again.
+            stands = not _missing(made, store)
+        else:
+            # What lives in the notebook's process is there since its cell was run.
+            stands = task.made[0] == work and bool(reasons or made.live)
+            stands = stands and not _why_not(made, task, inputs, companions, store, now, ahead)
+        if stands:
+            store.get_record(made.key)  # which marks it as used: it is not pruned meanwhile
+            plan = StepPlan(name, "reuse", _RAN, made.key, made.seconds)
+            return Decided(plan, ingredients, made, work, task.folder)
+    if task.problems or found.problems or live:
+        # What cannot be digested must never match anything, not even its own record.
+        key = digest("once", key, secrets.token_hex(16))
+    if not reasons:
+        record = store.get_record(key)
+        same: tuple[Reason, ...] = _SAME
+        if record is None and (accepted := find_accepted(store, key)) is not None:
+            record = store.get_record(accepted.record)
+            same = accepted_reasons(accepted, record, ingredients) if record is not None else ()
+        if record is not None:
+            reasons = (*_why_not(record, task, inputs, companions, store, now, ahead), *_what_lives(record))
+            if not reasons:
+                plan = StepPlan(name, "reuse", same, key, record.seconds)
+                return Decided(plan, ingredients, record, work, task.folder)
+    before = last()
+    if not reasons and (refused := store.why_refused(key)):
+        reasons = (Reason("missing", "", refused),)
+    reasons = reasons or _what_changed(before, key, ingredients, task, records)
+    plan = StepPlan(name, "run", reasons, key, expected_seconds(before))
+    return Decided(plan, ingredients, work=work, marks=found.marks)
+
+
+def expected_seconds(before: Record | None) -> float | None:
+    """Return what a step is expected to take: what it took the last time."""
+    return before.seconds if before is not None and before.seconds else None
+
+
+def _find_packages(
+    task: StepTask, inputs: Mapping[str, Artifact], environments: Environments | None
+) -> Found:
+    """Return the packages that a step reaches, and those whose objects it is given."""
+    given = frozenset(top for top in libraries_of(inputs) if not is_standard(top))
+    if environments is not None and not task.options.here:
+        return environments.find(task.options.resources, task.closure.tops, given, task.options.pool)
+    own = [part for part in task.closure.ingredients if part.kind == "package"]
+    shown = {part.name for part in own}
+    return Found((*own, *(part for part in _packages_of(given) if part.name not in shown)))
+
+
+@functools.lru_cache(maxsize=256)
+def _packages_of(tops: frozenset[str]) -> tuple[Ingredient, ...]:
+    # Installed packages do not change under a running process that has imported them.
+    return package_ingredients(sorted(tops))
+
+
+def must_run(task: StepTask, *, forced: bool) -> tuple[Reason, ...]:
+    """Return why a step runs whatever records there are; empty where it may be reused."""
+    reasons: tuple[Reason, ...] = (Reason("forced"),) if forced else ()
+    if not task.options.reuse:
+        reasons += (Reason("reuse", "", "--no-reuse"),)
+    return reasons + task.problems
+
+
+def _why_not(
+    record: Record,
+    task: StepTask,
+    inputs: Mapping[str, Artifact],
+    companions: Companions,
+    store: Store,
+    now: float,
+    ahead: Ahead,
+) -> tuple[Reason, ...]:
+    """Return why a record that was found cannot be reused."""
+    reasons = []
+    max_age = task.options.max_age_s
+    if max_age is not None and now - record.created_at > max_age:
+        age = describe_seconds(now - record.created_at)
+        reasons.append(Reason("expired", "", f"{age} old, --max-age {describe_seconds(max_age)}"))
+    reasons += _missing(record, store)
+    if record.result is not None and not store.has(record.result):
+        reasons.append(Reason("missing", "", "the value of its last expression is no longer in the store"))
+    # Read when it is too late to run the step again; most are small.
+    if record.shown is not None and not store.objects.is_whole(record.shown):
+        reasons.append(Reason("missing", "", "what it showed is no longer in the store"))
+    for read, mark in record.joint.items():
+        if read not in inputs or joint_mark(read, inputs, companions) != mark:
+            reasons.append(Reason("input", read, "what shares objects with it is not the same"))
+    if record.settings is not None and not store.objects.is_whole(record.settings):
+        reasons.append(Reason("missing", "", "what it set is no longer in the store"))
+    if record.states:
+        changed = differing(record.states, task.given, task.folder or "")
+        reasons += [Reason("setting", name, "changed") for name in changed]
+    reasons += file_reasons(record, task, store, ahead)
+    return tuple(reasons)
+
+
+def _missing(record: Record, store: Store) -> list[Reason]:
+    found = ((output, store.why_missing(artifact)) for output, artifact in record.outputs.items())
+    return [Reason("missing", output, why) for output, why in found if why]
+
+
+def _what_lives(record: Record) -> tuple[Reason, ...]:
+    """Return what only running a step in the notebook's own process gives."""
+    return tuple(Reason("unhashable", name, why) for name, why in record.live.items())
+
+
+def _what_changed(
+    before: Record | None,
+    key: str,
+    ingredients: tuple[Ingredient, ...],
+    task: StepTask,
+    records: Mapping[str, Record | None],
+) -> tuple[Reason, ...]:
+    if before is None:
+        return (Reason("new", "", "never ran"),)
+    if before.key == key or not before.ingredients:
+        return (Reason("missing", "", "its record is no longer in the store"),)
+    changed = explain(unpack_texts(before.ingredients, before.texts), ingredients)
+    if not changed:
+        made = {*before.outputs, *before.left_out}
+        if added := [name for name in task.step.component.outputs if name not in made]:
+            return (Reason("code", "", f"changed: it also makes {', '.join(added)}"),)
+        return (Reason("missing", "", "its record is no longer in the store"),)
+    sources = task.inputs
+    return tuple(
+        replace(reason, detail=why_changed(source.step, records.get(source.step), before))
+        if reason.kind == "input" and (source := sources.get(reason.name)) is not None
+        else reason
+        for reason in changed
+    )
