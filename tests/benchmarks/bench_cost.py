@@ -64,7 +64,7 @@ KERNEL_PARTS = {
     "displays": [
         "notebook.show.cellview:CellView.begin",
         "notebook.show.cellview:CellView._show",
-        "notebook.show.cellview:CellView._finish",
+        "notebook.show.cellview:CellView._update",
     ],
     "binding of outputs": [
         "notebook.cellruns:CellRuns.run",
