@@ -1655,6 +1655,8 @@ def outcomes(
     return {row.name: (before[row.name], after[row.name]) for row in rows.values()}
 
 
+# The first of them waits for all rows, in four kernels: minutes where others use the machine too.
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_change_runs_what_it_reaches_and_nothing_else(
     row: Row, outcomes: dict[str, tuple[Outcome, Outcome]]
