@@ -22,7 +22,7 @@ from jupyter_mlpipe.keys.held import DefinitionPickle
 from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
 from jupyter_mlpipe.keys.patched import PATCHES, of_modules
-from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
+from jupyter_mlpipe.keys.pickles import dump_closure, find_unpicklable, load_closure
 from jupyter_mlpipe.keys.process import (
     ENVIRONMENT,
     LIMITS,
@@ -109,6 +109,8 @@ class Given:
         Variables to set, or to remove where None.
     ingredients, problems
         What of it is part of the step's key, and what has no digest.
+    unshippable
+        What of it cannot be sent.
     """
 
     changes: bytes = b""
@@ -116,6 +118,7 @@ class Given:
     environment: Mapping[str, str | None] = field(default_factory=dict)
     ingredients: tuple[Ingredient, ...] = ()
     problems: tuple[Reason, ...] = ()
+    unshippable: tuple[Reason, ...] = ()
 
 
 UNAFFECTED = Affected()
@@ -212,13 +215,14 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
     """Return the part of a snapshot that can affect code."""
     ingredients: list[Ingredient] = []
     problems: list[Reason] = []
+    unshippable: tuple[Reason, ...] = ()
     changed = {name: found for name in affected.providers if (found := snapshot.changes(name))}
     tops = {library.partition(".")[0] for library in affected.libraries}
     patches = of_modules(changed.pop(PATCHES.name, {}), tops)
     kept = of_reached(changed.pop(STATE.name, {}), affected.uncounted)
     parts = [(_title(name), _plain(changes)) for name, changes in changed.items()]
     parts += _by_place(patches)
-    parts += _by_place({place: value for place, (value,) in kept.items()})
+    parts += _by_place({place: value.value for place, value in kept.items()})
     changed |= {name: found for name, found in ((PATCHES.name, patches), (STATE.name, kept)) if found}
     encoded = b""
     if changed:
@@ -229,10 +233,7 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
                 problems.append(Reason("unhashable", title, str(error)))
             else:
                 ingredients.append(Ingredient("setting", title, content, short_value(part)))
-        try:
-            encoded = dump_closure(changed, namespace)
-        except EncodingError as error:
-            problems.append(Reason("unhashable", "options", str(error)))
+        encoded, unshippable = _dump(changed, namespace)
     environment = snapshot.changes(ENVIRONMENT.name)
     for variable in affected.variables:
         ingredients.append(_of_variable(variable, _variable(variable, environment)))
@@ -254,7 +255,24 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
         **{variable: _variable(variable, environment) for variable in affected.variables},
     }
     states = {name: state for name in affected.states if (state := snapshot.state(name)) is not None}
-    return Given(encoded, states, sent, tuple(ingredients), tuple(problems))
+    return Given(encoded, states, sent, tuple(ingredients), (*problems, *unshippable), unshippable)
+
+
+def _dump(changed: Mapping[str, Changes], namespace: Mapping[str, Any]) -> tuple[bytes, tuple[Reason, ...]]:
+    """Pickle changes by provider, and say what is left out, as it cannot be sent."""
+    try:
+        return dump_closure(changed, namespace), ()
+    except EncodingError:
+        refused: list[Reason] = []
+        sent: dict[str, Changes] = {}
+        for name, changes in changed.items():
+            failed = find_unpicklable(changes, namespace)
+            refused += [
+                Reason("unhashable", place.replace(":", ".") or _title(name), why)
+                for place, why in failed.items()
+            ]
+            sent[name] = {place: value for place, value in changes.items() if place not in failed}
+        return dump_closure(sent, namespace), tuple(refused)
 
 
 def _by_place(changes: Changes) -> list[tuple[str, Any]]:

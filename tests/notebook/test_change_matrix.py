@@ -1035,6 +1035,38 @@ _TOLD = [
     ("a class", "lm§.of_class(«1|2»)"),
     ("an object", "lm§.settings.load({'a': «1|2»})"),
 ]
+_KEEPERS = """
+import abc, array, collections, contextvars, functools, itertools, random, threading, types
+import numpy as np, pandas as pd
+class Slots: __slots__ = ("x",)
+class Nested:
+    def __init__(self): self.inner = Slots()
+T = {
+    "nested": {"k": {}}, "deque": collections.deque(), "counter": collections.Counter(),
+    "default": collections.defaultdict(list), "array": array.array("i", [0]), "numpy": np.zeros(2),
+    "random": random.Random(0), "numbers": itertools.count(), "iterator": iter(range(9)), "bytes": bytearray(2),
+}
+nested, deque, counter, default, array_, numpy_, random_, numbers, iterator, bytes_ = T.values()
+table = pd.DataFrame({"a": [0]})
+space, slots, objects, nest = types.SimpleNamespace(x=0), Slots(), [Nested()], Nested()
+local, context = threading.local(), contextvars.ContextVar("c", default=0)
+squares = (i * i for i in range(99))
+def make():
+    seen, n = [], 0
+    def tick():
+        nonlocal n
+        n += 1
+        return n
+    return seen.append, lambda: list(seen), tick
+put, got, tick = make()
+def told(x=None, seen=[]):
+    if x: seen.append(x)
+    return list(seen)
+class Base(abc.ABC): pass
+class Chosen:
+    @functools.singledispatchmethod
+    def f(self, x): return 0
+"""
 _FILLED = "from lm§ import D as D§\nD§['a'] = «1|2»"
 _MADE_ONCE = """
 import sqlite3
@@ -1078,6 +1110,48 @@ KEPT = [
             ("another one", "ln§.use(«1|2»)"),
             ("a loop", "for n§, v§ in {'K': «1|2»}.items(): setattr(lm§, n§, v§)"),
             ("a helper", "def use§(v): lm§.K = v\nuse§(«1|2»)"),
+        ]
+    ),
+    *(
+        Row(
+            f"what {what} of a local module holds",
+            f"import lm§, ln§\n{call}\n---\n%%component s§\ny§ = {shown}",
+            ran="s§",
+            files={"lm§.py": _KEEPERS, "ln§.py": "def use(owner, name, x): setattr(owner, name, x)"},
+        )
+        for what, call, shown in [
+            ("a dict in a dict", "lm§.nested['k']['x'] = «1|2»", "lm§.nested"),
+            ("a deque", "lm§.deque.append(«1|2»)", "list(lm§.deque)"),
+            ("a counter", "lm§.counter['«a|b»'] += 1", "dict(lm§.counter)"),
+            ("a dict with defaults", "lm§.default['k'].append(«1|2»)", "dict(lm§.default)"),
+            ("an array of Python's own", "lm§.array_[0] = «1|2»", "list(lm§.array_)"),
+            ("an array", "lm§.numpy_[0] = «1|2»", "lm§.numpy_.tolist()"),
+            ("a table", "lm§.table.loc[0, 'a'] = «1|2»", "lm§.table.a.tolist()"),
+            ("a generator of random numbers", "lm§.random_.seed(«1|2»)", "lm§.random_.random()"),
+            ("a counting iterator", "for _ in range(«1|2»): next(lm§.numbers)", "next(lm§.numbers)"),
+            ("an iterator", "for _ in range(«1|2»): next(lm§.iterator)", "next(lm§.iterator)"),
+            ("a generator", "for _ in range(«1|2»): next(lm§.squares)", "next(lm§.squares)"),
+            ("a bytearray", "lm§.bytes_[0] = «1|2»", "bytes(lm§.bytes_)"),
+            ("a namespace", "ln§.use(lm§.space, 'x', «1|2»)", "lm§.space.x"),
+            ("an object with slots", "ln§.use(lm§.slots, 'x', «1|2»)", "lm§.slots.x"),
+            ("an object in an object", "ln§.use(lm§.nest.inner, 'x', «1|2»)", "lm§.nest.inner.x"),
+            ("an object in a list", "ln§.use(lm§.objects[0], 'x', «1|2»)", "lm§.objects[0].x"),
+            ("a variable of a thread", "ln§.use(lm§.local, 'x', «1|2»)", "lm§.local.x"),
+            ("a variable of a context", "lm§.context.set(«1|2»)", "lm§.context.get()"),
+            ("a closure", "lm§.put(«1|2»)", "lm§.got()"),
+            ("a closure's number", "for _ in range(«1|2»): lm§.tick()", "lm§.tick()"),
+            ("a function's default", "lm§.told(«1|2»)", "lm§.told()"),
+            ("a function's attribute", "ln§.use(lm§.told, 'x', «1|2»)", "lm§.told.x"),
+            (
+                "a method that chooses",
+                "@lm§.Chosen.f.register(int)\ndef _(self, x): return «1|2»",
+                "lm§.Chosen().f(5)",
+            ),
+            (
+                "an abstract class",
+                "class A§: pass\n«lm§.Base.register(A§)|»",
+                "isinstance(A§(), lm§.Base)",
+            ),
         ]
     ),
     Row(
