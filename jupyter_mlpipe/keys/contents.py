@@ -106,7 +106,7 @@ class _Pickler(pickle.Pickler):
             return itertools.count, _arguments(value)
         if kind.__module__ == "itertools" and not _READABLE_ITERATORS:
             return self._stand_alone(value, len(self.alone), id(object()))
-        if _is_foreign(kind):
+        if is_foreign(kind):
             return self._stand_alone(value)
         if kind.__module__.partition(".")[0] in _READ_BY_PICKLE and self._is_large(value):
             raise _TooLargeError  # before all of it is copied
@@ -149,7 +149,7 @@ def _is_one(one: object, other: object) -> bool:
     return one is other
 
 
-def _is_foreign(kind: type) -> bool:
+def is_foreign(kind: type) -> bool:
     """Tell whether objects of a type are a library's: they may hold anything, and much of it."""
     found = _FOREIGN.get(kind)
     if found is None:

@@ -36,18 +36,22 @@ from jupyter_mlpipe.keys.process import (
 from jupyter_mlpipe.keys.providers import Changes
 from jupyter_mlpipe.keys.randomness import RANDOM_STATES, from_system, state_digest
 from jupyter_mlpipe.keys.readable import short_value
+from jupyter_mlpipe.keys.registries import REGISTRIES
 from jupyter_mlpipe.keys.state import STATE, of_reached
 from jupyter_mlpipe.keys.values import Digester, Undigestable, digest_with_definitions
 from jupyter_mlpipe.model.status import Ingredient, Reason
 
 PROVIDERS = {
     p.name: p
-    for p in (*OF_LIBRARIES, WARNINGS, LOGGING, LOCALE, ENVIRONMENT, ZONE, LIMITS, PATH, PATCHES, STATE)
+    for p in (
+        *(*OF_LIBRARIES, *REGISTRIES),
+        *(WARNINGS, LOGGING, LOCALE, ENVIRONMENT, ZONE, LIMITS, PATH, PATCHES, STATE),
+    )
 }
 STATES = {state.name: state for state in RANDOM_STATES}
 # Whatever calls into a library may warn, log, ask for the time, or write a number as the locale says.
-OF_ALL_LIBRARIES = (WARNINGS.name, LOGGING.name, LOCALE.name, ZONE.name, PATCHES.name)
-OF_ALL_CODE = (INTERACTIVITY.name, LIMITS.name)
+OF_ALL_LIBRARIES = (WARNINGS.name, LOGGING.name, LOCALE.name, ZONE.name)
+OF_ALL_CODE = (INTERACTIVITY.name, LIMITS.name, PATCHES.name, *(p.name for p in REGISTRIES))
 _BY_MODULE: dict[str, list[str]] = {}
 for _provider in PROVIDERS.values():
     _BY_MODULE.setdefault(_provider.module, []).append(_provider.name)
@@ -111,6 +115,8 @@ class Given:
         What of it is part of the step's key, and what has no digest.
     unshippable
         What of it cannot be sent.
+    reads
+        Names of the notebook that functions among it read.
     """
 
     changes: bytes = b""
@@ -119,6 +125,7 @@ class Given:
     ingredients: tuple[Ingredient, ...] = ()
     problems: tuple[Reason, ...] = ()
     unshippable: tuple[Reason, ...] = ()
+    reads: tuple[str, ...] = ()
 
 
 UNAFFECTED = Affected()
@@ -217,7 +224,7 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
     problems: list[Reason] = []
     unshippable: tuple[Reason, ...] = ()
     changed = {name: found for name in affected.providers if (found := snapshot.changes(name))}
-    tops = {library.partition(".")[0] for library in affected.libraries}
+    tops = {"builtins", *(library.partition(".")[0] for library in affected.libraries)}
     patches = of_modules(changed.pop(PATCHES.name, {}), tops)
     kept = of_reached(changed.pop(STATE.name, {}), affected.uncounted)
     parts = [(_title(name), _plain(changes)) for name, changes in changed.items()]
@@ -225,14 +232,17 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
     parts += _by_place({place: value.value for place, value in kept.items()})
     changed |= {name: found for name, found in ((PATCHES.name, patches), (STATE.name, kept)) if found}
     encoded = b""
+    reads: dict[str, None] = {}
     if changed:
         for title, part in parts:
+            digester = Digester(namespace)
             try:
-                content = digest_with_definitions(part, Digester(namespace))
+                content = digest_with_definitions(part, digester)
             except Undigestable as error:
                 problems.append(Reason("unhashable", title, str(error)))
             else:
                 ingredients.append(Ingredient("setting", title, content, short_value(part)))
+            reads |= digester.reach.names
         encoded, unshippable = _dump(changed, namespace)
     environment = snapshot.changes(ENVIRONMENT.name)
     for variable in affected.variables:
@@ -255,7 +265,15 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
         **{variable: _variable(variable, environment) for variable in affected.variables},
     }
     states = {name: state for name in affected.states if (state := snapshot.state(name)) is not None}
-    return Given(encoded, states, sent, tuple(ingredients), (*problems, *unshippable), unshippable)
+    return Given(
+        encoded,
+        states,
+        sent,
+        tuple(ingredients),
+        (*problems, *unshippable),
+        unshippable,
+        tuple(n for n in reads if n in namespace),
+    )
 
 
 def _dump(changed: Mapping[str, Changes], namespace: Mapping[str, Any]) -> tuple[bytes, tuple[Reason, ...]]:
@@ -280,7 +298,7 @@ def _by_place(changes: Changes) -> list[tuple[str, Any]]:
 
 
 def _title(provider: str) -> str:
-    return provider if provider in (*OF_ALL_LIBRARIES, LIMITS.name) else f"{provider} options"
+    return provider if provider in (*OF_ALL_LIBRARIES, *OF_ALL_CODE[1:]) else f"{provider} options"
 
 
 @functools.lru_cache(maxsize=4096)

@@ -78,7 +78,8 @@ class _Watched:
     spec
         The module's, another one once it has been loaded again.
     usual
-        By path: what cannot change itself, the `Content` of other values, a `_Registry` or a `_Holder`.
+        By path: what cannot change itself, the `Content` of other values, a `_Registry` or a `_Holder`; by a
+        path that ends with a dot, the names of a class.
     """
 
     spec: object
@@ -131,6 +132,7 @@ def _held(module: str, names: Iterable[tuple[str, Any]], prefix: str = "") -> It
         elif not isinstance(value, FunctionType | type):
             yield path, _noted(value)
         if isinstance(value, type) and value.__module__ == module and not prefix:
+            yield f"{path}.", frozenset(vars(value))
             yield from _held(module, vars(value).items(), f"{name}.")
 
 
@@ -169,6 +171,9 @@ def _read(_sys: Any) -> State:
 def _changed_in(module: ModuleType, watched: _Watched) -> Iterator[tuple[str, Any]]:
     namespace = namespace_of(module)
     for path, before in watched.usual.items():
+        if isinstance(before, frozenset):
+            yield from _new_in_class(module, path, before)
+            continue
         held = namespace[path] if path in namespace else _look(module, path)
         if held is before or held is NOT_BOUND:
             continue  # nearly always: it is asked for each step
@@ -192,6 +197,14 @@ def _changed_parts(path: str, before: _Holder, held: Any) -> Iterator[tuple[str,
         # What cannot be copied, such as a connection, each process makes for itself.
         if part is not usual and not _is_same(usual, part) and take_content(part).is_whole:
             yield f"{path}.{name}", part
+
+
+def _new_in_class(module: ModuleType, path: str, names: frozenset[str]) -> Iterator[tuple[str, Any]]:
+    attributes = getattr(_look(module, path[:-1]), "__dict__", {})
+    if len(attributes) > len(names):
+        for name in attributes.keys() - names:
+            if not name.startswith("_"):
+                yield path + name, attributes[name]
 
 
 def _is_same(before: object, held: object) -> bool:

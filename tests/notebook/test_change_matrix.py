@@ -973,6 +973,30 @@ PATCHES = [
         ran="s§",
         files={"lm§.py": "class C: pass\nC.k = «1|2»"},
     ),
+    *(
+        Row(
+            f"a helper of what a cell puts into {what}",
+            f"import pandas as pd, lm§\n{made}\n---\n%%component s§\ny§ = {shown}\n---\n{after}",
+            ran="s§",
+            files={"lm§.py": "def f(): return 0"},
+        )
+        for what, made, shown, after in [
+            ("a local module", "def g§(): return «1|2»\ndef h§(): return g§()\nlm§.f = h§", "lm§.f()", ""),
+            ("a local module, a value", "g§ = «1|2»\nlm§.f = lambda: g§", "lm§.f()", ""),
+            (
+                "a library",
+                "def g§(): return «1|2»\npd.Series.get§ = lambda self: g§()",
+                "pd.Series([1]).get§()",
+                "del pd.Series.get§",
+            ),
+            (
+                "an option",
+                "def g§(x): return '«1|2»'\npd.set_option('display.float_format', lambda x: g§(x))",
+                "repr(pd.Series([1.5]))",
+                "pd.reset_option('display.float_format')",
+            ),
+        ]
+    ),
     Row(
         "what a cell sets in a module that is not reached",
         "import lm§\nlm§.K = «1|2»\n---\n%%component s§\ny§ = 1",
@@ -1179,6 +1203,16 @@ KEPT = [
         files={
             "lm§.py": "_R = {}\ndef register(f):\n    _R[f.__name__] = f\n    return f\n"
             "def run(): return [f() for f in _R.values()]"
+        },
+    ),
+    Row(
+        "an accessor that a cell registers with a local module",
+        "import lm§\n@lm§.register('own')\nclass A§:\n    def __init__(self, owner): self.n = «1|2»\n---\n%%component s§\ny§ = lm§.Owner().own.n",
+        ran="s§",
+        files={
+            "lm§.py": "class Owner: pass\nclass Accessor:\n    def __init__(self, made): self.made = made\n"
+            "    def __get__(self, owner, kind): return self.made(owner)\n"
+            "def register(name):\n    def add(made):\n        setattr(Owner, name, Accessor(made))\n        return made\n    return add"
         },
     ),
     Row(
@@ -1521,6 +1555,63 @@ OPTIONS += [
             ),
         ]
     ),
+]
+
+_COPIED = "import copyreg\nclass A§:\n    def __init__(self, x): self.x = x\n"
+OPTIONS += [
+    Row(
+        f"{what} that a cell registers",
+        f"{setup}\n---\n%%component s§\nimport copy, csv, io, logging, mimetypes, os\n{code}\n---\n{after}",
+        ran="s§",
+    )
+    for what, setup, code, after in [
+        (
+            "how a class is copied",
+            f"{_COPIED}copyreg.pickle(A§, lambda a: (A§, (a.x + «10|20»,)))",
+            "y§ = copy.copy(A§(1)).x",
+            "del copyreg.dispatch_table[A§]",
+        ),
+        (
+            "how a class of Python's is copied",
+            "import copyreg, fractions\ncopyreg.pickle(fractions.Fraction, lambda f: (float, («1|2»,)))",
+            "import fractions, pickle\ny§ = pickle.loads(pickle.dumps(fractions.Fraction(1, 3)))",
+            "copyreg.dispatch_table.pop(fractions.Fraction)",
+        ),
+        (
+            "a dialect",
+            "import csv\ncsv.register_dialect('d§', delimiter='«;|:»')",
+            "y§ = list(csv.reader(io.StringIO('a;b:c'), 'd§'))",
+            "csv.unregister_dialect('d§')",
+        ),
+        (
+            "a level",
+            "import logging\nlogging.addLevelName(31, 'L«A|B»')",
+            "y§ = logging.getLevelName(31)",
+            "logging._levelToName.pop(31)",
+        ),
+        (
+            "a type of files",
+            "import mimetypes\nmimetypes.add_type('application/x-«a|b»', '.xx§')",
+            "y§ = mimetypes.guess_type('a.xx§')",
+            "mimetypes.types_map.pop('.xx§')",
+        ),
+        (
+            "a mask of modes",
+            "import os\nm§ = os.umask(0o«027|077»)",
+            "open('m§«a|b»', 'w').close()\ny§ = oct(os.stat('m§«a|b»').st_mode)",
+            "_ = os.umask(m§)",
+        ),
+        *(
+            (
+                f"an accessor of a {kind}",
+                f"import pandas as pd\n@pd.api.extensions.register_{kind}_accessor('own§')\nclass A§:\n"
+                "    def __init__(self, owner): self.n = len(owner) + «1|2»",
+                f"y§ = pd.{cls}([1]).own§.n",
+                f"del pd.{cls}.own§\npd.{cls}._accessors.discard('own§')",
+            )
+            for kind, cls in (("dataframe", "DataFrame"), ("series", "Series"), ("index", "Index"))
+        ),
+    ]
 ]
 
 REUSED = [
