@@ -39,6 +39,7 @@ from jupyter_mlpipe.keys.settings import (
     Settings,
     join_settings,
     may_set_something,
+    may_start_programs,
     resolve_settings,
     scan_settings,
 )
@@ -457,6 +458,7 @@ class _Walk:
             found.reads_any_variable,
             asks_for_folder,
             reached.counted.uncounted,
+            may_start_programs(dotted | called | local.called) or "subprocess" in libraries,
         )
         return affected, found.draws or may_set_something(dotted | called)
 

@@ -78,6 +78,8 @@ class Affected:
         Whether it asks for the working directory.
     uncounted
         By local module, the names in it that it does not reach; None where it reaches nothing of it.
+    programs
+        Whether it may start other programs, which get the environment.
     """
 
     providers: tuple[str, ...] = ()
@@ -87,6 +89,7 @@ class Affected:
     any_variable: bool = False
     folder: bool = False
     uncounted: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    programs: bool = False
 
     def with_inputs(self, libraries: Set[str]) -> Affected:
         """Return by which settings code can be affected that is given objects of these libraries."""
@@ -250,7 +253,8 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
     by_library = [
         name
         for name in environment
-        if name.partition("_")[0].lower() in affected.libraries and name not in affected.variables
+        if (affected.programs or name.partition("_")[0].lower() in affected.libraries)
+        and name not in affected.variables
     ]
     ingredients += [_of_variable(name, environment[name]) for name in sorted(by_library)]
     if affected.any_variable:

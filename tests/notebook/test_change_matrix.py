@@ -1390,6 +1390,13 @@ FILES = [
         environment={"V§": "«1|2»"},
     ),
     Row(
+        "an environment variable for a child, set by a cell",
+        "import os\nos.environ['V§'] = '«1|2»'\n---\n%%component s§\nimport subprocess\n"
+        "y§ = subprocess.run(['sh', 'echo§.sh'], capture_output=True, text=True).stdout\n---\ndel os.environ['V§']",
+        ran="s§",
+        files={"echo§.sh": "echo $V§"},
+    ),
+    Row(
         "an environment variable for a child",
         "%%component s§\ny§ = !echo $V§\ny§ = list(y§)",
         ran="s§",

@@ -117,7 +117,7 @@ class FileWatch:
 
     def _note_opened(self) -> None:
         """Count what was opened unseen by Python as if the code named it: it may be there to be written."""
-        opened = self._opens.take() - self._seen.read.keys()
+        opened = self._opens.take(has_children=self._seen.writes.has_children) - self._seen.read.keys()
         if not opened:
             return
         seen = set(map(os.path.realpath, self._seen.read))  # by links
