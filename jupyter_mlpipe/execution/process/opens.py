@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 # https://man7.org/linux/man-pages/man7/fanotify.7.html
 _CLOEXEC, _NONBLOCK = 0x1, 0x2
@@ -50,8 +50,8 @@ class Opens:
             if _C.fanotify_mark(self._descriptor, _MARK_ADD, mask, _AT_FDCWD, os.fsencode(folder)) == 0:
                 self._folders.append(folder)
 
-    def take(self, *, has_children: bool = False) -> set[str]:
-        """Return the paths of what was opened.
+    def take(self, *, has_children: bool = False) -> tuple[set[str], set[str]]:
+        """Return the paths of what this process has opened, and of what those have that it has started.
 
         Parameters
         ----------
@@ -59,19 +59,16 @@ class Opens:
             Whether this process has started others: what nobody knows any more may have been one.
         """
         if self._descriptor < 0:
-            return set()
+            return set(), set()
         by_process: dict[int, set[tuple[bytes, bytes]]] = {}
         for process, folder, name in self._read():
             by_process.setdefault(process, set()).add((folder, name))
-        opened = set().union(*(o for process, o in by_process.items() if _counts(process, has_children)))
-        if not opened:
-            return set()
+        own = by_process.pop(os.getpid(), set())
+        others = set().union(*(o for process, o in by_process.items() if _descends(process, has_children)))
+        if not own and not others:
+            return set(), set()
         by_handle = {handle: folder for folder in self._folders if (handle := _handle_of(folder))}
-        return {
-            os.path.join(by_handle[handle], os.fsdecode(name))
-            for handle, name in opened
-            if handle in by_handle
-        }
+        return _paths(own, by_handle), _paths(others, by_handle)
 
     def _read(self) -> Iterator[tuple[int, bytes, bytes]]:
         while True:
@@ -87,8 +84,12 @@ class Opens:
                 at += length
 
 
-def _counts(process: int, has_children: bool) -> bool:
-    """Tell whether a process is this one, or may descend from it."""
+def _paths(opened: Iterable[tuple[bytes, bytes]], folders: Mapping[bytes, str]) -> set[str]:
+    return {os.path.join(folders[f], os.fsdecode(name)) for f, name in opened if f in folders}
+
+
+def _descends(process: int, has_children: bool) -> bool:
+    """Tell whether a process may descend from this one."""
     own = os.getpid()
     above = process
     while above > 1:
