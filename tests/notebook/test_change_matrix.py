@@ -1019,6 +1019,18 @@ SEEN_OF_CLASSES = [
         ran="s§",
     ),
     Row(
+        "a class that only its base knows, in a local module",
+        "import lm§\nclass K§(lm§.B):\n    v = «1|2»\n---\n%%component s§\ny§ = lm§.all()",
+        ran="s§",
+        files={"lm§.py": "class B: pass\ndef all(): return [c.v for c in B.__subclasses__()]"},
+    ),
+    Row(
+        "a class that an abstract one is told of",
+        "import abc\nclass P§(abc.ABC): pass\nclass A§: pass\n«P§.register(A§)|»\n---\n"
+        "%%component s§\ny§ = isinstance(A§(), P§)",
+        ran="s§",
+    ),
+    Row(
         "another class made from a base",
         "class B§: pass\nclass K§(B§): pass\n«|class L§(B§): pass»\n---\n"
         "%%component s§\ny§ = len(B§.__subclasses__())",
