@@ -86,28 +86,29 @@ _USUAL_LEVELS = {"50": "CRITICAL", "40": "ERROR", "30": "WARNING", "20": "INFO",
 def _read_types(mimetypes: Any) -> State:
     if not mimetypes.inited:
         return {}
-    now, usual = _types_of(mimetypes._db), _usual_types()
-    return {name: value for name, value in now.items() if usual.get(name) != value}
+    found: dict[str, str] = {}
+    for prefix, now, usual in zip(_KINDS, mimetypes._db.types_map, _usual_types(), strict=True):
+        if now != usual:  # nearly never, and there are a thousand
+            found.update((prefix + n, value) for n, value in now.items() if usual.get(n) != value)
+    return found
 
 
 @functools.cache
-def _usual_types() -> Mapping[str, str]:
+def _usual_types() -> tuple[Mapping[str, str], ...]:
     mimetypes = sys.modules["mimetypes"]
     usual = mimetypes.MimeTypes()
     for path in filter(os.path.isfile, mimetypes.knownfiles):
         usual.read(path)
-    return _types_of(usual)
+    return tuple(usual.types_map)
 
 
-def _types_of(database: Any) -> dict[str, str]:
-    kinds = zip(("", "strict "), database.types_map, strict=True)
-    return {prefix + name: value for prefix, types in kinds for name, value in types.items()}
+_KINDS = ("", "strict ")
 
 
 def _write_types(mimetypes: Any, changes: Changes) -> None:
     for name, value in changes.items():
         is_strict, ending = name.startswith("strict "), name.removeprefix("strict ")
-        value = _usual_types().get(name) if value is None else value
+        value = _usual_types()[is_strict].get(ending) if value is None else value
         if value is not None:
             mimetypes.add_type(value, ending, strict=is_strict)
         elif mimetypes.inited:
