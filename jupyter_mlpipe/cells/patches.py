@@ -40,6 +40,24 @@ def find_set_attributes(code: str) -> tuple[tuple[str, str, bool], ...]:
     )
 
 
+def find_registrations(code: str) -> Iterator[tuple[list[str], str, str | list[str]]]:
+    """Give the calls and decorators that register something: ``X.register(Y)``.
+
+    Returns
+    -------
+    Iterator
+        (parts of the owner's name, the function's, first argument: a text, or the parts of a name).
+    """
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            first = node.args[0]
+            is_text = isinstance(first, ast.Constant) and isinstance(first.value, str)
+            argument = str(first.value) if isinstance(first, ast.Constant) and is_text else _parts(first)
+            yield _parts(node.func.value), node.func.attr, argument
+        elif isinstance(node, ast.Attribute) and node.attr == "register":
+            yield _parts(node.value), node.attr, []
+
+
 def _set_attributes(node: ast.AST) -> Iterator[tuple[str, str, bool]]:
     if isinstance(node, ast.Call):
         if (

@@ -39,6 +39,7 @@ from jupyter_mlpipe.keys.settings import (
     Settings,
     join_settings,
     may_set_something,
+    may_start_programs,
     resolve_settings,
     scan_settings,
 )
@@ -307,15 +308,17 @@ class _Walk:
             pending = list(reach.names)[n_reached:]
             n_reached += len(pending)
             if _SUBCLASSES in reach.attributes or _SUBCLASSES in self.attributes:
-                pending += self._classes()
+                pending += self._classes({"__main__"})
             if evaluates(reach.attributes):
                 # A text of the cell may be what a helper evaluates.
                 reach.words.update(dict.fromkeys(words_in(reach.texts, reach.attributes)))
 
-    def _classes(self) -> list[str]:
-        """Return the names of the notebook's own classes: a base knows those that are made from it."""
-        found = self.namespace.items()
-        return [n for n, value in found if isinstance(value, type) and value.__module__ == "__main__"]
+    def _classes(self, modules: Container[str]) -> list[str]:
+        """Return the names of the notebook's classes that those of modules know, from which they are made."""
+        own = [
+            (n, v) for n, v in self.namespace.items() if isinstance(v, type) and v.__module__ == "__main__"
+        ]
+        return [name for name, cls in own if any(base.__module__ in modules for base in cls.__mro__)]
 
     def _is_nothing(self, word: str) -> bool:
         """Tell whether the notebook has nothing of that name."""
@@ -387,10 +390,13 @@ class _Walk:
         """
         reach = self.digester.reach
         self._import_submodules(self.attributes | reach.attributes)
-        wanted = [*others, *find_wanted(reach, cell.uses, cell.words, self.imports)]
-        if as_wholes or looks_at_code(reach, cell.uses):
-            wanted = [(module, ()) for module, _ in wanted]
+        wanted = self._wanted(cell, others, as_wholes=as_wholes)
         reached = modules.reach(wanted)
+        if any(_SUBCLASSES in settings.called for settings in reached.counted.settings):
+            self.witness.names[_SUBCLASSES] = None  # another class may be made at any time
+            self.follow(self._classes(reached.local))
+            wanted = self._wanted(cell, others, as_wholes=as_wholes)
+            reached = modules.reach(wanted)
         called = (name for settings in reached.counted.settings for name in settings.called)
         if cell.draws or any(map(_DRAWS.search, reach.attributes)) or any(map(_DRAWS.search, called)):
             wanted.append(("matplotlib", ()))
@@ -408,6 +414,13 @@ class _Walk:
             else:
                 self.ingredients.append(absent(top))
         return reached
+
+    def _wanted(self, cell: _Cell, others: Iterable[Import], *, as_wholes: bool) -> list[Import]:
+        reach = self.digester.reach
+        wanted = [*others, *find_wanted(reach, cell.uses, cell.words, self.imports)]
+        if as_wholes or looks_at_code(reach, cell.uses):
+            return [(module, ()) for module, _ in wanted]
+        return wanted
 
     def _import_submodules(self, attributes: set[str]) -> None:
         # `import sklearn.metrics` binds only `sklearn`: the submodule must be imported in the step too.
@@ -457,6 +470,7 @@ class _Walk:
             found.reads_any_variable,
             asks_for_folder,
             reached.counted.uncounted,
+            may_start_programs(dotted | called | local.called) or "subprocess" in libraries,
         )
         return affected, found.draws or may_set_something(dotted | called)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NewType, ParamSpec, TypeVar
 
 from jupyter_mlpipe.keys.codes import CodeReads, code_reads, digest_code
 from jupyter_mlpipe.keys.custom import reduce_custom
+from jupyter_mlpipe.keys.holders import registered_with
 from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.libraries import LIBRARIES
@@ -215,6 +216,8 @@ def _describe_class(cls: type) -> Description:
         # What was defined inside the class has no other place to be written out.
         is_inline = isinstance(value, type) and value.__qualname__ == f"{cls.__qualname__}.{name}"
         items += [Item(name), Item(value, f".{name}", is_inline=is_inline)]
+    if registered := registered_with(cls):
+        items.append(Item(sorted({kind.__qualname__ for kind in registered}), is_temporary=True))
     return Description("class", tuple(items))
 
 

@@ -22,7 +22,7 @@ from jupyter_mlpipe.keys.held import DefinitionPickle
 from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
 from jupyter_mlpipe.keys.patched import PATCHES, of_modules
-from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
+from jupyter_mlpipe.keys.pickles import dump_closure, find_unpicklable, load_closure
 from jupyter_mlpipe.keys.process import (
     ENVIRONMENT,
     LIMITS,
@@ -36,18 +36,22 @@ from jupyter_mlpipe.keys.process import (
 from jupyter_mlpipe.keys.providers import Changes
 from jupyter_mlpipe.keys.randomness import RANDOM_STATES, from_system, state_digest
 from jupyter_mlpipe.keys.readable import short_value
+from jupyter_mlpipe.keys.registries import REGISTRIES
 from jupyter_mlpipe.keys.state import STATE, of_reached
 from jupyter_mlpipe.keys.values import Digester, Undigestable, digest_with_definitions
 from jupyter_mlpipe.model.status import Ingredient, Reason
 
 PROVIDERS = {
     p.name: p
-    for p in (*OF_LIBRARIES, WARNINGS, LOGGING, LOCALE, ENVIRONMENT, ZONE, LIMITS, PATH, PATCHES, STATE)
+    for p in (
+        *(*OF_LIBRARIES, *REGISTRIES),
+        *(WARNINGS, LOGGING, LOCALE, ENVIRONMENT, ZONE, LIMITS, PATH, PATCHES, STATE),
+    )
 }
 STATES = {state.name: state for state in RANDOM_STATES}
 # Whatever calls into a library may warn, log, ask for the time, or write a number as the locale says.
-OF_ALL_LIBRARIES = (WARNINGS.name, LOGGING.name, LOCALE.name, ZONE.name, PATCHES.name)
-OF_ALL_CODE = (INTERACTIVITY.name, LIMITS.name)
+OF_ALL_LIBRARIES = (WARNINGS.name, LOGGING.name, LOCALE.name, ZONE.name)
+OF_ALL_CODE = (INTERACTIVITY.name, LIMITS.name, PATCHES.name, *(p.name for p in REGISTRIES))
 _BY_MODULE: dict[str, list[str]] = {}
 for _provider in PROVIDERS.values():
     _BY_MODULE.setdefault(_provider.module, []).append(_provider.name)
@@ -74,6 +78,8 @@ class Affected:
         Whether it asks for the working directory.
     uncounted
         By local module, the names in it that it does not reach; None where it reaches nothing of it.
+    programs
+        Whether it may start other programs, which get the environment.
     """
 
     providers: tuple[str, ...] = ()
@@ -83,6 +89,7 @@ class Affected:
     any_variable: bool = False
     folder: bool = False
     uncounted: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    programs: bool = False
 
     def with_inputs(self, libraries: Set[str]) -> Affected:
         """Return by which settings code can be affected that is given objects of these libraries."""
@@ -109,6 +116,10 @@ class Given:
         Variables to set, or to remove where None.
     ingredients, problems
         What of it is part of the step's key, and what has no digest.
+    unshippable
+        What of it cannot be sent.
+    reads
+        Names of the notebook that functions among it read.
     """
 
     changes: bytes = b""
@@ -116,6 +127,8 @@ class Given:
     environment: Mapping[str, str | None] = field(default_factory=dict)
     ingredients: tuple[Ingredient, ...] = ()
     problems: tuple[Reason, ...] = ()
+    unshippable: tuple[Reason, ...] = ()
+    reads: tuple[str, ...] = ()
 
 
 UNAFFECTED = Affected()
@@ -212,34 +225,36 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
     """Return the part of a snapshot that can affect code."""
     ingredients: list[Ingredient] = []
     problems: list[Reason] = []
+    unshippable: tuple[Reason, ...] = ()
     changed = {name: found for name in affected.providers if (found := snapshot.changes(name))}
-    tops = {library.partition(".")[0] for library in affected.libraries}
+    tops = {"builtins", *(library.partition(".")[0] for library in affected.libraries)}
     patches = of_modules(changed.pop(PATCHES.name, {}), tops)
     kept = of_reached(changed.pop(STATE.name, {}), affected.uncounted)
     parts = [(_title(name), _plain(changes)) for name, changes in changed.items()]
     parts += _by_place(patches)
-    parts += _by_place({place: value for place, (value,) in kept.items()})
+    parts += _by_place({place: value.value for place, value in kept.items()})
     changed |= {name: found for name, found in ((PATCHES.name, patches), (STATE.name, kept)) if found}
     encoded = b""
+    reads: dict[str, None] = {}
     if changed:
         for title, part in parts:
+            digester = Digester(namespace)
             try:
-                content = digest_with_definitions(part, Digester(namespace))
+                content = digest_with_definitions(part, digester)
             except Undigestable as error:
                 problems.append(Reason("unhashable", title, str(error)))
             else:
                 ingredients.append(Ingredient("setting", title, content, short_value(part)))
-        try:
-            encoded = dump_closure(changed, namespace)
-        except EncodingError as error:
-            problems.append(Reason("unhashable", "options", str(error)))
+            reads |= digester.reach.names
+        encoded, unshippable = _dump(changed, namespace)
     environment = snapshot.changes(ENVIRONMENT.name)
     for variable in affected.variables:
         ingredients.append(_of_variable(variable, _variable(variable, environment)))
     by_library = [
         name
         for name in environment
-        if name.partition("_")[0].lower() in affected.libraries and name not in affected.variables
+        if (affected.programs or name.partition("_")[0].lower() in affected.libraries)
+        and name not in affected.variables
     ]
     ingredients += [_of_variable(name, environment[name]) for name in sorted(by_library)]
     if affected.any_variable:
@@ -254,7 +269,32 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
         **{variable: _variable(variable, environment) for variable in affected.variables},
     }
     states = {name: state for name in affected.states if (state := snapshot.state(name)) is not None}
-    return Given(encoded, states, sent, tuple(ingredients), tuple(problems))
+    return Given(
+        encoded,
+        states,
+        sent,
+        tuple(ingredients),
+        (*problems, *unshippable),
+        unshippable,
+        tuple(n for n in reads if n in namespace),
+    )
+
+
+def _dump(changed: Mapping[str, Changes], namespace: Mapping[str, Any]) -> tuple[bytes, tuple[Reason, ...]]:
+    """Pickle changes by provider, and say what is left out, as it cannot be sent."""
+    try:
+        return dump_closure(changed, namespace), ()
+    except EncodingError:
+        refused: list[Reason] = []
+        sent: dict[str, Changes] = {}
+        for name, changes in changed.items():
+            failed = find_unpicklable(changes, namespace)
+            refused += [
+                Reason("unhashable", place.replace(":", ".") or _title(name), why)
+                for place, why in failed.items()
+            ]
+            sent[name] = {place: value for place, value in changes.items() if place not in failed}
+        return dump_closure(sent, namespace), tuple(refused)
 
 
 def _by_place(changes: Changes) -> list[tuple[str, Any]]:
@@ -262,7 +302,7 @@ def _by_place(changes: Changes) -> list[tuple[str, Any]]:
 
 
 def _title(provider: str) -> str:
-    return provider if provider in (*OF_ALL_LIBRARIES, LIMITS.name) else f"{provider} options"
+    return provider if provider in (*OF_ALL_LIBRARIES, *OF_ALL_CODE[1:]) else f"{provider} options"
 
 
 @functools.lru_cache(maxsize=4096)

@@ -104,7 +104,7 @@ def _changes(function: _Function, owner: str, module: _Module) -> Iterator[tuple
             if path is None or (isinstance(target, ast.Name) and target.id not in outside):
                 continue
             rests_on_call = value is not None and isinstance(target, ast.Name) and _names(value) & given
-            yield path, not rests_on_call and _gives_once(nodes, path.partition(".")[0])
+            yield path, not rests_on_call and gives_once(nodes, path.partition(".")[0])
 
 
 def _targets(node: ast.AST) -> Iterator[tuple[ast.expr, _Value]]:
@@ -149,7 +149,7 @@ def _parts(node: ast.expr) -> list[str]:
     return [node.id, *parts] if isinstance(node, ast.Name) else []
 
 
-def _gives_once(nodes: list[ast.AST], name: str) -> bool:
+def gives_once(nodes: list[ast.AST], name: str) -> bool:
     """Tell whether a function looks whether something is there already, and gives it."""
     looks = any(
         name in _names(node.test) for node in nodes if isinstance(node, ast.If | ast.IfExp | ast.While)

@@ -14,6 +14,7 @@ from jupyter_mlpipe.keys.colormaps import read_colormaps, write_colormaps
 from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
 from jupyter_mlpipe.keys.formatters import FORMATTERS
 from jupyter_mlpipe.keys.providers import Changes, Provider, State, differences
+from jupyter_mlpipe.keys.registries import ACCESSORS
 
 # These say where a figure goes; see `_read_backend`.
 _OF_THE_PROCESS = frozenset({"backend", "backend_fallback", "interactive", "toolbar"})
@@ -260,6 +261,7 @@ OF_LIBRARIES = (
     Provider("decimal", "decimal", _read_decimal, _usual_decimal, _write_decimal),
     Provider("torch", "torch", _read_torch, _usual_torch, _write_torch),
     Provider("tensorflow", "tensorflow", _read_tensorflow, lambda tensorflow: {}, _write_tensorflow),
+    *ACCESSORS,
     DISPLAYS,
     INTERACTIVITY,
     FORMATTERS,

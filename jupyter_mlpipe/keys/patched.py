@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Container, Mapping
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
@@ -43,7 +44,9 @@ def _read(_sys: Any) -> State:
 
 def _is_set(value: object, module: str, path: str) -> bool:
     # What is where it was defined has been put back.
-    return value is not _GONE and not isinstance(value, ModuleType) and find_home(value) != (module, path)
+    if value is _GONE or isinstance(value, ModuleType | ContextVar):  # what that holds is state of its module
+        return False
+    return find_home(value) != (module, path)
 
 
 def _look(module: str, path: str) -> Any:

@@ -242,6 +242,7 @@ def _read_limits(_sys: Any) -> State:
     state["csv field"] = csv.field_size_limit()
     state["arguments"] = _ARGUMENTS if sys.argv == _ARGUMENTS else [*sys.argv]
     state["socket seconds"] = socket.getdefaulttimeout()
+    state["file mode mask"] = _read_umask()
     return state
 
 
@@ -257,14 +258,28 @@ def _write_limits(_sys: Any, changes: Changes) -> None:
             sys.argv[:] = value
         elif name == "socket seconds":
             socket.setdefaulttimeout(value)
+        elif name == "file mode mask":
+            os.umask(value)
         elif name == "digits":
             sys.set_int_max_str_digits(value)
         else:
             sys.setrecursionlimit(value)
 
 
+def _read_umask() -> int:
+    # To ask the process is to set it, which other threads would notice.
+    with contextlib.suppress(OSError), open("/proc/self/status", "rb", buffering=0) as file:
+        for line in file.read().splitlines():
+            if line.startswith(b"Umask:"):
+                return int(line.split()[1], 8)
+    return _USUAL_UMASK
+
+
+_USUAL_UMASK = 0o22
+_USUAL_UMASK = _read_umask()  # as it was given to the process
 _PYTHONS_DEPTH, _USUAL_DEPTH = 1000, 3000
 _USUAL_LIMITS = {"recursion": _USUAL_DEPTH, "digits": 4300, "csv field": 131072, "socket seconds": None}
+_USUAL_LIMITS["file mode mask"] = _USUAL_UMASK
 # Of the kernel, or of what started this step's process: nothing that a cell has set.
 _ARGUMENTS = [*sys.argv]
 

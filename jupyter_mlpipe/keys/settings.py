@@ -74,6 +74,11 @@ _SETTERS = frozenset(
         "use",
     ]
 )
+# Last parts of the names of what starts another program.
+_STARTERS = frozenset(
+    {"Popen", "check_call", "check_output", "create_subprocess_exec", "create_subprocess_shell", "getoutput"}
+    | {"getstatusoutput", "popen", "posix_spawn", "run_cell_magic", "system"}
+)
 _SHELL_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
 # What is said by where the notebook lies. In a module of the user's, `Path(__file__).resolve()` is no more
 # than a way to find its files.
@@ -184,6 +189,11 @@ def _is_environment(name: str) -> bool:
 def may_set_something(names: Iterable[str]) -> bool:
     """Tell whether dotted names are among those of what sets something for the cells below."""
     return any(name.rpartition(".")[2] in _SETTERS or name == "sys.path" for name in names)
+
+
+def may_start_programs(names: Iterable[str]) -> bool:
+    """Tell whether dotted names are among those of what starts another program."""
+    return any(name.rpartition(".")[2] in _STARTERS or name == "subprocess.run" for name in names)
 
 
 def resolve_settings(settings: Settings, resolve: Callable[[str], str], found: FoundSettings) -> None:

@@ -1,41 +1,72 @@
 """What local modules keep of what cells told them: ``settings.use(3)``, where one of their globals holds it.
 
 A step imports its modules anew, and is given what they keep here and importing them does not give. What a
-step has them keep comes back. Each value travels alone in a tuple; None says that it is as imported.
+step has them keep comes back. None says that it is as imported.
 """
 
 from __future__ import annotations
 
 import ast
-import copy
 import functools
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath, PurePosixPath
 from types import FunctionType, ModuleType
 from typing import Any
 
 from jupyter_mlpipe.keys.canonical import SCALARS
+from jupyter_mlpipe.keys.contents import Content, take_content
+from jupyter_mlpipe.keys.holders import (
+    fill,
+    is_holder,
+    namespace_of,
+    part_of,
+    parts_of,
+    register,
+    registered_with,
+    set_part,
+)
 from jupyter_mlpipe.keys.keeping import NOT_BOUND, UNKNOWN, find_kept
 from jupyter_mlpipe.keys.late import put_by_module
 from jupyter_mlpipe.keys.providers import Changes, Provider, State
 
-_CONTAINERS = (dict, list, set)
-_MAX_PARTS = 1000
-_MAX_ITEMS = 10_000
-_PLAIN = SCALARS | {type(Path()), PurePath, PurePosixPath}
+_MOST_BYTES = 1 << 20
+_UNCHANGING = SCALARS - {bytearray}
+
+
+class Kept:
+    """A value that a module keeps, as it was when it was looked at."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+
+    @property
+    def value(self) -> Any:
+        return self._content.restore()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Kept) and self._content == other._content
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> Any:
+        return _keep, (self.value,)
+
+
+def _keep(value: object) -> Kept:
+    return Kept(take_content(value))
+
+
+class _Registry:
+    """What cells may register something with: `functools.singledispatch`, abstract classes."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Object:
-    """An object whose methods may change it, by those of its attributes that are plain data."""
+class _Holder:
+    """What is looked at part by part; of a function, which one it is counts as well."""
 
-    attributes: Mapping[str, Any]
-
-
-class _Dispatch:
-    """A function with which cells may register others: `functools.singledispatch`."""
+    value: object
+    parts: Mapping[str, object]
 
 
 @dataclass(eq=False)
@@ -46,12 +77,15 @@ class _Watched:
     ----------
     spec
         The module's, another one once it has been loaded again.
+    usual
+        By path: what cannot change itself, the `Content` of other values, a `_Registry` or a `_Holder`; by a
+        path that ends with a dot, the names of a class.
     """
 
     spec: object
     text: str
     names: frozenset[str]
-    usual: dict[str, Any] = field(default_factory=dict)
+    usual: dict[str, object] = field(default_factory=dict)
 
     @functools.cached_property
     def kept(self) -> tuple[Mapping[str, object], set[str]]:
@@ -79,26 +113,31 @@ def watch(module: ModuleType, text: str, *, is_late: bool = False) -> None:
     if known is not None and known.spec is module.__spec__:
         return
     found = _WATCHED[module.__name__] = _Watched(module.__spec__, text, frozenset(namespace_of(module)))
-    found.usual.update(_holds(module.__name__, namespace_of(module)))
+    found.usual.update(_held(module.__name__, namespace_of(module).items()))
     if is_late:
         written = {path: v for path, v in found.kept[0].items() if v is not UNKNOWN and v is not NOT_BOUND}
-        found.usual.update((path, v) for path, v in written.items() if path in found.usual)
+        found.usual.update((path, _noted(v)) for path, v in written.items() if path in found.usual)
 
 
-def _holds(module: str, namespace: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in namespace.items():
+def _held(module: str, names: Iterable[tuple[str, Any]], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Give what a module holds that may change, by path, as it is to be noted."""
+    for name, value in names:
         if name.startswith("__") or isinstance(value, ModuleType | property | staticmethod | classmethod):
             continue
-        if isinstance(value, FunctionType):
-            if hasattr(value, "dispatch") and hasattr(value, "registry"):
-                yield prefix + name, _Dispatch()
-        elif isinstance(value, type):
-            if value.__module__ == module and not prefix:
-                yield from _holds(module, vars(value), f"{name}.")
-        elif type(value).__module__ in _WATCHED:
-            yield prefix + name, _Object(_attributes(value))
-        else:
-            yield prefix + name, _copied(value)
+        path = prefix + name
+        if registered_with(value) is not None:
+            yield path, _Registry()
+        elif is_holder(value, _WATCHED) and not (prefix and isinstance(value, FunctionType)):
+            yield path, _Holder(value, {part: _noted(held) for part, held in parts_of(value).items()})
+        elif not isinstance(value, FunctionType | type):
+            yield path, _noted(value)
+        if isinstance(value, type) and value.__module__ == module and not prefix:
+            yield f"{path}.", frozenset(vars(value))
+            yield from _held(module, vars(value).items(), f"{name}.")
+
+
+def _noted(value: object) -> object:
+    return value if type(value) in _UNCHANGING else take_content(value, _MOST_BYTES)
 
 
 def loaded_again() -> list[ModuleType]:
@@ -107,7 +146,7 @@ def loaded_again() -> list[ModuleType]:
     return [module for module, spec in loaded if module is not None and module.__spec__ is not spec]
 
 
-def of_reached(changes: Changes, uncounted: Mapping[str, frozenset[str] | None]) -> Changes:
+def of_reached(changes: Changes, uncounted: Mapping[str, frozenset[str] | None]) -> dict[str, Kept]:
     """Return those that code reaches, by the names in modules that it does not."""
     found = {}
     for place, value in changes.items():
@@ -119,92 +158,77 @@ def of_reached(changes: Changes, uncounted: Mapping[str, frozenset[str] | None])
 
 
 def _read(_sys: Any) -> State:
-    found: dict[str, Any] = {}
+    found: dict[str, Kept] = {}
     for name, watched in list(_WATCHED.items()):
         module = sys.modules.get(name)
         if module is None or module.__spec__ is not watched.spec:
             continue  # loaded again since: as its file says
         for path, value in _changed_in(module, watched):
-            found[f"{name}:{path}"] = (value,)
+            found[f"{name}:{path}"] = _keep(value)
     return found
 
 
 def _changed_in(module: ModuleType, watched: _Watched) -> Iterator[tuple[str, Any]]:
     namespace = namespace_of(module)
     for path, before in watched.usual.items():
+        if isinstance(before, frozenset):
+            yield from _new_in_class(module, path, before)
+            continue
         held = namespace[path] if path in namespace else _look(module, path)
-        if held is before:
+        if held is before or held is NOT_BOUND:
             continue  # nearly always: it is asked for each step
-        for inner, value in _changed(path, before, held):
-            if path not in watched.kept[1]:
-                yield inner, value
+        if isinstance(before, _Registry):
+            if registered := registered_with(held):
+                yield path, registered
+        elif isinstance(before, _Holder):
+            yield from _changed_parts(path, before, held)
+        elif not _is_same(before, held) and path not in watched.kept[1]:
+            yield path, held
     if len(namespace) > len(watched.names):
-        for path, usual in watched.kept[0].items():
-            if usual is NOT_BOUND and (value := _look(module, path)) is not NOT_BOUND:
-                yield path, _copied(value)
+        yield from _new(module, watched)
 
 
-def _changed(path: str, before: Any, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(before, _Object):
-        for name, now in _attributes(value).items():
-            if not _is_same(before.attributes.get(name, NOT_BOUND), now):
-                yield f"{path}.{name}", now
-    elif isinstance(before, _Dispatch):
-        registered = {kind: f for kind, f in value.registry.items() if f.__module__ == "__main__"}
-        if registered:
-            yield path, registered
-    elif value is not NOT_BOUND and not _is_same(before, value):
-        yield path, _copied(value)
+def _changed_parts(path: str, before: _Holder, held: Any) -> Iterator[tuple[str, Any]]:
+    if type(held) is not type(before.value) or (isinstance(held, FunctionType) and held is not before.value):
+        yield path, held
+        return
+    for name, part in parts_of(held).items():
+        usual = before.parts.get(name, NOT_BOUND)
+        # What cannot be copied, such as a connection, each process makes for itself.
+        if part is not usual and not _is_same(usual, part) and take_content(part).is_whole:
+            yield f"{path}.{name}", part
 
 
-def _attributes(value: Any) -> dict[str, Any]:
-    held = getattr(value, "__dict__", {})
-    return {name: copy.deepcopy(part) for name, part in held.items() if _is_plain(part, _MAX_PARTS)}
+def _new_in_class(module: ModuleType, path: str, names: frozenset[str]) -> Iterator[tuple[str, Any]]:
+    attributes = getattr(_look(module, path[:-1]), "__dict__", {})
+    if len(attributes) > len(names):
+        for name in attributes.keys() - names:
+            if not name.startswith("_"):
+                yield path + name, attributes[name]
 
 
-def _is_plain(value: Any, most: int) -> bool:
-    """Tell whether something is what settings are made of, and little of it."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return True
-    if kind not in (*_CONTAINERS, tuple) or len(value) > most:
-        return False
-    parts = (*value, *value.values()) if kind is dict else value
-    return all(_is_plain(part, most // 10) for part in parts)
+def _is_same(before: object, held: object) -> bool:
+    if isinstance(before, Content):
+        return before == take_content(held, _MOST_BYTES)
+    return type(before) is type(held) and type(held) in _UNCHANGING and before == held
 
 
-def _is_same(before: Any, value: Any) -> bool:
-    if before is value:
-        return True
-    if type(before) is not type(value):
-        return False
-    try:
-        return bool(before == value)
-    except (ValueError, TypeError):
-        return False
-
-
-def _copied(value: Any) -> Any:
-    # Later changes are to be told from it, but of what is large only that it is another one.
-    is_small = type(value) in _CONTAINERS and len(value) <= _MAX_ITEMS
-    return copy.copy(value) if is_small else value
+def _new(module: ModuleType, watched: _Watched) -> Iterator[tuple[str, Any]]:
+    namespace = namespace_of(module)
+    said = {path for path, usual in watched.kept[0].items() if usual is NOT_BOUND}
+    for path in said:
+        if (value := _look(module, path)) is not NOT_BOUND:
+            yield path, value
+    for name in namespace.keys() - watched.names - said - watched.kept[1]:
+        if not name.startswith("__") and not isinstance(namespace[name], ModuleType | FunctionType | type):
+            yield name, namespace[name]
 
 
 def _look(module: ModuleType, path: str) -> Any:
     found: Any = module
     for name in path.split("."):
-        found = _held_by(found).get(name, NOT_BOUND)
+        found = part_of(found, name)
     return found
-
-
-def _held_by(owner: Any) -> Mapping[str, Any]:
-    return namespace_of(owner) if isinstance(owner, ModuleType) else getattr(owner, "__dict__", {})
-
-
-def namespace_of(module: ModuleType) -> dict[str, Any]:
-    """Return a module's names, also where a step's process notes who asks for all of them."""
-    namespace: dict[str, Any] = vars(ModuleType)["__dict__"].__get__(module)
-    return namespace
 
 
 def _write(_sys: Any, changes: Changes) -> None:
@@ -212,45 +236,33 @@ def _write(_sys: Any, changes: Changes) -> None:
 
 
 def _put(module: str, changes: Mapping[str, Any]) -> None:
-    for path, value in changes.items():
-        owner: Any = sys.modules[module]
-        *above, name = path.split(".")
-        for part in above:
-            owner = _held_by(owner).get(part)
-        if owner is None:
+    for path, kept in changes.items():
+        above, _, name = path.rpartition(".")
+        owner = _look(sys.modules[module], above) if above else sys.modules[module]
+        if owner is NOT_BOUND:
             continue
-        kept = _usual(module, path) if value is None else value[0]
-        if kept is NOT_BOUND:
-            if name in _held_by(owner):
-                delattr(owner, name)
+        usual = _usual(module, path)
+        held = part_of(owner, name)
+        if isinstance(usual, _Registry):
+            if kept is not None:  # nothing takes back what was registered
+                register(held, kept.value)
             continue
-        held = _held_by(owner).get(name)
-        if isinstance(kept, _Dispatch):
-            continue  # nothing takes back what was registered
-        if (register := getattr(held, "register", None)) is not None and isinstance(kept, dict):
-            for registered, function in kept.items():
-                register(registered, function)
-        elif type(held) is type(kept) and type(kept) in _CONTAINERS:
-            _fill(held, kept)  # others may have imported it
+        if kept is not None:
+            value = kept.value
         else:
-            setattr(owner, name, _copied(kept))
+            value = usual.restore() if isinstance(usual, Content) else usual
+        if isinstance(value, _Holder):
+            value = value.value
+        # Others may have imported it.
+        if held is not value and not fill(held, value):
+            set_part(owner, name, value)
 
 
-def _usual(module: str, path: str) -> Any:
+def _usual(module: str, path: str) -> object:
     usual = _WATCHED[module].usual if module in _WATCHED else {}
     above, _, name = path.rpartition(".")
     holder = usual.get(above)
-    return (
-        holder.attributes.get(name, NOT_BOUND) if isinstance(holder, _Object) else usual.get(path, NOT_BOUND)
-    )
-
-
-def _fill(held: Any, kept: Any) -> None:
-    if isinstance(held, list):
-        held[:] = kept
-    else:
-        held.clear()
-        held.update(kept)
+    return holder.parts.get(name, NOT_BOUND) if isinstance(holder, _Holder) else usual.get(path, NOT_BOUND)
 
 
 STATE = Provider("state of modules", "sys", _read, lambda sys: {}, _write)

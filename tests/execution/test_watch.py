@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -174,7 +175,7 @@ def test_files_that_only_c_code_opens_count_where_the_system_tells(steps: Steps)
     opens.watch([str(steps.folder)])
     for name in ("rows", "other"):
         (steps.folder / f"{name}.txt").write_text(name)
-    if not opens.take():
+    if not any(opens.take()):
         pytest.skip("this system does not tell what a process opens")
     code = """
 import ctypes, subprocess
@@ -185,6 +186,27 @@ x = libc.read(there, held, 8), held.value
 del libc, held, there
 """
     assert dict(steps.run(code).record.files) == {"rows.txt": blake3(b"rows").hexdigest()}
+
+
+def test_files_that_programs_open_which_a_step_starts_count(steps: Steps, tmp_path: Path) -> None:
+    """They find their files themselves; what others open meanwhile is none of the step's business."""
+    opens = Opens()
+    opens.watch([str(steps.folder)])
+    beyond = tmp_path / "beyond"
+    beyond.mkdir()
+    (steps.folder / "linked").symlink_to(beyond)
+    for place in (steps.folder / "rows.txt", steps.folder / "other.txt", beyond / "rows.txt"):
+        place.write_text(place.name)
+    if not any(opens.take()):
+        pytest.skip("this system does not tell what a process opens")
+    (steps.folder / "program.py").write_text("for f in ('', 'linked/'): open(f + 'ro' + 'ws.txt')")
+    others = f"while true; do : < {steps.folder}/other.txt; done"
+    with subprocess.Popen(["bash", "-c", others]) as other:
+        code = "import subprocess, sys\nx = subprocess.run([sys.executable, 'program.py']).returncode"
+        files = dict(steps.run(code).record.files)
+        other.kill()
+    assert {path for path in files if path.endswith(".txt")} == {"rows.txt", "linked/rows.txt"}
+    assert files["rows.txt"] == blake3(b"rows.txt").hexdigest()
 
 
 def test_where_links_lead_and_who_may_what_is_recorded_beside_the_content(steps: Steps) -> None:

@@ -973,6 +973,30 @@ PATCHES = [
         ran="s§",
         files={"lm§.py": "class C: pass\nC.k = «1|2»"},
     ),
+    *(
+        Row(
+            f"a helper of what a cell puts into {what}",
+            f"import pandas as pd, lm§\n{made}\n---\n%%component s§\ny§ = {shown}\n---\n{after}",
+            ran="s§",
+            files={"lm§.py": "def f(): return 0"},
+        )
+        for what, made, shown, after in [
+            ("a local module", "def g§(): return «1|2»\ndef h§(): return g§()\nlm§.f = h§", "lm§.f()", ""),
+            ("a local module, a value", "g§ = «1|2»\nlm§.f = lambda: g§", "lm§.f()", ""),
+            (
+                "a library",
+                "def g§(): return «1|2»\npd.Series.get§ = lambda self: g§()",
+                "pd.Series([1]).get§()",
+                "del pd.Series.get§",
+            ),
+            (
+                "an option",
+                "def g§(x): return '«1|2»'\npd.set_option('display.float_format', lambda x: g§(x))",
+                "repr(pd.Series([1.5]))",
+                "pd.reset_option('display.float_format')",
+            ),
+        ]
+    ),
     Row(
         "what a cell sets in a module that is not reached",
         "import lm§\nlm§.K = «1|2»\n---\n%%component s§\ny§ = 1",
@@ -992,6 +1016,18 @@ SEEN_OF_CLASSES = [
         "a class that only its base knows",
         "class B§: pass\ndef all§(): return [c.v for c in B§.__subclasses__()]\n---\n"
         "class K§(B§):\n    v = «1|2»\n---\n%%component s§\ny§ = all§()",
+        ran="s§",
+    ),
+    Row(
+        "a class that only its base knows, in a local module",
+        "import lm§\nclass K§(lm§.B):\n    v = «1|2»\n---\n%%component s§\ny§ = lm§.all()",
+        ran="s§",
+        files={"lm§.py": "class B: pass\ndef all(): return [c.v for c in B.__subclasses__()]"},
+    ),
+    Row(
+        "a class that an abstract one is told of",
+        "import abc\nclass P§(abc.ABC): pass\nclass A§: pass\n«P§.register(A§)|»\n---\n"
+        "%%component s§\ny§ = isinstance(A§(), P§)",
         ran="s§",
     ),
     Row(
@@ -1035,6 +1071,38 @@ _TOLD = [
     ("a class", "lm§.of_class(«1|2»)"),
     ("an object", "lm§.settings.load({'a': «1|2»})"),
 ]
+_KEEPERS = """
+import abc, array, collections, contextvars, functools, itertools, random, threading, types
+import numpy as np, pandas as pd
+class Slots: __slots__ = ("x",)
+class Nested:
+    def __init__(self): self.inner = Slots()
+T = {
+    "nested": {"k": {}}, "deque": collections.deque(), "counter": collections.Counter(),
+    "default": collections.defaultdict(list), "array": array.array("i", [0]), "numpy": np.zeros(2),
+    "random": random.Random(0), "numbers": itertools.count(), "iterator": iter(range(9)), "bytes": bytearray(2),
+}
+nested, deque, counter, default, array_, numpy_, random_, numbers, iterator, bytes_ = T.values()
+table = pd.DataFrame({"a": [0]})
+space, slots, objects, nest = types.SimpleNamespace(x=0), Slots(), [Nested()], Nested()
+local, context = threading.local(), contextvars.ContextVar("c", default=0)
+squares = (i * i for i in range(99))
+def make():
+    seen, n = [], 0
+    def tick():
+        nonlocal n
+        n += 1
+        return n
+    return seen.append, lambda: list(seen), tick
+put, got, tick = make()
+def told(x=None, seen=[]):
+    if x: seen.append(x)
+    return list(seen)
+class Base(abc.ABC): pass
+class Chosen:
+    @functools.singledispatchmethod
+    def f(self, x): return 0
+"""
 _FILLED = "from lm§ import D as D§\nD§['a'] = «1|2»"
 _MADE_ONCE = """
 import sqlite3
@@ -1080,6 +1148,48 @@ KEPT = [
             ("a helper", "def use§(v): lm§.K = v\nuse§(«1|2»)"),
         ]
     ),
+    *(
+        Row(
+            f"what {what} of a local module holds",
+            f"import lm§, ln§\n{call}\n---\n%%component s§\ny§ = {shown}",
+            ran="s§",
+            files={"lm§.py": _KEEPERS, "ln§.py": "def use(owner, name, x): setattr(owner, name, x)"},
+        )
+        for what, call, shown in [
+            ("a dict in a dict", "lm§.nested['k']['x'] = «1|2»", "lm§.nested"),
+            ("a deque", "lm§.deque.append(«1|2»)", "list(lm§.deque)"),
+            ("a counter", "lm§.counter['«a|b»'] += 1", "dict(lm§.counter)"),
+            ("a dict with defaults", "lm§.default['k'].append(«1|2»)", "dict(lm§.default)"),
+            ("an array of Python's own", "lm§.array_[0] = «1|2»", "list(lm§.array_)"),
+            ("an array", "lm§.numpy_[0] = «1|2»", "lm§.numpy_.tolist()"),
+            ("a table", "lm§.table.loc[0, 'a'] = «1|2»", "lm§.table.a.tolist()"),
+            ("a generator of random numbers", "lm§.random_.seed(«1|2»)", "lm§.random_.random()"),
+            ("a counting iterator", "for _ in range(«1|2»): next(lm§.numbers)", "next(lm§.numbers)"),
+            ("an iterator", "for _ in range(«1|2»): next(lm§.iterator)", "next(lm§.iterator)"),
+            ("a generator", "for _ in range(«1|2»): next(lm§.squares)", "next(lm§.squares)"),
+            ("a bytearray", "lm§.bytes_[0] = «1|2»", "bytes(lm§.bytes_)"),
+            ("a namespace", "ln§.use(lm§.space, 'x', «1|2»)", "lm§.space.x"),
+            ("an object with slots", "ln§.use(lm§.slots, 'x', «1|2»)", "lm§.slots.x"),
+            ("an object in an object", "ln§.use(lm§.nest.inner, 'x', «1|2»)", "lm§.nest.inner.x"),
+            ("an object in a list", "ln§.use(lm§.objects[0], 'x', «1|2»)", "lm§.objects[0].x"),
+            ("a variable of a thread", "ln§.use(lm§.local, 'x', «1|2»)", "lm§.local.x"),
+            ("a variable of a context", "lm§.context.set(«1|2»)", "lm§.context.get()"),
+            ("a closure", "lm§.put(«1|2»)", "lm§.got()"),
+            ("a closure's number", "for _ in range(«1|2»): lm§.tick()", "lm§.tick()"),
+            ("a function's default", "lm§.told(«1|2»)", "lm§.told()"),
+            ("a function's attribute", "ln§.use(lm§.told, 'x', «1|2»)", "lm§.told.x"),
+            (
+                "a method that chooses",
+                "@lm§.Chosen.f.register(int)\ndef _(self, x): return «1|2»",
+                "lm§.Chosen().f(5)",
+            ),
+            (
+                "an abstract class",
+                "class A§: pass\n«lm§.Base.register(A§)|»",
+                "isinstance(A§(), lm§.Base)",
+            ),
+        ]
+    ),
     Row(
         "what a local module is told is not reached",
         "import lm§\nlm§.use(«1|2»)\n---\n%%component s§\ny§ = lm§.total()",
@@ -1105,6 +1215,16 @@ KEPT = [
         files={
             "lm§.py": "_R = {}\ndef register(f):\n    _R[f.__name__] = f\n    return f\n"
             "def run(): return [f() for f in _R.values()]"
+        },
+    ),
+    Row(
+        "an accessor that a cell registers with a local module",
+        "import lm§\n@lm§.register('own')\nclass A§:\n    def __init__(self, owner): self.n = «1|2»\n---\n%%component s§\ny§ = lm§.Owner().own.n",
+        ran="s§",
+        files={
+            "lm§.py": "class Owner: pass\nclass Accessor:\n    def __init__(self, made): self.made = made\n"
+            "    def __get__(self, owner, kind): return self.made(owner)\n"
+            "def register(name):\n    def add(made):\n        setattr(Owner, name, Accessor(made))\n        return made\n    return add"
         },
     ),
     Row(
@@ -1282,6 +1402,13 @@ FILES = [
         environment={"V§": "«1|2»"},
     ),
     Row(
+        "an environment variable for a child, set by a cell",
+        "import os\nos.environ['V§'] = '«1|2»'\n---\n%%component s§\nimport subprocess\n"
+        "y§ = subprocess.run(['sh', 'echo§.sh'], capture_output=True, text=True).stdout\n---\ndel os.environ['V§']",
+        ran="s§",
+        files={"echo§.sh": "echo $V§"},
+    ),
+    Row(
         "an environment variable for a child",
         "%%component s§\ny§ = !echo $V§\ny§ = list(y§)",
         ran="s§",
@@ -1447,6 +1574,63 @@ OPTIONS += [
             ),
         ]
     ),
+]
+
+_COPIED = "import copyreg\nclass A§:\n    def __init__(self, x): self.x = x\n"
+OPTIONS += [
+    Row(
+        f"{what} that a cell registers",
+        f"{setup}\n---\n%%component s§\nimport copy, csv, io, logging, mimetypes, os\n{code}\n---\n{after}",
+        ran="s§",
+    )
+    for what, setup, code, after in [
+        (
+            "how a class is copied",
+            f"{_COPIED}copyreg.pickle(A§, lambda a: (A§, (a.x + «10|20»,)))",
+            "y§ = copy.copy(A§(1)).x",
+            "del copyreg.dispatch_table[A§]",
+        ),
+        (
+            "how a class of Python's is copied",
+            "import copyreg, fractions\ncopyreg.pickle(fractions.Fraction, lambda f: (float, («1|2»,)))",
+            "import fractions, pickle\ny§ = pickle.loads(pickle.dumps(fractions.Fraction(1, 3)))",
+            "copyreg.dispatch_table.pop(fractions.Fraction)",
+        ),
+        (
+            "a dialect",
+            "import csv\ncsv.register_dialect('d§', delimiter='«;|:»')",
+            "y§ = list(csv.reader(io.StringIO('a;b:c'), 'd§'))",
+            "csv.unregister_dialect('d§')",
+        ),
+        (
+            "a level",
+            "import logging\nlogging.addLevelName(31, 'L«A|B»')",
+            "y§ = logging.getLevelName(31)",
+            "logging._levelToName.pop(31)",
+        ),
+        (
+            "a type of files",
+            "import mimetypes\nmimetypes.add_type('application/x-«a|b»', '.xx§')",
+            "y§ = mimetypes.guess_type('a.xx§')",
+            "mimetypes.types_map.pop('.xx§')",
+        ),
+        (
+            "a mask of modes",
+            "import os\nm§ = os.umask(0o«027|077»)",
+            "open('m§«a|b»', 'w').close()\ny§ = oct(os.stat('m§«a|b»').st_mode)",
+            "_ = os.umask(m§)",
+        ),
+        *(
+            (
+                f"an accessor of a {kind}",
+                f"import pandas as pd\n@pd.api.extensions.register_{kind}_accessor('own§')\nclass A§:\n"
+                "    def __init__(self, owner): self.n = len(owner) + «1|2»",
+                f"y§ = pd.{cls}([1]).own§.n",
+                f"del pd.{cls}.own§\npd.{cls}._accessors.discard('own§')",
+            )
+            for kind, cls in (("dataframe", "DataFrame"), ("series", "Series"), ("index", "Index"))
+        ),
+    ]
 ]
 
 REUSED = [

@@ -242,3 +242,23 @@ def test_a_module_registers_its_colormaps_wherever_it_is_imported(
         # It is there: as without our line, another one is not put in its place.
         assert refused.error is not None
         assert refused.error["ename"] == "ValueError"
+
+
+def test_what_cells_register_with_python_is_there(kernel: Kernel):
+    """By a name only, or with what nothing takes back: codecs and abstract classes."""
+    kernel.run("import codecs, numbers\ncodecs.register_error('dot', lambda e: ('.', e.end))").check()
+    kernel.run(
+        "def find(name):\n    if name == 'own':\n"
+        "        return codecs.CodecInfo(lambda s, e='': (b'own ' + s.encode(), len(s)), None, name='own')\n"
+        "codecs.register(find)\nclass A: pass"
+    ).check()
+    step = (
+        "%%component s\nimport numbers\n"
+        "y = '\u00e4'.encode('ascii', 'dot'), 'a'.encode('own'), isinstance(A(), numbers.Number)"
+    )
+    kernel.run(step).check()
+    assert kernel.run("y").result == "(b'.', b'own a', False)"
+    kernel.run("numbers.Number.register(A)").check()
+    assert kernel.run(step).check().status_of_step == "succeeded"
+    assert kernel.run("y").result == "(b'.', b'own a', True)"
+    assert kernel.run(step).check().status_of_step == "reused"

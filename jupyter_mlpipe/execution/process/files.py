@@ -15,7 +15,7 @@ from jupyter_mlpipe.keys.stats import MEMO
 MISSING = "missing"
 ABSENT = "absent"  # nothing is at the path; `THERE`: something is, whatever it holds
 THERE = "there"
-_NOWHERE = "leads nowhere"  # a link
+NOWHERE = "leads nowhere"  # a link
 CHANGED = "changed while it was read"  # never the digest of anything
 _NAMES = "names "
 _STATES = "states "
@@ -31,7 +31,7 @@ def digest_as_before(path: str, before: str) -> str:
 
 
 def _digest_like(path: str, before: str) -> str:
-    if before in (ABSENT, THERE, _NOWHERE):
+    if before in (ABSENT, THERE, NOWHERE):
         return there_digest(path)
     for kind, digest_of in STATUS_DIGESTS.items():
         if before.startswith(f"{kind} "):
@@ -48,9 +48,9 @@ def _digest_like(path: str, before: str) -> str:
 
 
 def there_digest(path: str) -> str:
-    if os.path.exists(path):
-        return THERE
-    return _NOWHERE if os.path.lexists(path) else ABSENT
+    if not os.path.lexists(path):
+        return ABSENT
+    return THERE if os.path.exists(path) else NOWHERE
 
 
 def status_digest(path: str, digest_of: Callable[[os.stat_result], str]) -> str:

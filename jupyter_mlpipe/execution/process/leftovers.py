@@ -34,15 +34,22 @@ _STREAM: type = io.IOBase.__mro__[1]
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What files there were below a folder; hidden ones and those of environments left out."""
+    """What files there were below a folder; hidden ones and those of environments left out.
+
+    Parameters
+    ----------
+    links
+        Those that lead to folders.
+    """
 
     states: Mapping[str, State]
     is_whole: bool
     taken_ns: int
+    links: tuple[str, ...] = ()
 
     @property
     def folders(self) -> list[str]:
-        return [path for path, state in self.states.items() if state is _IS_FOLDER]
+        return [*(path for path, state in self.states.items() if state is _IS_FOLDER), *self.links]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,7 @@ def look_around(folder: str, is_excluded: Callable[[str], bool]) -> Snapshot:
     """Note what is below a folder, the nearest first, up to a number of entries."""
     taken_ns = time.time_ns()
     states: dict[str, State] = {}
+    links: list[str] = []
     pending = deque([folder])
     n_left = _MAX_ENTRIES
     while pending:
@@ -76,7 +84,7 @@ def look_around(folder: str, is_excluded: Callable[[str], bool]) -> Snapshot:
                         continue
                     n_left -= 1
                     if n_left < 0:
-                        return Snapshot(states, False, taken_ns)
+                        return Snapshot(states, False, taken_ns, tuple(links))
                     if entry.is_dir(follow_symlinks=False):
                         if not is_excluded(os.path.join(entry.path, "")) and not os.path.exists(
                             os.path.join(entry.path, "pyvenv.cfg")
@@ -85,9 +93,11 @@ def look_around(folder: str, is_excluded: Callable[[str], bool]) -> Snapshot:
                             pending.append(entry.path)
                     elif (found := state_of(entry.path)) is not None:
                         states[entry.path] = found
+                        if entry.is_symlink() and os.path.isdir(entry.path):
+                            links.append(entry.path)
         except OSError:
             continue
-    return Snapshot(states, True, taken_ns)
+    return Snapshot(states, True, taken_ns, tuple(links))
 
 
 def find_unseen(

@@ -16,7 +16,8 @@ from importlib.machinery import ModuleSpec
 from types import CodeType, FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlpipe.keys.state import namespace_of, watch
+from jupyter_mlpipe.keys.holders import namespace_of
+from jupyter_mlpipe.keys.state import watch
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.keys.closure import ModuleSource

@@ -1,6 +1,7 @@
 """Which files a process opens by whatever code: Linux tells it (fanotify), for folders that are named.
 
-Of other processes nothing is told but that something was opened, so only what this one opens counts. Where
+What this process opens counts, and what those do that it has started. Without special rights it is not told
+who opened something but this one: then anybody may have been such a process, once it has started some. Where
 the system has no such thing, or does not allow it (before Linux 5.13, in many containers), nothing is seen.
 """
 
@@ -9,14 +10,14 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 # https://man7.org/linux/man-pages/man7/fanotify.7.html
 _CLOEXEC, _NONBLOCK = 0x1, 0x2
 _REPORT_FOLDER_AND_NAME = 0x400 | 0x800
 _MARK_ADD = 0x1
 _OPEN, _ON_CHILD = 0x20, 0x08000000
-_AT_FDCWD = -100
+_AT_FDCWD, _FOLLOW = -100, 0x400
 _FOLDER_AND_NAME = 2
 _EVENT = struct.Struct("=IBBHQii")  # length, version, -, where records begin, mask, descriptor, process
 _RECORD = struct.Struct("=BBH8x")  # kind, -, length, file system
@@ -49,22 +50,27 @@ class Opens:
             if _C.fanotify_mark(self._descriptor, _MARK_ADD, mask, _AT_FDCWD, os.fsencode(folder)) == 0:
                 self._folders.append(folder)
 
-    def take(self) -> set[str]:
-        """Return the paths of what was opened."""
-        if self._descriptor < 0:
-            return set()
-        opened = set(self._read())
-        if not opened:
-            return set()
-        by_handle = {handle: folder for folder in self._folders if (handle := _handle_of(folder))}
-        return {
-            os.path.join(by_handle[handle], os.fsdecode(name))
-            for handle, name in opened
-            if handle in by_handle
-        }
+    def take(self, *, has_children: bool = False) -> tuple[set[str], set[str]]:
+        """Return the paths of what this process has opened, and of what those have that it has started.
 
-    def _read(self) -> Iterator[tuple[bytes, bytes]]:
-        own = os.getpid()
+        Parameters
+        ----------
+        has_children
+            Whether this process has started others: what nobody knows any more may have been one.
+        """
+        if self._descriptor < 0:
+            return set(), set()
+        by_process: dict[int, set[tuple[bytes, bytes]]] = {}
+        for process, folder, name in self._read():
+            by_process.setdefault(process, set()).add((folder, name))
+        own = by_process.pop(os.getpid(), set())
+        others = set().union(*(o for process, o in by_process.items() if _descends(process, has_children)))
+        if not own and not others:
+            return set(), set()
+        by_handle = {handle: folder for folder in self._folders if (handle := _handle_of(folder))}
+        return _paths(own, by_handle), _paths(others, by_handle)
+
+    def _read(self) -> Iterator[tuple[int, bytes, bytes]]:
         while True:
             try:
                 content = os.read(self._descriptor, _READ_BYTES)
@@ -73,9 +79,28 @@ class Opens:
             at = 0
             while at < len(content):
                 length, _, _, header, _, _, process = _EVENT.unpack_from(content, at)
-                if process == own:
-                    yield from _folder_and_name(content[at + header : at + length])
+                for folder, name in _folder_and_name(content[at + header : at + length]):
+                    yield process, folder, name
                 at += length
+
+
+def _paths(opened: Iterable[tuple[bytes, bytes]], folders: Mapping[bytes, str]) -> set[str]:
+    return {os.path.join(folders[f], os.fsdecode(name)) for f, name in opened if f in folders}
+
+
+def _descends(process: int, has_children: bool) -> bool:
+    """Tell whether a process may descend from this one."""
+    own = os.getpid()
+    above = process
+    while above > 1:
+        if above == own:
+            return True
+        try:
+            with open(f"/proc/{above}/stat", "rb") as file:
+                above = int(file.read().rpartition(b")")[2].split()[1])
+        except OSError:
+            return has_children  # it has ended
+    return has_children and process <= 0
 
 
 def _folder_and_name(records: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -93,7 +118,7 @@ def _handle_of(folder: str) -> bytes:
     """Return what the system knows a folder by; nothing where it is gone."""
     held = ctypes.create_string_buffer(_HANDLE.pack(_HANDLE_BYTES, 0), _HANDLE.size + _HANDLE_BYTES)
     mount = ctypes.c_int()
-    if _C.name_to_handle_at(_AT_FDCWD, os.fsencode(folder), held, ctypes.byref(mount), 0) != 0:
+    if _C.name_to_handle_at(_AT_FDCWD, os.fsencode(folder), held, ctypes.byref(mount), _FOLLOW) != 0:
         return b""
     n_bytes, _ = _HANDLE.unpack_from(held.raw)
     return held.raw[: _HANDLE.size + n_bytes]

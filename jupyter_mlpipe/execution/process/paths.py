@@ -46,6 +46,10 @@ class Paths:
         self.base = os.path.abspath(folder)
         self._folder = os.path.join(os.path.realpath(folder), "")
         self._ignored = tuple(os.path.join(os.path.realpath(path), "") for path in ignored)
+        excluded = excluded_folders()
+        # A notebook's folder may lie in an excluded one, as /usr/src/app does in many containers.
+        self._excluded_inside = tuple(path for path in excluded if not self._folder.startswith(path))
+        self._excluded_outside = excluded
         self.relative: set[str] = set()  # named as seen from the notebook's folder
         self.absolute: set[str] = set()  # written out in full by the code or its values
 
@@ -55,6 +59,14 @@ class Paths:
         if absolute is not None:
             self.note_relative(path, absolute)
         return absolute
+
+    def named_in(self, folder: str) -> tuple[str, bool] | None:
+        """Return a folder that the code names in full, and whether it is seen from the notebook's."""
+        absolute = absolute_path(folder or ".")
+        if absolute is None:
+            return None
+        is_relative = not os.path.isabs(folder) and is_below(os.getcwd(), self.base)
+        return os.path.join(absolute, ""), is_relative
 
     def note_relative(self, path: Any, absolute: str) -> None:
         # The code may have removed the folder that it is in.
@@ -67,6 +79,8 @@ class Paths:
         plain = path.rstrip(os.sep)
         if plain not in self.relative and (plain in self.absolute or not is_below(plain, self.base)):
             return path
+        if plain.startswith(self.base + os.sep):
+            return path[len(self.base) + 1 :]
         return os.path.relpath(plain, self.base) + path[len(plain) :]
 
     def name_of_written(self, path: str) -> str | None:
@@ -88,22 +102,21 @@ class Paths:
         return self._folder.startswith(os.path.join(os.path.realpath(folder), ""))
 
     def is_temporary(self, real: str) -> bool:
-        temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
-        return real.startswith(temporary) and not real.startswith(self._folder)
+        return real.startswith(_real_folder(tempfile.gettempdir())) and not real.startswith(self._folder)
 
     def is_excluded(self, real: str) -> bool:
         """Tell whether what is at a path, links resolved, says nothing about a step."""
         if "/site-packages/" in real or "/dist-packages/" in real:
             return True
-        if any(real.startswith(folder) for folder in self._ignored):
+        if real.startswith(self._ignored):
             return True
-        # A notebook's folder may lie in an excluded one, as /usr/src/app does in many containers.
         inside = real.startswith(self._folder)
-        return any(
-            real.startswith(folder)
-            for folder in excluded_folders()
-            if not (inside and self._folder.startswith(folder))
-        )
+        return real.startswith(self._excluded_inside if inside else self._excluded_outside)
+
+
+@functools.cache
+def _real_folder(folder: str) -> str:
+    return os.path.join(os.path.realpath(folder), "")
 
 
 @functools.cache

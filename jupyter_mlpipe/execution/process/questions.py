@@ -19,11 +19,11 @@ from typing import Any, Literal
 
 from jupyter_mlpipe.execution.process.files import (
     ABSENT,
+    NOWHERE,
     STATUS_DIGESTS,
     THERE,
     link_digest,
     status_digest,
-    there_digest,
 )
 
 # By the function of the standard library that the user's code calls.
@@ -50,6 +50,10 @@ _KEPT = {
 }
 
 
+Answer = str | Literal[True] | None
+"""A digest, True where something was found, None where nothing was."""
+
+
 class Questions:
     """Notes what is asked from `start` until `stop`."""
 
@@ -74,43 +78,45 @@ class Questions:
                 supporting.discard(getattr(os, name))
             setattr(os, name, original)
 
-    def take(self) -> Iterator[tuple[str, Any, Callable[[str], str | None]]]:
-        """Give what was asked since this was last called: the kind, the path as it was given, its digest.
+    def take(self) -> Iterator[tuple[str, Any, Answer]]:
+        """Give what was asked since this was last called: the kind, the path as it was given, the answer.
 
         To be called before the working directory changes, as seen from which paths may be.
         """
         for kind, answers in self._answers.items():
             while answers:
-                path, answer = answers.popitem()
-                yield kind, path, functools.partial(_digest, kind, answer)
+                yield kind, *answers.popitem()
 
     def _noting(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
-        answers = self._answers
-        known = _WHOSE
+        known, get_frame, standard, users = _WHOSE, sys._getframe, _STANDARD, _USERS
+        noted = {function: (self._answers[kind], _KEPT[kind]) for function, kind in _KINDS.items()}
 
         @functools.wraps(original)
         def ask(path: Any, *more: Any, **options: Any) -> Any:
             # Written out, for this is all that it costs who asks very often.
-            asked, frame = name, sys._getframe(1)
-            while True:
-                file_name = frame.f_code.co_filename
-                whose = known.get(file_name) or _whose(file_name)
-                if whose != _STANDARD or frame.f_back is None:
+            asked, frame = name, get_frame(1)
+            code = frame.f_code
+            while (whose := known.get(code.co_filename) or _whose(code.co_filename)) == standard:
+                if (above := frame.f_back) is None:
                     break
-                asked = frame.f_code.co_name
-                frame = frame.f_back
-            kind = _KINDS.get(asked) if whose == _USERS else None
-            if kind is None or type(path) is int or (options and options.get("dir_fd") is not None):
+                asked, frame = code.co_name, above
+                code = frame.f_code
+            if (
+                whose != users
+                or asked not in noted
+                or type(path) is int
+                or (options and options.get("dir_fd") is not None)
+            ):
                 return original(path, *more, **options)
-            kept = _KEPT[kind]
+            answers, kept = noted[asked]
             place = path if type(path) is str else os.fspath(path)
             try:
-                found = original(path, *more, **options)
+                found = original(path, *more, **options) if more or options else original(path)
             except OSError:
-                answers[kind][place] = None
+                answers[place] = None
                 raise
             # As little as possible: what is kept the collector of cycles would look through.
-            answers[kind][place] = kept(found) if kept is not None else True
+            answers[place] = True if kept is None else kept(found)
             return found
 
         return ask
@@ -140,7 +146,8 @@ def _whose(file_name: str) -> int:
     return found
 
 
-def _digest(kind: str, answer: str | Literal[True] | None, path: str) -> str | None:
+def digest_answer(kind: str, answer: Answer, path: str) -> str | None:
+    """Return the digest of an answer; None of one that says nothing."""
     if kind == "link":
         # Whoever wants to know where a path leads asks for each of its parts: few of them are links.
         return link_digest(path) if os.path.islink(path) else None
@@ -148,5 +155,5 @@ def _digest(kind: str, answer: str | Literal[True] | None, path: str) -> str | N
         return status_digest(path, STATUS_DIGESTS[kind])
     if not answer:
         # What leads nowhere is not there for some questions.
-        return ABSENT if (found := there_digest(path)) == THERE else found
+        return NOWHERE if os.path.islink(path) else ABSENT
     return THERE if answer is True else answer

@@ -7,6 +7,7 @@ that it starts.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import shlex
@@ -19,7 +20,13 @@ from urllib.parse import unquote, urlsplit
 
 from jupyter_mlpipe.execution.process.files import is_pattern, names_digest
 from jupyter_mlpipe.execution.process.paths import Paths, absolute_path, is_below
-from jupyter_mlpipe.execution.process.questions import Questions, is_asked_by_user, is_users
+from jupyter_mlpipe.execution.process.questions import (
+    Answer,
+    Questions,
+    digest_answer,
+    is_asked_by_user,
+    is_users,
+)
 from jupyter_mlpipe.execution.process.writes import State, Writes, is_forgiving, state_of
 from jupyter_mlpipe.keys.codes import nested_codes
 
@@ -81,7 +88,7 @@ class Sightings:
     mentioned
         Paths on the command lines of other programs -> whether they may be folders.
     asked
-        Path -> kind of question -> digest of the answer.
+        Path -> kind of question -> digest of the answer; of "there", the answer.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -92,7 +99,7 @@ class Sightings:
         self.listed: dict[str, str] = {}
         self.looked_through: set[str] = set()
         self.mentioned: dict[str, bool] = {}
-        self.asked: dict[str, dict[str, str]] = {}
+        self.asked: dict[str, dict[str, Answer]] = {}
         self._questions = Questions()
         self._active = False
         self._noting: set[int] = set()  # threads
@@ -247,13 +254,28 @@ class Sightings:
 
     def _note_questions(self) -> None:
         """Note what was asked since the working directory last changed."""
-        for kind, path, digest_of in self._questions.take():
-            absolute = self._paths.named_by(path)
+        named_in = functools.cache(self._paths.named_in)
+        for kind, path, answer in self._questions.take():
+            absolute = self._named_by(path, named_in)
             if absolute is None or absolute in self.written or is_below(self._paths.base, absolute):
                 continue
-            if (digest := digest_of(absolute)) is not None:
+            # Of very many, only in which folders they are may be asked for.
+            digest = answer if kind == "there" else digest_answer(kind, answer, absolute)
+            if digest is not None or kind == "there":
                 # The last answer counts: code may wait for a file.
                 self.asked.setdefault(absolute, {})[kind] = digest
+
+    def _named_by(self, path: Any, named_in: Callable[[str], tuple[str, bool] | None]) -> str | None:
+        """Return a path in full: very many are asked for in a few folders."""
+        folder, slash, name = path.rpartition("/") if type(path) is str else ("", "", "")
+        if name in ("", ".", "..") or "\0" in name or (slash and not folder) or not name.isascii():
+            return self._paths.named_by(path)
+        if (found := named_in(folder)) is None:
+            return None
+        absolute = found[0] + name
+        if found[1]:
+            self._paths.relative.add(absolute)
+        return absolute
 
     def _note_command(self, command: Any, folder: Any) -> None:
         parts = [command] if isinstance(command, str | bytes | os.PathLike) else list(command or ())

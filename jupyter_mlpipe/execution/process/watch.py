@@ -45,6 +45,7 @@ from jupyter_mlpipe.execution.process.leftovers import (
 from jupyter_mlpipe.execution.process.mentions import Mentions
 from jupyter_mlpipe.execution.process.opens import Opens
 from jupyter_mlpipe.execution.process.paths import Paths, absolute_path, is_below
+from jupyter_mlpipe.execution.process.questions import digest_answer
 from jupyter_mlpipe.execution.process.sightings import AuditHook, Sightings
 from jupyter_mlpipe.execution.process.writes import state_of
 from jupyter_mlpipe.store.files import FileKeeper, Written
@@ -107,17 +108,19 @@ class FileWatch:
             else:
                 self._paths.relative.add(absolute)
             self._mentioned[absolute] = self._mentioned.get(absolute, False) or may_be_folder
-        self._note_opened()
+        own, of_children = self._opens.take(has_children=self._seen.writes.has_children)
+        self._note_opened(own)
         if self._snapshot is not None:
             after = look_around(self._paths.base, self._paths.is_left_out)
             self._unseen = find_unseen(
                 self._snapshot, after, self._seen.writes, mentions, self._mentioned, self._paths.base
             )
             self._written.update(change.path for change in self._unseen)
+        self._note_opened(of_children - self._written)
 
-    def _note_opened(self) -> None:
+    def _note_opened(self, paths: set[str]) -> None:
         """Count what was opened unseen by Python as if the code named it: it may be there to be written."""
-        opened = self._opens.take() - self._seen.read.keys()
+        opened = paths - self._seen.read.keys()
         if not opened:
             return
         seen = set(map(os.path.realpath, self._seen.read))  # by links
@@ -221,34 +224,36 @@ class FileWatch:
 
     def _answers(self) -> Iterator[tuple[str, str]]:
         """Give what the step was told of files; of very many, which folders hold them."""
-        real_folder = functools.cache(os.path.realpath)
+        looked_at = functools.cache(self._in_folder)
         around = {above for path in self._written for above in _folders_above(path)}
         is_many = len(self._seen.asked) > _MAX_ASKED
         folders: dict[str, bool] = {}
         for path, answers in self._seen.asked.items():
-            folder, name = os.path.split(path)
-            real = os.path.join(real_folder(folder), name)
-            if (
-                path in self._written
-                or path in around
-                or self._paths.is_excluded(real)
-                or self._declares(path)
-            ):
+            folder = path.rpartition(os.sep)[0] or os.sep
+            is_out, is_temporary, is_above = looked_at(folder)
+            if is_out or path in self._written or path in around or self._declares(path):
                 continue
-            only_there = answers.keys() == {"there"}
-            if self._paths.is_temporary(real) or (folder in self._seen.listed and only_there):
+            only_there = len(answers) == 1 and "there" in answers
+            if is_temporary or (folder in self._seen.listed and only_there):
                 continue
-            if is_many and not is_below(self._paths.base, folder):
+            if is_many and not is_above:
                 folders[folder] = folders.get(folder, False) or not only_there
                 continue
-            if not only_there:
-                answers = {kind: answer for kind, answer in answers.items() if kind != "there"}
-            before = joint_digest(sorted(set(answers.values())))
+            if only_there:
+                before = digest_answer("there", answers["there"], path) or ""
+            else:
+                before = joint_digest(sorted({str(a) for kind, a in answers.items() if kind != "there"}))
             yield path, before if digest_as_before(path, before) == before else CHANGED
         for folder, beside_names in folders.items():
             yield os.path.join(folder, ""), names_digest(folder)
             if beside_names:
                 yield os.path.join(folder, "*"), states_digest(os.path.join(folder, "*"))
+
+    def _in_folder(self, folder: str) -> tuple[bool, bool, bool]:
+        """Tell of what lies in a folder: it does not count, it is temporary, the notebook lies there, too."""
+        real = os.path.join(os.path.realpath(folder), "")
+        is_above = is_below(self._paths.base, folder)
+        return self._paths.is_excluded(real), self._paths.is_temporary(real), is_above
 
     def _named(self, path: str, may_be_folder: bool) -> Iterator[tuple[str, str]]:
         real = os.path.realpath(path)

@@ -73,7 +73,7 @@ def decided_error(task: StepTask, kind: FailureKind, why: str, reported: MLPipeE
 
 def unshippable_error(task: StepTask) -> StepError:
     """Return the error of a step whose values cannot be sent to its process."""
-    values = "; ".join(f"'{reason.name}' ({reason.detail})" for reason in task.closure.unshippable)
+    values = "; ".join(f"'{reason.name}' ({reason.detail})" for reason in task.unshippable)
     return StepError(
         f"Step '{task.name}' cannot get a process of its own, for it uses {values}. "
         "Make it inside the cell, or run the step in the notebook's process with --here.",

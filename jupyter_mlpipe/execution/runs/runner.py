@@ -410,7 +410,7 @@ class Runner:
                 if self.store.get_record(key) is not None:
                     # Whoever had claimed it may have come to the end just before.
                     decided = self._decisions.with_files(active, task, self._decisions.anew(active, task))
-            if decided.plan.decision == "run" and task.closure.unshippable and not self._is_local(task):
+            if decided.plan.decision == "run" and task.unshippable and not self._is_local(task):
                 raise unshippable_error(task)
             near = {} if decided.record else self._holders.near(active.inputs(task).values())
         except Exception as error:

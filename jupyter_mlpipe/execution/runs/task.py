@@ -87,6 +87,11 @@ class StepTask:
         return (*self.closure.problems, *self.given.problems)
 
     @property
+    def unshippable(self) -> tuple[Reason, ...]:
+        """Why it cannot be sent to a process of its own."""
+        return (*self.closure.unshippable, *self.given.unshippable)
+
+    @property
     def name(self) -> str:
         return self.step.component.name
 

@@ -78,7 +78,7 @@ class Moving:
         if _makes_widgets(task):
             notes.append("it makes widgets, which live where they are made")
         others: list[str] = []
-        reads = [f"{reason.name}, {reason.detail}" for reason in task.closure.unshippable]
+        reads = [f"{reason.name}, {reason.detail}" for reason in task.unshippable]
         for read, source in task.inputs.items():
             why = self._why_unstored(source.step, source.output)
             if not why:

@@ -139,6 +139,7 @@ class Registry:
             release_aliased(component.reads, self.names)
             task = self.task(component.name)
             candidate.aliases = (*aliases_of(candidate, task.step, self.names), *self.needs_of(task.step))
+            candidate.aliases += task.given.reads
             if candidate.aliases:
                 task = self.task(component.name)
             check_contract(task.step)

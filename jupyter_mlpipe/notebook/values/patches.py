@@ -13,10 +13,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from jupyter_mlpipe.cells.patches import find_set_attributes
+from jupyter_mlpipe.cells.patches import find_registrations, find_set_attributes
 from jupyter_mlpipe.keys.late import call_after, find_after
 from jupyter_mlpipe.keys.packages import OURSELVES, is_installed, is_standard
 from jupyter_mlpipe.keys.patched import note_patch
+from jupyter_mlpipe.keys.registries import note_registered
 from jupyter_mlpipe.keys.state import loaded_again, watch
 
 # Read before the text is parsed: a package of the user's may have hundreds of modules.
@@ -51,6 +52,8 @@ class Patches(importlib.abc.MetaPathFinder):
         """Note what a plain cell that has run has set; code that cannot be read is passed over."""
         with suppress(SyntaxError):
             _note(code, namespace)
+            if "register" in code:
+                _note_registered(code, namespace)
         for again in loaded_again():
             if (path := _file_of(again)) is not None:
                 _watch(path, again)
@@ -75,6 +78,22 @@ def _note(code: str, namespace: Mapping[str, Any]) -> None:
         # What lies inside of a library's attributes is one of its options.
         if not is_inside or (isinstance(owner, ModuleType) and _file_of(owner) is not None):
             note_patch(owner, attributes)
+
+
+def _note_registered(code: str, namespace: Mapping[str, Any]) -> None:
+    for parts, name, first in find_registrations(code):
+        owner = _look(parts, namespace)
+        home = sys.modules.get(getattr(owner, "__module__", None) or "")
+        if home is None or _file_of(home) is None:  # a local module keeps what it is told
+            note_registered(owner, name, first if isinstance(first, str) else _look(first, namespace))
+
+
+def _look(parts: Sequence[str], namespace: Mapping[str, Any]) -> Any:
+    """Return what a dotted name stands for; None where it stands for nothing."""
+    found = namespace.get(parts[0]) if parts else None
+    for part in parts[1:]:
+        found = getattr(found, part, None)
+    return found
 
 
 def _watch(file: Path, module: ModuleType) -> None:
