@@ -29,6 +29,7 @@ from cloudpickle import cloudpickle as cloudpickle_internals
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
 from jupyter_mlpipe.keys.codes import code_reads
 from jupyter_mlpipe.keys.custom import BY_TYPE, reduce_custom
+from jupyter_mlpipe.keys.earlier import is_kept_as
 from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.libraries import callbacks_state, frame_attributes, is_global_state
 from jupyter_mlpipe.keys.lossless import add_causes, find_lossless
@@ -457,8 +458,8 @@ def _as_made_here(cls: type, reduced: Any, is_stored: bool) -> Any:
     make, args, state, *rest = reduced
     # cloudpickle gives each class a random id, by which a process that has the class finds it and
     # sets it up anew. In the notebook's own process that would change the notebook's class; in an
-    # artifact it would make equal values differ.
-    tracker = None if is_stored else f"{args[-2]} in a step"
+    # artifact it would make equal values differ. An earlier class of the notebook is known by its digest.
+    tracker = args[-2] if is_kept_as(args[-2]) else None if is_stored else f"{args[-2]} in a step"
     args = (*args[:-2], tracker, *args[-1:])
     if make is cloudpickle_internals._make_skeleton_class:
         if not cls.__flags__ & _HEAP_TYPE:
@@ -510,6 +511,17 @@ _loading = threading.local()
 
 class _Empty:
     """Marks an empty cell."""
+
+
+@contextlib.contextmanager
+def referring_to(earlier: Mapping[str, Any]) -> Iterator[None]:
+    """Let what stored values refer to be looked up here first, within the block."""
+    before = getattr(_loading, "earlier", None)
+    _loading.earlier = earlier
+    try:
+        yield
+    finally:
+        _loading.earlier = before
 
 
 @contextlib.contextmanager
@@ -570,7 +582,8 @@ def _set_function_state(
 
 def _find_definition(qualname: str) -> Any:
     namespace = _notebook_namespace()
-    found = find_in(namespace, qualname)
+    earlier: Mapping[str, Any] = getattr(_loading, "earlier", None) or {}
+    found = find_in(earlier if qualname.partition(".")[0] in earlier else namespace, qualname)
     if found is None:
         raise UnknownNameError(
             f"This value needs '{qualname}', which the notebook does not define. Run the cell that "
