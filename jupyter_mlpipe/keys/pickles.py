@@ -34,7 +34,7 @@ from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.libraries import callbacks_state, frame_attributes, is_global_state
 from jupyter_mlpipe.keys.lossless import add_causes, find_lossless
 from jupyter_mlpipe.keys.quiet import fill_class, leaving_no_trace, make_class
-from jupyter_mlpipe.keys.views import reduce_views
+from jupyter_mlpipe.keys.views import arrays_in, reduce_views
 from jupyter_mlpipe.model.files import Place
 
 FindReduce = Callable[[type], "Callable[[Any], tuple[Any, ...] | None] | None"]
@@ -73,8 +73,7 @@ def dump_closure(objects: Mapping[str, object], namespace: Mapping[str, Any]) ->
     EncodingError
         Names the object, the type inside it that cannot be pickled, and why.
     """
-    # Arrays by name, views of one memory among them.
-    reduced, _kept = reduce_views(objects.values())
+    reduced, _kept = reduce_views(arrays_in(objects.values()))
     try:
         return _dump(dict(objects), namespace, reduced)
     except EncodingError:

@@ -12,6 +12,31 @@ from jupyter_mlpipe.keys.imported import imported
 Reduced = tuple[Any, ...]
 
 
+_CONTAINERS = (list, tuple, dict)
+
+
+def arrays_in(values: Iterable[object]) -> list[object]:
+    """Return the arrays among values and inside containers of Python's own.
+
+    Not those of tables: pandas would no longer know which of these share memory, and change both.
+    """
+    numpy = imported("numpy")
+    if numpy is None:
+        return []
+    found: list[object] = []
+    containers: dict[int, Any] = {}
+    pending = [values]
+    while pending:
+        for part in pending.pop():
+            kind = type(part)
+            if kind is numpy.ndarray:
+                found.append(part)
+            elif kind in _CONTAINERS and id(part) not in containers:
+                containers[id(part)] = inside = part
+                pending.append(inside.values() if kind is dict else inside)  # type: ignore[attr-defined, arg-type]
+    return found
+
+
 def reduce_views(parts: Iterable[object], *, whole: bool = False) -> tuple[dict[int, Reduced], list[object]]:
     """Return how to pickle arrays that overlap in memory, by `id`, and what must live until that is done.
 

@@ -694,4 +694,16 @@ x
 # %%
 x
 """,
+    "an array in a list and a view of it": r"""
+# %%
+import numpy as np
+arrays = [np.zeros(3), np.ones(2)]
+view = arrays[0][1:]
+inside = {"first": arrays[1]}
+# %%
+view[0] = 5
+inside["first"] += 1
+# %%
+arrays, view, inside
+""",
 }
