@@ -11,6 +11,7 @@ from typing import Any
 
 from jupyter_mlpipe.keys.images import reduce_opened
 from jupyter_mlpipe.keys.imported import imported
+from jupyter_mlpipe.keys.views import reduce_layout
 
 Reduced = tuple[Any, ...]
 
@@ -35,7 +36,9 @@ def find_lossless(kind: type) -> Callable[[Any], Reduced | None] | None:
         return None
     if kind in (numpy.finfo, numpy.iinfo):
         return _reduce_limits
-    if not issubclass(kind, numpy.ndarray) or kind is numpy.ndarray or issubclass(kind, numpy.memmap):
+    if kind is numpy.ndarray:
+        return reduce_layout
+    if not issubclass(kind, numpy.ndarray) or issubclass(kind, numpy.memmap):
         return None
     base = numpy.ma.MaskedArray if issubclass(kind, numpy.ma.MaskedArray) else numpy.ndarray
     # Whoever says how it is pickled keeps what it wants.

@@ -128,8 +128,7 @@ def dump_artifact(
 
     def keep(buffer: pickle.PickleBuffer) -> bool:
         raw = buffer.raw()
-        # Of a read-only array: inside the pickle it would be bytes, which nobody can write to.
-        if raw.nbytes < OUT_OF_BAND_BYTES and not (raw.readonly and type(raw.obj).__name__ == "ndarray"):
+        if raw.nbytes < OUT_OF_BAND_BYTES:
             return True
         buffers.append(raw)
         return False
