@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.parts import Bytes, Description, Item, describe_as
+from jupyter_mlpipe.keys.views import axes_in_memory
 
 
 def is_global_state(value: Any) -> bool:
@@ -41,11 +42,13 @@ def _describe_numpy(value: Any, numpy: Any) -> Description | None:
         return None
     # The order in memory changes how sums are rounded.
     order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
+    laid_out = axes_in_memory(value) or order
     if dtype.kind in "biufcmMSU" and not dtype.hasobject:
         flat = value if order == "C" else value.T
         content: Item = Item(Bytes(_bytes_digest(numpy.ascontiguousarray(flat))))
         meta: tuple[Any, ...] = (dtype.str, dtype.name)
-        return Description("array", (Item(meta, "", True), Item(order), Item(value.shape, "", True), content))
+        shape = Item(value.shape, "", True)
+        return Description("array", (Item(meta, "", True), Item(laid_out), shape, content))
     if dtype.kind in "OT":
         items = Item(list(value.flat), "", is_temporary=True)
         return Description("array", (Item(dtype), Item(order), Item(value.shape, "", True), items))

@@ -1,7 +1,7 @@
 """What pickle leaves out of an object although code can see it.
 
-Attributes of arrays of other classes, hard masks, and what led to an exception. Digests of values and
-pickles of them hold it alike. Libraries are looked at, never imported.
+Attributes of arrays of other classes, hard masks, images of files, and what led to an exception. Digests of
+values and pickles of them hold it alike. Libraries are looked at, never imported.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from jupyter_mlpipe.keys.images import reduce_opened
 from jupyter_mlpipe.keys.imported import imported
+from jupyter_mlpipe.keys.views import reduce_layout
 
 Reduced = tuple[Any, ...]
 
@@ -27,12 +29,16 @@ def find_lossless(kind: type) -> Callable[[Any], Reduced | None] | None:
     """
     if issubclass(kind, BaseException):
         return _reduce_exception
+    if str(kind.__module__).startswith("PIL.") and (files := imported("PIL.ImageFile")) is not None:
+        return reduce_opened if issubclass(kind, files.ImageFile) else None
     numpy = imported("numpy")
     if numpy is None:
         return None
     if kind in (numpy.finfo, numpy.iinfo):
         return _reduce_limits
-    if not issubclass(kind, numpy.ndarray) or kind is numpy.ndarray or issubclass(kind, numpy.memmap):
+    if kind is numpy.ndarray:
+        return reduce_layout
+    if not issubclass(kind, numpy.ndarray) or issubclass(kind, numpy.memmap):
         return None
     base = numpy.ma.MaskedArray if issubclass(kind, numpy.ma.MaskedArray) else numpy.ndarray
     # Whoever says how it is pickled keeps what it wants.

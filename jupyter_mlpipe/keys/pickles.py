@@ -29,11 +29,12 @@ from cloudpickle import cloudpickle as cloudpickle_internals
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
 from jupyter_mlpipe.keys.codes import code_reads
 from jupyter_mlpipe.keys.custom import BY_TYPE, reduce_custom
+from jupyter_mlpipe.keys.earlier import is_kept_as
 from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.libraries import callbacks_state, frame_attributes, is_global_state
 from jupyter_mlpipe.keys.lossless import add_causes, find_lossless
 from jupyter_mlpipe.keys.quiet import fill_class, leaving_no_trace, make_class
-from jupyter_mlpipe.keys.views import reduce_views
+from jupyter_mlpipe.keys.views import arrays_in, reduce_views
 from jupyter_mlpipe.model.files import Place
 
 FindReduce = Callable[[type], "Callable[[Any], tuple[Any, ...] | None] | None"]
@@ -72,8 +73,7 @@ def dump_closure(objects: Mapping[str, object], namespace: Mapping[str, Any]) ->
     EncodingError
         Names the object, the type inside it that cannot be pickled, and why.
     """
-    # Arrays by name, views of one memory among them.
-    reduced, _kept = reduce_views(objects.values())
+    reduced, _kept = reduce_views(arrays_in(objects.values()))
     try:
         return _dump(dict(objects), namespace, reduced)
     except EncodingError:
@@ -128,8 +128,7 @@ def dump_artifact(
 
     def keep(buffer: pickle.PickleBuffer) -> bool:
         raw = buffer.raw()
-        # Of a read-only array: inside the pickle it would be bytes, which nobody can write to.
-        if raw.nbytes < OUT_OF_BAND_BYTES and not (raw.readonly and type(raw.obj).__name__ == "ndarray"):
+        if raw.nbytes < OUT_OF_BAND_BYTES:
             return True
         buffers.append(raw)
         return False
@@ -457,8 +456,8 @@ def _as_made_here(cls: type, reduced: Any, is_stored: bool) -> Any:
     make, args, state, *rest = reduced
     # cloudpickle gives each class a random id, by which a process that has the class finds it and
     # sets it up anew. In the notebook's own process that would change the notebook's class; in an
-    # artifact it would make equal values differ.
-    tracker = None if is_stored else f"{args[-2]} in a step"
+    # artifact it would make equal values differ. An earlier class of the notebook is known by its digest.
+    tracker = args[-2] if is_kept_as(args[-2]) else None if is_stored else f"{args[-2]} in a step"
     args = (*args[:-2], tracker, *args[-1:])
     if make is cloudpickle_internals._make_skeleton_class:
         if not cls.__flags__ & _HEAP_TYPE:
@@ -510,6 +509,17 @@ _loading = threading.local()
 
 class _Empty:
     """Marks an empty cell."""
+
+
+@contextlib.contextmanager
+def referring_to(earlier: Mapping[str, Any]) -> Iterator[None]:
+    """Let what stored values refer to be looked up here first, within the block."""
+    before = getattr(_loading, "earlier", None)
+    _loading.earlier = earlier
+    try:
+        yield
+    finally:
+        _loading.earlier = before
 
 
 @contextlib.contextmanager
@@ -570,7 +580,8 @@ def _set_function_state(
 
 def _find_definition(qualname: str) -> Any:
     namespace = _notebook_namespace()
-    found = find_in(namespace, qualname)
+    earlier: Mapping[str, Any] = getattr(_loading, "earlier", None) or {}
+    found = find_in(earlier if qualname.partition(".")[0] in earlier else namespace, qualname)
     if found is None:
         raise UnknownNameError(
             f"This value needs '{qualname}', which the notebook does not define. Run the cell that "

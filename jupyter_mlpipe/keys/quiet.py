@@ -40,6 +40,11 @@ def fill_class(cls: type, state: Any) -> Any:
         return cloudpickle_internals._class_setstate(cls, state)
 
 
+def mark_filled(cls: type) -> None:
+    """Let a class that was not made of a pickle be as it is, should one of it be read."""
+    _filled.setdefault(id(cls), cls)
+
+
 @contextlib.contextmanager
 def leaving_no_trace() -> Iterator[None]:
     """Let Python not keep ``__slotnames__`` in the notebook's classes when an instance is reduced."""

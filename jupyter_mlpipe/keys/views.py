@@ -1,4 +1,8 @@
-"""Arrays that are views of one memory: pickled one by one, each would get memory of its own."""
+"""Arrays as they lie in memory, which NumPy's own pickles do not keep.
+
+Views of one memory: pickled one by one, each would get memory of its own. And what can be seen of a single
+one: whether it can be written to, the order of its axes, and that it repeats what it has once.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,31 @@ from typing import Any
 from jupyter_mlpipe.keys.imported import imported
 
 Reduced = tuple[Any, ...]
+
+
+_CONTAINERS = (list, tuple, dict)
+
+
+def arrays_in(values: Iterable[object]) -> list[object]:
+    """Return the arrays among values and inside containers of Python's own.
+
+    Not those of tables: pandas would no longer know which of these share memory, and change both.
+    """
+    numpy = imported("numpy")
+    if numpy is None:
+        return []
+    found: list[object] = []
+    containers: dict[int, Any] = {}
+    pending = [values]
+    while pending:
+        for part in pending.pop():
+            kind = type(part)
+            if kind is numpy.ndarray:
+                found.append(part)
+            elif kind in _CONTAINERS and id(part) not in containers:
+                containers[id(part)] = inside = part
+                pending.append(inside.values() if kind is dict else inside)  # type: ignore[attr-defined, arg-type]
+    return found
 
 
 def reduce_views(parts: Iterable[object], *, whole: bool = False) -> tuple[dict[int, Reduced], list[object]]:
@@ -53,3 +82,50 @@ def reduce_views(parts: Iterable[object], *, whole: bool = False) -> tuple[dict[
 def make_view(memory: Any, dtype: Any, shape: tuple[int, ...], offset: int, strides: tuple[int, ...]) -> Any:
     """Return an array in the memory of another one."""
     return sys.modules["numpy"].ndarray(shape, dtype, memory, offset, strides)
+
+
+def axes_in_memory(array: Any) -> tuple[int, ...]:
+    """Return in which order of axes an array without gaps lies, outermost first; empty for the usual two."""
+    if array.ndim < 3 or array.flags.c_contiguous or array.flags.f_contiguous:
+        return ()
+    axes = tuple(sorted(range(array.ndim), key=lambda axis: -array.strides[axis]))
+    return axes if array.transpose(axes).flags.c_contiguous else ()
+
+
+def reduce_layout(array: Any) -> Reduced | None:
+    """Reduce an array that pickle would make a writable one of, or order otherwise."""
+    if array.dtype.hasobject or not array.size:
+        return None
+    if array.flags.writeable:
+        axes = axes_in_memory(array)
+        back = tuple(axes.index(axis) for axis in range(array.ndim)) if axes else ()
+        return (_transpose, (array.transpose(axes), back)) if axes else None
+    once = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in array.strides)
+    if 0 in array.strides and array[once].size < array.size:
+        return _repeat, (array[once].copy(), array.shape)
+    return _fix, (_writable(array),)
+
+
+def _writable(array: Any) -> Any:
+    """Return an array of the same memory that pickle takes for one that can be written to; else a copy."""
+    flags = array.flags
+    if array.dtype.kind == "T" or not (flags.c_contiguous or flags.f_contiguous):
+        return array.copy("K")
+    memory: Any = (ctypes.c_uint8 * array.nbytes).from_address(array.__array_interface__["data"][0])
+    memory.owner = array
+    order = "C" if flags.c_contiguous else "F"
+    return sys.modules["numpy"].ndarray(array.shape, array.dtype, memory, order=order)
+
+
+# As `make_view`.
+def _transpose(array: Any, axes: tuple[int, ...]) -> Any:
+    return array.transpose(axes)
+
+
+def _repeat(array: Any, shape: tuple[int, ...]) -> Any:
+    return sys.modules["numpy"].broadcast_to(array, shape)
+
+
+def _fix(array: Any) -> Any:
+    array.flags.writeable = False
+    return array

@@ -50,7 +50,7 @@ from jupyter_mlpipe.notebook.steps.parameters import check_known, convert, decla
 from jupyter_mlpipe.notebook.steps.registry import Registry
 from jupyter_mlpipe.notebook.steps.results import Results
 from jupyter_mlpipe.notebook.steps.states import MADE, States
-from jupyter_mlpipe.notebook.values.definitions import Definitions
+from jupyter_mlpipe.notebook.values.definitions import Definitions, defined_in
 from jupyter_mlpipe.notebook.values.herenames import HereNames
 from jupyter_mlpipe.notebook.values.loading import Loaded, Loading
 from jupyter_mlpipe.notebook.values.offers import Offers
@@ -82,7 +82,8 @@ class Session:
 
         loaded = Loaded(lambda: self.backend.store, shell.user_ns)
         self.names = Names(shell.user_ns, loaded.is_unchanged, loaded.version)
-        self.definitions = Definitions(shell, self.names)
+        self.states = States()
+        self.definitions = Definitions(shell, self.names, self.states.needed_as)
         self.registry = Registry(self.names, self._title_of)
         self.registry.overrides.update(self.headless.parameters)
         self.registry.bring = self.definitions.bring
@@ -90,7 +91,6 @@ class Session:
         self.settings = SettingsOfSteps(lambda: self.backend.store, shell.user_ns, self._define)
 
         self.runs = Runs(self.backend, self.headless, self.name, lambda: str(shell.InteractiveTB.mode))
-        self.states = States()
         self.standing = Standing(self.backend, self.registry, self.states, self.runs, self.name, self.collect)
         self.marks = Marks(self)
         self.runs.on_take_up = self.marks.follow
@@ -402,6 +402,7 @@ class Session:
         if lists_names(text):
             self.definitions.bring(self.definitions.names_in(text, listed=True))
         self.definitions.bring_read(text)
+        self.definitions.keep_earlier(defined_in(code))
         self.names.prepare(text, code, may_wait=may_wait)
         self.results.prepare(text, code)
 

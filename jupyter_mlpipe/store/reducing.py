@@ -6,13 +6,10 @@ not be equal bytes; or it may lose something.
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from jupyter_mlpipe.keys.imported import imported
-from jupyter_mlpipe.keys.pickles import OUT_OF_BAND_BYTES
 
 Reduced = tuple[Any, ...] | None
 
@@ -59,30 +56,14 @@ class Reducer:
             self._tensors = tensors
             return tensors.find(kind)
         if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
-            return self._reduce_array
+            return self._note_array
         if "matplotlib" in libraries and (transforms := imported("matplotlib.transforms")) is not None:
             return _reduce_transform if issubclass(kind, transforms.TransformNode) else None
         return None
 
-    def _reduce_array(self, array: Any) -> Reduced:
+    def _note_array(self, array: Any) -> Reduced:
         self.arrays.append(array)
-        return _reduce_array(array)
-
-
-def _reduce_array(array: Any) -> Reduced:
-    """Let a read-only array come back as one that can be written to."""
-    flags = array.flags
-    if flags.writeable or array.dtype.hasobject or not (flags.c_contiguous or flags.f_contiguous):
         return None
-    if array.nbytes < OUT_OF_BAND_BYTES or array.dtype.kind == "T":
-        small: tuple[Any, ...] = array.copy("K").__reduce_ex__(5)
-        return small
-    memory: Any = (ctypes.c_uint8 * array.nbytes).from_address(array.__array_interface__["data"][0])
-    memory.owner = array
-    order = "C" if flags.c_contiguous else "F"
-    alias = sys.modules["numpy"].ndarray(array.shape, array.dtype, memory, order=order)
-    large: tuple[Any, ...] = alias.__reduce_ex__(5)
-    return large
 
 
 def _reduce_transform(value: Any) -> Reduced:

@@ -178,7 +178,8 @@ def _is_in_no_figure(value: object) -> bool:
 def _is_immutable_of_library(value: object) -> bool:
     kind, library = type(value), _library(value)
     if library == "numpy":
-        return kind.__name__ == "dtype" or "DType" in kind.__name__ or hasattr(kind, "itemsize")
+        is_scalar = hasattr(kind, "itemsize") and not hasattr(kind, "__array_finalize__")
+        return kind.__name__ == "dtype" or "DType" in kind.__name__ or is_scalar
     if library == "pandas":
         # Indexes, time stamps, offsets, dtypes: all but frames, which `_of_memory` knows.
         return not hasattr(value, "_mgr")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, EncodingError, StoreError
 from jupyter_mlpipe.keys import canonical
 from jupyter_mlpipe.keys.custom import is_known, why_unknown
+from jupyter_mlpipe.keys.earlier import find_earlier
+from jupyter_mlpipe.keys.pickles import referring_to
 from jupyter_mlpipe.keys.refusals import qualified_name
 from jupyter_mlpipe.keys.stats import MEMO
 from jupyter_mlpipe.store import records, shared
@@ -369,7 +371,9 @@ class Store:
             )
         if missing := self._missing_codec(artifact):
             raise ArtifactMissingError(f"A value of type {artifact.type} cannot be read: {missing}")
-        value = codec.decode(self.objects.read(artifact.blob), namespace)
+        scope = vars(sys.modules["__main__"]) if namespace is None else namespace
+        with referring_to(find_earlier(artifact.needs, scope)):
+            value = codec.decode(self.objects.read(artifact.blob), namespace)
         if isinstance(value, Kept):
             return self.copies.place(value, artifact.digest)
         return value[artifact.part] if artifact.part else value

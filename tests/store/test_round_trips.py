@@ -71,7 +71,8 @@ def spoil(value: Any, seen: set[int] | None = None) -> None:
     parts: list[Any] = []
     if isinstance(value, np.ndarray):
         parts = value.reshape(-1).tolist() if value.dtype.hasobject else []
-        value[...] = np.zeros((), value.dtype)
+        if value.flags.writeable:
+            value[...] = np.zeros((), value.dtype)
     elif isinstance(value, pd.DataFrame):
         value.attrs["spoiled"] = True
         for i in range(value.shape[1] if len(value) else 0):

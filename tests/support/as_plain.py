@@ -14,7 +14,7 @@ Start = Callable[..., Kernel]
 # Colours, addresses and ids, the names of cells and their lines: ours count the line on top.
 _OTHERWISE = (
     (r"\x1b\[[0-9;]*m", ""),
-    (r"0x[0-9a-f]{6,}", "<address>"),
+    (r"0x[0-9a-fA-F]{6,}", "<address>"),
     (r'id="[^"]*"', "<id>"),
     (r"\S+/ipykernel_\d+/\d+\.py|\d+\.py(?=, line)|Cell In\[\d+\]", "<cell>"),
     (r"(<cell>:|line )\d+", r"\1<n>"),

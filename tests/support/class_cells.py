@@ -428,4 +428,39 @@ Color.extra[Color.RED] = 5
 # %%
 Color.extra, str(Color.RED)
 """,
+    "what a later cell defines anew": r"""
+# %%
+import functools
+class Base:
+    kind = "base"
+class Car(Base):
+    wheels = 4
+    def sound(self): return "brumm"
+def double(x): return 2 * x
+# %%
+car, cars = Car(), [Car(), Car()]
+doubled, functions = functools.partial(double, 3), [double]
+# %%
+car.sound(), doubled(), functions[0](1)
+# %%
+class Car(Base):
+    wheels = 3
+    def sound(self): return "tuff"
+def double(x): return [x, x]
+# %%
+new = Car()
+# %%
+car.sound(), new.sound(), doubled(), functions[0](1), double(1)
+# %%
+type(car) is Car, type(new) is Car, type(car) is type(cars[0]), isinstance(car, Base), type(car) is type(new)
+# %%
+car.color = "red"
+cars.append(new)
+# %%
+car.sound(), car.color, [c.sound() for c in cars], [type(c) is type(car) for c in cars], type(cars[2]) is Car
+# %%
+class Car: pass
+# %%
+[type(c).__name__ for c in cars], type(cars[2]) is Car, cars[2].wheels, car.wheels
+""",
 }

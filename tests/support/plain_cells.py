@@ -1003,4 +1003,36 @@ display("x", "y", "pd.Series(x + y).sum()")
 # %%
 shown("limit")
 """,
+    "images of files": r"""
+# %%
+import numpy as np
+from PIL import Image
+frames = [Image.fromarray(np.full((8, 8), 40 * i, np.uint8)) for i in range(4)]
+frames[0].save("x.gif", save_all=True, append_images=frames[1:], duration=50, loop=0)
+Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save("x.png", dpi=(72, 72))
+Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save("x.jpg", quality=50, comment=b"hi")
+# %%
+gif, png, jpg = (Image.open(f"x.{kind}") for kind in ("gif", "png", "jpg"))
+# %%
+gif.format, gif.n_frames, gif.is_animated, gif.info, gif.filename, gif.tell(), gif.mode
+# %%
+jpg.format, jpg.info, jpg.filename, jpg.quantization, jpg.bits, dict(jpg.getexif()), jpg.get_format_mimetype()
+# %%
+png.format, png.info, png.filename, png.size, png.text
+# %%
+gif.seek(2)
+gif.tell(), np.asarray(gif.convert("L"))[0, 0]
+# %%
+gif.tell(), np.asarray(gif.convert("L"))[0, 0]
+# %%
+png.putpixel((0, 0), (1, 2, 3))
+small = jpg.resize((4, 4))
+# %%
+png.getpixel((0, 0)), png.format, small.format, type(small).__name__
+# %%
+with Image.open("x.png") as image:
+    array = np.asarray(image)
+# %%
+image.size, image.format, image.filename
+""",
 }

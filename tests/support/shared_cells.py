@@ -694,4 +694,34 @@ x
 # %%
 x
 """,
+    "an array in a list and a view of it": r"""
+# %%
+import numpy as np
+arrays = [np.zeros(3), np.ones(2)]
+view = arrays[0][1:]
+inside = {"first": arrays[1]}
+# %%
+view[0] = 5
+inside["first"] += 1
+# %%
+arrays, view, inside
+""",
+    "how arrays lie in memory": r"""
+# %%
+import numpy as np
+turned = np.arange(24.0).reshape(2, 3, 4).transpose(1, 0, 2)
+repeated = np.broadcast_to(np.arange(3), (4, 3))
+fixed = np.arange(3)
+fixed.flags.writeable = False
+# %%
+turned.strides, repeated.strides, [a.flags.writeable for a in (turned, repeated, fixed)]
+# %%
+fixed[0] = 1
+# %%
+repeated[0, 0] = 1
+# %%
+turned[0, 0, 0] = 1
+# %%
+turned, repeated, fixed
+""",
 }

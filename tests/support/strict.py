@@ -147,7 +147,14 @@ class _Comparison:
         yield from self.compare(*cells, f"{at}.__closure__")
 
     def _array(self, a: Any, b: Any, at: str) -> Iterator[str]:
-        if not b.flags.writeable:
+        if type(a) is np.ndarray and a.size and not a.dtype.hasobject:
+            if a.flags.writeable != b.flags.writeable:
+                yield f"{at}: whether it can be written to"
+            is_whole = a.base is not None and a.size == getattr(a.base, "size", 0) and min(a.strides) > 0
+            repeats = any(n > 1 and stride == 0 for n, stride in zip(a.shape, a.strides, strict=True))
+            if a.strides != b.strides and (is_whole or repeats):
+                yield f"{at}: strides {a.strides} became {b.strides}"
+        elif not b.flags.writeable:
             yield f"{at}: cannot be written to"
         facts = [
             (x.dtype, x.dtype.metadata, x.dtype.isalignedstruct, x.dtype.isnative, x.shape) for x in (a, b)

@@ -13,6 +13,7 @@ from jupyter_mlpipe.errors import (
 )
 from jupyter_mlpipe.execution.process.local_modules import quote
 from jupyter_mlpipe.execution.process.spec import StepSpec
+from jupyter_mlpipe.keys.earlier import keep
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.store.store import Store
 
@@ -42,6 +43,8 @@ def fill(
                 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                     exec(compile(prelude.source, prelude.title, "exec", dont_inherit=True), namespace)
                 namespace.update(own)
+    for name, digest, payload in spec.earlier:
+        keep(name, [digest], load_closure(payload, namespace)[name])
     together: dict[str, dict[str, Any]] = {}
     for name, artifact in spec.inputs.items():
         try:

@@ -104,6 +104,8 @@ class StepSpec:
         The closure's pickle, from `jupyter_mlpipe.keys.pickles`.
     preludes
         In order, before inputs are decoded.
+    earlier
+        Definitions that inputs refer to and the notebook has defined anew: name, digest, and a pickle of it.
     altered
         What steps that this one comes after made definitions hold.
     codecs
@@ -167,6 +169,7 @@ class StepSpec:
     imports: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
     payload: bytes = b""
     preludes: tuple[Prelude, ...] = ()
+    earlier: tuple[tuple[str, str, bytes], ...] = ()
     altered: tuple[DefinitionPickle, ...] = ()
     codecs: tuple[SentCodec, ...] = ()
     options: bytes = b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,8 +11,10 @@ from jupyter_mlpipe.errors import PlaceError
 from jupyter_mlpipe.execution.process.declared import declared_places, localised
 from jupyter_mlpipe.execution.process.spec import USUAL_MODE, Prelude, StepSpec
 from jupyter_mlpipe.keys.closure import Closure, ModuleSource
+from jupyter_mlpipe.keys.earlier import needed_earlier
 from jupyter_mlpipe.keys.given import NOTHING, Given, Snapshot
 from jupyter_mlpipe.keys.held import DefinitionPickle
+from jupyter_mlpipe.keys.pickles import dump_closure
 from jupyter_mlpipe.keys.places import entries_of
 from jupyter_mlpipe.keys.values import places_in
 from jupyter_mlpipe.model.component import Options
@@ -164,9 +167,15 @@ def make_spec(
     """
     component, closure = task.step.component, task.closure
     known = {*closure.names, *closure.imports, *inputs}
-    needed = [name for artifact in inputs.values() for name in artifact.needs if name not in known]
+    earlier = _earlier(inputs)
+    replaced = {(name, digest) for name, digest, _payload in earlier}
+    needs = [need for artifact in inputs.values() for need in artifact.needs.items() if need[0] not in known]
+    needed = [need[0] for need in needs if need not in replaced]
     needed += [name for altered in task.altered for name in altered.needs if name not in known]
-    givers = _givers(task, needed, above or {})
+    givers = _givers(task, needed, above or {}, last=_sources(task, inputs, replaced))
+    # What earlier definitions read: those that are current win where both bind a name.
+    behind = _givers(task, [need[0] for need in needs if need in replaced], above or {})
+    givers = [*(giver for giver in behind if giver not in givers), *givers]
     modules: dict[str, ModuleSource] = {}
     sources: dict[str, str] = {}
     for reached in (*(giver.closure for giver in givers), closure):
@@ -193,6 +202,7 @@ def make_spec(
         imports=closure.imports,
         payload=closure.payload,
         preludes=tuple(prelude for giver in givers for prelude in _preludes(giver, known)),
+        earlier=earlier,
         altered=task.altered,
         codecs=codecs,
         options=task.given.changes,
@@ -220,11 +230,35 @@ def make_spec(
     )
 
 
-def _givers(task: StepTask, needed: Iterable[str], tasks: Mapping[str, StepTask]) -> list[StepTask]:
-    """Return the tasks above that define or capture the names, the nearest one for each name."""
+def _earlier(inputs: Mapping[str, Artifact]) -> tuple[tuple[str, str, bytes], ...]:
+    """Pickle what inputs refer to and the notebook of this process has defined anew since."""
+    namespace = vars(sys.modules["__main__"])
+    needs = (need for artifact in inputs.values() for need in artifact.needs.items())
+    return tuple(
+        (name, digest, dump_closure({name: definition}, namespace))
+        for name, digest, definition in needed_earlier(needs, namespace)
+    )
+
+
+def _sources(
+    task: StepTask, inputs: Mapping[str, Artifact], replaced: Container[tuple[str, str]]
+) -> set[str]:
+    """Return the steps that made inputs which refer to something that was replaced."""
+    read = ((source.step, inputs[name].needs) for name, source in task.inputs.items() if name in inputs)
+    return {step for step, needs in read if any(need in replaced for need in needs.items())}
+
+
+def _givers(
+    task: StepTask, needed: Iterable[str], tasks: Mapping[str, StepTask], last: Container[str] = ()
+) -> list[StepTask]:
+    """Return the tasks above that define or capture the names, the nearest one for each name.
+
+    Of those that the task reads from itself, `last` count as further up.
+    """
     missing = dict.fromkeys(needed)
     givers: list[StepTask] = []
-    pending, seen = [task.name, *task.step.upstream], set[str]()
+    seen = set[str]()
+    pending = [task.name, *sorted(task.step.upstream, key=lambda name: name in last)]
     while pending and missing:
         name = pending.pop(0)
         if name in seen or (giver := tasks.get(name, task if name == task.name else None)) is None:

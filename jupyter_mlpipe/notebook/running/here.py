@@ -45,7 +45,7 @@ from jupyter_mlpipe.notebook.show.cellview import patches_of
 from jupyter_mlpipe.notebook.steps.imported import Imported
 from jupyter_mlpipe.notebook.values.herenames import HereNames
 from jupyter_mlpipe.store.files import FileKeeper
-from jupyter_mlpipe.store.records import Record
+from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.store import Store
 from jupyter_mlpipe.store.texts import pack_texts
 
@@ -143,6 +143,8 @@ class StepsHere:
         self._aside = False
         self._is_running = False
         self._raised: dict[str, BaseException] = {}
+        self._stored: Mapping[str, Artifact] = {}
+        self.stayed: tuple[str, ...] = ()
 
     @property
     def is_running(self) -> bool:
@@ -160,6 +162,18 @@ class StepsHere:
     def note_cell(self) -> None:
         """Note that a cell has ended."""
         self._imported.note()
+
+    @contextlib.contextmanager
+    def keeping(self, stored: Mapping[str, Artifact]) -> Iterator[None]:
+        """Let what a step has stored stay as it is when it runs once more, whatever it gives then.
+
+        `stayed` has the names of what it gave otherwise.
+        """
+        self._stored, self.stayed = stored, ()
+        try:
+            yield
+        finally:
+            self._stored = {}
 
     @contextlib.contextmanager
     def below(self, name: str) -> Iterator[None]:
@@ -276,9 +290,11 @@ class StepsHere:
             elif outdated := self._imported.outdated(spec.modules, _tops(task)):
                 live[", ".join(outdated)] = "changed on disk after the kernel loaded it: restart the kernel"
             ingredients, texts = pack_texts(spec.ingredients)
+            stay = _otherwise(self._stored, outcome.outputs)
+            self.stayed = tuple(sorted(stay))
             record = Record(
                 key=spec.key,
-                outputs=outcome.outputs,
+                outputs={**outcome.outputs, **stay},
                 left_out=outcome.left_out,
                 joint=outcome.joint,
                 live=live,
@@ -302,7 +318,7 @@ class StepsHere:
                 python=platform.python_version(),
             )
             store.put_record(record)
-            standing.take(record, claim=task.name == self._own)
+            standing.take(record, claim=task.name == self._own, stay=stay)
         return record
 
     def _run_body(
@@ -326,6 +342,13 @@ class StepsHere:
             raise StepOutputError(f"Function '{spec.function}' {error}.") from None
         namespace.update(results)
         return results
+
+
+def _otherwise(stored: Mapping[str, Artifact], made: Mapping[str, Artifact]) -> dict[str, Artifact]:
+    """Return what was stored and is made otherwise, with what is stored together with that."""
+    changed = {n for n, a in stored.items() if n in made and made[n].digest != a.digest}
+    together = {stored[n].blob.object for n in changed if stored[n].part}
+    return {n: a for n, a in stored.items() if n in changed or (a.part and a.blob.object in together)}
 
 
 def _mentions(spec: StepSpec, values: Mapping[str, object], bound: Mapping[str, object]) -> Mentions:

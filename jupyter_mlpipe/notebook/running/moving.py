@@ -56,7 +56,6 @@ class Moving:
         self._states = states
         self._here = here
         self._run_again = run_again
-        self._before: dict[str, Record] = {}
 
     def move(self, task: StepTask) -> tuple[Component, HereCell, list[str]] | None:
         """Return a component as it runs in the kernel, and what to say; None where it needs no moving.
@@ -86,9 +85,7 @@ class Moving:
             if not self.bring(source.step, source.output):
                 return None
             reads.append(f"{read} of {source.step}, {why}")
-            others += [
-                f"{source.step} was run again there, and gave another {n}" for n in self._others(source.step)
-            ]
+            others += [f"{source.step} was run again there; {n} stays as it was" for n in self._here.stayed]
         # Without the remedy: this is one.
         notes += [f"it reads {what.partition('. ')[0].rstrip('.')}" for what in reads]
         if not notes:
@@ -108,6 +105,7 @@ class Moving:
         UnknownNameError
             The step that makes it failed in the kernel, or took so long that it is not run twice.
         """
+        self._here.stayed = ()
         if self._here.has_left(step, name):
             return True
         placed, record = self._registry.placed.get(step), self._record(step)
@@ -123,9 +121,8 @@ class Moving:
         self._here.place(step, self._read(before))
         placed.component = replace(before, options=replace(before.options, here=True))
         is_done = False
-        self._before[step] = record
         try:
-            with self._as_then(self._registry.task(step)):
+            with self._as_then(self._registry.task(step)), self._here.keeping(record.outputs):
                 error = self._run_again(step)
             is_done = error is None
         finally:
@@ -136,14 +133,6 @@ class Moving:
                 step, name, why, f"failed when it was run again, in the kernel: {describe_error(error)}"
             )
         return self._here.has_left(step, name)
-
-    def _others(self, step: str) -> list[str]:
-        """Return the outputs that a step which was moved just now gave otherwise than before; once."""
-        before, record = self._before.pop(step, None), self._record(step)
-        if before is None or record is None:
-            return []
-        outputs = before.outputs.items()
-        return [n for n, made in outputs if n in record.outputs and record.outputs[n].digest != made.digest]
 
     def _record(self, step: str) -> Record | None:
         made = self._states.made(step)

@@ -54,6 +54,11 @@ class States:
         """Return what a step gave last, behind the key of its work."""
         return self._made.get(name)
 
+    def needed_as(self, name: str) -> set[str]:
+        """Return the digests by which what steps gave refers to a definition of the notebook."""
+        given = (a for _key, record in self._made.values() for a in record.outputs.values())
+        return {artifact.needs[name] for artifact in given if name in artifact.needs}
+
     def _has(self, name: str, record: Record | None) -> bool:
         """Tell whether what a step gave last is what a plan would reuse."""
         made = self._made.get(name)

@@ -8,12 +8,13 @@ import io
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from jupyter_mlpipe.execution.process.unseen import settle_classes
+from jupyter_mlpipe.keys.earlier import keep
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.held import DefinitionPickle, alter, is_holder
 from jupyter_mlpipe.keys.pickles import load_artifact
@@ -23,15 +24,25 @@ from jupyter_mlpipe.notebook.steps.names import Names
 _ABSENT = object()
 _LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"})
 _NO_VALUE = (ModuleType, FunctionType, BuiltinFunctionType, type)
+_DEFINED = re.compile(r"^(?:class|(?:async )?def)\s+([^\W\d]\w*)", re.M)
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
 class Definitions:
-    """A component's cell runs in a process of its own; its definitions are known by their source."""
+    """A component's cell runs in a process of its own; its definitions are known by their source.
 
-    def __init__(self, shell: Any, names: Names) -> None:
+    Parameters
+    ----------
+    needed_as
+        Gives the digests by which what steps made refers to a name of the notebook.
+    """
+
+    def __init__(
+        self, shell: Any, names: Names, needed_as: Callable[[str], set[str]] = lambda name: set()
+    ) -> None:
         self._shell = shell
         self._names = names
+        self._needed_as = needed_as
         self._known: dict[str, Definition] = {}
         self._brought: dict[str, Any] = {}
         self._made: dict[str, tuple[Definition, DefinitionPickle]] = {}
@@ -46,6 +57,11 @@ class Definitions:
     def add(self, component: Component) -> None:
         """Take the definitions of a cell that was run; the next reader gets these."""
         self._names.note_maker((d.name for d in component.definitions), component.name)
+        self.keep_earlier(
+            d.name
+            for d in component.definitions
+            if d.name not in self._known or self._known[d.name].source != d.source
+        )
         for definition in component.definitions:
             name = definition.name
             self._known[name] = definition
@@ -65,6 +81,15 @@ class Definitions:
                 exec(f"from {module} import *", namespace)
         changed = [n for n, value in namespace.items() if before.get(n, _ABSENT) is not value]
         self._starred = {name: before.get(name, _ABSENT) for name in changed}
+
+    def keep_earlier(self, names: Iterable[str]) -> None:
+        """Keep what names stand for that a cell is to define anew, for the objects made of it."""
+        namespace = self._names.namespace
+        for name in names:
+            if (name in self._known or name in namespace) and (digests := self._needed_as(name)):
+                self.bring([name])
+                if isinstance(namespace.get(name), type | FunctionType):
+                    keep(name, digests, namespace[name])
 
     def note_text(self, code: str) -> None:
         """Note what a cell's text says of definitions: from then on classes that nobody names may be read."""
@@ -237,6 +262,11 @@ class Definitions:
                     namespace[name] = self._brought[name] = value
             return True
         return False
+
+
+def defined_in(code: str) -> list[str]:
+    """Return the names of classes and functions that stand at the beginning of a line."""
+    return _DEFINED.findall(code)
 
 
 def _read_at_once(code: CodeType) -> set[str]:

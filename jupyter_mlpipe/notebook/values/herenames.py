@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -79,6 +79,7 @@ class Standing:
         self._replaced: dict[str, tuple[object, object]] = {}  # by name: before, and what was set
         self._record: Record | None = None
         self._claims = False
+        self._stay: Collection[str] = ()
         self.is_unlike = False
         self.values: dict[str, object] = {}
         self.companions: dict[str, object] = {}
@@ -167,15 +168,17 @@ class Standing:
         names.settle(name)
         return names.owner(name) == step and names.is_version(name, artifact.digest)
 
-    def take(self, record: Record, *, claim: bool) -> None:
+    def take(self, record: Record, *, claim: bool, stay: Collection[str] = ()) -> None:
         """Take what the code has bound for the outputs of the step.
 
         Parameters
         ----------
         claim
             As in `Names.offer`.
+        stay
+            Outputs that are in the record as they were before: names go on standing for these.
         """
-        self._record, self._claims = record, claim
+        self._record, self._claims, self._stay = record, claim, stay
 
     def end(self, *, is_kept: bool) -> None:
         """Put back what the code did not bind; take over the rest, or put it back as well."""
@@ -204,7 +207,7 @@ class Standing:
         for name, artifact in record.outputs.items():
             if name not in self._namespace:
                 continue
-            if not (self._claims or self._is_mine(name)):
+            if name in self._stay or not (self._claims or self._is_mine(name)):
                 self._put_back(name)  # somebody else has bound it since its cell was run
                 continue
             self._here.loaded.note(name, artifact)
