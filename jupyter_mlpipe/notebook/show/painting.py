@@ -45,6 +45,8 @@ _STYLE = (
     ".mlpipe-name{font-size:12px;font-weight:700}.mlpipe-others{font-size:9px}.mlpipe-size{font-size:8.5px}"
     ".mlpipe-graph :is(.mlpipe-others,.mlpipe-edges text,.mlpipe-group text)"
     f"{{fill:{FAINT_STYLE};stroke:none}}"
+    # Colours that users force leave drawings as they are.
+    "@media(forced-colors:active){.mlpipe-graph :is(.mlpipe-edges,.mlpipe-group) text{fill:CanvasText}}"
 )
 
 
