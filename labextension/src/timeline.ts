@@ -7,6 +7,7 @@ import { describeTime, roundSeconds } from './ticks';
 import { Tip } from './tip';
 
 const MOST_TICKS = 8;
+const TICK_WIDTH = 56; // pixels, with its words
 const TICK_MS = 200;
 const NO_TIME_S = 0.02;
 const LAST = '\uffff'; // what sorts behind all names
@@ -39,6 +40,7 @@ export class Timeline {
   #state: GraphState | null = null;
   #toldAt = 0;
   #ticking: ReturnType<typeof setInterval> | null = null;
+  readonly #resized = new ResizeObserver(() => this.#scale());
 
   /**
    * @param open - Shows a step; of a run that is over none is shown.
@@ -50,9 +52,11 @@ export class Timeline {
     }
     this.node.append(this.#scroll, element('div', 'mlp-foot', this.#path, legend), this.#tip.node);
     hear(this.#scroll, { scroll: () => this.#tip.hide() });
+    this.#resized.observe(this.#ticks);
   }
 
   dispose(): void {
+    this.#resized.disconnect();
     this.#stop();
   }
 
@@ -200,7 +204,9 @@ export class Timeline {
   #scale(): void {
     const seconds = this.#state?.run.seconds ?? 0;
     const now = this.#ticking === null ? seconds : seconds + (performance.now() - this.#toldAt) / 1000;
-    const step = roundSeconds(Math.max(now, 0.001), MOST_TICKS);
+    const width = this.#ticks.clientWidth || Infinity; // not known before it is shown
+    const room = Math.max(1, Math.min(MOST_TICKS, Math.floor(width / TICK_WIDTH)));
+    const step = roundSeconds(Math.max(now, 0.001), room);
     // By whole steps while it goes on, so that bars do not shrink all the time.
     const total = this.#ticking === null ? Math.max(now, 0.001) : Math.ceil(now / step) * step;
     this.#scroll.style.setProperty('--mlp-now', String(now));

@@ -3,7 +3,8 @@
 import { hear } from './dom';
 import type { Box } from './picture';
 
-const LEAST = 0.01;
+const LEAST = 0.01; // unless all of it needs less
+const NOTHING = 1e-6; // where the stage has no size
 const MOST = 4;
 const READABLE = 0.55;
 
@@ -38,10 +39,14 @@ export class Viewport {
     return Math.min(1, Math.max(READABLE, this.size.width / this.width));
   }
 
+  get #wholeScale(): number {
+    return Math.max(NOTHING, Math.min(1, this.size.width / this.width, this.size.height / this.height));
+  }
+
   /** Shows all of it, or its top where all of it could not be read. */
   start(): void {
     const { width, height } = this.size;
-    const whole = Math.min(1, width / this.width, height / this.height);
+    const whole = this.#wholeScale;
     this.scale = whole >= READABLE ? whole : this.#acrossScale;
     this.x = (width - this.width * this.scale) / 2;
     this.y = Math.max(0, (height - this.height * this.scale) / 2);
@@ -51,7 +56,7 @@ export class Viewport {
 
   fit(): void {
     const { width, height } = this.size;
-    this.scale = Math.max(LEAST, Math.min(1, width / this.width, height / this.height));
+    this.scale = this.#wholeScale;
     this.x = (width - this.width * this.scale) / 2;
     this.y = (height - this.height * this.scale) / 2;
     this.isMoved = false;
@@ -60,7 +65,7 @@ export class Viewport {
 
   /** Zooms by a factor and keeps a point of the stage where it is; by default its middle. */
   zoom(factor: number, x = this.size.width / 2, y = this.size.height / 2): void {
-    const scale = Math.min(MOST, Math.max(LEAST, this.scale * factor));
+    const scale = Math.min(MOST, Math.max(Math.min(LEAST, this.#wholeScale), this.scale * factor));
     this.x = x - ((x - this.x) * scale) / this.scale;
     this.y = y - ((y - this.y) * scale) / this.scale;
     this.scale = scale;

@@ -111,3 +111,15 @@ test('axes have round numbers', () => {
   expect(describeTime(90, 30)).toBe('1:30 min');
   expect(describeTime(5400, 1800)).toBe('1:30 h');
 });
+
+test('an axis has as many times as there is room for', () => {
+  const ticks = timeline.node.querySelector<HTMLElement>('.mlp-axis .mlp-track')!;
+  const shown = (width: number) => {
+    Object.defineProperty(ticks, 'clientWidth', { configurable: true, value: width });
+    timeline.paint(told(BARS, { status: 'succeeded', seconds: 14 }));
+    return [...ticks.children].map(tick => tick.textContent);
+  };
+  expect(shown(600)).toHaveLength(7);
+  expect(shown(120)).toEqual(['0 s', '10 s']);
+  expect(shown(30)).toEqual(['0 s']);
+});

@@ -31,6 +31,13 @@ FRONT_ENDS: dict[str, Callable[[int], dict[str, Any]]] = {
     "html-manager": lambda n: {"colab": {"cell_id": f"aB{n}", "base_url": "https://example.org"}},
 }
 
+# Of VS Code's dark theme, and what its extension for notebooks says of all widgets.
+_DARK = """
+:root { --vscode-editor-foreground: #cccccc; --vscode-descriptionForeground: #9d9d9d; }
+:root { --vscode-editor-background: #1f1f1f; background: #1f1f1f; color: #cccccc; }
+.cell-output-ipywidget-background { background: white !important; }
+"""
+
 pytestmark = pytest.mark.skipif(
     not (shutil.which("node") and (_MODULES / "@vscode" / "jupyter-ipywidgets8").is_dir()),
     reason="the packages of the front end are not installed: npm ci in labextension",
@@ -74,6 +81,8 @@ def open_page(browser: Browser, lab: Lab, script: Path, kind: str) -> tuple[Page
     page.add_script_tag(path=script)
     page.add_script_tag(path=_MODULES / "requirejs" / "require.js")
     page.evaluate("requirejs.config({paths: {anywidget: '/anywidget'}})")
+    if kind == "vscode":
+        page.add_style_tag(content=_DARK)
     page.evaluate("([kind, path]) => elsewhere.open(kind, path)", [kind, f"elsewhere-{kind}.ipynb"])
     return page, complaints
 
@@ -96,6 +105,12 @@ def test_a_graph_lives_in_the_view_of_a_widget(browser: Browser, lab: Lab, scrip
     assert run("run = %pipeline run") == "ok"
     view = page.locator(".mlpipe-view")
     expect(view).to_have_count(1)
+    if kind == "vscode":
+        # Its widgets bring JupyterLab's colours along, those on white.
+        expect(page.locator("[data-mlpipe-step=two] > span").first).to_have_css("color", "rgb(157, 157, 157)")
+        around = page.locator(".cell-output-ipywidget-background")
+        expect(around).to_have_css("background-color", "rgba(0, 0, 0, 0)")
+        expect(view.locator(".mlp")).to_have_css("background-color", "rgb(31, 31, 31)")
     node = "g[data-mlpipe-step={}][data-mlpipe-status={}]"
     expect(view.locator(".mlp").locator(node.format("one", "running"))).to_be_visible(timeout=_WAIT_MS)
     view.locator("g[data-mlpipe-step=one]").click()

@@ -1,7 +1,7 @@
 """How each state looks: sign, word and colour, the same in receipts, tables and the graph.
 
-Colours are those of the front end's theme where it has any (JupyterLab's variables), else ones that
-can be read on white and on black; the sign and the word say the same without colour.
+Colours are those of the front end's theme where it has any (variables of VS Code or JupyterLab), else
+ones that can be read on white and on black; the sign and the word say the same without colour.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 FAINT = "#767676"
-FAINT_STYLE = f"var(--jp-ui-font-color2,{FAINT})"
-TEXT_STYLE = "var(--jp-ui-font-color1,#212121)"
+# VS Code's come first: its widgets bring JupyterLab's along, as they are on white.
+FAINT_STYLE = f"var(--vscode-descriptionForeground,var(--jp-ui-font-color2,{FAINT}))"
+TEXT_STYLE = "var(--vscode-editor-foreground,var(--jp-ui-font-color1,#212121))"
+_GROUND_STYLE = "var(--vscode-editor-background,var(--jp-layout-color0,#fff))"
 
 
 class Look(NamedTuple):
@@ -46,7 +48,7 @@ class Look(NamedTuple):
     def node_style(self) -> str:
         """The colours of its node, on the theme's background."""
         share = 14 if self.is_filled else 0
-        return f"fill:color-mix(in srgb,{self.stroke} {share}%,var(--jp-layout-color0,#fff))"
+        return f"fill:color-mix(in srgb,{self.stroke} {share}%,{_GROUND_STYLE})"
 
 
 LOOKS = {  # status or plan -> look

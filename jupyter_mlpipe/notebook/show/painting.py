@@ -45,6 +45,8 @@ _STYLE = (
     ".mlpipe-name{font-size:12px;font-weight:700}.mlpipe-others{font-size:9px}.mlpipe-size{font-size:8.5px}"
     ".mlpipe-graph :is(.mlpipe-others,.mlpipe-edges text,.mlpipe-group text)"
     f"{{fill:{FAINT_STYLE};stroke:none}}"
+    # Colours that users force leave drawings as they are.
+    "@media(forced-colors:active){.mlpipe-graph :is(.mlpipe-edges,.mlpipe-group) text{fill:CanvasText}}"
 )
 
 
@@ -119,7 +121,7 @@ def outline(snapshot: RunSnapshot, svg: str) -> str:
         box = _box_of(drawn)
         at, (width, height) = _coarse(box.x, box.y), _coarse(box.width, box.height)
         boxes.setdefault(looks[number], []).append((at, at, f"h{width}v{height}h{-width}z"))
-        name = html.escape(plain(snapshot.steps[number].name, 20))
+        name = html.escape(_brief(snapshot.steps[number].name))
         middle, base = _coarse(box.middle, box.y + box.height / 2 + 4)
         names.append((base, middle, name))
     lines = []
@@ -136,6 +138,12 @@ def outline(snapshot: RunSnapshot, svg: str) -> str:
         "</text></g>",
     ]
     return _whole(snapshot, svg, laid, looks, parts, kind=" mlpipe-outline")
+
+
+def _brief(name: str) -> str:
+    """Return a name in at most 16 letters; where names are long it is their ends that differ."""
+    text = plain(name)
+    return text if len(text) <= 16 else f"{text[:9]}…{text[-6:]}"
 
 
 def _lines_of(names: Iterable[tuple[int, int, str]]) -> Iterator[str]:

@@ -59,7 +59,7 @@ def graph_bundle(
     return {**bundle, MIME: {"kind": "graph", **_kept_facts(snapshot)}}
 
 
-_MAX_ROWS = 60  # of the table below a picture
+_MAX_ROWS = 40  # of the table below a picture
 _MAX_WHOLE = 75_000  # characters of a drawing that is kept as it is
 _MAX_PAINTED = 200  # steps: of more it is larger in any case
 _MAX_TWICE = 30_000  # and of one that is kept twice, for HTML and without
