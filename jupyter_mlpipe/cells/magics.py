@@ -152,7 +152,7 @@ def _expand_lines(code: str) -> Expanded:
             for_kernel.append(magic)
             new = f"get_ipython().{QUIETLY}({magic.name!r}, {magic.line!r})"
         elif magic.name in _OF_THE_KERNEL or (magic.name == "run" and number < n_first):
-            for_kernel.append(replace(magic, is_after=number > 0 and magic.name in _ASKS))
+            for_kernel.append(replace(magic, is_after=number > 0 and _looks_at_cell(magic)))
             new = "pass"
         else:
             continue
@@ -195,6 +195,11 @@ def _count_first(statements: list[ast.stmt]) -> int:
         if not is_setting and not isinstance(statement, ast.Import | ast.ImportFrom):
             return number
     return len(statements)
+
+
+def _looks_at_cell(magic: LineMagic) -> bool:
+    """Tell whether a magic takes names that its own cell may have bound: `%whos`, `%store rates`."""
+    return magic.name in _ASKS or (magic.name == "store" and not magic.line.startswith("-"))
 
 
 def _only_asks(magic: LineMagic) -> bool:

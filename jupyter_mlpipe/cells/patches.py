@@ -13,6 +13,8 @@ _REGISTER = frozenset(
     {"register_dataframe_accessor", "register_series_accessor", "register_index_accessor"}
     | {"register_matplotlib_converters"}
 )
+# Is set in the notebook as the step has set it.
+_TRAVELS = frozenset({"ast_node_interactivity"})
 _SAYS_SO = re.compile(r"(?:^|_)patch_[a-z]")  # `patch_sklearn()`, `monkey.patch_all()`
 
 
@@ -91,7 +93,8 @@ def _patches(node: ast.AST) -> Iterator[tuple[str, str]]:
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             parts = _parts(target)
             # What lies deeper, and in no class, are settings: ``pd.options.display.width = 80``.
-            if len(parts) == 2 or (len(parts) > 2 and parts[-2][:1].isupper()):
+            is_patch = len(parts) == 2 or (len(parts) > 2 and parts[-2][:1].isupper())
+            if is_patch and parts[-1] not in _TRAVELS:
                 yield parts[0], ".".join(parts)
     elif isinstance(node, ast.Call):
         parts = _parts(node.func)

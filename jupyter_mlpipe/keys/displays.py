@@ -50,9 +50,12 @@ def _write_displays(ipython: Any, changes: Changes) -> None:
             _set_inline(shell, option, value)
 
 
-def _read_interactivity(ipython: Any) -> State:
-    shell = ipython.get_ipython()
-    return _EXPRESSIONS if shell is None else _state("", shell, _EXPRESSIONS)
+def _read_interactivity(_ipython: Any) -> State:
+    # Not `get_ipython`, which makes the shell of a step, and that takes longer than most steps do.
+    shells = getattr(sys.modules.get("IPython.core.interactiveshell"), "InteractiveShell", None)
+    holder = getattr(shells, "_instance", None) or shells  # people set it on the class
+    found = {name: getattr(holder, name, None) for name in _EXPRESSIONS}
+    return _EXPRESSIONS | {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 def _write_interactivity(ipython: Any, changes: Changes) -> None:
@@ -86,6 +89,5 @@ INTERACTIVITY = Provider(
     _read_interactivity,
     lambda ipython: _EXPRESSIONS,
     _write_interactivity,
-    travels_back=False,
     is_early=True,
 )

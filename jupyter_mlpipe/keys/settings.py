@@ -57,6 +57,7 @@ _SETTERS = frozenset(
         "reset_option",
         "setLevel",
         "set_config",
+        "ast_node_interactivity",
         "set_context",
         "set_default_dtype",
         "set_int_max_str_digits",

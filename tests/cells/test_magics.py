@@ -52,6 +52,12 @@ def test_settings_go_to_the_kernel_before_the_step_or_after_it() -> None:
     assert "run_line_magic('cd', 'a')" in expanded.code
 
 
+def test_what_a_cell_binds_is_kept_once_it_is_bound() -> None:
+    expanded = expand_magics("%store -r rates\nx = rates\n%store x", _to_python)
+    before, after = LineMagic("store", "-r rates"), LineMagic("store", "x", is_last=True, is_after=True)
+    assert expanded.for_kernel == (before, after)
+
+
 def test_a_magic_that_writes_a_file_is_told_of() -> None:
     assert expand_magics("%%writefile a.py\nx = 1", _to_python).writes_file
     assert not expand_magics("%%time\nx = 1", _to_python).writes_file

@@ -457,6 +457,25 @@ InteractiveShell.ast_node_interactivity = "none"
 # %%
 1
 """,
+    "which expressions are shown, as a component says": r"""
+# %%
+from IPython.core.interactiveshell import InteractiveShell
+InteractiveShell.ast_node_interactivity = "all"
+# %%
+1
+2
+# %% plain
+3
+4
+# %%
+get_ipython().ast_node_interactivity = "last_expr"
+# %%
+5
+6
+# %% plain
+7
+8
+""",
     "errors half way": r"""
 # %%
 print("first")
