@@ -7,12 +7,15 @@ computes.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 from jupyter_mlpipe.keys.colormaps import read_colormaps, write_colormaps
 from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
 from jupyter_mlpipe.keys.formatters import FORMATTERS
+from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.providers import Changes, Provider, State, differences
 from jupyter_mlpipe.keys.registries import ACCESSORS
 
@@ -20,6 +23,7 @@ from jupyter_mlpipe.keys.registries import ACCESSORS
 _OF_THE_PROCESS = frozenset({"backend", "backend_fallback", "interactive", "toolbar"})
 # Those with windows or widgets have nobody to show them in a step, which draws inline then.
 _FILE_BACKENDS = frozenset({"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"})
+_INLINE = "matplotlib_inline.backend_inline"
 _NUMPY_PRINTS = {
     "edgeitems": 3,
     "threshold": 1000,
@@ -124,9 +128,11 @@ def _read_backend(matplotlib: Any) -> State:
     # None of it by `rcParams[...]`, which would choose a backend.
     chosen = dict.get(matplotlib.rcParams, "backend")
     backend = chosen.lower() if isinstance(chosen, str) else ""
+    is_interactive = dict.get(matplotlib.rcParams, "interactive", False)
     return {
         "backend": backend if backend in _FILE_BACKENDS else "inline",
-        "interactive": dict.get(matplotlib.rcParams, "interactive", False),
+        "interactive": is_interactive,
+        "turned off": not is_interactive and _INLINE in sys.modules,
     }
 
 
@@ -135,6 +141,22 @@ def _write_backend(matplotlib: Any, changes: Changes) -> None:
         matplotlib.use(changes["backend"])
     if "interactive" in changes:
         matplotlib.interactive(changes["interactive"])
+    _StaysAsItIs(matplotlib).install()
+
+
+class _StaysAsItIs(AtImport):
+    """Puts interactive mode back, which loading the inline backend turns on: the notebook has it loaded."""
+
+    def __init__(self, matplotlib: Any) -> None:
+        super().__init__([_INLINE], lambda _module: matplotlib.interactive(self._is_interactive))
+        self._matplotlib = matplotlib
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname in self.modules:
+            self._is_interactive = self._matplotlib.is_interactive()
+        return super().find_spec(fullname, path, target)
 
 
 def _differ_in_common(before: State, after: State) -> Changes:
@@ -247,7 +269,7 @@ OF_LIBRARIES = (
         "matplotlib backend",
         "matplotlib",
         _read_backend,
-        lambda matplotlib: {"backend": "inline", "interactive": False},
+        lambda matplotlib: {"backend": "inline", "interactive": False, "turned off": False},
         _write_backend,
     ),
     Provider("matplotlib colormaps", "matplotlib", read_colormaps, lambda matplotlib: {}, write_colormaps),

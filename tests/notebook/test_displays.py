@@ -476,6 +476,30 @@ get_ipython().ast_node_interactivity = "last_expr"
 7
 8
 """,
+    "figures in the mode in which none is shown": r"""
+# %% plain
+%matplotlib inline
+# %%
+import matplotlib.pyplot as plt
+with plt.ioff():
+    fig, ax = plt.subplots()
+    ax.plot([1, 2])
+# %% plain
+plt.close("all"); del fig, ax
+# %%
+plt.plot([1, 2])
+# %%
+plt.ioff();
+# %%
+fig, ax = plt.subplots()
+ax.plot([1, 2]);
+# %% plain
+plt.close("all"); del fig, ax
+# %%
+plt.ion();
+# %%
+plt.plot([1, 2])
+""",
     "errors half way": r"""
 # %%
 print("first")
