@@ -207,7 +207,9 @@ def _read_accessors(library: Any, classes: tuple[str, ...]) -> State:
         names = getattr(cls, "_accessors", None) or vars(cls)
         for name in names:
             accessor = _class_of(vars(cls).get(name))
-            if accessor is not None and not is_foreign(accessor):
+            if accessor is None or is_foreign(accessor):
+                continue
+            if accessor.__module__.partition(".")[0] != library.__name__:
                 found[f"{cls.__name__}.{name}"] = accessor
     return found
 
