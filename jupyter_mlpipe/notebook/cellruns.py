@@ -18,6 +18,7 @@ from jupyter_mlpipe.notebook.show.cellview import (
     warnings_in,
     word_on_bars,
     word_on_detached,
+    word_on_open_figures,
     word_on_undeclared,
     words_on,
 )
@@ -196,9 +197,10 @@ class CellRuns:
     def _notes_on(self, component: Component) -> list[str]:
         namespace = self._session.shell.user_ns
         notes = words_on(component, namespace)
-        if (word := word_on_bars(component, namespace)) and word not in self._said:
-            self._said.add(word)
-            notes.append(word)
+        for word in (word_on_bars(component, namespace), word_on_open_figures(component, namespace)):
+            if word and word not in self._said:
+                self._said.add(word)
+                notes.append(word)
         return notes
 
     def _remark(self, made: RunStep, stderr: str) -> list[str]:

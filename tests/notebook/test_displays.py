@@ -823,6 +823,17 @@ def test_a_bar_that_is_no_widget_in_a_step_is_mentioned_once(start_kernel: Start
     assert "widgets" not in second.receipt
 
 
+def test_figures_that_plain_cells_left_open_are_mentioned_once(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("%matplotlib inline\nimport matplotlib.pyplot as plt").check()
+    word = "does not know the figures that earlier cells have left open"
+    assert word not in kernel.run("%%component none\nplt.plot([1])").check().receipt
+    kernel.run("plt.ioff(); plt.subplots(); plt.ion()").check()
+    assert word not in kernel.run("%%component other\nsum([1])").check().receipt
+    assert word in kernel.run("%%component first\nplt.plot([2])").check().receipt
+    assert word not in kernel.run("%%component second\nplt.plot([3])").check().receipt
+
+
 def test_a_warning_that_an_earlier_step_gave_is_mentioned(start_kernel: Start) -> None:
     kernel = start_kernel()
     kernel.run("%%component make\nimport numpy as np, pandas as pd\nzeros = pd.Series([0.0])").check()

@@ -13,7 +13,7 @@ from typing import Any
 
 from jupyter_mlpipe.cells.patches import find_patches
 from jupyter_mlpipe.errors import describe_error
-from jupyter_mlpipe.execution.process.figures import OPEN_FIGURES
+from jupyter_mlpipe.execution.process.figures import OPEN_FIGURES, left_open
 from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND
 from jupyter_mlpipe.execution.runs.accept import is_accepted
 from jupyter_mlpipe.execution.runs.run import Run, RunStep
@@ -277,6 +277,22 @@ def word_on_bars(component: Component, namespace: Mapping[str, Any]) -> str:
         return ""
     return (
         f"bars of {found} are widgets in the kernel only, text in a step: --here behind its name keeps them"
+    )
+
+
+_PYPLOTS = frozenset({"matplotlib.pyplot", "matplotlib.pylab", "pylab"})
+
+
+def word_on_open_figures(component: Component, namespace: Mapping[str, Any]) -> str:
+    """Say whose figures a step draws on; nothing where the kernel has none open, or the cell no pyplot."""
+    if component.options.here or not left_open():
+        return ""
+    has_pyplot = any(getattr(namespace.get(n), "__name__", "") in _PYPLOTS for n in component.reads)
+    if not has_pyplot and not any(name in d.source for name in _PYPLOTS for d in component.definitions):
+        return ""
+    return (
+        "plt in a step does not know the figures that earlier cells have left open, nor show them: "
+        "draw by their axes, or put --here behind the component's name"
     )
 
 
