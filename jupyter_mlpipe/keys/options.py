@@ -128,11 +128,9 @@ def _read_backend(matplotlib: Any) -> State:
     # None of it by `rcParams[...]`, which would choose a backend.
     chosen = dict.get(matplotlib.rcParams, "backend")
     backend = chosen.lower() if isinstance(chosen, str) else ""
-    is_interactive = dict.get(matplotlib.rcParams, "interactive", False)
     return {
         "backend": backend if backend in _FILE_BACKENDS else "inline",
-        "interactive": is_interactive,
-        "turned off": not is_interactive and _INLINE in sys.modules,
+        "interactive": dict.get(matplotlib.rcParams, "interactive", False),
     }
 
 
@@ -141,11 +139,14 @@ def _write_backend(matplotlib: Any, changes: Changes) -> None:
         matplotlib.use(changes["backend"])
     if "interactive" in changes:
         matplotlib.interactive(changes["interactive"])
-    _StaysAsItIs(matplotlib).install()
+        _StaysAsItIs(matplotlib).install()
 
 
 class _StaysAsItIs(AtImport):
-    """Puts interactive mode back, which loading the inline backend turns on: the notebook has it loaded."""
+    """Puts interactive mode back, which loading the inline backend turns on.
+
+    Where the notebook has the mode on, it has the backend loaded, and code that turns it off means it.
+    """
 
     def __init__(self, matplotlib: Any) -> None:
         super().__init__([_INLINE], lambda _module: matplotlib.interactive(self._is_interactive))
@@ -269,7 +270,7 @@ OF_LIBRARIES = (
         "matplotlib backend",
         "matplotlib",
         _read_backend,
-        lambda matplotlib: {"backend": "inline", "interactive": False, "turned off": False},
+        lambda matplotlib: {"backend": "inline", "interactive": False},
         _write_backend,
     ),
     Provider("matplotlib colormaps", "matplotlib", read_colormaps, lambda matplotlib: {}, write_colormaps),

@@ -488,17 +488,6 @@ with plt.ioff():
 plt.close("all"); del fig, ax
 # %%
 plt.plot([1, 2])
-# %%
-plt.ioff();
-# %%
-fig, ax = plt.subplots()
-ax.plot([1, 2]);
-# %% plain
-plt.close("all"); del fig, ax
-# %%
-plt.ion();
-# %%
-plt.plot([1, 2])
 """,
     "errors half way": r"""
 # %%
