@@ -60,10 +60,8 @@ class FileWatch:
 
     Parameters
     ----------
-    folder
-        The notebook's: files below it count even where the system's folders do not.
-    ignored
-        Further folders to leave out, such as the store.
+    folder, ignored
+        As in `Paths`.
     declared
         What is in the step's key already.
     """
