@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from jupyter_mlpipe.cells.mutation import MUTATING_METHODS, root_name
 from jupyter_mlpipe.cells.scopes import imported_name
+from jupyter_mlpipe.model.parsed import parse
 
 WIDGETS = frozenset(
     {"ipywidgets", "widgets", "interact", "interactive", "interact_manual", "interactive_output"}
@@ -100,7 +101,7 @@ def makes_widgets(code: str, imports: Mapping[str, str]) -> bool:
     names = {name for name, module in imports.items() if module.partition(".")[0] in _LIVING}
     if not names and not any(module in code for module in _LIVING):
         return False
-    tree = ast.parse(code)
+    tree = parse(code)
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in _LIVING:
             names |= {imported_name(alias) for alias in node.names}
@@ -160,7 +161,7 @@ def changed_through(code: str) -> dict[str, str]:
     """
     if not any(f".{method}(" in code for method in _CHANGE_THROUGH):
         return {}
-    tree = ast.parse(code)
+    tree = parse(code)
     methods: dict[str, set[str]] = {}
     appends = set()
     for node in ast.walk(tree):

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from jupyter_mlpipe.cells.source import split_lines, without_warnings
+from jupyter_mlpipe.model.parsed import parse
 
 OVER_CELL = "run_cell_magic_over"
 OVER_LINE = "run_line_magic_over"
@@ -132,7 +133,7 @@ def _expand_lines(code: str) -> Expanded:
         return Expanded(code)
     try:
         with without_warnings():
-            tree = ast.parse(code)
+            tree = parse(code)
     except SyntaxError:
         return Expanded(code)  # told where the cell is compiled, with its line
     lines = split_lines(code)

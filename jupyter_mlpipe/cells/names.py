@@ -16,11 +16,13 @@ from jupyter_mlpipe.cells.source import (
     is_main_thread,
     made_class,
     made_function,
+    room_to_nest,
     split_lines,
     statement_text,
     without_warnings,
 )
 from jupyter_mlpipe.model.component import Definition
+from jupyter_mlpipe.model.parsed import compile_whole, parse
 
 # The same in a kernel and on the command line: IPython adds names to the module, the interactive
 # prompt adds `_`.
@@ -88,10 +90,14 @@ def parse_cell(code: str, *, filename: str = "<cell>") -> ast.Module:
     SyntaxError
         With the line of the cell; also what only the compiler finds, a ``return`` outside of functions.
     """
-    with without_warnings():
-        tree = ast.parse(code, filename)
-        if is_main_thread():  # the compiler warns of more than the parser does
-            compile(tree, filename, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    try:
+        with without_warnings():
+            tree = parse(code)
+            if is_main_thread():  # the compiler warns of more than the parser does
+                compile_whole(code)
+    except SyntaxError as error:
+        error.filename = filename
+        raise
     return tree
 
 
@@ -114,10 +120,11 @@ def analyse(code: str, *, filename: str = "<cell>", called: Iterable[str] = ()) 
 def analyse_tree(tree: ast.Module, code: str, *, called: Iterable[str] = ()) -> Names:
     """As `analyse`, where the code is parsed already."""
     flow = Flow()
-    flow.follow(tree.body)
-    for name in called:
-        flow.use_function(flow.deferred[name])
-    _settle_functions(flow)
+    with room_to_nest():
+        flow.follow(tree.body)
+        for name in called:
+            flow.use_function(flow.deferred[name])
+        _settle_functions(flow)
     reads = {
         name: position[0]
         for name, position in sorted(flow.reads.items(), key=lambda item: item[1])

@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator
 
 from jupyter_mlpipe.cells.mutation import MUTATING_METHODS
+from jupyter_mlpipe.model.parsed import parse
 
 _OF_THE_PROCESS = frozenset({"os", "sys"})
+_SETTERS = (ast.Call, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete)
 _REGISTER = frozenset(
     {"register_dataframe_accessor", "register_series_accessor", "register_index_accessor"}
     | {"register_matplotlib_converters"}
@@ -24,7 +26,7 @@ def find_patches(code: str) -> tuple[tuple[str, str], ...]:
     Only by the looks of it: ``pd.DataFrame.total = ...``, ``np.own = ...``, ``tqdm.pandas()``. Whether
     the root stands for something of a library is the caller's to tell.
     """
-    found = dict.fromkeys(patch for node in ast.walk(ast.parse(code)) for patch in _patches(node))
+    found = dict.fromkeys(patch for node in ast.walk(parse(code)) for patch in _patches(node))
     return tuple(found)
 
 
@@ -38,7 +40,12 @@ def find_set_attributes(code: str) -> tuple[tuple[str, str, bool], ...]:
         True)`` for ``config.RATES["a"] = 2``.
     """
     return tuple(
-        dict.fromkeys(found for node in ast.walk(ast.parse(code)) for found in _set_attributes(node))
+        dict.fromkeys(
+            found
+            for node in ast.walk(parse(code))
+            if isinstance(node, _SETTERS)
+            for found in _set_attributes(node)
+        )
     )
 
 
@@ -50,7 +57,7 @@ def find_registrations(code: str) -> Iterator[tuple[list[str], str, str | list[s
     Iterator
         (parts of the owner's name, the function's, first argument: a text, or the parts of a name).
     """
-    for node in ast.walk(ast.parse(code)):
+    for node in ast.walk(parse(code)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             first = node.args[0]
             is_text = isinstance(first, ast.Constant) and isinstance(first.value, str)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import sys
 import textwrap
 import threading
 import warnings
@@ -14,6 +15,9 @@ from typing import Any
 
 # What the parser itself may warn of: escapes such as "\\d", and numbers that run into a word.
 _MAY_WARN = re.compile(r"\\|\d(?:and|else|for|if|in|is|not|or)\b")
+
+# Above what the compiler takes: some 3,000 levels, each visited by three functions.
+_DEEPEST = 20_000
 
 
 def may_warn(code: str) -> bool:
@@ -43,6 +47,17 @@ def without_warnings() -> Iterator[None]:
         yield
     finally:
         filters.remove(silent)
+
+
+@contextmanager
+def room_to_nest() -> Iterator[None]:
+    """Walk in here through code: it may nest deeper than functions may call each other."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, _DEEPEST))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def split_lines(text: str) -> list[str]:

@@ -19,13 +19,14 @@ from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
-from jupyter_mlpipe.keys.codes import CodeReads, code_reads, evaluates, find_source, words_in
+from jupyter_mlpipe.keys.codes import evaluates, find_source, words_in
 from jupyter_mlpipe.keys.derive import place_ingredients
 from jupyter_mlpipe.keys.describe import attributes_of
 from jupyter_mlpipe.keys.displays import DISPLAYS
 from jupyter_mlpipe.keys.environment import absent
 from jupyter_mlpipe.keys.formatters import FORMATTERS
 from jupyter_mlpipe.keys.given import OF_ALL_CODE, OF_ALL_LIBRARIES, STATES, UNAFFECTED, Affected
+from jupyter_mlpipe.keys.helpers import settings_of
 from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.modules import Modules, ReachedModules
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
@@ -438,7 +439,7 @@ class _Walk:
     def find_settings(self, cell: Settings, reached: ReachedModules, *, shows: bool) -> tuple[Affected, bool]:
         """Return by which settings the code can be affected, and whether it looks as if it set some."""
         found = FoundSettings()
-        notebook = join_settings([cell, *map(_settings_of, self.digester.reach.codes.values())])
+        notebook = join_settings([cell, *map(settings_of, self.digester.reach.codes.values())])
         resolve_settings(notebook, self._root, found)
         local = join_settings(reached.counted.settings)
         resolve_settings(local, str, found)
@@ -504,29 +505,6 @@ class _Walk:
             if source is not None:
                 texts[code.co_filename] = source.file_text
         return texts
-
-
-def _settings_of(code: types.CodeType) -> Settings:
-    source = find_source(code)
-    return _scan_settings(source.node) if source is not None else _scan_names(code_reads(code))
-
-
-@functools.lru_cache(maxsize=4096)
-def _scan_settings(node: ast.AST) -> Settings:
-    return scan_settings(node)
-
-
-def _scan_names(reads: CodeReads) -> Settings:
-    """Take code without a source by the names in it: rather once too often."""
-    attributes = reads.attributes
-    reads_environment = attributes & {"environ", "environb", "getenv", "getenvb"}
-    # Under whatever name: `from os import environ as settings`.
-    environment: tuple[tuple[str, str | None], ...] = tuple((name, None) for name in reads.names)
-    if reads_environment:
-        environment += (("os.environ", None),)
-    dotted = frozenset(f"{name}.random.{attribute}" for name in reads.names for attribute in attributes)
-    plain = frozenset(f"{name}.{attribute}" for name in reads.names for attribute in attributes)
-    return Settings(dotted | plain | frozenset(reads.names), environment, attributes)
 
 
 def _pickle(

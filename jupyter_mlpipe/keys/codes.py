@@ -21,6 +21,7 @@ from typing import Any
 
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.syntax import read_syntax, syntax_digest
+from jupyter_mlpipe.model.parsed import compile_tree, compile_whole, parse
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -183,7 +184,7 @@ class _Parsed:
 @functools.lru_cache(maxsize=64)
 def _parse(text: str) -> _Parsed | None:
     try:
-        tree = ast.parse(text)
+        tree = parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return None
     functions: dict[_Place, list[FunctionNode]] = {}
@@ -213,22 +214,16 @@ def _compile(text: str, flags: int, *, by_statements: bool) -> Mapping[_Place, l
     codes: dict[_Place, list[types.CodeType]] = {}
     if parsed is None:
         return codes
-    tree = parsed.tree
-    parts = [ast.Module([statement], []) for statement in tree.body] if by_statements else [tree]
     try:
-        compiled = [_compile_part(part, flags) for part in parts]
+        if by_statements:
+            compiled = [compile_tree(ast.Module([statement], []), flags) for statement in parsed.tree.body]
+        else:
+            compiled = [compile_whole(text, flags)]
     except (SyntaxError, ValueError, RecursionError):
         return codes
     for code in itertools.chain.from_iterable(map(nested_codes, compiled)):
         codes.setdefault((code.co_name, code.co_firstlineno), []).append(code)
     return codes
-
-
-def _compile_part(part: ast.Module, flags: int) -> types.CodeType:
-    code: types.CodeType = compile(
-        part, "<source>", "exec", flags=flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
-    )
-    return code
 
 
 def _extent(node: FunctionNode) -> tuple[int, int]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-import functools
 from collections.abc import Iterable, Iterator, Mapping
 
 from jupyter_mlpipe.keys.codes import code_reads, find_source
-from jupyter_mlpipe.keys.uses import ONLY, WHOLE, Bound, Import, Uses, find_uses, is_open_to, wanted_of
+from jupyter_mlpipe.keys.helpers import uses_of
+from jupyter_mlpipe.keys.uses import ONLY, WHOLE, Bound, Import, Uses, is_open_to, wanted_of
 from jupyter_mlpipe.keys.values import Reach
 
 
@@ -61,10 +60,5 @@ def looks_at_code(reach: Reach, cell: Uses) -> bool:
 
 def _uses_of_helpers(reach: Reach) -> Iterator[Uses]:
     for code in reach.codes.values():
-        if (source := find_source(code)) is not None:
-            yield _find_uses(source.node)
-
-
-@functools.lru_cache(maxsize=4096)
-def _find_uses(node: ast.AST) -> Uses:
-    return find_uses(node)
+        if (uses := uses_of(code)) is not None:
+            yield uses

@@ -198,7 +198,8 @@ class Extension:
     @_as_in_a_cell
     def after_cell(self, result: Any) -> None:
         """Note what a plain cell bound or changed."""
-        self.session.cells_run.end(has_failed=not result.success)
+        # IPython has no result to give where Python could not compile the cell: nested too deeply.
+        self.session.cells_run.end(has_failed=not getattr(result, "success", False))
         self.session.here.note_cell()
         if not self._plain_cell:
             return

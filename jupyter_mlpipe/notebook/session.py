@@ -24,6 +24,7 @@ from jupyter_mlpipe.execution.runs.file_words import may_read, may_write
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.keys.given import Effects
+from jupyter_mlpipe.keys.helpers import read_ahead
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.notebook.adopt import CellsRun
@@ -419,6 +420,9 @@ class Session:
             self.cells_run.note_unstorable(bound, self.shell.user_ns)
             self.definitions.note_changed(changed, self.cell_id)
             self.definitions.observe([*bound, *names.deletes, *(d.name for d in names.definitions)])
+            for definition in names.definitions:
+                if definition.kind != "import":
+                    read_ahead(self.shell.user_ns.get(definition.name))
         self.names.observe(bound, changed, self.cell_id)
 
     def _needs_of(self, step: Step) -> tuple[str, ...]:

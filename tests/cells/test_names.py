@@ -452,3 +452,9 @@ def test_an_import_with_a_way_out_is_one_definition() -> None:
     code = "try:\n    import cupy as np\nexcept ImportError:\n    np = None"
     (definition,) = analyse(code).definitions
     assert (definition.name, definition.source) == ("np", code)
+
+
+def test_code_may_nest_as_deeply_as_python_compiles_it():
+    names = analyse("total = " + " + ".join(["part"] * 900) + "\ndef f(x): return x" + ".a()" * 400)
+    assert names.reads == ("part",)
+    assert names.binds == ("total", "f")

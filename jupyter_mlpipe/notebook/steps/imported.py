@@ -19,16 +19,20 @@ class Imported:
         self._noted_ns = _started_ns()
         # By name: its spec, which a reload replaces, and a time at which it was not loaded yet.
         self._since: dict[str, tuple[int, int]] = {}
+        self._seen: tuple[list[str], list[int]] = [], []  # the same, as they stood
         self.note()
 
     def note(self) -> None:
         """Look which modules have been loaded; to be called between cells."""
         now = time.time_ns()
-        for name, module in list(sys.modules.items()):
-            spec = id(getattr(module, "__spec__", None))
-            known = self._since.get(name)
-            if known is None or known[0] != spec:
-                self._since[name] = (spec, self._noted_ns)
+        loaded = sys.modules.copy()
+        seen = [*loaded], [id(getattr(module, "__spec__", None)) for module in loaded.values()]
+        if seen != self._seen:
+            self._seen = seen
+            for name, spec in zip(*seen, strict=True):
+                known = self._since.get(name)
+                if known is None or known[0] != spec:
+                    self._since[name] = (spec, self._noted_ns)
         self._noted_ns = now
 
     def outdated(self, local: Mapping[str, ModuleSource], packages: Iterable[str]) -> list[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_mlpipe.errors import MLPipeError
+from jupyter_mlpipe.model.parsed import parse
 from jupyter_mlpipe.notebook.steps.reached import reached_from
 
 PARAMETERS = "%%parameters"
@@ -400,7 +401,7 @@ def lists_names(text: str) -> bool:
 def _names_read(code: str) -> set[str]:
     """Return the names that code reads; none where it is no Python."""
     try:
-        tree = ast.parse(code)
+        tree = parse(code)
     except SyntaxError:
         return set()
     changed = {id(node.target) for node in ast.walk(tree) if isinstance(node, ast.AugAssign)}

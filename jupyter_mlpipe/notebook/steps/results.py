@@ -10,6 +10,7 @@ from typing import Any
 
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.runs.run import Run
+from jupyter_mlpipe.model.parsed import parse
 from jupyter_mlpipe.notebook.show.output import Shown
 from jupyter_mlpipe.notebook.steps.names import reads_any_name
 
@@ -118,7 +119,7 @@ def history_read(code: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
 
     Of `Out` and `In`, only the entries that it reads by number: the whole changes with every cell.
     """
-    tree = ast.parse(code)
+    tree = parse(code)
     whole: dict[str, bool] = {}
     entries: dict[str, set[int]] = {}
     numbered: set[int] = set()
@@ -151,7 +152,7 @@ def history_read(code: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_read(code: str, names: Iterable[str]) -> bool:
     try:
-        tree = ast.parse(code)
+        tree = parse(code)
     except SyntaxError:
         return False
     for node in ast.walk(tree):
