@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from jupyter_mlpipe.errors import StepTimeoutError
 from jupyter_mlpipe.execution.process.spec import NOT_BOUND
-from jupyter_mlpipe.execution.runs.run import Run, RunStep
+from jupyter_mlpipe.execution.runs.run import Run
+from jupyter_mlpipe.execution.runs.runstep import RunStep
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.notebook.running.here import HereCell

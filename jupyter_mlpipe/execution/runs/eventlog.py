@@ -18,7 +18,8 @@ from typing import Any
 
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.process.rescued import Rescued
-from jupyter_mlpipe.execution.runs.run import Run, RunStep
+from jupyter_mlpipe.execution.runs.run import Run
+from jupyter_mlpipe.execution.runs.runstep import RunStep
 from jupyter_mlpipe.execution.runs.state import RunState
 from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, StepStatus
 from jupyter_mlpipe.store.records import Record

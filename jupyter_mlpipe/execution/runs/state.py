@@ -74,6 +74,13 @@ class StepState:
         self.seconds: float | None = None
         self.worker: str | None = None
 
+    def names_made(self) -> tuple[str, ...]:
+        """Return the names of its outputs as far as they are known: declared ones, and those made."""
+        declared = self.task.step.component.outputs
+        if self.record is None:
+            return tuple(dict.fromkeys((*declared, *self.rescued.outputs)))
+        return tuple(dict.fromkeys((*declared, *self.record.outputs, *self.record.left_out)))
+
     def all_metrics(self) -> dict[str, float]:
         """Return the metrics that its code has logged, or had logged when it made what is reused."""
         if self.record is not None and self.status in ("succeeded", "reused"):

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jupyter_mlpipe.execution.runs.run import RunStep
+from jupyter_mlpipe.execution.runs.runstep import RunStep
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.following.marks import Marks
 from jupyter_mlpipe.notebook.running.runs import Runs

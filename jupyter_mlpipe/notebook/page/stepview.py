@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.runs.past import describe_time, describe_value
-from jupyter_mlpipe.execution.runs.run import RunStep
+from jupyter_mlpipe.execution.runs.runstep import RunStep
 from jupyter_mlpipe.model.advice import use_of
 from jupyter_mlpipe.model.diffs import shorten_diff
 from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep

@@ -13,7 +13,8 @@ from jupyter_mlpipe.execution.process.spec import USUAL_MODE
 from jupyter_mlpipe.execution.runs.detached import RunFolder, find_run, runs_of
 from jupyter_mlpipe.execution.runs.following import attach as attach_run
 from jupyter_mlpipe.execution.runs.handover import detach as start_detached
-from jupyter_mlpipe.execution.runs.run import Run, RunStep
+from jupyter_mlpipe.execution.runs.run import Run
+from jupyter_mlpipe.execution.runs.runstep import RunStep
 from jupyter_mlpipe.execution.runs.state import Listener
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model import graph

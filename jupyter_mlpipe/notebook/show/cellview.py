@@ -16,7 +16,8 @@ from jupyter_mlpipe.errors import describe_error
 from jupyter_mlpipe.execution.process.figures import OPEN_FIGURES, left_open
 from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND
 from jupyter_mlpipe.execution.runs.accept import is_accepted
-from jupyter_mlpipe.execution.runs.run import Run, RunStep
+from jupyter_mlpipe.execution.runs.run import Run
+from jupyter_mlpipe.execution.runs.runstep import RunStep
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.metrics import describe_metrics, describe_progress, numbers_to_json
 from jupyter_mlpipe.model.resources import describe_bytes, describe_seconds

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from jupyter_mlpipe.execution.runs.run import Run, RunStep
+from jupyter_mlpipe.execution.runs.run import Run
+from jupyter_mlpipe.execution.runs.runstep import RunStep
 from jupyter_mlpipe.model.groups import fold, groups_of
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.model.timeline import as_first_found

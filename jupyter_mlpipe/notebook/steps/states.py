@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from jupyter_mlpipe.errors import MLPipeError, describe_error
 from jupyter_mlpipe.execution.runs.plan import Plan
-from jupyter_mlpipe.execution.runs.run import Run, RunStep
+from jupyter_mlpipe.execution.runs.run import Run
+from jupyter_mlpipe.execution.runs.runstep import RunStep
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model.status import Reason, StepSnapshot, StepStatus
 from jupyter_mlpipe.model.timeline import as_first_found

@@ -8,7 +8,8 @@ from typing import Any
 
 from jupyter_mlpipe.errors import StepError
 from jupyter_mlpipe.execution.process.spec import CLOSED_FILE
-from jupyter_mlpipe.execution.runs.run import Run, RunStep
+from jupyter_mlpipe.execution.runs.run import Run
+from jupyter_mlpipe.execution.runs.runstep import RunStep
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model.headless import NOT_RUN
 from jupyter_mlpipe.model.pipeline import FromStep
