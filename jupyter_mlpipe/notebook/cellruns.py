@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
@@ -119,6 +120,7 @@ class CellRuns:
             if not options.here or run.steps[name].status in MADE:
                 session.names.drop(deleted)
         if (options.background or mode == "background") and not options.here:
+            view.show_receipt()
             run.wait_for_local()
             session.collect()
             session.background.follow(name, view)
@@ -146,7 +148,7 @@ class CellRuns:
         here, step = self._session.here, run.steps[before.component]
         try:
             with here.below(step.name) if step.task.options.here else nullcontext():
-                view.wait(partial(self._meanwhile, step))
+                view.wait(self._meanwhile(step))
         finally:
             self._session.collect()
             raised = here.take_error(step.name)
@@ -155,10 +157,12 @@ class CellRuns:
         if raised is not None and step.status == "failed" and not isinstance(step.error, StepTimeoutError):
             raise raised
 
-    def _meanwhile(self, step: RunStep) -> None:
-        task = step.task
-        if not task.options.here:
-            import_ahead(task.step.component.definitions, QUIET)
+    def _meanwhile(self, step: RunStep) -> Callable[[], None] | None:
+        """Return what to do while the step runs: import what its cell imports."""
+        definitions = step.task.step.component.definitions
+        if step.task.options.here or not any(definition.kind == "import" for definition in definitions):
+            return None
+        return partial(import_ahead, definitions, QUIET)
 
     def _leave_failed(self, step: RunStep, run: Run, before: _Before) -> None:
         """Leave names as Python would where the code has failed: what it had bound is there."""

@@ -7,6 +7,7 @@ import itertools
 import queue
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
@@ -28,6 +29,7 @@ from jupyter_mlpipe.notebook.show.receipt import Receipt
 _MISSED_BY_NOBODY = (CLOSED_FILE, NOT_BOUND)
 _LOOKED_AT_CHARS = 1_000_000  # for warnings
 _LARGE_BYTES = 500_000_000
+_QUICK_S, _LOOK_S = 0.1, 0.2
 _DIGEST_LENGTH = 64  # of a file's content: whatever else is noted of a path is longer, or a word
 _display_ids = itertools.count()
 
@@ -59,6 +61,7 @@ class CellView:
         self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._run: Run | None = None
         self._in_cell = True
+        self._has_receipt = False
         self._is_all_shown = False
         self._status = ""
         self._n_shown = 0
@@ -71,12 +74,12 @@ class CellView:
 
     def begin(self, run: Run) -> None:
         self._run = run
-        step = self._step
-        self._output.display(self._bundle(), display_id=self._display_id)
-        self._take_status(step.status)
+        self._take_status(self._step.status)
 
-    def wait(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+    def wait(self, meanwhile: Callable[[], None] | None = None) -> None:
         """Show what comes until the run ends; an interrupt cancels the run.
+
+        The receipt of a quick step is shown once, when it has ended: that costs less, and nothing flickers.
 
         Parameters
         ----------
@@ -128,16 +131,20 @@ class CellView:
         view._end()
         return view
 
-    def _pump(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+    def _pump(self, meanwhile: Callable[[], None] | None = None) -> None:
         assert self._run is not None
-        has_begun = False
+        quick_until = time.monotonic() + _QUICK_S
         while True:
             # Not before: who starts workers does that in this process.
-            if not has_begun and self._status == "running":
-                has_begun = True
+            if meanwhile is not None and self._status == "running":
+                self.show_receipt()
                 meanwhile()
+                meanwhile = None
+            left = quick_until - time.monotonic()
+            if left <= 0:
+                self.show_receipt()
             try:
-                kind, payload = self._events.get(timeout=0.2)
+                kind, payload = self._events.get(timeout=_LOOK_S if self._has_receipt else left)
             except queue.Empty:
                 if self._run.status != "running":
                     break
@@ -149,6 +156,7 @@ class CellView:
             elif kind == "progress":
                 self._update()
             elif kind == "job":
+                self.show_receipt()  # what runs here writes into the cell itself
                 self._run.serve()
             elif kind == "end":
                 break
@@ -160,9 +168,9 @@ class CellView:
         if status == "running" and self._n_shown:
             # A retry shows it all again; the cell holds nothing but what this view put there.
             self._output.clear(wait=False)
-            self._n_shown = 0
-            self._output.display(self._bundle(), display_id=self._display_id)
-        elif status == "running" or (status == "queued" and self._step.why):
+            self._n_shown, self._has_receipt = 0, False
+            self.show_receipt()
+        elif self._has_receipt and (status == "running" or (status == "queued" and self._step.why)):
             self._update()
         elif status == "reused":
             for shown in self._step.shown:
@@ -178,10 +186,20 @@ class CellView:
         self._is_all_shown = True
         self._update()
 
+    def show_receipt(self) -> None:
+        """Show what the step is and how it stands, where that has not been done."""
+        if not self._has_receipt:
+            self._has_receipt = True
+            self._output.display(self._bundle(), display_id=self._display_id)
+
     def _update(self) -> None:
-        self._output.update(self._bundle(), display_id=self._display_id)
+        if self._has_receipt:
+            self._output.update(self._bundle(), display_id=self._display_id)
+        else:
+            self.show_receipt()
 
     def _show(self, shown: Mapping[str, Any]) -> None:
+        self.show_receipt()  # above all else
         self._n_shown += 1
         if shown.get("name") == "stderr" and len(self._stderr) < _LOOKED_AT_CHARS:
             self._stderr += str(shown["text"])

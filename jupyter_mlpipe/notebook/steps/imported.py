@@ -19,17 +19,23 @@ class Imported:
         self._noted_ns = _started_ns()
         # By name: its spec, which a reload replaces, and a time at which it was not loaded yet.
         self._since: dict[str, tuple[int, int]] = {}
-        self._seen: tuple[list[str], list[int]] = [], []  # the same, as they stood
+        self._mark = (-1, 0)
         self.note()
 
-    def note(self) -> None:
-        """Look which modules have been loaded; to be called between cells."""
-        now = time.time_ns()
-        loaded = sys.modules.copy()
-        seen = [*loaded], [id(getattr(module, "__spec__", None)) for module in loaded.values()]
-        if seen != self._seen:
-            self._seen = seen
-            for name, spec in zip(*seen, strict=True):
+    def note(self, n_searches: int = -1) -> None:
+        """Look which modules have been loaded; to be called between cells.
+
+        Parameters
+        ----------
+        n_searches
+            How often Python has searched for a module to load, where that is known: there are thousands of
+            modules to look at, and most cells load none.
+        """
+        now, mark = time.time_ns(), (n_searches, len(sys.modules))
+        if n_searches < 0 or mark != self._mark:
+            self._mark = mark
+            for name, module in list(sys.modules.items()):
+                spec = id(getattr(module, "__spec__", None))
                 known = self._since.get(name)
                 if known is None or known[0] != spec:
                     self._since[name] = (spec, self._noted_ns)
