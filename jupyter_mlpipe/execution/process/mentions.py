@@ -7,6 +7,7 @@ read is mostly named: by a text in the code, or by a path among the values that 
 from __future__ import annotations
 
 import ast
+import itertools
 import os
 import pickle
 import re
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
 _MAX_DEPTH = 4
 _MAX_TEXTS = 5000
+_MAX_ITEMS = 20_000  # of a collection that holds more than so many texts: there are such with millions
 _MAX_LENGTH = 1024
 _NO_TEXTS = frozenset({bool, int, float, complex, bytes, type(None)})
-_TEXTS = _NO_TEXTS | {str}
 _WRITERS = re.compile(r"^(to_(?!hdf)|write|save|dump|export|imwrite|imsave|store|sink_|copy|extract)")
 _ANEW = frozenset({"w", "wb", "wt", "w+", "wb+", "w+b"})
 _FORGIVING = frozenset(
@@ -35,6 +36,10 @@ _FORGIVING = frozenset(
 _WORDS = re.compile(r"[\s\"'=<>|;&(),]+")
 _IN_PLAN = re.compile(r"[^\x00-\x1f\ufffd]{3,}")
 _QUESTIONS = frozenset({"exists", "isfile", "isdir", "is_file", "is_dir"})
+
+
+_Large = list[tuple[Collection[object], int]]
+"""Collections that are still to be looked into, each with how deep."""
 
 
 @dataclass(slots=True)
@@ -92,8 +97,15 @@ class Mentions:
 
     def add_values(self, values: Iterable[object]) -> None:
         """Take texts and paths among values; functions and classes stand for their code."""
+        large: _Large = []
         for value in values:
-            self._add_value(value, _MAX_DEPTH)
+            self._add_value(value, _MAX_DEPTH, large)
+        # Last: what is in the way of others here is seldom a path. More may come from within them.
+        for items, depth in large:
+            for item in itertools.islice(items, _MAX_ITEMS):
+                if len(self.paths) >= _MAX_TEXTS:
+                    return
+                self._add_value(item, depth, large)
 
     def _add(self, text: str, may_be_folder: bool) -> None:
         if not 0 < len(text) <= _MAX_LENGTH or "\n" in text or "\0" in text or "://" in text:
@@ -139,7 +151,7 @@ class Mentions:
             if isinstance(value, str | PurePath):
                 self.targets.add(os.fspath(value))
 
-    def _add_value(self, value: object, depth: int) -> None:
+    def _add_value(self, value: object, depth: int, large: _Large) -> None:
         kind = type(value)
         if isinstance(value, str):
             if kind is str:
@@ -155,25 +167,27 @@ class Mentions:
             return
         elif isinstance(value, list | tuple | set | frozenset):
             if kind in (list, tuple, set, frozenset):
-                self._add_items(value, depth)
+                self._add_items(value, depth, large)
         elif isinstance(value, dict):
             if kind is dict:
-                self._add_items(value.values(), depth)
+                self._add_items(value.values(), depth, large)
         elif isinstance(value, staticmethod | classmethod):
-            self._add_value(value.__func__, depth - 1)
+            self._add_value(value.__func__, depth - 1, large)
         elif isinstance(value, type):
             if value.__module__ == "__main__":
-                self._add_value(dict(vars(value)), depth)
+                self._add_value(dict(vars(value)), depth, large)
         elif kind.__module__ == "__main__" or kind is types.SimpleNamespace:
-            self._add_value(dict(getattr(value, "__dict__", {})), depth)
+            self._add_value(dict(getattr(value, "__dict__", {})), depth, large)
 
-    def _add_items(self, items: Collection[object], depth: int) -> None:
+    def _add_items(self, items: Collection[object], depth: int, large: _Large) -> None:
         kinds = set(map(type, items))
-        # A list may hold millions of them.
-        if kinds <= _NO_TEXTS or (kinds <= _TEXTS and len(self.paths) >= _MAX_TEXTS):
+        if kinds <= _NO_TEXTS:
+            return
+        if len(items) > _MAX_TEXTS:
+            large.append((items, depth - 1))
             return
         for item in items:
-            self._add_value(item, depth - 1)
+            self._add_value(item, depth - 1, large)
 
     def _add_function(self, function: types.FunctionType) -> None:
         if function.__module__ != "__main__":
