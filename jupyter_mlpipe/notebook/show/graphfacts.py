@@ -107,7 +107,7 @@ def step_facts(step: StepSnapshot) -> State:
         "colour": look.stroke,
         "filled": look.is_filled and not step.is_stale,
         "text": state_words(step),
-        "why": plain(step.error or describe_reasons(step.reasons), _MAX_CHARS),
+        "why": plain(step.error or step.why or describe_reasons(step.reasons), _MAX_CHARS),
         "worker": step.worker,
         "progress": step.progress[0] if step.status == "running" and step.progress else None,
         "makes": [
