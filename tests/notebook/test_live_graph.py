@@ -359,11 +359,26 @@ FRONT_ENDS: dict[str, dict[str, Any]] = {
 }
 
 
+# What Colab has in each kernel, as far as widgets ask for it: its page loads their manager from there.
+MANAGER = "https://example.org/manager.min.js"
+COLAB = f"""
+import sys, types
+sys.modules["google.colab.output"] = types.SimpleNamespace(
+    enable_custom_widget_manager=lambda: None, _widgets=types.SimpleNamespace(_installed_url={MANAGER!r})
+)
+"""
+
+
 @pytest.mark.parametrize("front_end", FRONT_ENDS)
 def test_where_outputs_are_pages_of_their_own_each_graph_has_a_view(kernel: Kernel, front_end: str) -> None:
+    if front_end == "Colab":
+        kernel.run(COLAB).check()
     kernel.run("%%component one --no-run\nx = 1").check()
     result = kernel.run("run = %pipeline run", **FRONT_ENDS[front_end]).check()
-    bundle = next(output["data"] for output in result.outputs if VIEW in output.get("data", {}))
+    output = next(output for output in result.outputs if VIEW in output.get("data", {}))
+    bundle = output["data"]
+    manager = {VIEW: {"colab": {"custom_widget_manager": {"url": MANAGER}}}}
+    assert output["metadata"] == (manager if front_end == "Colab" else {})
     # The first is what is shown; the last picture, where the kernel is gone.
     assert next(iter(bundle)) == VIEW
     assert "data-mlpipe-step" in bundle["text/html"]
