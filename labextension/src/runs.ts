@@ -1,7 +1,7 @@
 /** The runs of the notebook as a table that is sorted and filtered; two that are picked are compared. */
 
 import { lineChart, type Point } from './chart';
-import { button, element, hear, set, tint } from './dom';
+import { button, element, hear, scroller, set, tint } from './dom';
 import type { Cell, RunRow, RunsTable } from './protocol';
 
 export interface RunsActions {
@@ -48,9 +48,7 @@ export class Runs {
     this.#showing = button('Timeline', 'Show when the steps of the run that is picked ran', () => this.actions.show(this.#picked[0] ?? ''));
     const acts = element('div', 'mlp-group', this.#showing, this.#comparing);
     const bar = element('div', 'mlp-tools', this.#field, this.#count, acts);
-    const scroll = element('div', { class: 'mlp-scroll', tabindex: '0', role: 'group', 'aria-label': 'Table of runs' });
-    scroll.append(this.#charts, this.#table);
-    this.node.append(bar, scroll);
+    this.node.append(bar, scroller('Table of runs', this.#charts, this.#table));
     hear(this.#field, { input: () => this.#draw() });
     this.#count.textContent = 'Asked the kernel …';
     this.#mark();

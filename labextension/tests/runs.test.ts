@@ -1,7 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { lineChart } from '../src/chart';
-import { Comparison } from '../src/compare';
-import { PastRun } from '../src/past';
+import { Instead } from '../src/instead';
 import { parse, type Cell, type Compared, type RunRow } from '../src/protocol';
 import { Runs } from '../src/runs';
 import { toDrawing } from '../src/svg';
@@ -121,9 +120,9 @@ function difference(text: string): Compared {
 
 test('two runs stand side by side, with what differs and why', () => {
   const leave = vi.fn();
-  const comparison = new Comparison(leave);
+  const comparison = new Instead(leave);
   document.body.append(comparison.node);
-  comparison.show(difference('helper clean changed'));
+  comparison.compared(difference('helper clean changed'));
   expect(comparison.node.hidden).toBe(false);
   const labels = [...comparison.node.querySelectorAll('.mlpipe-state')].map(({ textContent }) => textContent);
   expect(labels).toEqual(['✓ ran 2 s', '✓ ran 3 s']);
@@ -145,9 +144,9 @@ test('a drawing is made anew of what drawings have, whatever else is in it', () 
 
 test('whatever a run or a parameter is called is text', () => {
   runs.show({ parameters: [EVIL], metrics: [EVIL], rows: [{ ...TABLE.rows[0]!, what: EVIL, when: EVIL, id: EVIL }] });
-  const comparison = new Comparison(() => {});
+  const comparison = new Instead(() => {});
   document.body.append(comparison.node);
-  comparison.show(difference(EVIL));
+  comparison.compared(difference(EVIL));
   expect(document.body.querySelectorAll('img, script')).toHaveLength(0);
   expect((window as unknown as { hit?: number }).hit).toBeUndefined();
 });
@@ -161,12 +160,12 @@ test('one run that is picked shows when its steps ran', () => {
   expect([button('Timeline').disabled, button('Compare').disabled]).toEqual([true, false]);
 
   let n_left = 0;
-  const past = new PastRun(() => n_left++);
+  const past = new Instead(() => n_left++);
   document.body.append(past.node);
   const state = { run: { status: 'succeeded', seconds: 2, path: 'fit: 2 s' }, steps: { fit: { text: EVIL } }, bars: { fit: ['w', 0, 0.5, 2, true, ''] } };
   const message = parse({ graph: 'g', past: { text: EVIL, state } });
   if (message?.kind === 'past') {
-    past.show(message.past);
+    past.past(message.told);
   }
   const row = past.node.querySelector<HTMLElement>('.mlp-row')!;
   expect(row.getAttribute('role')).toBe('img');
@@ -180,9 +179,9 @@ test('one run that is picked shows when its steps ran', () => {
 
 test('tables and comparisons of another version do no harm', () => {
   expect(parse({ graph: 'g', runs: { rows: [1, { metrics: [2, ['x']] }] } })).toMatchObject({
-    table: { parameters: [], rows: [{ id: '', metrics: [] }, { id: '', seconds: null, metrics: [['', ''], ['x', '']] }] }
+    told: { parameters: [], rows: [{ id: '', metrics: [] }, { id: '', seconds: null, metrics: [['', ''], ['x', '']] }] }
   });
   expect(parse({ graph: 'g', compared: { runs: [1], steps: ['x', { states: [3] }] } })).toMatchObject({
-    compared: { runs: [{ id: '' }], pictures: [], steps: [{ states: [] }, { name: '', states: [['', '']], differs: false }] }
+    told: { runs: [{ id: '' }], pictures: [], steps: [{ states: [] }, { name: '', states: [['', '']], differs: false }] }
   });
 });

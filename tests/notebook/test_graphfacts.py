@@ -82,7 +82,8 @@ def test_bars_say_where_and_when_steps_ran_and_which_chain_took_the_time() -> No
     ended = replace(fit, status="succeeded", reached={**fit.reached, "succeeded": 15.0})
     facts = graph_facts(RunSnapshot((load, ended), "succeeded", 5.0))
     assert facts["run"]["path"] == "load → fit: 4.5 s of 5.0 s"
-    assert facts["bars"]["fit"] == ["w2", 3.7, 3.7, 5.0, True, ""]
+    assert facts["bars"]["load"][-1] == "waited 0.5 s for a worker, on the critical path"
+    assert facts["bars"]["fit"] == ["w2", 3.7, 3.7, 5.0, True, "on the critical path"]
 
 
 def test_a_queued_step_says_what_it_waits_for() -> None:

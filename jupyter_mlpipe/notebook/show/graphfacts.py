@@ -68,7 +68,9 @@ def graph_facts(snapshot: RunSnapshot, folded: Collection[str] = (), now: float 
 def _bar_facts(name: str, timeline: Timeline) -> list[Any]:
     bar = timeline.bars[name]
     times = [None if at is None else round(at, 3) for at in (bar.queued, bar.began, bar.ended)]
-    return [bar.lane, *times, name in timeline.critical, wait_words(bar)]
+    is_critical = name in timeline.critical
+    words = [wait_words(bar), "on the critical path" if is_critical else ""]
+    return [bar.lane, *times, is_critical, ", ".join(filter(None, words))]
 
 
 def _flow_facts(flow: Flow, source: StepSnapshot) -> list[str]:
