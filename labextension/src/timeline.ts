@@ -215,7 +215,7 @@ export class Timeline {
       this.#ticks.dataset.drawn = drawn;
       this.#ticks.replaceChildren();
       // Where all was reused there is no time to speak of.
-      for (let at = 0; total > NO_TIME_S && at <= total * 0.97; at += step) {
+      for (let at = 0; total > NO_TIME_S && at <= total * 0.9; at += step) {
         const tick = element('span', {}, describeTime(at, step));
         tick.style.left = `${(100 * at) / total}%`;
         this.#ticks.append(tick);
