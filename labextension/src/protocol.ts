@@ -113,25 +113,12 @@ export type Detail = Read<typeof toDetail>;
 export type Cell = [string, string | number];
 const toCell = tuple<Cell>(text, value => numberOrNull(value) ?? text(value));
 
-const toRunRow = record({
-  id: text,
-  at: number,
-  when: text,
-  what: text,
-  status: text,
-  sign: text,
-  colour: text,
-  seconds: numberOrNull,
-  took: text,
-  ran: number,
-  reused: number,
-  parameters: listOf(toCell),
-  metrics: listOf(toCell)
-});
+/** The first cell says when it began. */
+const toRunRow = record({ id: text, colour: text, is_reused: isTrue, cells: listOf(toCell) });
 export type RunRow = Read<typeof toRunRow>;
 
-/** The latest runs, newest first. */
-const toTable = record({ parameters: texts, metrics: texts, rows: listOf(toRunRow) });
+/** The latest runs, newest first; columns by their titles, each a `text`, a `number`, a `metric` or the `state`. */
+const toTable = record({ columns: listOf(tuple(text, text)), rows: listOf(toRunRow) });
 export type RunsTable = Read<typeof toTable>;
 
 const toStepDiff = record({

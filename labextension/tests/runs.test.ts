@@ -1,7 +1,7 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { lineChart } from '../src/chart';
 import { Instead } from '../src/instead';
-import { parse, type Cell, type Compared, type RunRow } from '../src/protocol';
+import { parse, type Cell, type Compared, type RunRow, type RunsTable } from '../src/protocol';
 import { Runs } from '../src/runs';
 import { toDrawing } from '../src/svg';
 
@@ -12,13 +12,12 @@ let runs: Runs;
 
 function row(id: string, at: number, seconds: number, rate: Cell, auc: Cell): RunRow {
   const [when, status] = [`day ${at}`, seconds > 5 ? 'failed' : 'succeeded'];
-  const look = { sign: '✓', colour: '#000', took: `${seconds} s`, what: 'fit', ran: 1, reused: 0 };
-  return { id, at, when, status, seconds, ...look, parameters: [rate], metrics: [auc] };
+  const cells: Cell[] = [[when, at], ['fit', 'fit'], [`✓ ${status}`, status], [`${seconds} s`, seconds], rate, auc];
+  return { id, colour: '#000', is_reused: false, cells };
 }
 
-const TABLE = {
-  parameters: ['rate'],
-  metrics: ['fit.auc'],
+const TABLE: RunsTable = {
+  columns: [['began', 'text'], ['what', 'text'], ['status', 'state'], ['took', 'number'], ['rate', 'number'], ['fit.auc', 'metric']],
   rows: [
     row('c', 3, 1, ['0.3', 0.3], ['0.9', 0.9]),
     row('b', 2, 9, ['0.2', 0.2], ['', '']),
@@ -143,7 +142,8 @@ test('a drawing is made anew of what drawings have, whatever else is in it', () 
 });
 
 test('whatever a run or a parameter is called is text', () => {
-  runs.show({ parameters: [EVIL], metrics: [EVIL], rows: [{ ...TABLE.rows[0]!, what: EVIL, when: EVIL, id: EVIL }] });
+  const evil = [EVIL, EVIL] as Cell;
+  runs.show({ columns: [[EVIL, EVIL], [EVIL, 'metric']], rows: [{ id: EVIL, colour: EVIL, is_reused: true, cells: [evil, evil] }] });
   const comparison = new Instead(() => {});
   document.body.append(comparison.node);
   comparison.compared(difference(EVIL));
@@ -178,8 +178,8 @@ test('one run that is picked shows when its steps ran', () => {
 });
 
 test('tables and comparisons of another version do no harm', () => {
-  expect(parse({ graph: 'g', runs: { rows: [1, { metrics: [2, ['x']] }] } })).toMatchObject({
-    told: { parameters: [], rows: [{ id: '', metrics: [] }, { id: '', seconds: null, metrics: [['', ''], ['x', '']] }] }
+  expect(parse({ graph: 'g', runs: { rows: [1, { cells: [2, ['x']] }] } })).toMatchObject({
+    told: { columns: [], rows: [{ id: '', cells: [] }, { id: '', is_reused: false, cells: [['', ''], ['x', '']] }] }
   });
   expect(parse({ graph: 'g', compared: { runs: [1], steps: ['x', { states: [3] }] } })).toMatchObject({
     told: { runs: [{ id: '' }], pictures: [], steps: [{ states: [] }, { name: '', states: [['', '']], differs: false }] }

@@ -272,7 +272,7 @@ test('tabs show the timeline and the runs in the place of the graph', async () =
   asked = [];
   click(tab('Runs'));
   expect(asked).toEqual([{ graph: 'g1', do: 'runs' }]);
-  view.take(message('runs', { parameters: [], metrics: [], rows: [] }));
+  view.take(message('runs', { columns: [], rows: [] }));
   expect(view.node.textContent).toContain('No runs yet');
 });
 
