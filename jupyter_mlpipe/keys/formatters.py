@@ -8,31 +8,39 @@ from typing import Any
 from jupyter_mlpipe.keys.providers import Changes, Provider, State
 
 # Figures are shown as the front end wants it, plans and reasons as we do, the rest as IPython begins with.
-_OTHERS = frozenset({"matplotlib", "jupyter_mlpipe", "IPython"})
+# What Colab adds (google.colab) is for its page: buttons that ask for the value in the kernel.
+_OTHERS = frozenset({"matplotlib", "jupyter_mlpipe", "IPython", "google"})
 
 
 def _read(ipython: Any) -> State:
     shell = _shell()
     if shell is None:
         return {}
-    return {
+    formatters = _formatters(shell)
+    added = {mime: (mime, type(f)) for mime, f in formatters.items() if _library(type(f)) not in _OTHERS}
+    return added | {
         f"{mime} {kind.__module__}.{kind.__qualname__}": (mime, kind, printer)
-        for mime, formatter in _formatters(shell).items()
+        for mime, formatter in formatters.items()
         for kind, printer in formatter.type_printers.items()
         if not {_library(kind), _library(printer)} & _OTHERS
     }
 
 
 def _write(ipython: Any, changes: Changes) -> None:
-    formatters = _formatters(ipython.get_ipython())
+    shell = ipython.get_ipython()
     known = _read(ipython)
-    for name, value in changes.items():
-        if value is not None:
-            mime, kind, printer = value
-            formatters[mime].for_type(kind, printer)
-        elif name in known:
-            mime, kind, _ = known[name]
-            formatters[mime].pop(kind, None)
+    for name, value in sorted(changes.items()):  # a formatter before what it is told of types
+        if value is None and name not in known:
+            continue
+        mime, kind, *printer = value or known[name]
+        if not printer:
+            shell.display_formatter.formatters.pop(mime, None)
+            if value is not None:
+                shell.display_formatter.formatters[mime] = kind(parent=shell.display_formatter)
+        elif (formatter := _formatters(shell).get(mime)) is not None:
+            formatter.pop(kind, None)
+            if value is not None:
+                formatter.for_type(kind, *printer)
 
 
 def _library(value: Any) -> str:

@@ -211,6 +211,7 @@ class StepSnapshot:
     members: tuple[str, ...] = ()  # of a group that is shown as one step
     matches: bool = True  # False where a plan reuses another result than the notebook has
     by_itself: bool = False  # it was not run by hand
+    why: str = ""  # of one that is queued: what it waits for
 
     @property
     def is_stale(self) -> bool:

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from IPython.core.completer import SimpleCompletion, context_matcher
-
 from jupyter_mlpipe.cells.cache_words import CACHE_WORDS
 from jupyter_mlpipe.cells.editing import to_component
 from jupyter_mlpipe.cells.header import OPTIONS
@@ -36,8 +34,12 @@ _TAKES_STEPS = ("plan", "run", "why", "accept", "remove", "debug", "log")
 _BINDS = re.compile(r"^\s*[\w, ]+=\s*(?=%)")  # run = %pipeline run
 
 
-def make_matcher(session: Session) -> Callable[[Any], dict[str, Any]]:
-    """Return a matcher for IPython's completer."""
+def make_matchers(session: Session) -> list[Callable[[Any], dict[str, Any]]]:
+    """Return what IPython's completer is to ask: nothing before IPython 8.6, which tells one word."""
+    try:
+        from IPython.core.completer import SimpleCompletion, context_matcher
+    except ImportError:
+        return []
 
     @context_matcher(identifier="mlpipe.magics")  # type: ignore[untyped-decorator]
     def match(context: Any) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def make_matcher(session: Session) -> Callable[[Any], dict[str, Any]]:
             "suppress": True,
         }
 
-    return match  # type: ignore[no-any-return]
+    return [match]
 
 
 def _is_header(context: Any) -> bool:

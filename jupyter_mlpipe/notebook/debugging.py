@@ -216,7 +216,7 @@ def _run(
     except BaseException as error:
         trace = _from_cell(error.__traceback__, title)
         if not hasattr(error, "_render_traceback_"):
-            lines = shell.InteractiveTB.structured_traceback(type(error), error, trace)
+            lines = shell.InteractiveTB.structured_traceback(type(error), error, trace, tb_offset=0)
             with contextlib.suppress(AttributeError):  # of a class with slots
                 error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
         error.__traceback__ = trace

@@ -20,7 +20,7 @@ from jupyter_mlpipe.execution.runs.plan import Plan
 from jupyter_mlpipe.execution.runs.why import Why
 from jupyter_mlpipe.notebook.automagic import KnownNameChecker
 from jupyter_mlpipe.notebook.commands import check_command
-from jupyter_mlpipe.notebook.completion import make_matcher
+from jupyter_mlpipe.notebook.completion import make_matchers
 from jupyter_mlpipe.notebook.magics import PipelineMagics
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.show.frontend import cell_id_of, needs_view
@@ -56,7 +56,7 @@ class Extension:
         self.shell = shell
         self.session = Session(shell)
         self.session.check_line = partial(check_command, self.session)
-        self._matcher = make_matcher(self.session)
+        self._matchers = make_matchers(self.session)
         self._rejection: BaseException | None = None
         self._plain_cell = ""
         self._patches = Patches()
@@ -71,7 +71,7 @@ class Extension:
         shell.events.register("pre_run_cell", self.before_cell)
         shell.events.register("post_run_cell", self.after_cell)
         shell.configurables.append(self.session.config)
-        shell.Completer.custom_matchers.append(self._matcher)
+        shell.Completer.custom_matchers.extend(self._matchers)
         self._checker = KnownNameChecker(shell, self.session.is_known)
         make_figures_showable(shell)
         for shown, bundle in _SHOWN.items():
@@ -100,7 +100,8 @@ class Extension:
         shell.events.unregister("pre_run_cell", self.before_cell)
         shell.events.unregister("post_run_cell", self.after_cell)
         shell.configurables.remove(self.session.config)
-        shell.Completer.custom_matchers.remove(self._matcher)
+        for matcher in self._matchers:
+            shell.Completer.custom_matchers.remove(matcher)
         shell.prefilter_manager.unregister_checker(self._checker)
         for shown in _SHOWN:
             shell.display_formatter.mimebundle_formatter.pop(shown, None)
@@ -172,7 +173,7 @@ class Extension:
         session.needs_view = needs_view(metadata)
         text = info.raw_cell or ""
         ours = "".join(component_first(text.lstrip().splitlines(True))).startswith(_OURS)
-        code = getattr(info, "transformed_cell", None) or text
+        code = _transformed(self.shell, info) or text
         self._plain_cell = "" if ours else code
         self._rejection = None
         session.cells_run.begin(info, session.cell_id)
@@ -263,6 +264,16 @@ def _rewrite_comment_header(lines: list[str]) -> list[str]:
     first = next(i for i, line in enumerate(lines) if line.lstrip().startswith("#|"))
     del n_lines
     return [f"%%component {' '.join(header.split())}\n", *lines[first + 1 :]]
+
+
+def _transformed(shell: Any, info: Any) -> str:
+    """Return a cell as Python, magics made calls; empty where it is none."""
+    if hasattr(info, "transformed_cell"):
+        return info.transformed_cell or ""
+    try:
+        return str(shell.transform_cell(info.raw_cell or ""))  # older ones leave that to hooks
+    except SyntaxError:
+        return ""
 
 
 def _reject(error: MLPipeError) -> InputRejected:

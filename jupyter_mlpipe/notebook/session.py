@@ -448,6 +448,8 @@ class Session:
         return word_on_unkept(name, self.registry, self.states)
 
     def _title_of(self, file_name: str) -> str:
+        if not hasattr(self.shell.compile, "format_code_name"):
+            return file_name  # older IPythons call a cell so
         found = self.shell.compile.format_code_name(file_name)
         return " ".join(found) if found else file_name
 

@@ -22,7 +22,7 @@ export function lineChart(title: string, points: Point[], press?: (index: number
   const ys = points.map(({ y }) => y);
   const [least, most] = [Math.min(...ys), Math.max(...ys)];
   const [first, last] = [points[0]?.x ?? 0, points.at(-1)?.x ?? 0];
-  const step = roundStep(most - least || Math.abs(most) || 1, 2);
+  const step = roundStep(most - least || Math.abs(most) || 1, 4);
   const [low, high] = least === most ? [least - step, most + step] : [least, most];
   const across = (x: number): number => LEFT + ((x - first) / (last - first || 1)) * (WIDTH - LEFT - RIGHT);
   const up = (y: number): number => HEIGHT - BOTTOM - ((y - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);

@@ -1,58 +1,41 @@
 /** Two runs side by side: their graphs, and what differs between them and why. */
 
-import { button, element, tint } from './dom';
+import { element, scroller, tableRows, tint } from './dom';
 import { plainly } from './paint';
 import type { Compared, StepDiff } from './protocol';
 import { reason } from './panel';
 import { toDrawing } from './svg';
 
-export class Comparison {
-  readonly node = element('div', { class: 'mlp-compare', hidden: '', tabindex: '-1' });
-
-  constructor(private readonly leave: () => void) {}
-
-  close(): void {
-    this.node.hidden = true;
-    this.node.replaceChildren();
+export function comparison(compared: Compared): HTMLElement {
+  const [before, now] = compared.runs.map(({ text }) => text);
+  const heads = [before ?? '', now ?? ''];
+  const differing = compared.steps.filter(({ differs }) => differs);
+  const scroll = scroller('Differences');
+  if (compared.pictures.length === 2) {
+    const pictures = compared.pictures.map((picture, at) => drawn(picture, heads[at] ?? '', compared.steps, at));
+    scroll.append(element('div', 'mlp-pair', ...pictures));
   }
-
-  show(compared: Compared): void {
-    const [before, now] = compared.runs.map(({ text }) => text);
-    const heads = [before ?? '', now ?? ''];
-    const differing = compared.steps.filter(({ differs }) => differs);
-    const scroll = element('div', { class: 'mlp-scroll', tabindex: '0', role: 'group', 'aria-label': 'Differences' });
-    if (compared.pictures.length === 2) {
-      const pictures = compared.pictures.map((picture, at) => this.#picture(picture, heads[at] ?? '', compared.steps, at));
-      scroll.append(element('div', 'mlp-pair', ...pictures));
-    }
-    if (compared.parameters.length > 0) {
-      scroll.append(table('Parameters', ['parameter', ...heads], compared.parameters));
-    }
-    const title = differing.length > 0 ? 'Steps that differ' : 'No step differs';
-    scroll.append(element('h4', 'mlp-heading', title));
-    scroll.append(...differing.map(step => stepPart(step)));
-    if (compared.same > 0 && differing.length > 0) {
-      const others = compared.same === 1 ? 'One step is' : `${compared.same} steps are`;
-      scroll.append(element('p', 'mlp-faint', `${others} the same in both.`));
-    }
-    const back = button('‹ Runs', 'Back to the table of runs (Escape)', () => this.leave());
-    this.node.replaceChildren(element('div', 'mlp-tools', back, element('b', {}, 'Two runs compared')), scroll);
-    this.node.hidden = false;
-    this.node.focus({ preventScroll: true });
+  if (compared.parameters.length > 0) {
+    scroll.append(table('Parameters', ['parameter', ...heads], compared.parameters));
   }
-
-  #picture(text: string, head: string, steps: StepDiff[], at: number): HTMLElement {
-    const figure = element('figure', 'mlp-picture', element('figcaption', {}, head));
-    const svg = toDrawing(text);
-    if (svg) {
-      svg.removeAttribute('width');
-      svg.removeAttribute('height');
-      svg.removeAttribute('style');
-      paint(svg, steps, at);
-      figure.append(element('div', 'mlp-drawn', svg as unknown as Node));
-    }
-    return figure;
+  scroll.append(element('h4', 'mlp-heading', differing.length > 0 ? 'Steps that differ' : 'No step differs'));
+  scroll.append(...differing.map(step => stepPart(step)));
+  if (compared.same > 0 && differing.length > 0) {
+    const others = compared.same === 1 ? 'One step is' : `${compared.same} steps are`;
+    scroll.append(element('p', 'mlp-faint', `${others} the same in both.`));
   }
+  return scroll;
+}
+
+function drawn(text: string, head: string, steps: StepDiff[], at: number): HTMLElement {
+  const figure = element('figure', 'mlp-picture', element('figcaption', {}, head));
+  const svg = toDrawing(text);
+  if (svg) {
+    ['width', 'height', 'style'].forEach(name => svg.removeAttribute(name));
+    paint(svg, steps, at);
+    figure.append(element('div', 'mlp-drawn', svg as unknown as Node));
+  }
+  return figure;
 }
 
 function paint(svg: SVGSVGElement, steps: StepDiff[], at: number): void {
@@ -89,14 +72,8 @@ function stepPart({ name, states, reasons, metrics }: StepDiff): HTMLElement {
   return made;
 }
 
-function table(title: string, heads: string[], rows: string[][]): HTMLElement {
-  const made = element('table', 'mlp-table mlp-grid', element('caption', 'mlp-heading', title));
-  made.append(element('thead', {}, element('tr', {}, ...heads.map(head => element('th', { scope: 'col' }, head)))));
-  const body = element('tbody', {});
-  for (const [name = '', ...values] of rows) {
-    const cells = values.map(value => element('td', {}, value));
-    body.append(element('tr', {}, element('th', { scope: 'row' }, name), ...cells));
-  }
-  made.append(body);
-  return made;
+function table(title: string, heads: string[], lines: string[][]): HTMLElement {
+  const head = element('tr', {}, ...heads.map(text => element('th', { scope: 'col' }, text)));
+  const parts = [element('caption', 'mlp-heading', title), element('thead', {}, head), element('tbody', {}, ...tableRows(lines))];
+  return element('table', 'mlp-table mlp-grid', ...parts);
 }

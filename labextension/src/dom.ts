@@ -1,5 +1,8 @@
 /** Elements made by nodes, never from text as HTML: what a step is called or prints is only ever text. */
 
+/** Of `focus`: the page stays where it is. */
+export const QUIETLY = { preventScroll: true };
+
 type Attributes = Record<string, string | number>;
 type Hearers = { [Name in keyof HTMLElementEventMap]?: (event: HTMLElementEventMap[Name]) => void };
 
@@ -41,6 +44,19 @@ export function hear(node: EventTarget, hearers: Hearers, options?: AddEventList
   for (const [name, heard] of Object.entries(hearers)) {
     node.addEventListener(name, heard as EventListener, options);
   }
+}
+
+/** Makes what takes the keyboard where there is more in it than it shows. */
+export function scroller(label: string, ...children: Node[]): HTMLElement {
+  return element('div', { class: 'mlp-scroll', tabindex: 0, role: 'group', 'aria-label': label }, ...children);
+}
+
+/** Makes rows of a table, each with what it is about first. */
+export function tableRows(lines: string[][]): HTMLElement[] {
+  return lines.map(([first = '', ...others]) => {
+    const cells = others.map(text => element('td', {}, text));
+    return element('tr', {}, element('th', { scope: 'row' }, first), ...cells);
+  });
 }
 
 /** Gives it the colour of a state; the style sheet says where that is. */

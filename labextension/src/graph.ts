@@ -1,6 +1,6 @@
 /** The graph itself: the drawing on a stage, which is moved and zoomed, painted with states, and gone through by keys. */
 
-import { element, hear, set } from './dom';
+import { element, hear, QUIETLY, set } from './dom';
 import { Minimap } from './minimap';
 import { paintFlow, paintStep, plainly, prepare } from './paint';
 import { isArrow, neighbour, readPicture, type Edge, type Node, type Picture } from './picture';
@@ -118,7 +118,7 @@ export class Graph {
   }
 
   #focus(name: string): void {
-    this.picture.nodes.get(name)?.group.focus({ preventScroll: true });
+    this.picture.nodes.get(name)?.group.focus(QUIETLY);
   }
 
   /** Goes to a step, or where that is not drawn to the group that it is folded in. */

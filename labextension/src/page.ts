@@ -1,5 +1,6 @@
 /** Puts a view in the place of each graph: those that the notebook holds as HTML, or those that a widget shows. */
 
+import { QUIETLY } from './dom';
 import type { Ask, Message } from './protocol';
 import { toDrawing } from './svg';
 import { View } from './view';
@@ -40,7 +41,7 @@ export class Page {
   take(message: Message): void {
     const { graph } = message;
     if (message.kind === 'drawing') {
-      const drawn = toDrawing(message.svg);
+      const drawn = toDrawing(message.told);
       if (drawn) {
         this.#drawings.set(graph, drawn);
         this.scan();
@@ -99,7 +100,7 @@ export class Page {
     root.replaceChildren(view.node);
     if (focused && kept) {
       if (view === before?.view) {
-        focused.focus({ preventScroll: true });
+        focused.focus(QUIETLY);
       } else {
         view.focus(kept);
       }

@@ -1,7 +1,7 @@
 /** All that there is to know of one step, beside the graph. */
 
 import { lineChart } from './chart';
-import { button, element, set, tint } from './dom';
+import { button, element, set, tableRows, tint } from './dom';
 import type { Detail, Item, Reason, StepHow, Shown, StepState } from './protocol';
 
 export interface PanelActions {
@@ -114,8 +114,8 @@ export class Panel {
       detail.shown.length > 0 ? section('Shown', ...detail.shown.map(figure)) : null,
       detail.metrics.length > 0 || detail.curves.length > 0 ? section('Metrics', ...metrics(detail)) : null,
       detail.code ? section('Code', pre(detail.code)) : null,
-      detail.facts.length > 0 ? section('Run', rows(detail.facts), ...use(detail.use)) : null,
-      detail.ends.length > 0 ? section('Before', rows(detail.ends)) : null
+      detail.facts.length > 0 ? section('Run', element('table', 'mlp-table', ...tableRows(detail.facts)), ...use(detail.use)) : null,
+      detail.ends.length > 0 ? section('Before', element('table', 'mlp-table', ...tableRows(detail.ends))) : null
     ];
     const interfaceLine = element('p', 'mlp-interface', detail.interface);
     this.#body.replaceChildren(interfaceLine, ...parts.filter(part => part !== null));
@@ -166,7 +166,7 @@ function pre(text: string, style = ''): HTMLPreElement {
 }
 
 function metrics({ metrics, curves }: Detail): HTMLElement[] {
-  const shown = metrics.length > 0 ? [rows(metrics)] : [];
+  const shown = metrics.length > 0 ? [element('table', 'mlp-table', ...tableRows(metrics))] : [];
   const charts = curves.map(([title, points]) =>
     lineChart(
       title,
@@ -223,15 +223,6 @@ function table(items: Item[]): HTMLTableElement {
       const note = element('pre', { class: 'mlp-pre', tabindex: '0', 'aria-label': `${item.name} begins` }, item.note);
       made.append(element('tr', {}, element('td', { colspan: '3' }, note)));
     }
-  }
-  return made;
-}
-
-function rows(lines: string[][]): HTMLTableElement {
-  const made = element('table', 'mlp-table');
-  for (const [first = '', ...others] of lines) {
-    const cells = others.map(text => element('td', {}, text));
-    made.append(element('tr', {}, element('th', { scope: 'row' }, first), ...cells));
   }
   return made;
 }

@@ -113,25 +113,12 @@ export type Detail = Read<typeof toDetail>;
 export type Cell = [string, string | number];
 const toCell = tuple<Cell>(text, value => numberOrNull(value) ?? text(value));
 
-const toRunRow = record({
-  id: text,
-  at: number,
-  when: text,
-  what: text,
-  status: text,
-  sign: text,
-  colour: text,
-  seconds: numberOrNull,
-  took: text,
-  ran: number,
-  reused: number,
-  parameters: listOf(toCell),
-  metrics: listOf(toCell)
-});
+/** The first cell says when it began. */
+const toRunRow = record({ id: text, colour: text, is_reused: isTrue, cells: listOf(toCell) });
 export type RunRow = Read<typeof toRunRow>;
 
-/** The latest runs, newest first. */
-const toTable = record({ parameters: texts, metrics: texts, rows: listOf(toRunRow) });
+/** The latest runs, newest first; columns by their titles, each a `text`, a `number`, a `metric` or the `state`. */
+const toTable = record({ columns: listOf(tuple(text, text)), rows: listOf(toRunRow) });
 export type RunsTable = Read<typeof toTable>;
 
 const toStepDiff = record({
@@ -161,16 +148,32 @@ export type Compared = Read<typeof toCompared>;
 const toPast = record({ text, state: toState });
 export type Past = Read<typeof toPast>;
 
-export type Message =
-  | { kind: 'all'; graph: string; n: number; state: GraphState }
-  | { kind: 'changed'; graph: string; n: number; changed: Part }
-  | { kind: 'detail'; graph: string; step: string; detail: Detail }
-  | { kind: 'log'; graph: string; step: string; text: string }
-  | { kind: 'runs'; graph: string; table: RunsTable }
-  | { kind: 'compared'; graph: string; compared: Compared }
-  | { kind: 'past'; graph: string; past: Past }
-  | { kind: 'drawing'; graph: string; svg: string }
-  | { kind: 'said'; graph: string; text: string };
+const toPart = (value: unknown): Part => (isPart(value) ? value : {});
+
+/** What the kernel sends, by its kind: a message holds one of these. */
+const KINDS = {
+  all: toState,
+  changed: toPart,
+  detail: toDetail,
+  log: text,
+  runs: toTable,
+  compared: toCompared,
+  past: toPast,
+  drawing: text,
+  said: text
+};
+type Kind = keyof typeof KINDS;
+export type Message = {
+  [K in Kind]: {
+    kind: K;
+    graph: string;
+    /** Which of the messages on the state it is. */
+    n: number;
+    /** That it is about, where it is one step's. */
+    step: string;
+    told: ReturnType<(typeof KINDS)[K]>;
+  };
+}[Kind];
 
 export type Ask =
   | { graph: string; do: 'hello' | 'drawing' | 'stop' | 'close' | 'runs' }
@@ -186,39 +189,11 @@ export type RunHow = 'all' | 'stale' | StepHow;
 
 /** Returns what the kernel sent, or null where it is nothing that is known here. */
 export function parse(value: unknown): Message | null {
-  if (!isPart(value) || typeof value.graph !== 'string') {
+  const kind = isPart(value) && (Object.keys(KINDS) as Kind[]).find(known => known in value);
+  if (!kind || typeof value.graph !== 'string') {
     return null;
   }
-  const { graph, n, step, all, changed, detail, log, runs, compared, past, drawing, said } = value;
-  if (typeof n === 'number') {
-    if (isPart(all)) {
-      return { kind: 'all', graph, n, state: toState(all) };
-    }
-    if (isPart(changed)) {
-      return { kind: 'changed', graph, n, changed };
-    }
-  }
-  if (typeof step === 'string') {
-    if (isPart(detail)) {
-      return { kind: 'detail', graph, step, detail: toDetail(detail) };
-    }
-    if (typeof log === 'string') {
-      return { kind: 'log', graph, step, text: log };
-    }
-  }
-  if (isPart(runs)) {
-    return { kind: 'runs', graph, table: toTable(runs) };
-  }
-  if (isPart(compared)) {
-    return { kind: 'compared', graph, compared: toCompared(compared) };
-  }
-  if (isPart(past)) {
-    return { kind: 'past', graph, past: toPast(past) };
-  }
-  if (typeof drawing === 'string') {
-    return { kind: 'drawing', graph, svg: drawing };
-  }
-  return typeof said === 'string' ? { kind: 'said', graph, text: said } : null;
+  return { kind, graph: value.graph, n: number(value.n), step: text(value.step), told: KINDS[kind](value[kind]) } as Message;
 }
 
 /** Returns a copy to which any name may be added, `__proto__` too. */

@@ -1,28 +1,14 @@
 /** The runs of the notebook as a table that is sorted and filtered; two that are picked are compared. */
 
 import { lineChart, type Point } from './chart';
-import { button, element, hear, set, tint } from './dom';
-import type { Cell, RunRow, RunsTable } from './protocol';
+import { button, element, hear, scroller, set, tint } from './dom';
+import type { RunRow, RunsTable } from './protocol';
 
 export interface RunsActions {
   show(run: string): void;
   compare(runs: [string, string]): void;
 }
 
-interface Column {
-  title: string;
-  of(row: RunRow): Cell;
-  isNumber?: boolean;
-}
-
-const FIXED: Column[] = [
-  { title: 'began', of: row => [row.when, row.at] },
-  { title: 'what', of: row => [row.what, row.what] },
-  { title: 'status', of: row => [`${row.sign} ${row.status}`, row.status] },
-  { title: 'took', of: row => [row.took, row.seconds ?? -1], isNumber: true },
-  { title: 'ran', of: row => [row.ran > 0 ? String(row.ran) : '', row.ran], isNumber: true },
-  { title: 'reused', of: row => [row.reused > 0 ? String(row.reused) : '', row.reused], isNumber: true }
-];
 const MOST_CHARTS = 6;
 
 export class Runs {
@@ -48,9 +34,7 @@ export class Runs {
     this.#showing = button('Timeline', 'Show when the steps of the run that is picked ran', () => this.actions.show(this.#picked[0] ?? ''));
     const acts = element('div', 'mlp-group', this.#showing, this.#comparing);
     const bar = element('div', 'mlp-tools', this.#field, this.#count, acts);
-    const scroll = element('div', { class: 'mlp-scroll', tabindex: '0', role: 'group', 'aria-label': 'Table of runs' });
-    scroll.append(this.#charts, this.#table);
-    this.node.append(bar, scroll);
+    this.node.append(bar, scroller('Table of runs', this.#charts, this.#table));
     hear(this.#field, { input: () => this.#draw() });
     this.#count.textContent = 'Asked the kernel …';
     this.#mark();
@@ -70,27 +54,18 @@ export class Runs {
     }
   }
 
-  #columns({ parameters, metrics }: RunsTable): Column[] {
-    const missing: Cell = ['', ''];
-    return [
-      ...FIXED,
-      ...parameters.map((title, at) => ({ title, of: (row: RunRow) => row.parameters[at] ?? missing, isNumber: true })),
-      ...metrics.map((title, at) => ({ title, of: (row: RunRow) => row.metrics[at] ?? missing, isNumber: true }))
-    ];
-  }
-
   #draw(): void {
     const data = this.#data;
     if (!data) {
       return;
     }
-    const columns = this.#columns(data);
+    const { columns } = data;
     const words = this.#field.value.toLowerCase().split(/\s+/).filter(Boolean);
     const texts = (row: RunRow): string =>
-      columns.map(column => `${column.title}=${column.of(row)[0]} ${column.of(row)[0]}`).join(' ').toLowerCase();
+      columns.map(([title], at) => `${title}=${textOf(row, at)} ${textOf(row, at)}`).join(' ').toLowerCase();
     const rows = data.rows.filter(row => words.every(word => texts(row).includes(word)));
-    const by = columns.find(({ title }) => title === this.#sortedBy) ?? columns[0];
-    const sorted = by ? [...rows].sort((one, other) => compare(by.of(one)[1], by.of(other)[1]) * (this.#isUp ? 1 : -1)) : rows;
+    const by = Math.max(0, columns.findIndex(([title]) => title === this.#sortedBy));
+    const sorted = [...rows].sort((one, other) => compare(valueOf(one, by), valueOf(other, by)) * (this.#isUp ? 1 : -1));
     const n = data.rows.length;
     const all = n === 0 ? 'No runs yet' : `${n} run${n === 1 ? '' : 's'}`;
     this.#count.textContent = rows.length < n ? `${rows.length} of ${all}` : all;
@@ -103,9 +78,9 @@ export class Runs {
     this.#mark();
   }
 
-  #head(columns: Column[]): HTMLElement {
+  #head(columns: RunsTable['columns']): HTMLElement {
     const row = element('tr', {}, element('td', {}, element('span', 'mlp-hidden', 'pick')));
-    for (const { title, isNumber } of columns) {
+    for (const [title, kind] of columns) {
       const isBy = title === this.#sortedBy;
       const sign = isBy ? (this.#isUp ? ' ▴' : ' ▾') : '';
       const press = element('button', { type: 'button', class: 'mlp-sort', 'data-key': `sort ${title}` }, title, sign);
@@ -116,24 +91,21 @@ export class Runs {
           this.#draw();
         }
       });
-      const cell = element('th', { scope: 'col', class: isNumber ? 'mlp-number' : '' }, press);
+      const cell = element('th', { scope: 'col', class: styleOf(kind) }, press);
       set(cell, { 'aria-sort': isBy ? (this.#isUp ? 'ascending' : 'descending') : 'none' });
       row.append(cell);
     }
     return element('thead', {}, row);
   }
 
-  #row(row: RunRow, columns: Column[]): HTMLElement {
-    const pick = element('input', { type: 'checkbox', 'aria-label': `pick the run of ${row.when}`, 'data-key': row.id });
+  #row(row: RunRow, columns: RunsTable['columns']): HTMLElement {
+    const pick = element('input', { type: 'checkbox', 'aria-label': `pick the run of ${textOf(row, 0)}`, 'data-key': row.id });
     pick.checked = this.#picked.includes(row.id);
     hear(pick, { change: () => this.#pick(row.id) });
     const made = element('tr', { 'data-run': row.id }, element('td', {}, pick));
-    columns.forEach((column, at) => {
-      const cell = element('td', column.isNumber ? 'mlp-number' : '', column.of(row)[0]);
-      if (at === 2) {
-        cell.classList.add('mlp-state');
-        tint(cell, row.colour);
-      }
+    columns.forEach(([, kind], at) => {
+      const cell = element('td', styleOf(kind), textOf(row, at));
+      tint(cell, row.colour);
       made.append(cell);
     });
     hear(made, { click: event => event.target !== pick && this.#pick(row.id) });
@@ -161,22 +133,28 @@ export class Runs {
   }
 
   /** Draws what steps have logged, over the runs that are listed, in the order of time. */
-  #plot(data: RunsTable, rows: RunRow[]): void {
-    const inTime = [...rows].sort((one, other) => one.at - other.at);
+  #plot({ columns }: RunsTable, rows: RunRow[]): void {
+    const inTime = [...rows].sort((one, other) => compare(valueOf(one, 0), valueOf(other, 0)));
     const charts: HTMLElement[] = [];
-    data.metrics.forEach((title, metric) => {
-      const found = inTime.filter(row => typeof row.metrics[metric]?.[1] === 'number');
+    columns.forEach(([title, kind], at) => {
+      const found = inTime.filter(row => kind === 'metric' && typeof valueOf(row, at) === 'number');
       const points = found.map((row, x): Point => {
-        const [text, y] = row.metrics[metric] ?? ['', 0];
-        return { x, y: Number(y), label: `${text} · ${row.when}`, isHollow: row.ran === 0 };
+        return { x, y: Number(valueOf(row, at)), label: `${textOf(row, at)} · ${textOf(row, 0)}`, isHollow: row.is_reused };
       });
       if (points.length > 1 && charts.length < MOST_CHARTS) {
-        charts.push(lineChart(title, points, at => this.#pick(found[at]?.id ?? '')));
+        charts.push(lineChart(title, points, point => this.#pick(found[point]?.id ?? '')));
       }
     });
     this.#charts.replaceChildren(...charts);
   }
 }
+
+const textOf = ({ cells }: RunRow, column: number): string => cells[column]?.[0] ?? '';
+
+const valueOf = ({ cells }: RunRow, column: number): string | number => cells[column]?.[1] ?? '';
+
+/** Of the cells of a column; the colour of a run is that of its state. */
+const styleOf = (kind: string): string => ({ text: '', state: 'mlp-state' })[kind] ?? 'mlp-number';
 
 function compare(one: string | number, other: string | number): number {
   if (typeof one === 'number' && typeof other === 'number') {

@@ -1,6 +1,6 @@
 /** When each step waited and ran, by worker; what made the run as long as it was stands out. */
 
-import { element, hear, set, tint } from './dom';
+import { element, hear, QUIETLY, set, tint } from './dom';
 import { describe } from './paint';
 import type { Bar, GraphState, StepState } from './protocol';
 import { describeTime, roundSeconds } from './ticks';
@@ -157,7 +157,7 @@ export class Timeline {
       this.#setCurrent(placed[0]?.name ?? '');
     }
     if (focused instanceof HTMLElement && this.#lanes.contains(focused)) {
-      focused.focus({ preventScroll: true });
+      focused.focus(QUIETLY);
     }
   }
 
@@ -193,8 +193,7 @@ export class Timeline {
     if (text.textContent !== label) {
       text.textContent = label;
     }
-    const critical = bar?.isCritical ? 'on the critical path' : '';
-    set(node, { 'aria-label': [describe(name, state), bar?.text, critical].filter(Boolean).join('. ') });
+    set(node, { 'aria-label': [describe(name, state), bar?.text].filter(Boolean).join('. ') });
     span(wait, bar?.queued ?? null, bar?.began ?? bar?.ended ?? null, bar !== null);
     ran.className = bar?.began === null ? 'mlp-point' : 'mlp-ran';
     span(ran, bar?.began ?? bar?.ended ?? null, bar?.ended ?? null, bar !== null);
@@ -211,21 +210,16 @@ export class Timeline {
     const total = this.#ticking === null ? Math.max(now, 0.001) : Math.ceil(now / step) * step;
     this.#scroll.style.setProperty('--mlp-now', String(now));
     this.#scroll.style.setProperty('--mlp-total', String(total));
-    const labels: string[] = [];
-    // Where all was reused there is no time to speak of.
-    for (let at = 0; total > NO_TIME_S && at <= total * 0.97; at += step) {
-      labels.push(`${at / total} ${describeTime(at, step)}`);
-    }
-    if (this.#ticks.dataset.labels !== labels.join()) {
-      this.#ticks.dataset.labels = labels.join();
-      this.#ticks.replaceChildren(
-        ...labels.map(label => {
-          const [share = '0', ...words] = label.split(' ');
-          const tick = element('span', {}, words.join(' '));
-          tick.style.left = `${100 * Number(share)}%`;
-          return tick;
-        })
-      );
+    const drawn = `${total} ${step}`;
+    if (this.#ticks.dataset.drawn !== drawn) {
+      this.#ticks.dataset.drawn = drawn;
+      this.#ticks.replaceChildren();
+      // Where all was reused there is no time to speak of.
+      for (let at = 0; total > NO_TIME_S && at <= total * 0.9; at += step) {
+        const tick = element('span', {}, describeTime(at, step));
+        tick.style.left = `${(100 * at) / total}%`;
+        this.#ticks.append(tick);
+      }
     }
   }
 
@@ -250,14 +244,13 @@ export class Timeline {
     const { top, bottom } = row.node.getBoundingClientRect();
     const place = {
       left: track.left - around.left,
-      right: track.left - around.left,
+      right: around.width,
       top: top - around.top,
       bottom: bottom - around.top + 4,
       width: around.width,
       height: around.height
     };
-    const more = [bar?.text ?? '', bar?.isCritical ? 'on the critical path' : ''].filter(Boolean);
-    this.#tip.showStep(name, state, { ...place, right: place.width, left: place.left }, more);
+    this.#tip.showStep(name, state, place, bar?.text ? [bar.text] : []);
   }
 }
 

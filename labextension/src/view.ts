@@ -1,12 +1,11 @@
 /** One graph in the page: a bar with tabs, the graph, its timeline and the runs below it, and a step's panel beside them. */
 
-import { Comparison } from './compare';
-import { button, element, hear } from './dom';
+import { button, element, hear, QUIETLY } from './dom';
 import { Finder } from './finder';
 import { Graph } from './graph';
+import { Instead } from './instead';
 import { News } from './news';
 import { Panel } from './panel';
-import { PastRun } from './past';
 import { apply, type Ask, type GraphState, type Message, NOTHING, type RunHow } from './protocol';
 import { Runs } from './runs';
 import { Tabs } from './tabs';
@@ -31,8 +30,7 @@ export class View {
     show: run => this.ask({ graph: this.graph, do: 'past', run }),
     compare: runs => this.ask({ graph: this.graph, do: 'compare', runs })
   });
-  readonly #comparison = new Comparison(() => this.#showRuns());
-  readonly #past = new PastRun(() => this.#showRuns());
+  readonly #instead = new Instead(() => this.#showRuns());
   readonly #history: HTMLElement;
   readonly #tabs: Tabs;
   readonly #news = new News();
@@ -65,7 +63,7 @@ export class View {
       cancel: step => this.ask({ graph, do: 'cancel', step }),
       say: text => this.#say(text)
     });
-    this.#history = element('div', { class: 'mlp-history', hidden: '' }, this.#runs.node, this.#past.node, this.#comparison.node);
+    this.#history = element('div', { class: 'mlp-history', hidden: '' }, this.#runs.node, this.#instead.node);
     this.#finder = new Finder(this.#shown.picture, {
       makes: name => {
         const step = this.#state.steps[name];
@@ -136,7 +134,7 @@ export class View {
       case 'all':
         this.#n = message.n;
         this.#isBehind = false;
-        this.#update(message.state, Object.keys(message.state.steps));
+        this.#update(message.told, Object.keys(message.told.steps));
         break;
       case 'changed':
         if (message.n <= this.#n) {
@@ -150,34 +148,34 @@ export class View {
           break;
         }
         this.#n = message.n;
-        this.#update(apply(this.#state, message.changed), Object.keys(message.changed.steps ?? {}));
+        this.#update(apply(this.#state, message.told), Object.keys(message.told.steps ?? {}));
         break;
       case 'detail':
         if (message.step === this.#panel.step) {
-          this.#panel.show(message.detail);
+          this.#panel.show(message.told);
         }
         break;
       case 'log':
         if (message.step === this.#panel.step) {
-          this.#panel.append(message.text);
+          this.#panel.append(message.told);
         }
         break;
       case 'runs':
-        this.#runs.show(message.table);
+        this.#runs.show(message.told);
         break;
       case 'compared':
       case 'past':
         if (this.#tabs.chosen === 'Runs') {
           this.#runs.node.hidden = true;
           if (message.kind === 'past') {
-            this.#past.show(message.past);
+            this.#instead.past(message.told);
           } else {
-            this.#comparison.show(message.compared);
+            this.#instead.compared(message.told);
           }
         }
         break;
       case 'said':
-        this.#say(message.text);
+        this.#say(message.told);
         break;
     }
   }
@@ -240,8 +238,7 @@ export class View {
 
   /** The table again, instead of what is shown of one or two of them. */
   #showRuns(): void {
-    this.#comparison.close();
-    this.#past.close();
+    this.#instead.close();
     this.#runs.node.hidden = false;
     this.#runs.node.querySelector<HTMLElement>('.mlp-button:not(:disabled)')?.focus();
   }
@@ -348,7 +345,7 @@ export class View {
     this.#panel.open(name, this.#state.steps[name]);
     this.node.classList.add('mlp-opened');
     if (isToFocus) {
-      this.#panel.node.focus({ preventScroll: true });
+      this.#panel.node.focus(QUIETLY);
     }
     this.ask({ graph: this.graph, do: 'step', step: name });
     this.#shown.reveal(name);
@@ -387,7 +384,7 @@ export class View {
       this.#shown.hideTip();
     } else if (event.key === '/' && this.#tabs.chosen === 'Graph') {
       this.#finder.node.focus();
-    } else if (!this.#shown.key(event) && !this.#timeline.key(event) && !this.#past.key(event)) {
+    } else if (!this.#shown.key(event) && !this.#timeline.key(event) && !this.#instead.key(event)) {
       return;
     }
     event.preventDefault();

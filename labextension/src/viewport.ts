@@ -45,20 +45,16 @@ export class Viewport {
 
   /** Shows all of it, or its top where all of it could not be read. */
   start(): void {
-    const { width, height } = this.size;
     const whole = this.#wholeScale;
-    this.scale = whole >= READABLE ? whole : this.#acrossScale;
-    this.x = (width - this.width * this.scale) / 2;
-    this.y = Math.max(0, (height - this.height * this.scale) / 2);
-    this.isMoved = false;
-    this.#place();
+    this.fit(whole >= READABLE ? whole : this.#acrossScale);
   }
 
-  fit(): void {
+  /** Shows all of it, or at a given scale its top. */
+  fit(scale = this.#wholeScale): void {
     const { width, height } = this.size;
-    this.scale = this.#wholeScale;
-    this.x = (width - this.width * this.scale) / 2;
-    this.y = (height - this.height * this.scale) / 2;
+    this.scale = scale;
+    this.x = (width - this.width * scale) / 2;
+    this.y = Math.max(0, (height - this.height * scale) / 2);
     this.isMoved = false;
     this.#place();
   }

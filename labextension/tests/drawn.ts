@@ -1,6 +1,6 @@
 /** A graph as the kernel puts it into the page, and what it says of it; see `drawing.py` and `graphfacts.py`. */
 
-import type { GraphState, StepState } from '../src/protocol';
+import type { GraphState, Message, StepState } from '../src/protocol';
 
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -99,4 +99,13 @@ export function state(names: string[], part: Partial<GraphState> = {}): GraphSta
 export async function frame(): Promise<void> {
   await new Promise(resolve => requestAnimationFrame(resolve));
   await new Promise(resolve => setTimeout(resolve));
+}
+
+/** Returns a message on the graph `g1` as it is once it has been read. */
+export function message<K extends Message['kind']>(
+  kind: K,
+  told: Extract<Message, { kind: K }>['told'],
+  { n = 0, step = '' }: { n?: number; step?: string } = {}
+): Message {
+  return { kind, graph: 'g1', n, step, told } as Message;
 }

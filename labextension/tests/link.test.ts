@@ -76,7 +76,7 @@ test('what is known is handed on, until it is closed', () => {
     hear({ graph: 'g', said: 'x' });
     hear('nonsense');
   }
-  expect(taken).toEqual([{ kind: 'said', graph: 'g', text: 'x' }]);
+  expect(taken).toMatchObject([{ kind: 'said', graph: 'g', told: 'x' }]);
   link.close();
   expect(hearers.size).toBe(0);
 });

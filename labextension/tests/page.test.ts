@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Page } from '../src/page';
 import type { Ask, Message } from '../src/protocol';
-import { diamond, draw, frame, put, state } from './drawn';
+import { diamond, draw, frame, message, put, state } from './drawn';
 
-const all: Message = { kind: 'all', graph: 'g1', n: 0, state: state(['load', 'left', 'right', 'join']) };
+const all: Message = message('all', state(['load', 'left', 'right', 'join']), { n: 0 });
 let asked: Ask[];
 let page: Page;
 
@@ -87,9 +87,9 @@ test('an outline stays until the kernel has sent what it is of, and is asked for
   page.take(all);
   page.scan();
   expect(asked.map(ask => ask.do)).toEqual(['hello', 'drawing']);
-  page.take({ kind: 'drawing', graph: 'g1', svg: WHOLE.replace('d1', 'd0') });
+  page.take(message('drawing', WHOLE.replace('d1', 'd0')));
   expect(root.querySelector('.mlp')).toBeNull();
-  page.take({ kind: 'drawing', graph: 'g1', svg: WHOLE });
+  page.take(message('drawing', WHOLE));
   expect(root.querySelector('.mlp g.node')).not.toBeNull();
   expect(asked.map(ask => ask.do)).toEqual(['hello', 'drawing', 'hello']);
 });

@@ -6,10 +6,10 @@ test('what the kernel sends is told apart', () => {
   const run = { status: null, text: '1 step', seconds: 2, path: 'a: 2 s' };
   const all = { run, steps: { a: step() }, flows: { 0: ['2 kB', 'x: 2 kB'] }, bars: { a: ['w', 0, 0.5, null, true, 'ran'] }, stale: { count: 1, text: 'run 1 stale' } };
   const bar = { lane: 'w', queued: 0, began: 0.5, ended: null, isCritical: true, text: 'ran' };
-  expect(parse({ graph: 'g', n: 3, all })).toEqual({ kind: 'all', graph: 'g', n: 3, state: { ...all, bars: { a: bar }, stale: 'run 1 stale' } });
+  expect(parse({ graph: 'g', n: 3, all })).toEqual({ kind: 'all', graph: 'g', n: 3, step: '', told: { ...all, bars: { a: bar }, stale: 'run 1 stale' } });
   expect(parse({ graph: 'g', n: 4, changed: {} })?.kind).toBe('changed');
-  expect(parse({ graph: 'g', step: 'a', log: 'x' })).toEqual({ kind: 'log', graph: 'g', step: 'a', text: 'x' });
-  expect(parse({ graph: 'g', said: 'no' })).toEqual({ kind: 'said', graph: 'g', text: 'no' });
+  expect(parse({ graph: 'g', step: 'a', log: 'x' })).toMatchObject({ kind: 'log', graph: 'g', step: 'a', told: 'x' });
+  expect(parse({ graph: 'g', said: 'no' })).toMatchObject({ kind: 'said', graph: 'g', told: 'no' });
 });
 
 test('what is nothing of ours, or of another version, does no harm', () => {
@@ -19,7 +19,7 @@ test('what is nothing of ours, or of another version, does no harm', () => {
   }
   const steps = { a: 7, b: { makes: [3, ['x']], progress: 'half' } };
   expect(parse({ graph: 'g', n: 1, all: { steps } })).toMatchObject({
-    state: {
+    told: {
       run: { status: null, text: '' },
       steps: { a: { text: '' }, b: { makes: [['', '', '', ''], ['x', '', '', '']], progress: null } }
     }
@@ -27,7 +27,7 @@ test('what is nothing of ours, or of another version, does no harm', () => {
   const shown = [7, { png: 'x" onerror="y', text: 'z' }];
   const detail = { reasons: [1, { text: 'new' }], facts: [['key']], makes: ['?'], ends: [1, ['x', 2]], shown };
   expect(parse({ graph: 'g', step: 'a', detail })).toMatchObject({
-    detail: { reasons: [{ text: '' }, { text: 'new', diff: '' }], facts: [['key', '']], makes: [{ name: '' }], log: '', ends: [[], ['x', '']], shown: [{ png: '' }, { png: '', text: 'z' }] }
+    told: { reasons: [{ text: '' }, { text: 'new', diff: '' }], facts: [['key', '']], makes: [{ name: '' }], log: '', ends: [[], ['x', '']], shown: [{ png: '' }, { png: '', text: 'z' }] }
   });
 });
 
@@ -48,5 +48,5 @@ test('names that mean something to JavaScript are names', () => {
   const all: unknown = JSON.parse('{"steps": {"__proto__": {"text": "ran"}, "constructor": {"text": "ran"}}}');
   const parsed = parse({ graph: 'g', n: 0, all });
   expect(({} as Record<string, unknown>).text).toBeUndefined();
-  expect(parsed?.kind === 'all' && parsed.state.steps.constructor).toMatchObject({ text: 'ran' });
+  expect(parsed?.kind === 'all' && parsed.told.steps.constructor).toMatchObject({ text: 'ran' });
 });

@@ -1,8 +1,7 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { lineChart } from '../src/chart';
-import { Comparison } from '../src/compare';
-import { PastRun } from '../src/past';
-import { parse, type Cell, type Compared, type RunRow } from '../src/protocol';
+import { Instead } from '../src/instead';
+import { parse, type Cell, type Compared, type RunRow, type RunsTable } from '../src/protocol';
 import { Runs } from '../src/runs';
 import { toDrawing } from '../src/svg';
 
@@ -13,13 +12,12 @@ let runs: Runs;
 
 function row(id: string, at: number, seconds: number, rate: Cell, auc: Cell): RunRow {
   const [when, status] = [`day ${at}`, seconds > 5 ? 'failed' : 'succeeded'];
-  const look = { sign: '✓', colour: '#000', took: `${seconds} s`, what: 'fit', ran: 1, reused: 0 };
-  return { id, at, when, status, seconds, ...look, parameters: [rate], metrics: [auc] };
+  const cells: Cell[] = [[when, at], ['fit', 'fit'], [`✓ ${status}`, status], [`${seconds} s`, seconds], rate, auc];
+  return { id, colour: '#000', is_reused: false, cells };
 }
 
-const TABLE = {
-  parameters: ['rate'],
-  metrics: ['fit.auc'],
+const TABLE: RunsTable = {
+  columns: [['began', 'text'], ['what', 'text'], ['status', 'state'], ['took', 'number'], ['rate', 'number'], ['fit.auc', 'metric']],
   rows: [
     row('c', 3, 1, ['0.3', 0.3], ['0.9', 0.9]),
     row('b', 2, 9, ['0.2', 0.2], ['', '']),
@@ -121,9 +119,9 @@ function difference(text: string): Compared {
 
 test('two runs stand side by side, with what differs and why', () => {
   const leave = vi.fn();
-  const comparison = new Comparison(leave);
+  const comparison = new Instead(leave);
   document.body.append(comparison.node);
-  comparison.show(difference('helper clean changed'));
+  comparison.compared(difference('helper clean changed'));
   expect(comparison.node.hidden).toBe(false);
   const labels = [...comparison.node.querySelectorAll('.mlpipe-state')].map(({ textContent }) => textContent);
   expect(labels).toEqual(['✓ ran 2 s', '✓ ran 3 s']);
@@ -144,10 +142,11 @@ test('a drawing is made anew of what drawings have, whatever else is in it', () 
 });
 
 test('whatever a run or a parameter is called is text', () => {
-  runs.show({ parameters: [EVIL], metrics: [EVIL], rows: [{ ...TABLE.rows[0]!, what: EVIL, when: EVIL, id: EVIL }] });
-  const comparison = new Comparison(() => {});
+  const evil = [EVIL, EVIL] as Cell;
+  runs.show({ columns: [[EVIL, EVIL], [EVIL, 'metric']], rows: [{ id: EVIL, colour: EVIL, is_reused: true, cells: [evil, evil] }] });
+  const comparison = new Instead(() => {});
   document.body.append(comparison.node);
-  comparison.show(difference(EVIL));
+  comparison.compared(difference(EVIL));
   expect(document.body.querySelectorAll('img, script')).toHaveLength(0);
   expect((window as unknown as { hit?: number }).hit).toBeUndefined();
 });
@@ -161,12 +160,12 @@ test('one run that is picked shows when its steps ran', () => {
   expect([button('Timeline').disabled, button('Compare').disabled]).toEqual([true, false]);
 
   let n_left = 0;
-  const past = new PastRun(() => n_left++);
+  const past = new Instead(() => n_left++);
   document.body.append(past.node);
   const state = { run: { status: 'succeeded', seconds: 2, path: 'fit: 2 s' }, steps: { fit: { text: EVIL } }, bars: { fit: ['w', 0, 0.5, 2, true, ''] } };
   const message = parse({ graph: 'g', past: { text: EVIL, state } });
   if (message?.kind === 'past') {
-    past.show(message.past);
+    past.past(message.told);
   }
   const row = past.node.querySelector<HTMLElement>('.mlp-row')!;
   expect(row.getAttribute('role')).toBe('img');
@@ -179,10 +178,10 @@ test('one run that is picked shows when its steps ran', () => {
 });
 
 test('tables and comparisons of another version do no harm', () => {
-  expect(parse({ graph: 'g', runs: { rows: [1, { metrics: [2, ['x']] }] } })).toMatchObject({
-    table: { parameters: [], rows: [{ id: '', metrics: [] }, { id: '', seconds: null, metrics: [['', ''], ['x', '']] }] }
+  expect(parse({ graph: 'g', runs: { rows: [1, { cells: [2, ['x']] }] } })).toMatchObject({
+    told: { columns: [], rows: [{ id: '', cells: [] }, { id: '', is_reused: false, cells: [['', ''], ['x', '']] }] }
   });
   expect(parse({ graph: 'g', compared: { runs: [1], steps: ['x', { states: [3] }] } })).toMatchObject({
-    compared: { runs: [{ id: '' }], pictures: [], steps: [{ states: [] }, { name: '', states: [['', '']], differs: false }] }
+    told: { runs: [{ id: '' }], pictures: [], steps: [{ states: [] }, { name: '', states: [['', '']], differs: false }] }
   });
 });

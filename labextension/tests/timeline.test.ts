@@ -14,7 +14,7 @@ function told(bars: Record<string, unknown>, run: Record<string, unknown> = {}):
 }
 
 const BARS = {
-  fit: ['w2', 1, 1.5, 4, true, 'waited 0.5 s for a worker'],
+  fit: ['w2', 1, 1.5, 4, true, 'waited 0.5 s for a worker, on the critical path'],
   load: ['w1', 0, 0, 1, false, ''],
   clean: ['', null, null, 1, false, '']
 };
@@ -51,7 +51,7 @@ test('steps stand under their workers in the order of time, what was reused belo
   expect(part('clean', 'point')).not.toBeNull();
   expect(part('clean', 'wait')?.hidden).toBe(true);
   expect(rows()[1]?.classList.contains('mlp-critical')).toBe(true);
-  expect(rows()[1]?.getAttribute('aria-label')).toContain('waited 0.5 s for a worker. on the critical path');
+  expect(rows()[1]?.getAttribute('aria-label')).toContain('waited 0.5 s for a worker, on the critical path');
   expect(timeline.node.textContent).toContain('Critical path fit: 2.5 s of 4.0 s');
 });
 
@@ -100,7 +100,7 @@ test('a bar that is of another version does no harm', () => {
   const all = { steps: {}, bars: { a: 7, b: ['w', 'x', null, Infinity] } };
   const message = parse({ graph: 'g', n: 0, all });
   const nothing = { queued: null, began: null, ended: null, isCritical: false, text: '' };
-  expect(message).toMatchObject({ state: { bars: { a: { lane: '', ...nothing }, b: { lane: 'w', ...nothing } } } });
+  expect(message).toMatchObject({ told: { bars: { a: { lane: '', ...nothing }, b: { lane: 'w', ...nothing } } } });
 });
 
 test('axes have round numbers', () => {

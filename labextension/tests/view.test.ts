@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Ask } from '../src/protocol';
 import { View } from '../src/view';
-import { diamond, draw, frame, state, step } from './drawn';
+import { diamond, draw, frame, message, state, step } from './drawn';
 
 const NAMES = ['load', 'left', 'right', 'join'];
 let asked: Ask[];
@@ -11,7 +11,7 @@ function begin(svg = diamond(), names = NAMES): void {
   asked = [];
   view = new View('g1', svg, ask => asked.push(ask));
   document.body.replaceChildren(view.node);
-  view.take({ kind: 'all', graph: 'g1', n: 0, state: state(names) });
+  view.take(message('all', state(names), { n: 0 }));
 }
 
 function group(name: string): SVGGElement {
@@ -30,7 +30,7 @@ function click(target: Element): void {
 }
 
 function change(n: number, changed: Record<string, unknown>): void {
-  view.take({ kind: 'changed', graph: 'g1', n, changed });
+  view.take(message('changed', changed, { n }));
 }
 
 const panel = () => view.node.querySelector<HTMLElement>('.mlp-panel')!;
@@ -66,7 +66,7 @@ test('sizes stand on the edges, progress in the node', async () => {
 test('a message that was missed is asked for, one that comes twice is not', () => {
   change(2, { steps: { load: { text: 'ran' } } });
   expect(asked).toEqual([{ graph: 'g1', do: 'hello' }]);
-  view.take({ kind: 'all', graph: 'g1', n: 2, state: state(NAMES) });
+  view.take(message('all', state(NAMES), { n: 2 }));
   change(2, { steps: { load: { text: 'again' } } });
   change(3, {});
   expect(asked).toHaveLength(1);
@@ -132,15 +132,15 @@ test('an open step shows its details, its log as it comes, and is asked for agai
     ],
     traceback: ''
   };
-  view.take({ kind: 'detail', graph: 'g1', step: 'right', detail: { ...detail, code: 'not asked for' } });
+  view.take(message('detail', { ...detail, code: 'not asked for' }, { step: 'right' }));
   expect(panel().textContent).not.toContain('not asked for');
-  view.take({ kind: 'detail', graph: 'g1', step: 'left', detail });
+  view.take(message('detail', detail, { step: 'left' }));
   const shown = ['df → x', 'code changed', '-x = 0', '10 × 2 · pandas.DataFrame', '2 kB', 'before: 9', '10:12:00', 'nothing printed', 'before: 0.8', '0.25 at 2', '--cpus 2 would do'];
   expect(shown.filter(text => !panel().textContent?.includes(text))).toEqual([]);
   expect(panel().querySelector('img')?.getAttribute('src')).toBe('data:image/png;base64,aGk=');
   expect(panel().textContent).toContain('0.93');
-  view.take({ kind: 'log', graph: 'g1', step: 'left', text: 'epoch 1\n' });
-  view.take({ kind: 'log', graph: 'g1', step: 'left', text: 'epoch 2\n' });
+  view.take(message('log', 'epoch 1\n', { step: 'left' }));
+  view.take(message('log', 'epoch 2\n', { step: 'left' }));
   expect(panel().querySelector('.mlp-log')?.textContent).toBe('epoch 1\nepoch 2\n');
   asked = [];
   change(1, { steps: { left: { text: 'running 1 s' } } });
@@ -171,10 +171,10 @@ test('a run that a busy kernel does not start is said to wait, until it starts',
   vi.advanceTimersByTime(1000);
   const said = view.node.querySelector('.mlp-said')!;
   expect(said.textContent).toBe('Starts when the kernel is free');
-  view.take({ kind: 'said', graph: 'g1', text: '' });
+  view.take(message('said', ''));
   expect(said.textContent).toBe('');
   click(button('Force'));
-  view.take({ kind: 'said', graph: 'g1', text: '' });
+  view.take(message('said', ''));
   vi.advanceTimersByTime(1000);
   expect(said.textContent).toBe('');
 });
@@ -228,9 +228,9 @@ test('whatever a step is called, prints or fails with is text', async () => {
     shown: [{ png: '', text: evil }],
     traceback: evil
   };
-  view.take({ kind: 'detail', graph: 'g1', step: evil, detail });
-  view.take({ kind: 'log', graph: 'g1', step: evil, text: evil });
-  view.take({ kind: 'said', graph: 'g1', text: evil });
+  view.take(message('detail', detail, { step: evil }));
+  view.take(message('log', evil, { step: evil }));
+  view.take(message('said', evil));
   expect(view.node.querySelectorAll('img, script')).toHaveLength(0);
   expect(view.node.querySelector('.mlp-log')?.textContent).toBe(evil + evil);
   expect((window as unknown as { hit?: number }).hit).toBeUndefined();
@@ -272,7 +272,7 @@ test('tabs show the timeline and the runs in the place of the graph', async () =
   asked = [];
   click(tab('Runs'));
   expect(asked).toEqual([{ graph: 'g1', do: 'runs' }]);
-  view.take({ kind: 'runs', graph: 'g1', table: { parameters: [], metrics: [], rows: [] } });
+  view.take(message('runs', { columns: [], rows: [] }));
   expect(view.node.textContent).toContain('No runs yet');
 });
 

@@ -31,12 +31,20 @@ FRONT_ENDS: dict[str, Callable[[int], dict[str, Any]]] = {
     "html-manager": lambda n: {"colab": {"cell_id": f"aB{n}", "base_url": "https://example.org"}},
 }
 
-# Of VS Code's dark theme, and what its extension for notebooks says of all widgets.
-_DARK = """
+# Of dark themes; with what widgets get there: in VS Code white around, in Colab colours of JupyterLab's.
+_DARK = {
+    "vscode": """
 :root { --vscode-editor-foreground: #cccccc; --vscode-descriptionForeground: #9d9d9d; }
 :root { --vscode-editor-background: #1f1f1f; background: #1f1f1f; color: #cccccc; }
 .cell-output-ipywidget-background { background: white !important; }
-"""
+""",
+    "html-manager": """
+:root { --colab-primary-text-color: #d5d5d5; --colab-secondary-text-color: #a8a8a8; }
+:root { --colab-primary-surface-color: #383838; background: #383838; color: #d5d5d5; }
+:root { --jp-layout-color0: white; --jp-ui-font-color1: var(--colab-primary-text-color); }
+""",
+}
+_FAINT = {"vscode": "rgb(157, 157, 157)", "html-manager": "rgb(168, 168, 168)"}
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("node") and (_MODULES / "@vscode" / "jupyter-ipywidgets8").is_dir()),
@@ -81,8 +89,9 @@ def open_page(browser: Browser, lab: Lab, script: Path, kind: str) -> tuple[Page
     page.add_script_tag(path=script)
     page.add_script_tag(path=_MODULES / "requirejs" / "require.js")
     page.evaluate("requirejs.config({paths: {anywidget: '/anywidget'}})")
-    if kind == "vscode":
-        page.add_style_tag(content=_DARK)
+    page.add_style_tag(content=_DARK[kind])
+    if kind == "html-manager":
+        page.evaluate("document.documentElement.setAttribute('theme', 'dark')")
     page.evaluate("([kind, path]) => elsewhere.open(kind, path)", [kind, f"elsewhere-{kind}.ipynb"])
     return page, complaints
 
@@ -105,12 +114,12 @@ def test_a_graph_lives_in_the_view_of_a_widget(browser: Browser, lab: Lab, scrip
     assert run("run = %pipeline run") == "ok"
     view = page.locator(".mlpipe-view")
     expect(view).to_have_count(1)
+    # Their widgets bring JupyterLab's colours along, those on white.
+    expect(page.locator("[data-mlpipe-step=two] > span").first).to_have_css("color", _FAINT[kind])
+    expect(view.locator(".mlp")).to_have_css("background-color", "rgb(31, 31, 31)")
     if kind == "vscode":
-        # Its widgets bring JupyterLab's colours along, those on white.
-        expect(page.locator("[data-mlpipe-step=two] > span").first).to_have_css("color", "rgb(157, 157, 157)")
         around = page.locator(".cell-output-ipywidget-background")
         expect(around).to_have_css("background-color", "rgba(0, 0, 0, 0)")
-        expect(view.locator(".mlp")).to_have_css("background-color", "rgb(31, 31, 31)")
     node = "g[data-mlpipe-step={}][data-mlpipe-status={}]"
     expect(view.locator(".mlp").locator(node.format("one", "running"))).to_be_visible(timeout=_WAIT_MS)
     view.locator("g[data-mlpipe-step=one]").click()

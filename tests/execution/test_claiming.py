@@ -72,6 +72,7 @@ def test_one_computes_and_the_other_waits_and_reuses(places, gated):
     wait_for(lambda: is_waiting(second, "a"))
     who = f"computed by another process (pid {os.getpid()} on {os.uname().nodename})"
     assert (second.steps["a"].status, second.steps["a"].why) == ("queued", who)
+    assert second.steps["a"].snapshot().why == who
     assert second.why("a") == (Reason("reuse", "", who),)
     open_gate("a")
     assert second.wait(20).status == first.wait(20).status == "succeeded"

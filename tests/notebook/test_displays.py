@@ -665,6 +665,31 @@ Fraction(1, 4)
 # %%
 Fraction(1, 5)
 """,
+    "kinds of one's own": r"""
+# %%
+from IPython.core.formatters import BaseFormatter
+from traitlets import ObjectName, Unicode
+class Notes(BaseFormatter):
+    format_type = Unicode("application/x-notes")
+    print_method = ObjectName("_repr_notes_")
+    _return_type = str
+shell = get_ipython().display_formatter
+shell.formatters["application/x-notes"] = Notes(parent=shell)
+shell.formatters["application/x-notes"].for_type(float, str);
+# %%
+1.5
+# %% plain
+2.5
+# %%
+class Song:
+    def _repr_notes_(self): return "do re mi"
+Song()
+# %%
+del get_ipython().display_formatter.formatters["application/x-notes"]
+3.5
+# %%
+4.5
+""",
     "names of magics": r"""
 # %%
 def hist(values): return sum(values)

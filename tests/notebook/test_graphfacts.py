@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from jupyter_mlpipe.model.status import Reason, RunSnapshot, StepSnapshot
-from jupyter_mlpipe.notebook.show.graphfacts import changes, graph_facts
+from jupyter_mlpipe.notebook.show.graphfacts import changes, graph_facts, step_facts
 from jupyter_mlpipe.notebook.show.words import without_colours
 
 LOAD = StepSnapshot(name="load", outputs=("df",), status="running", seconds=3.2, worker="w1")
@@ -82,7 +82,17 @@ def test_bars_say_where_and_when_steps_ran_and_which_chain_took_the_time() -> No
     ended = replace(fit, status="succeeded", reached={**fit.reached, "succeeded": 15.0})
     facts = graph_facts(RunSnapshot((load, ended), "succeeded", 5.0))
     assert facts["run"]["path"] == "load → fit: 4.5 s of 5.0 s"
-    assert facts["bars"]["fit"] == ["w2", 3.7, 3.7, 5.0, True, ""]
+    assert facts["bars"]["load"][-1] == "waited 0.5 s for a worker, on the critical path"
+    assert facts["bars"]["fit"] == ["w2", 3.7, 3.7, 5.0, True, "on the critical path"]
+
+
+def test_a_queued_step_says_what_it_waits_for() -> None:
+    queued = replace(FIT, status="queued", why="waits for its turn")
+    assert step_facts(queued)["text"] == "queued"
+    assert step_facts(queued)["why"] == "waits for its turn"
+    who = "computed by another process (pid 7 on h)"
+    busy = step_facts(replace(queued, why=who, reasons=(Reason("reuse", "", who),)))
+    assert (busy["text"], busy["why"]) == ("computed elsewhere", who)
 
 
 def test_a_folded_group_is_told_beside_its_steps() -> None:

@@ -82,6 +82,6 @@ def _render(
     if isinstance(error, SyntaxError) and trace is None:
         rendered = ipython.SyntaxTB.structured_traceback(type(error), error, [])
     else:
-        rendered = ipython.InteractiveTB.structured_traceback(type(error), error, trace)
+        rendered = ipython.InteractiveTB.structured_traceback(type(error), error, trace, tb_offset=0)
     lines: list[str] = [str(line) for line in rendered]
     return lines

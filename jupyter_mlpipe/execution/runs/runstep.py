@@ -191,6 +191,7 @@ class RunStep:
             reached=self.reached,
             group=component.options.group,
             by_itself=state.by_itself and state.status in ("running", "succeeded", "failed"),
+            why=state.why if state.status == "queued" else "",
         )
 
     def __repr__(self) -> str:

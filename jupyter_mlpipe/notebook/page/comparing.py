@@ -33,33 +33,41 @@ _MAX_DRAWN = 150  # steps: two pictures of more tell less than the table below t
 
 
 def runs_facts(store: Store, pipeline: str) -> Facts:
-    """Return the latest runs as a table: what the columns are, and of each run what stands in them."""
+    """Return the latest runs as a table: its columns, and of each run what stands in them."""
     found = [run_json(entry) for entry in list_runs(store, pipeline, _LISTED)]
     parameters = differing_parameters(found)[:_MAX_COLUMNS]
     metrics = metric_names(found)[:_MAX_COLUMNS]
     return {
-        "parameters": [plain(name, 40) for name in parameters],
-        "metrics": [plain(name, 60) for name in metrics],
+        "columns": [
+            *([name, _KINDS.get(name, "text")] for name in _COLUMNS),
+            *([plain(name, 40), "number"] for name in parameters),
+            *([plain(name, 60), "metric"] for name in metrics),
+        ],
         "rows": [_run_facts(run, parameters, metrics) for run in found],
     }
 
 
+_COLUMNS = ("began", "what", "status", "took", "ran", "reused")
+_KINDS = {"status": "state", "took": "number", "ran": "number", "reused": "number"}
+
+
 def _run_facts(run: Mapping[str, Any], parameters: list[str], metrics: list[str]) -> Facts:
     look = look_of(run["status"] if run["status"] != "succeeded" or run["ran"] else "reused")
+    what = plain(shorten(run["targets"]), 80)
+    took = "" if run["seconds"] is None else describe_seconds(run["seconds"])
     return {
         "id": run["id"],
-        "at": run["started_at"],
-        "when": describe_time(run["started_at"]),
-        "what": plain(shorten(run["targets"]), 80),
-        "status": run["status"],
-        "sign": look.sign,
         "colour": look.stroke,
-        "seconds": run["seconds"],
-        "took": "" if run["seconds"] is None else describe_seconds(run["seconds"]),
-        "ran": run["ran"],
-        "reused": run["reused"],
-        "parameters": [_cell(run["parameters"].get(name)) for name in parameters],
-        "metrics": [_cell(run["metrics"].get(name)) for name in metrics],
+        "is_reused": not run["ran"],
+        "cells": [
+            [describe_time(run["started_at"]), run["started_at"]],
+            [what, what],
+            [f"{look.sign} {run['status']}", run["status"]],
+            [took, -1 if run["seconds"] is None else run["seconds"]],
+            *([str(run[name] or ""), run[name]] for name in ("ran", "reused")),
+            *(_cell(run["parameters"].get(name)) for name in parameters),
+            *(_cell(run["metrics"].get(name)) for name in metrics),
+        ],
     }
 
 

@@ -486,7 +486,7 @@ def _failure(error: BaseException, title: str, shell: Any) -> StepFailure:
     if shown is not None:
         lines = shown()
     else:
-        lines = shell.InteractiveTB.structured_traceback(type(error), error, trace)
+        lines = shell.InteractiveTB.structured_traceback(type(error), error, trace, tb_offset=0)
         error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
     return {
         "kind": "error",

@@ -68,7 +68,9 @@ def graph_facts(snapshot: RunSnapshot, folded: Collection[str] = (), now: float 
 def _bar_facts(name: str, timeline: Timeline) -> list[Any]:
     bar = timeline.bars[name]
     times = [None if at is None else round(at, 3) for at in (bar.queued, bar.began, bar.ended)]
-    return [bar.lane, *times, name in timeline.critical, wait_words(bar)]
+    is_critical = name in timeline.critical
+    words = [wait_words(bar), "on the critical path" if is_critical else ""]
+    return [bar.lane, *times, is_critical, ", ".join(filter(None, words))]
 
 
 def _flow_facts(flow: Flow, source: StepSnapshot) -> list[str]:
@@ -107,7 +109,7 @@ def step_facts(step: StepSnapshot) -> State:
         "colour": look.stroke,
         "filled": look.is_filled and not step.is_stale,
         "text": state_words(step),
-        "why": plain(step.error or describe_reasons(step.reasons), _MAX_CHARS),
+        "why": plain(step.error or step.why or describe_reasons(step.reasons), _MAX_CHARS),
         "worker": step.worker,
         "progress": step.progress[0] if step.status == "running" and step.progress else None,
         "makes": [

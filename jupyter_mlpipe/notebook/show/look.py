@@ -1,6 +1,6 @@
 """How each state looks: sign, word and colour, the same in receipts, tables and the graph.
 
-Colours are those of the front end's theme where it has any (variables of VS Code or JupyterLab), else
+Colours are those of the front end's theme where it has any (variables of VS Code, Colab or JupyterLab), else
 ones that can be read on white and on black; the sign and the word say the same without colour.
 """
 
@@ -9,10 +9,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 FAINT = "#767676"
-# VS Code's come first: its widgets bring JupyterLab's along, as they are on white.
-FAINT_STYLE = f"var(--vscode-descriptionForeground,var(--jp-ui-font-color2,{FAINT}))"
-TEXT_STYLE = "var(--vscode-editor-foreground,var(--jp-ui-font-color1,#212121))"
-_GROUND_STYLE = "var(--vscode-editor-background,var(--jp-layout-color0,#fff))"
+
+
+def _themed(vscode: str, colab: str, jupyter: str, plain: str) -> str:
+    # JupyterLab's come last: the widgets of the others bring them along, as they are on white.
+    return f"var(--vscode-{vscode},var(--colab-{colab},var(--jp-{jupyter},{plain})))"
+
+
+FAINT_STYLE = _themed("descriptionForeground", "secondary-text-color", "ui-font-color2", FAINT)
+TEXT_STYLE = _themed("editor-foreground", "primary-text-color", "ui-font-color1", "#212121")
+_GROUND_STYLE = _themed("editor-background", "primary-surface-color", "layout-color0", "#fff")
 
 
 class Look(NamedTuple):

@@ -69,6 +69,8 @@ def state_words(step: StepSnapshot) -> str:
         return f"{word} {describe_seconds(step.seconds)}"
     if step.status == "running":
         return f"{word} {_so_far(step)}".rstrip()
+    if step.status == "queued" and any(reason.kind == "reuse" for reason in step.reasons):
+        return "computed elsewhere"  # another process is at it: who that is `why` says
     return word
 
 
