@@ -1,6 +1,8 @@
 """Clusters that are there, and what may happen to them in the middle of a run."""
 
+import asyncio
 import subprocess
+import sys
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +11,10 @@ import dask
 import distributed
 import pytest
 
+from jupyter_mlpipe import __version__
 from jupyter_mlpipe.errors import ClusterError, ResourceError
 from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
+from jupyter_mlpipe.execution.cluster.dask_worker import join
 from jupyter_mlpipe.execution.runs.plan import plan_steps
 from jupyter_mlpipe.execution.runs.runner import Runner
 from jupyter_mlpipe.store.store import open_store
@@ -336,3 +340,16 @@ def test_a_cluster_of_dask_jobqueue_is_used_as_it_is(folder, attach):
         run = runner.start(tasks_of(make_task("s", "x = 1", "x")), pipeline="p").wait(60)
         assert run.status == "succeeded", run.steps["s"].error
         runner.close()
+
+
+@pytest.mark.parametrize(
+    ("differs", "words"),
+    [
+        ({"python": (3, 9)}, f"runs Python {sys.version_info[0]}.{sys.version_info[1]}, the notebook 3.9"),
+        ({"version": "0.0.1"}, f"has jupyter-mlpipe {__version__}, the notebook 0.0.1"),
+    ],
+)
+def test_a_worker_of_another_python_or_version_says_so_before_a_step_is_lost(differs, words):
+    asked = {"python": sys.version_info[:2], "version": __version__, "store": "", "probe": "", "reply": ""}
+    worker = None  # nothing of it is touched
+    assert words in asyncio.run(join(worker, {**asked, "tops": [], **differs}, 0))["why"]
