@@ -165,6 +165,26 @@ def test_a_cluster_within_the_notebooks_own_process_is_used_too(attach):
         runner.close()
 
 
+def test_a_scheduler_keeps_little_of_what_has_ended(attach):
+    delay = {"distributed.scheduler.events-cleanup-delay": "50ms"}
+    with (
+        dask.config.set(delay),
+        distributed.Client(
+            processes=False, n_workers=1, dashboard_address="127.0.0.1:0", set_as_default=False
+        ) as client,
+    ):
+        scheduler = client.cluster.scheduler
+        topics = scheduler._broker._topics
+        runner = attach(client)
+        for n in range(3):
+            assert runner.start(tasks_of(make_task("s", "x = 1", "x")), force=["s"], pipeline="p").wait(60)
+            wait_for(lambda: not scheduler.tasks, f"burst {n} has not ended")
+        assert [span.name for span in scheduler.extensions["spans"].spans.values()] == [("mlpipe",)]
+        (told,) = (t for t in topics.values() if any("token" in content for _, content in t.events))
+        runner.close()
+        wait_for(lambda: not told.events)
+
+
 def test_a_scheduler_that_dies_fails_the_run_and_the_next_one_goes_on(cluster, attach, folder):
     cluster.worker("w", "--nthreads", "1")
     port = int(cluster.address.rpartition(":")[2])
