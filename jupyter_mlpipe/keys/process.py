@@ -220,7 +220,8 @@ def _read_zone(_time: Any) -> State:
 
 def _write_zone(_time: Any, changes: Changes) -> None:
     # The variable is there already: C libraries look at it when they are told to.
-    time.tzset()
+    if hasattr(time, "tzset"):  # not on Windows, whose C library reads the variable once
+        time.tzset()
 
 
 _ZONE = "TZ"
@@ -267,15 +268,16 @@ def _write_limits(_sys: Any, changes: Changes) -> None:
 
 
 def _read_umask() -> int:
-    # To ask the process is to set it, which other threads would notice.
+    # To ask the process itself is to set it, which other threads may notice: then, of files that are private.
     with contextlib.suppress(OSError), open("/proc/self/status", "rb", buffering=0) as file:
         for line in file.read().splitlines():
             if line.startswith(b"Umask:"):
                 return int(line.split()[1], 8)
-    return _USUAL_UMASK
+    mask = os.umask(0o77)
+    os.umask(mask)
+    return mask
 
 
-_USUAL_UMASK = 0o22
 _USUAL_UMASK = _read_umask()  # as it was given to the process
 _PYTHONS_DEPTH, _USUAL_DEPTH = 1000, 3000
 _USUAL_LIMITS = {"recursion": _USUAL_DEPTH, "digits": 4300, "csv field": 131072, "socket seconds": None}

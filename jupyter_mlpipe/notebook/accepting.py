@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.errors import MLPipeError
-from jupyter_mlpipe.execution.process.step import user_name
 from jupyter_mlpipe.execution.runs.accept import accept, revoke
 from jupyter_mlpipe.execution.runs.why import Why, last_run
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import shorten
 from jupyter_mlpipe.store.accepted import Accepted, all_accepted
+from jupyter_mlpipe.store.users import user_name
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.notebook.session import Session

@@ -15,6 +15,9 @@ from typing import Any
 from jupyter_mlpipe.errors import StoreError, StoreFullError
 from jupyter_mlpipe.model.resources import describe_bytes
 
+BINARY = getattr(os, "O_BINARY", 0)
+"""For `os.open`: Windows takes bytes for text without it."""
+
 _SYNC_FILE_RANGE_WRITE = 2
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 

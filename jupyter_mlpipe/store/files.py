@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from jupyter_mlpipe.errors import RestoreError
 from jupyter_mlpipe.model.resources import describe_bytes
-from jupyter_mlpipe.store.disk import is_space_error
+from jupyter_mlpipe.store.disk import BINARY, is_space_error
 from jupyter_mlpipe.store.objects import INLINE_BYTES, Blob, Objects, blob_from_json, blob_to_json
 
 WrittenKind = Literal["file", "link", "folder", "removed", "mode"]
@@ -145,12 +145,12 @@ def write_file(objects: Objects, blob: Blob, path: str, mode: int, *, sets_mode:
             with contextlib.suppress(OSError):
                 mode = stat.S_IMODE(os.stat(target).st_mode)
         try:
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o600)
             try:
                 left = content
                 while left.nbytes:
                     left = left[os.write(fd, left) :]
-                os.fchmod(fd, mode)
+                os.chmod(temporary, mode)
             finally:
                 os.close(fd)
             os.replace(temporary, target)

@@ -26,6 +26,7 @@ except ImportError:  # Windows
 LEASE_MARGIN_S = 600.0
 """So long before its beginning a lease protects as well: what is used over and over is marked rarely."""
 _MAX_NOTE_BYTES = 200
+_NO_LOCKS = "this platform has no flock"
 
 
 class NoLocksError(OSError):
@@ -93,9 +94,11 @@ def hold(path: str, note: str = "") -> Held | None:
     OSError
         The file cannot be made.
     """
+    if fcntl is None:
+        raise NoLocksError(_NO_LOCKS)  # before a file is made that says nothing
     while True:
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
             make_folder(os.path.dirname(path))
             continue
@@ -121,7 +124,7 @@ def hold(path: str, note: str = "") -> Held | None:
 def holder(path: str) -> str | None:
     """Return the note of whoever holds a file; None where nobody does."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY)
     except OSError:
         return None
     try:
@@ -251,7 +254,7 @@ def oldest_live(folder: str) -> float:
     oldest = float("inf")
     for path in _paths(folder):
         with contextlib.suppress(OSError):
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(path, os.O_RDONLY)
             try:
                 if not _lock(fd, shared=True):
                     oldest = min(oldest, os.fstat(fd).st_mtime)
@@ -279,7 +282,7 @@ def _paths(folder: str) -> list[str]:
 def _lock(fd: int, *, shared: bool = False) -> bool:
     """Lock a file; False where another process holds it."""
     if fcntl is None:
-        raise NoLocksError("this platform has no flock")
+        raise NoLocksError(_NO_LOCKS)
     try:
         fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:

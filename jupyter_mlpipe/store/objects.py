@@ -20,7 +20,15 @@ from blake3 import blake3
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError
 from jupyter_mlpipe.keys.stats import identity
 from jupyter_mlpipe.store.aside import put_back
-from jupyter_mlpipe.store.disk import explain, make_folder, make_room, rename, start_writing, synchronise
+from jupyter_mlpipe.store.disk import (
+    BINARY,
+    explain,
+    make_folder,
+    make_room,
+    rename,
+    start_writing,
+    synchronise,
+)
 from jupyter_mlpipe.store.mapping import MAPPED_BYTES, is_local, map_file
 
 INLINE_BYTES = 1024  # content up to this size lives in the record: a tiny step writes one file
@@ -107,7 +115,8 @@ class _Threads:
     def __init__(self) -> None:
         self._n_most = blake3.AUTO
         self._are_there = False
-        os.register_at_fork(after_in_child=self._note_fork)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._note_fork)
 
     def digest(self, view: memoryview) -> str:
         self._are_there = True
@@ -228,7 +237,7 @@ class Objects:
         if blob.object in self._rejected:
             raise ArtifactMissingError(_missing(path))
         try:
-            fd = self._find(blob.object, lambda path: os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)))
+            fd = self._find(blob.object, lambda path: os.open(path, os.O_RDONLY | BINARY))
         except (FileNotFoundError, NotADirectoryError):
             raise ArtifactMissingError(_missing(path)) from None
         except OSError as error:
@@ -311,7 +320,7 @@ class Objects:
     def create_temporary(self) -> tuple[int, str]:
         """Open a new file for writing, in the file system where it will be renamed."""
         path = os.path.join(self._tmp, f"{os.getpid()}-{secrets.token_hex(8)}")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
         try:
             return os.open(path, flags, 0o600), path
         except FileNotFoundError:

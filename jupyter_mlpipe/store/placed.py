@@ -21,7 +21,7 @@ from jupyter_mlpipe.keys.places import Entry, entries_of, local_place
 from jupyter_mlpipe.keys.remote import copies_folder
 from jupyter_mlpipe.model.files import File, Folder, Place
 from jupyter_mlpipe.model.resources import describe_bytes
-from jupyter_mlpipe.store.disk import explain, make_folder
+from jupyter_mlpipe.store.disk import BINARY, explain, make_folder
 from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
 from jupyter_mlpipe.store.objects import Blob, Objects
 
@@ -179,7 +179,7 @@ class Copies:
                 continue
             view = self._objects.read(Blob(entry.digest, entry.size))
             mode = 0o777 if entry.is_executable else 0o666
-            fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, mode)
             try:
                 left = view
                 while left.nbytes:

@@ -10,7 +10,6 @@ record only, and a step on another machine is sent what signs its own record, ne
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import hmac
 import json
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jupyter_mlpipe.errors import StoreError, UsageError
+from jupyter_mlpipe.store.users import user_name
 
 _SECRET = re.compile(r"[0-9a-f]{64}")
 # A name is JSON of printable ASCII.
@@ -273,8 +273,4 @@ def _key(entry: Mapping[str, Any]) -> Key:
 
 
 def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    return f"{user_name()}@{socket.gethostname()}"

@@ -20,7 +20,7 @@ from jupyter_mlpipe.keys.refusals import qualified_name
 from jupyter_mlpipe.keys.stats import MEMO
 from jupyter_mlpipe.store import records, shared
 from jupyter_mlpipe.store.codecs import choose, find_codec
-from jupyter_mlpipe.store.disk import explain, rename, synchronise
+from jupyter_mlpipe.store.disk import BINARY, explain, rename, synchronise
 from jupyter_mlpipe.store.drawn import figure_of_all
 from jupyter_mlpipe.store.encoding import Codec, Encoding, digest_content
 from jupyter_mlpipe.store.locks import Claims, Leases
@@ -187,7 +187,7 @@ class Store:
                         # It is read again the next time, with the times that it has then.
                         self._known.drop(key)
                     return known[1]
-            fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            fd = os.open(path, os.O_RDONLY | BINARY)
         except OSError:
             return None
         try:

@@ -1,6 +1,8 @@
 """Clusters that are there, and what may happen to them in the middle of a run."""
 
+import asyncio
 import subprocess
+import sys
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +11,10 @@ import dask
 import distributed
 import pytest
 
+from jupyter_mlpipe import __version__
 from jupyter_mlpipe.errors import ClusterError, ResourceError
 from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
+from jupyter_mlpipe.execution.cluster.dask_worker import join
 from jupyter_mlpipe.execution.runs.plan import plan_steps
 from jupyter_mlpipe.execution.runs.runner import Runner
 from jupyter_mlpipe.store.store import open_store
@@ -159,6 +163,26 @@ def test_a_cluster_within_the_notebooks_own_process_is_used_too(attach):
         runner = attach(client)
         assert runner.start(tasks_of(make_task("s", "x = 1", "x")), pipeline="p").wait(60)["x"] == 1
         runner.close()
+
+
+def test_a_scheduler_keeps_little_of_what_has_ended(attach):
+    delay = {"distributed.scheduler.events-cleanup-delay": "50ms"}
+    with (
+        dask.config.set(delay),
+        distributed.Client(
+            processes=False, n_workers=1, dashboard_address="127.0.0.1:0", set_as_default=False
+        ) as client,
+    ):
+        scheduler = client.cluster.scheduler
+        topics = scheduler._broker._topics
+        runner = attach(client)
+        for n in range(3):
+            assert runner.start(tasks_of(make_task("s", "x = 1", "x")), force=["s"], pipeline="p").wait(60)
+            wait_for(lambda: not scheduler.tasks, f"burst {n} has not ended")
+        assert [span.name for span in scheduler.extensions["spans"].spans.values()] == [("mlpipe",)]
+        (told,) = (t for t in topics.values() if any("token" in content for _, content in t.events))
+        runner.close()
+        wait_for(lambda: not told.events)
 
 
 def test_a_scheduler_that_dies_fails_the_run_and_the_next_one_goes_on(cluster, attach, folder):
@@ -336,3 +360,16 @@ def test_a_cluster_of_dask_jobqueue_is_used_as_it_is(folder, attach):
         run = runner.start(tasks_of(make_task("s", "x = 1", "x")), pipeline="p").wait(60)
         assert run.status == "succeeded", run.steps["s"].error
         runner.close()
+
+
+@pytest.mark.parametrize(
+    ("differs", "words"),
+    [
+        ({"python": (3, 9)}, f"runs Python {sys.version_info[0]}.{sys.version_info[1]}, the notebook 3.9"),
+        ({"version": "0.0.1"}, f"has jupyter-mlpipe {__version__}, the notebook 0.0.1"),
+    ],
+)
+def test_a_worker_of_another_python_or_version_says_so_before_a_step_is_lost(differs, words):
+    asked = {"python": sys.version_info[:2], "version": __version__, "store": "", "probe": "", "reply": ""}
+    worker = None  # nothing of it is touched
+    assert words in asyncio.run(join(worker, {**asked, "tops": [], **differs}, 0))["why"]

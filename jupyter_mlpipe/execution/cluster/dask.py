@@ -52,6 +52,7 @@ _THREADS_PER_CPU, _MIN_THREADS = 8, 16
 _CLOSE_S = 10
 _ANSWER_S = 20
 _SCATTER_BYTES = 1_000_000
+_SPAN = "mlpipe"
 
 leave_random_numbers_alone()
 
@@ -92,7 +93,7 @@ class DaskExecutor:
         self._wanted = Wanted()
         self._pools = tuple(pools)
         self._connect_s = connect_s
-        self._topic = f"mlpipe-{uuid.uuid4().hex}"
+        self._name = f"mlpipe-{uuid.uuid4().hex}"
         self._pid = os.getpid()
         # Held while the cluster is started or let go: never taken by the client's event loop.
         self._starting = threading.Lock()
@@ -140,7 +141,7 @@ class DaskExecutor:
         hides = bool(machine.devices)
         lenders = {name: Devices(share.devices, hides=hides) for name, share in shares.items()}
         self._local = dask_worker.LocalWorkers(self._on_message, lenders)
-        dask_worker.local_workers[self._topic] = self._local
+        dask_worker.local_workers[self._name] = self._local
         # Its start goes on beside that of the cluster.
         self._local.server.ensure()
         try:
@@ -204,7 +205,8 @@ class DaskExecutor:
             ) from error
         self._stack.callback(self._client.close, timeout=_CLOSE_S)
         self._stack.callback(self._unsubscribe)
-        self._client.subscribe_topic(self._topic, self._on_topic)
+        # Of a client that has left, the scheduler lets go of what it keeps under its name, in an hour.
+        self._client.subscribe_topic(self._client.id, self._on_topic)
         self._client.subscribe_topic("all", self._on_topic)
         self._attached = AttachedWorkers(_Workers(self._client), self._store, self._take_workers)
         self._wait_for(self._attached.look)
@@ -213,7 +215,7 @@ class DaskExecutor:
 
     def _unsubscribe(self) -> None:
         # We are leaving: a scheduler that does not answer has forgotten us, or will.
-        for topic in (self._topic, "all"):
+        for topic in (self._client.id, "all"):
             with contextlib.suppress(Exception):
                 self._client.unsubscribe_topic(topic)
 
@@ -232,7 +234,8 @@ class DaskExecutor:
         """Say for how many CPUs steps wait."""
         client = self._client
         if self._attached is not None and client is not None and not self._closed:
-            with contextlib.suppress(Exception):  # the scheduler is gone, which is told elsewhere
+            # Suppressed: the scheduler is gone, which is told elsewhere.
+            with contextlib.suppress(Exception), self._span():
                 self._wanted.ask(client, n_cpus)
 
     @property
@@ -289,7 +292,7 @@ class DaskExecutor:
             self._running[token] = worker
         n_gpus = int(amounts.get("GPU", 0))
         options = {
-            "key": f"{self._topic}-{token}",
+            "key": f"{self._name}-{token}",
             "workers": [address],
             "allow_other_workers": False,
             "resources": {name: amount for name, amount in amounts.items() if name in offer.amounts},
@@ -299,17 +302,27 @@ class DaskExecutor:
         if self._local is not None:
             self._local.specs[token] = spec
             future = self._client.submit(
-                dask_worker.run_local_step, self._topic, worker, token, n_gpus, **options
+                dask_worker.run_local_step, self._name, worker, token, n_gpus, **options
             )
         else:
             sent = spec
             if len(spec) > _SCATTER_BYTES:
                 sent = self._client.scatter(spec, workers=[address], hash=False)
             counted = n_gpus if offer.devices or not n_gpus else None
-            future = self._client.submit(_run_step, self._topic, token, sent, counted, marks, **options)
+            with self._span():
+                future = self._client.submit(
+                    _run_step, self._client.id, token, sent, counted, marks, **options
+                )
         with self._lock:
             self._futures[token] = future
         future.add_done_callback(lambda done: self._on_done(token, done))
+
+    def _span(self) -> contextlib.AbstractContextManager[None]:
+        """Have tasks counted as one: Dask keeps spans for ever, and else makes one for each burst of work."""
+        span: contextlib.AbstractContextManager[None] = dask.annotate(
+            span={"name": (_SPAN,), "ids": (self._name,)}
+        )
+        return span
 
     def kill(self, token: str) -> None:
         """End a step's process at once. Its "ended" message still comes, of kind "killed"."""
@@ -457,7 +470,7 @@ class DaskExecutor:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._stack.close()
-        dask_worker.local_workers.pop(self._topic, None)
+        dask_worker.local_workers.pop(self._name, None)
         self._client = None
 
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jupyter_mlpipe.store.locks import Held, hold
+from jupyter_mlpipe.store.users import user_id
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 _TIMEOUT_S = 10
@@ -128,10 +129,10 @@ class Devices:
 
 def _folder_of_locks() -> str:
     """Return a folder of this machine that only this user can write to; empty where there is none."""
-    folder = os.path.join(tempfile.gettempdir(), f"mlpipe-devices-{os.getuid()}")
+    folder = os.path.join(tempfile.gettempdir(), f"mlpipe-devices-{user_id()}")
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         status = os.lstat(folder)
     except OSError:
         return ""
-    return folder if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() else ""
+    return folder if stat.S_ISDIR(status.st_mode) and status.st_uid == user_id() else ""

@@ -73,6 +73,7 @@ class Wanted:
 
     def __init__(self) -> None:
         self._cpus = 0
+        self._name = f"mlpipe-waiting-{uuid.uuid4().hex}"
         self._futures: list[Any] = []
 
     def ask(self, client: Any, n_cpus: float) -> None:
@@ -81,9 +82,10 @@ class Wanted:
         if cpus == self._cpus:
             return
         self._cpus = cpus
-        before = self._futures
-        tag = uuid.uuid4().hex
-        names = [f"mlpipe-waiting-{tag}-{number}" for number in range(cpus * _TASKS_PER_CPU)]
-        self._futures = client.map(abs, names, key=names, resources=_NEVER, pure=False) if names else []
-        for future in before:
+        n_tasks = cpus * _TASKS_PER_CPU
+        for future in self._futures[n_tasks:]:
             future.release()
+        del self._futures[n_tasks:]
+        # The same names again: Dask remembers the latest 100,000 that it was told.
+        if names := [f"{self._name}-{number}" for number in range(len(self._futures), n_tasks)]:
+            self._futures += client.map(abs, names, key=names, resources=_NEVER, pure=False)

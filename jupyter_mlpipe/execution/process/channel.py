@@ -1,13 +1,16 @@
-"""How a step process and its worker talk: length-marked frames over a socket pair."""
+"""How a step process and its worker talk: length-marked frames over a socket pair, or over two pipes."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import socket
 import struct
 import threading
-from typing import Any
+from collections import deque
+from collections.abc import Callable
+from typing import IO, Any
 
 _LENGTH = struct.Struct("!Q")
 _HELLO = struct.Struct("!q")
@@ -31,7 +34,10 @@ class Channel:
         pieces = (head + content,) if len(content) <= _SMALL_BYTES else (head, content)
         with self._lock:
             for piece in pieces:
-                self._connection.sendall(piece)
+                self._send_piece(piece)
+
+    def _send_piece(self, piece: bytes) -> None:
+        self._connection.sendall(piece)
 
     def send(self, message: Any) -> None:
         """Send plain JSON values."""
@@ -82,3 +88,69 @@ class Channel:
                 return None
             content += piece
         return bytes(content)
+
+
+class PipeChannel(Channel):
+    """The same over two pipes, which every system can give to a process that it starts.
+
+    A thread reads them, as not every system can wait for a pipe for a while only.
+
+    Parameters
+    ----------
+    on_end
+        Called from the thread when the other end is gone, unless this one is closed.
+    """
+
+    def __init__(
+        self, reading: IO[bytes], writing: IO[bytes], on_end: Callable[[], None] | None = None
+    ) -> None:
+        self._lock = threading.Lock()
+        self._reading = reading
+        self._writing = writing
+        self._on_end = on_end
+        self._frames: deque[bytes] = deque()
+        self._changed = threading.Condition()
+        self._has_ended = False
+        self.has_heard = False
+        threading.Thread(target=self._read, name="mlpipe-pipe", daemon=True).start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while len(head := self._reading.read(_LENGTH.size)) == _LENGTH.size:
+                (size,) = _LENGTH.unpack(head)
+                if len(content := self._reading.read(size)) < size:
+                    break
+                with self._changed:
+                    self._frames.append(content)
+                    self.has_heard = True
+                    self._changed.notify()
+        with contextlib.suppress(OSError):
+            self._reading.close()
+        with self._changed:
+            self._has_ended = True
+            self._changed.notify()
+        if (on_end := self._on_end) is not None:
+            on_end()
+
+    def _send_piece(self, piece: bytes) -> None:
+        self._writing.write(piece)
+        self._writing.flush()
+
+    def wait(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._frames) or self._has_ended, seconds)
+
+    def receive_bytes(self) -> bytes | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._frames or self._has_ended)
+            return self._frames.popleft() if self._frames else None
+
+    def end(self) -> None:
+        """Hear no more, whoever still holds the pipe."""
+        with self._changed:
+            self._has_ended = True
+
+    def close(self) -> None:
+        self._on_end = None
+        with contextlib.suppress(OSError):
+            self._writing.close()

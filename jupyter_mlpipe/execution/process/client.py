@@ -1,50 +1,52 @@
-"""The worker's side of the fork server: starts it, runs steps on it, kills them, says how they died."""
+"""The worker's side of steps: gives each to a process, relays what that says, kills it, says how it died."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import select
-import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any, Protocol
 
 from jupyter_mlpipe.errors import ClusterError
 from jupyter_mlpipe.execution.process.channel import Channel
 from jupyter_mlpipe.execution.process.endings import describe_end, died
-from jupyter_mlpipe.execution.process.figures import INLINE_BACKEND
+from jupyter_mlpipe.execution.process.forked import Forked
 from jupyter_mlpipe.execution.process.memory import MemoryWatch
 from jupyter_mlpipe.execution.process.messages import Message
 from jupyter_mlpipe.execution.process.printed import SILENCE_S, Printed
-from jupyter_mlpipe.execution.process.processes import count_out_of_memory
+from jupyter_mlpipe.execution.process.processes import FORKS_AHEAD, count_out_of_memory
 from jupyter_mlpipe.execution.process.scratch import remove_scratch
+from jupyter_mlpipe.execution.process.unforked import Unforked
 from jupyter_mlpipe.keys.packages import Package, find_package, find_requirements, is_current
-from jupyter_mlpipe.keys.process import THREAD_VARIABLES
 
 _START_TRIES = 2
-_STATUS_WAIT_S = 30.0
-_END_WAIT_S = 5.0
 _VERIFIED_S = 600.0
-_BOOT = (
-    "import sys; sys.path.extend(path for path in {path!r} if path not in sys.path); "
-    "from jupyter_mlpipe.execution.process.server import main; main()"
-)
+
+
+class _Process(Protocol):
+    """A process that has taken a step: see `forked.ForkedStep`, `unforked.UnforkedStep`."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def channel(self) -> Channel: ...
+    @property
+    def printed(self) -> Printed: ...
+    def kill(self) -> None: ...
+    def wait(self) -> tuple[int | None, int]: ...
+    def close(self) -> None: ...
 
 
 @dataclass
 class _Running:
     """A step between `run`'s beginning and end."""
 
-    pid: int = 0
-    pidfd: int = -1
+    process: _Process | None = None
     killed: bool = False
     told: bool = False
     used: int = 0
@@ -61,22 +63,20 @@ class _Running:
         self._end()
 
     def _end(self) -> None:
-        # A readable pidfd: it has ended, and its number may soon be another's.
-        if self.pidfd >= 0 and not select.select((self.pidfd,), (), (), 0)[0]:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
+        if self.process is not None:
+            self.process.kill()
 
 
 class StepServer:
-    """The fork server of this process. Thread safe; serves several steps at once."""
+    """What serves steps in this process: a fork server, or new interpreters. Thread safe; several at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._server: _ServerProcess | None = None
+        self._server: Forked | Unforked | None = None
         self._running: dict[str, _Running] = {}
         self._killed_early: dict[str, None] = {}
         self._preloaded: dict[str, tuple[Package, ...]] = {}
-        self._retired: list[_ServerProcess] = []
+        self._retired: list[Forked | Unforked] = []
         self._verified = _Verified()
         self._memory = MemoryWatch()
         self._closed = False
@@ -85,7 +85,7 @@ class StepServer:
         """Have a server run that has imported these modules, or soon will have."""
         self._ensure(preload)
 
-    def _ensure(self, preload: Iterable[str] = ()) -> _ServerProcess:
+    def _ensure(self, preload: Iterable[str] = ()) -> Forked | Unforked:
         with self._lock:
             if self._closed:
                 raise ClusterError("The executor is closed. Start a new run to start it again.")
@@ -100,7 +100,7 @@ class StepServer:
             if self._server is None or not self._server.is_alive():
                 if self._server is not None:
                     self._server.close()
-                self._server = _ServerProcess()
+                self._server = Forked() if FORKS_AHEAD else Unforked()
                 fresh = list(self._preloaded)
             if fresh:
                 self._server.preload(fresh)
@@ -149,7 +149,10 @@ class StepServer:
             for _ in range(_START_TRIES):
                 if self._follow(running, sent, spec, on_message, started):
                     return
-            on_message(died(*describe_end(None, 0, killed=running.killed), started))
+            kind, why = describe_end(None, 0, killed=running.killed)
+            if (words := self._ensure().last_words()) and not running.killed:
+                why = f"{why} Its last words: {words}"
+            on_message(died(kind, why, started))
         except ClusterError as error:
             on_message(died("died", str(error), started))
         finally:
@@ -164,17 +167,17 @@ class StepServer:
         on_message: Callable[[Message], None],
         started: float,
     ) -> bool:
-        """Relay what one process says; False where its server ended before the step had begun."""
-        server, channel, tails = self._connect(running, sent, spec)
+        """Relay what one process says; False where it was taken down before the step had begun."""
+        process = self._give(running, sent, spec)
+        channel, printed = process.channel, process.printed
         has_begun = False
         scratch = log = ""
-        printed = Printed(tails)
         n_out_of_memory = count_out_of_memory()
         ending = contextlib.ExitStack()
         try:
             if not running.told:
                 running.told = True
-                on_message({"type": "started", "pid": running.pid, "worker": ""})
+                on_message({"type": "started", "pid": process.pid, "worker": ""})
             while True:
                 while not channel.wait(SILENCE_S):
                     for output in printed.ahead():
@@ -183,7 +186,7 @@ class StepServer:
                     break
                 if message["type"] == "limit":
                     running.limit = message["memory_bytes"]
-                    ending.enter_context(self._memory.over(running.pid, running.limit, running.exceed))
+                    ending.enter_context(self._memory.over(process.pid, running.limit, running.exceed))
                     continue
                 if message["type"] == "scratch":
                     scratch = message["folder"]
@@ -205,9 +208,9 @@ class StepServer:
                 self._preload_like(imported)
                 if message["type"] == "ended":
                     return True
-            status, peak = server.wait_for_status(running.pid)
+            code, peak = process.wait()
             remove_scratch(scratch)  # which its process would have done
-            if status is None and not has_begun and not running.killed:
+            if code is None and not has_begun and not running.killed:
                 return False
             if log:
                 printed.append_rest(log)
@@ -216,7 +219,7 @@ class StepServer:
                 if text := _without_our_frames(output["text"]):
                     on_message({"type": "output", "output": {**output, "text": text}})
             end = describe_end(
-                status,
+                code,
                 peak,
                 killed=running.killed,
                 used=running.used,
@@ -228,42 +231,21 @@ class StepServer:
         finally:
             ending.close()
             with self._lock:
-                if running.pidfd >= 0:
-                    os.close(running.pidfd)
-                    running.pidfd = -1
-            for descriptor in tails:
-                os.close(descriptor)
-            channel.close()
+                running.process = None
+                process.close()
 
-    def _connect(
-        self, running: _Running, sent: Mapping[str, Any], spec: bytes
-    ) -> tuple[_ServerProcess, Channel, list[int]]:
-        """Give a step to a process; return its server, the connection to it, and what it prints to."""
+    def _give(self, running: _Running, sent: Mapping[str, Any], spec: bytes) -> _Process:
         for _ in range(_START_TRIES):
             server = self._ensure()
-            ours, theirs = socket.socketpair()
-            with theirs:
-                is_handed_out = server.hand_out(theirs)
-            channel = Channel(ours)
-            if is_handed_out:
-                # Not after its answer: then it need not wait.
-                with contextlib.suppress(ConnectionError):
-                    channel.send(sent)
-                    channel.send_bytes(spec)
-            hello = channel.receive_hello() if is_handed_out else None
-            if hello is None:
-                channel.close()
-                server.wait_for_end()
+            process = server.begin(sent, spec)
+            if process is None:
                 continue
-            tails = hello[1]
             with self._lock:
-                running.pid = hello[0]
-                with contextlib.suppress(ProcessLookupError):
-                    running.pidfd = os.pidfd_open(hello[0])
+                running.process = process
                 if running.killed:
                     running.kill()
-            return server, channel, tails
-        raise ClusterError(f"The fork server does not run on {socket.gethostname()}: {server.last_words()}")
+            return process
+        raise ClusterError(f"The {server.name} does not run on {socket.gethostname()}: {server.last_words()}")
 
     def kill(self, token: str) -> None:
         """Kill a step and what it started, also one that is only about to start."""
@@ -308,115 +290,9 @@ class _Verified:
         return list(self._marks)
 
 
-class _ServerProcess:
-    """One life of the fork server."""
-
-    def __init__(self) -> None:
-        self._control, control = socket.socketpair()
-        self._work, work = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
-        self._statuses: dict[int, tuple[int, int]] = {}
-        self._changed = threading.Condition()
-        self._ended = False
-        with control, work:
-            try:
-                self._process = subprocess.Popen(
-                    _command(control.fileno(), work.fileno()),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=self._errors,
-                    cwd="/",
-                    env=_environment(),
-                    pass_fds=(control.fileno(), work.fileno()),
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise ClusterError(f"The fork server cannot be started: {error}") from error
-        self._reader = threading.Thread(target=self._read_statuses, name="mlpipe-statuses", daemon=True)
-        self._reader.start()
-
-    def is_alive(self) -> bool:
-        return not self._ended
-
-    def preload(self, modules: list[str]) -> None:
-        with contextlib.suppress(OSError):
-            self._control.sendall(json.dumps({"preload": modules}).encode() + b"\n")
-
-    def hand_out(self, connection: socket.socket) -> bool:
-        """Give a connection to the child that takes it first."""
-        try:
-            socket.send_fds(self._work, [b"step"], [connection.fileno()])
-        except OSError:
-            return False
-        return True
-
-    def wait_for_status(self, pid: int) -> tuple[int | None, int]:
-        """Return a child's wait status, None where nobody knows it, and its peak memory in bytes."""
-        with self._changed:
-            self._changed.wait_for(lambda: pid in self._statuses or self._ended, _STATUS_WAIT_S)
-            return self._statuses.get(pid, (None, 0))
-
-    def wait_for_end(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._ended, _END_WAIT_S)
-
-    def last_words(self) -> str:
-        """Return the end of what the server wrote to its standard error."""
-        with contextlib.suppress(ValueError, OSError):
-            self._errors.seek(0)
-            lines = self._errors.read().decode(errors="replace").strip().splitlines()
-            if lines:
-                return lines[-1]
-        return f"it ended with status {self._process.poll()}"
-
-    def _read_statuses(self) -> None:
-        with contextlib.suppress(OSError), self._control.makefile("rb") as lines:
-            for line in lines:
-                report = json.loads(line)
-                with self._changed:
-                    self._statuses[report["pid"]] = (report["status"], report["peak"])
-                    # Few are ever asked for, and soon.
-                    while len(self._statuses) > 1000:
-                        del self._statuses[next(iter(self._statuses))]
-                    self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._control.shutdown(socket.SHUT_WR)
-        try:
-            self._process.wait(_END_WAIT_S)
-        except subprocess.TimeoutExpired:  # it may be busy with an import; its children die with it
-            self._process.kill()
-            self._process.wait()
-        self._reader.join(_END_WAIT_S)
-        self._control.close()
-        self._work.close()
-        self._errors.close()
-
-
 def _packages_of(module: str) -> tuple[Package, ...]:
     package = find_package(module.partition(".")[0])
     return () if package is None else (package, *find_requirements(package))
-
-
-def _command(control: int, work: int) -> list[str]:
-    # -P: a module in the current folder must not stand before the one that is meant.
-    return [sys.executable, "-P", "-c", _BOOT.format(path=sys.path), str(control), str(work)]
-
-
-def _environment() -> dict[str, str]:
-    environment = dict(os.environ)
-    environment["PYTHONUNBUFFERED"] = "1"
-    # The server itself computes nothing; each step sets what it was given.
-    environment.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    # Matplotlib reads it when it is imported, which may be here, ahead of the step.
-    environment.setdefault("MPLBACKEND", INLINE_BACKEND)
-    # The order of sets must not change what a step gives from one server to the next.
-    environment.setdefault("PYTHONHASHSEED", "0")
-    return environment
 
 
 def _without_our_frames(text: str) -> str:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 
 from jupyter_mlpipe.execution.process.messages import ErrorKind, FailedMessage
 from jupyter_mlpipe.model.resources import describe_bytes
 
-_FAULTS = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
+_FAULTS = frozenset({"SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL"})
+# Windows has no signals: it ends what crashes with the number of the exception as its exit code.
+# https://learn.microsoft.com/openspecs/windows_protocols/ms-erref/596a1078-e883-4972-9bbc-49e60bebca55
+_EXCEPTIONS = {
+    0xC0000005: "access violation",
+    0xC000001D: "illegal instruction",
+    0xC0000094: "integer division by zero",
+    0xC00000FD: "stack overflow",
+    0xC0000374: "heap corruption",
+    0xC0000409: "fail fast",
+}
 
 
 def died(kind: ErrorKind, why: str, started: float) -> FailedMessage:
@@ -24,7 +33,7 @@ def died(kind: ErrorKind, why: str, started: float) -> FailedMessage:
 
 
 def describe_end(
-    status: int | None,
+    code: int | None,
     peak: int,
     *,
     killed: bool = False,
@@ -36,10 +45,10 @@ def describe_end(
 
     Parameters
     ----------
-    status
-        As `os.wait4` gives it; None where nobody knows it.
+    code
+        As `subprocess.Popen.returncode` gives it, negative for a signal; None where nobody knows it.
     peak
-        Bytes of memory that the process had used at most.
+        Bytes of memory that the process had used at most; 0 where nobody knows that.
     killed
         We killed it, because somebody asked for that.
     used, limit
@@ -54,26 +63,27 @@ def describe_end(
         )
     if killed:
         return "killed", "Its process was killed on request."
-    if status is None:
+    if code is None:
         return "died", "Its process ended with the fork server, before it was done."
-    if not os.WIFSIGNALED(status):
-        code = os.waitstatus_to_exitcode(status)
+    if (exception := _EXCEPTIONS.get(code & 0xFFFFFFFF)) is not None:
+        return "crashed", f"Its process was ended by an exception: {exception}."
+    if code >= 0:
         return "exited", f"Its process exited with status {code} before it was done."
-    number = os.WTERMSIG(status)
     try:
-        name = signal.Signals(number).name
+        name = signal.Signals(-code).name
     except ValueError:
-        name = f"signal {number}"
-    if number in _FAULTS:
+        name = f"signal {-code}"
+    if name in _FAULTS:
         return "crashed", f"Its process was killed by {name}."
-    if number != signal.SIGKILL:
+    if name != "SIGKILL":
         return "signal", f"Its process was killed by {name}."
+    had_used = f": it had used {describe_bytes(peak)}" if peak else ""
     if ran_out:
         return "memory", (
-            "Its process was killed by the system, which had run out of memory: "
-            f"it had used {describe_bytes(peak)}. Ask for more with --memory, or work on less at a time."
+            f"Its process was killed by the system, which had run out of memory{had_used}. "
+            "Ask for more with --memory, or work on less at a time."
         )
     return "signal", (
-        f"Its process was killed by {name}, from outside or because memory ran out: it had used "
-        f"{describe_bytes(peak)}. If that was it, ask for more with --memory, or work on less at a time."
+        f"Its process was killed by {name}, from outside or because memory ran out{had_used}. "
+        "If that was it, ask for more with --memory, or work on less at a time."
     )

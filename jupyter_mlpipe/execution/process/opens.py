@@ -10,7 +10,9 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+import sys
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 # https://man7.org/linux/man-pages/man7/fanotify.7.html
 _CLOEXEC, _NONBLOCK = 0x1, 0x2
@@ -26,7 +28,7 @@ _HANDLE_BYTES = 128
 _MAX_FOLDERS = 1000
 _READ_BYTES = 1 << 20
 
-_C = ctypes.CDLL(None)
+_C: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Opens:

@@ -26,10 +26,13 @@ class Printed:
     ----------
     descriptors
         Of what was written to standard output and to standard error.
+    shares_position
+        Whether they stand where the process has read to; where not, nobody knows what of a long text it has.
     """
 
-    def __init__(self, descriptors: Sequence[int]) -> None:
+    def __init__(self, descriptors: Sequence[int], *, shares_position: bool = True) -> None:
         self._descriptors = dict(zip(_NAMES, descriptors, strict=True))
+        self._shares_position = shares_position
         # How far each stream was told by the process, and was shown, in bytes.
         self._told = dict.fromkeys(_NAMES, 0)
         self._shown = dict.fromkeys(_NAMES, 0)
@@ -65,7 +68,7 @@ class Printed:
         found = []
         for name in _NAMES if self._tells_all else ():
             start = max(self._told[name], self._shown[name])
-            content = os.pread(self._descriptors[name], _AHEAD_BYTES, start)
+            content = _read_at(self._descriptors[name], _AHEAD_BYTES, start)
             content = content[: content.rfind(b"\n") + 1]
             if content:
                 self._shown[name] = start + len(content)
@@ -75,11 +78,13 @@ class Printed:
 
     def append_rest(self, path: str) -> None:
         """Write what a process that is gone had printed, and not read itself, to the end of its log."""
+        if not self._shares_position:
+            return
         with contextlib.suppress(OSError), open(path, "ab") as log:
             for descriptor in self._descriptors.values():
                 # What it has read is where the descriptor stands, which both have.
                 start = os.lseek(descriptor, 0, os.SEEK_CUR)
-                while content := os.pread(descriptor, _REST_BYTES, start):
+                while content := _read_at(descriptor, _REST_BYTES, start):
                     start += log.write(content)
 
     def rest(self) -> list[Output]:
@@ -88,12 +93,19 @@ class Printed:
         for name, descriptor in self._descriptors.items():
             size = os.fstat(descriptor).st_size
             start = max(self._told[name], self._shown[name])
-            if size - start > _REST_BYTES:
+            if self._shares_position and size - start > _REST_BYTES:
                 # Of so much the process may have given the beginning back to the system.
                 start = max(start, os.lseek(descriptor, 0, os.SEEK_CUR))
             shown = Shown()
-            while content := os.pread(descriptor, _REST_BYTES, start):
+            while content := _read_at(descriptor, _REST_BYTES, start):
                 start += len(content)
                 shown.add(stream_output(name, content.decode(errors="replace")))
             found += shown.to_list()
         return found
+
+
+def _read_at(descriptor: int, n_bytes: int, start: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, n_bytes, start)
+    os.lseek(descriptor, start, os.SEEK_SET)  # where nobody shares the position
+    return os.read(descriptor, n_bytes)

@@ -31,7 +31,7 @@ class Scratch:
     def __init__(self, notebook: str) -> None:
         self._notebook = os.path.abspath(notebook)
         self.root = os.path.realpath(tempfile.mkdtemp(prefix="mlpipe-scratch-"))
-        self._folder = self.root + self._notebook
+        self._folder = self.root + os.path.splitdrive(self._notebook)[1]
 
     def enter(self, places: Iterable[DeclaredPlace]) -> None:
         """Make it the folder of this process, with links to what the step was declared to read.

@@ -1,6 +1,6 @@
 """The fork server: imports once, keeps children waiting, tells how each one ended.
 
-Started by `jupyter_mlpipe.execution.process.client` as a process of its own, with two sockets:
+Started by `jupyter_mlpipe.execution.process.forked` as a process of its own, with two sockets:
 *control* carries JSON lines both ways, *work* hands out steps. Each message on *work* brings one
 descriptor, the connection to the worker; whichever child receives it serves that step. Neither has
 a name in the file system, so nobody else can connect and nothing is left behind.
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
 import json
 import os
 import select
@@ -24,9 +23,8 @@ import time
 import warnings
 from typing import Any, NoReturn
 
-from jupyter_mlpipe.execution.process.frontend import as_in_a_kernel
-from jupyter_mlpipe.execution.process.processes import adopt_orphans, children_of, die_with
-from jupyter_mlpipe.execution.process.waiting import Waiting, warm_up
+from jupyter_mlpipe.execution.process.linux import adopt_orphans, children_of, die_with
+from jupyter_mlpipe.execution.process.waiting import Waiting, load, warm_up
 
 N_WAITING = 3
 _GRACE_S = 0.5
@@ -35,7 +33,7 @@ _PID = struct.Struct("!i")
 
 
 def main() -> None:
-    """Serve until the worker is gone."""
+    """Serve until the worker is gone. Linux only."""
     control, work = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
     ForkServer(control, work).serve()
 
@@ -128,10 +126,7 @@ class ForkServer:
 
     def _preload(self, modules: list[str]) -> None:
         before = len(sys.modules)
-        for module in modules:
-            # The step that needs it tells what is wrong with it.
-            with contextlib.suppress(Exception), as_in_a_kernel():
-                importlib.import_module(module)
+        load(modules)
         if len(sys.modules) == before:
             return
         warm_up()

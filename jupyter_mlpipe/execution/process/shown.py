@@ -1,6 +1,6 @@
 """What a step shows, in order: text at the file descriptor, displays, results. Sent at once, and kept.
 
-Descriptors 1 and 2 point at memory files, not at pipes: whoever writes there, C code or child
+Descriptors 1 and 2 point at files, in memory on Linux, not at pipes: whoever writes there, C code or child
 processes, can never block, and what was written before a crash can still be read by the worker.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import fcntl
 import io
 import itertools
 import os
@@ -20,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jupyter_mlpipe.execution.process.wholelog import WholeLog
+from jupyter_mlpipe.store.disk import BINARY
 
 FLUSH_S = 0.05
 FLUSH_CHARS = 8192
@@ -180,12 +180,19 @@ def error_output(name: str, value: str, traceback: Sequence[str], *, fails_cell:
 
 
 class Tail:
-    """Reads what was written to a descriptor; whoever else holds the descriptor shares the position."""
+    """Reads what was written to a descriptor; whoever else holds the descriptor shares the position.
 
-    def __init__(self, descriptor: int) -> None:
+    Parameters
+    ----------
+    give_back
+        Given the descriptor and how much of it was read, frees the memory of that much.
+    """
+
+    def __init__(self, descriptor: int, give_back: Callable[[int, int], None] | None) -> None:
         self.descriptor = descriptor
+        self._give_back = give_back
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self.n_read = self._punched = 0
+        self.n_read = self._given_back = 0
 
     def read(self, *, final: bool = False) -> Iterator[str]:
         """Give what is there, in pieces: a program may write more than there is room for."""
@@ -193,20 +200,11 @@ class Tail:
             self.n_read += len(chunk)
             if text := self._decoder.decode(chunk):
                 yield text
-            if self.n_read - self._punched >= _PUNCH_BYTES:
-                self._give_back_memory()
+            if self._give_back is not None and self.n_read - self._given_back >= _PUNCH_BYTES:
+                self._give_back(self.descriptor, self.n_read)
+                self._given_back = self.n_read
         if final and (text := self._decoder.decode(b"", final=True)):
             yield text
-
-    def _give_back_memory(self) -> None:
-        import ctypes
-
-        # A hole, and not a truncation: truncating would lose what is written in between.
-        keep_size, punch_hole = 1, 2
-        fallocate = ctypes.CDLL(None).fallocate
-        fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-        fallocate(self.descriptor, keep_size | punch_hole, 0, self.n_read)
-        self._punched = self.n_read
 
 
 class Capture:
@@ -219,6 +217,8 @@ class Capture:
 
     Attributes
     ----------
+    folder
+        Where what is printed lies, if not in memory.
     log
         Takes every line, where there are very many; set by whoever knows the step.
     sent_upto
@@ -240,22 +240,38 @@ class Capture:
         self._stopped = threading.Event()
         self._pid = os.getpid()
         self._tails: dict[int, Tail] = {}
+        self.folder: str | None = None
 
     def start(self) -> tuple[int, int]:
-        """Take over the descriptors; return those from which a survivor may read the rest."""
+        """Take over the descriptors; return those from which a survivor may read the rest. Linux only."""
+        from jupyter_mlpipe.execution.process.linux import give_back, open_memory
+
         for target, name in zip((1, 2), _NAMES, strict=True):
-            memory = os.memfd_create(f"mlpipe-{name}", os.MFD_CLOEXEC)
-            # Appending: a child process that opens /dev/stdout anew must not write over the rest.
-            fcntl.fcntl(memory, fcntl.F_SETFL, os.O_APPEND)
-            os.dup2(memory, target, inheritable=True)
-            self._tails[target] = Tail(os.open(f"/proc/self/fd/{memory}", os.O_RDWR | os.O_CLOEXEC))
-            os.close(memory)
+            writing, reading = open_memory(f"mlpipe-{name}")
+            self._take_over(target, writing, Tail(reading, give_back))
         self._stand_for_streams()
         return self.descriptors
 
+    def start_in(self, folder: str) -> None:
+        """Take over the descriptors, with files in a folder, from which others read as they like."""
+        self.folder = folder
+        for target, name in zip((1, 2), _NAMES, strict=True):
+            path = os.path.join(folder, name)
+            writing = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | BINARY, 0o600)
+            self._take_over(target, writing, Tail(os.open(path, os.O_RDONLY | BINARY), None))
+        self._stand_for_streams()
+
+    def _take_over(self, target: int, writing: int, tail: Tail) -> None:
+        os.dup2(writing, target, inheritable=True)
+        os.close(writing)
+        self._tails[target] = tail
+
     def resume(self, descriptors: tuple[int, int]) -> None:
-        """Go on with what another interpreter has started in this process."""
-        self._tails = {target: Tail(found) for target, found in zip((1, 2), descriptors, strict=True)}
+        """Go on with what another interpreter has started in this process. Linux only."""
+        from jupyter_mlpipe.execution.process.linux import give_back
+
+        for target, found in zip((1, 2), descriptors, strict=True):
+            self._tails[target] = Tail(found, give_back)
         self._stand_for_streams()
 
     @property

@@ -11,10 +11,9 @@ import pickle
 import sys
 from typing import Any, NoReturn
 
-_BOOT = (
-    "import sys; sys.path.extend(path for path in {path!r} if path not in sys.path); "
-    "from jupyter_mlpipe.execution.process.waiting import resume; resume()"
-)
+from jupyter_mlpipe.execution.process.interpreter import command_of
+
+_BOOT = "from jupyter_mlpipe.execution.process.waiting import resume; resume()"
 
 
 def start_anew(connection: int, tails: tuple[int, int], sent: Any) -> NoReturn:
@@ -33,9 +32,7 @@ def start_anew(connection: int, tails: tuple[int, int], sent: Any) -> NoReturn:
     descriptors = (connection, *tails, kept)
     for descriptor in descriptors:
         os.set_inheritable(descriptor, True)
-    # -P: a module in the current folder must not stand before the one that is meant.
-    command = [sys.executable, "-P", "-c", _BOOT.format(path=sys.path)]
-    os.execv(sys.executable, [*command, *map(str, descriptors)])
+    os.execv(sys.executable, command_of(_BOOT, *descriptors))
 
 
 def sent_before() -> tuple[int, tuple[int, int], Any]:

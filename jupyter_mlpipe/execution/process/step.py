@@ -5,8 +5,6 @@ from __future__ import annotations
 import atexit
 import builtins
 import contextlib
-import functools
-import getpass
 import os
 import platform
 import socket
@@ -57,6 +55,7 @@ from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.registered import receive, settle
 from jupyter_mlpipe.store.store import Store, open_store
 from jupyter_mlpipe.store.texts import pack_texts
+from jupyter_mlpipe.store.users import user_name
 
 _thread_pools: Any = None
 
@@ -136,6 +135,7 @@ class StepProcess:
         stand_in({str(p.place): str(p.local) for p in spec.places if p.place.is_remote})
         declared = Declared(spec.places)
         ignored = [str(store.root), *([self._scratch.root] if self._scratch is not None else [])]
+        ignored += [self._capture.folder] if self._capture.folder is not None else []
         file_watch = FileWatch(spec.folder or os.getcwd(), ignored, declared)
         store.bring(spec.inputs.values())  # which may read files that are no business of the step
         # Before the code's own imports: what a local module that is not in the snapshot reads counts too.
@@ -275,7 +275,8 @@ def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
             os.environ[name] = value
         else:
             os.environ.pop(name, None)
-    time.tzset()
+    if hasattr(time, "tzset"):
+        time.tzset()
     set_usual_limits()
     own = [path for path in sys.path if path not in spec.sys_path]
     sys.path[:] = [*spec.sys_path, *own]
@@ -329,11 +330,3 @@ def store_result(
         return store.put_value(value, vars(sys.modules["__main__"]))
     except EncodingError:
         return None  # what was shown is kept, which is what people look for
-
-
-@functools.cache
-def user_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())

@@ -6,29 +6,32 @@ import atexit
 import builtins
 import contextlib
 import faulthandler
+import importlib
 import itertools
 import os
-import signal
+import shutil
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jupyter_mlpipe.execution.process.body import Body
-from jupyter_mlpipe.execution.process.channel import Channel
+from jupyter_mlpipe.execution.process.channel import Channel, PipeChannel
 from jupyter_mlpipe.execution.process.filling import fill
+from jupyter_mlpipe.execution.process.frontend import as_in_a_kernel
 from jupyter_mlpipe.execution.process.leftovers import flush_files
 from jupyter_mlpipe.execution.process.outcome import GivenValues
 from jupyter_mlpipe.execution.process.own_state import OwnStates
 from jupyter_mlpipe.execution.process.paths import excluded_folders
-from jupyter_mlpipe.execution.process.processes import used_so_far
+from jupyter_mlpipe.execution.process.processes import end_here, end_within, used_so_far
 from jupyter_mlpipe.execution.process.scene import make_scene
 from jupyter_mlpipe.execution.process.shell import make_shell_ahead
 from jupyter_mlpipe.execution.process.shown import Capture, Output
 from jupyter_mlpipe.execution.process.spawn import sent_before, start_anew
 from jupyter_mlpipe.execution.process.spec import StepSpec
-from jupyter_mlpipe.execution.process.step import StepProcess, find_mentions, know_thread_pools, user_name
+from jupyter_mlpipe.execution.process.step import StepProcess, find_mentions, know_thread_pools
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes
 from jupyter_mlpipe.execution.process.watch import FileWatch
@@ -42,6 +45,7 @@ from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.records import to_bytes as record_to_bytes
 from jupyter_mlpipe.store.registered import load_entry_points
 from jupyter_mlpipe.store.store import Store
+from jupyter_mlpipe.store.users import user_name
 
 _EXIT_S = 5
 _REHEARSED = StepSpec(step="", key="", code="x = 1\nx", outputs=("x",)).to_bytes()
@@ -120,14 +124,49 @@ def resume() -> None:
     _serve(channel, capture, given, encoded, may_spawn=False)
 
 
+def wait_in(folder: str) -> None:
+    """Wait, in a new interpreter, for modules to import and for one step; what it prints goes to a folder.
+
+    Its standard input and output are the connection to the worker: when that is gone, so is this process.
+    """
+    pipes = open(os.dup(0), "rb"), open(os.dup(1), "wb")  # noqa: SIM115
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+
+    def leave() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        end_here(1)
+
+    channel = PipeChannel(*pipes, on_end=leave)
+
+    def send(output: Output) -> None:
+        channel.send({"type": "output", "output": output, "upto": capture.sent_upto})
+
+    capture = Capture(send)
+    capture.start_in(folder)
+    warm_up()
+    while "preload" in (given := channel.receive() or {}):
+        load(given["preload"])
+        warm_up()
+    encoded = channel.receive_bytes()
+    if encoded is not None:
+        _serve(channel, capture, given, encoded, may_spawn=False)
+
+
+def load(modules: Sequence[str]) -> None:
+    """Import modules ahead of the step that needs them, which tells what is wrong with one."""
+    for module in modules:
+        with contextlib.suppress(Exception), as_in_a_kernel():
+            importlib.import_module(module)
+
+
 def _leave(channel: Channel, process: StepProcess) -> None:
     # Temporary folders and pools of the step go as at the end of any process, but within a time.
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(_EXIT_S)
+    end_within(_EXIT_S)
     channel.close()
     process.settle()
     atexit._run_exitfuncs()
-    os._exit(0)
+    end_here(0)
 
 
 def _loaded_since(module: str) -> list[str]:

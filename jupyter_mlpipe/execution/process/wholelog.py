@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from blake3 import blake3
 
-from jupyter_mlpipe.store.disk import make_folder, synchronise
+from jupyter_mlpipe.store.disk import BINARY, make_folder, synchronise
 from jupyter_mlpipe.store.objects import Blob, Objects
 
 
@@ -45,7 +45,7 @@ class WholeLog:
         """Make the file, with what has been printed so far."""
         with contextlib.suppress(OSError):  # a store that cannot be written, which is told at the end
             make_folder(os.path.dirname(self._path))
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | BINARY, 0o600)
             self._tell(self._path)
         for text in texts:
             self.add(text)

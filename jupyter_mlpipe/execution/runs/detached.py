@@ -21,6 +21,7 @@ from typing import Any
 from jupyter_mlpipe.errors import UsageError, close_matches
 from jupyter_mlpipe.execution.runs.eventlog import RESERVE, EventReader
 from jupyter_mlpipe.store.locks import holder
+from jupyter_mlpipe.store.users import user_id
 
 CANCEL = b"cancel\n"
 
@@ -100,7 +101,7 @@ def runs_of(root: Path, pipeline: str | None = None) -> list[RunFolder]:
         for entry in os.scandir(root / "runs"):
             folder = RunFolder(Path(entry.path))
             with contextlib.suppress(OSError, StopIteration, ValueError):
-                if entry.stat(follow_symlinks=False).st_uid != os.getuid():
+                if entry.stat(follow_symlinks=False).st_uid != user_id():
                     continue
                 begin = folder.begin()
                 if pipeline is None or begin["pipeline"] == pipeline:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 
-from jupyter_mlpipe.execution.process.step import user_name
 from jupyter_mlpipe.execution.runs.accept import accept
 from jupyter_mlpipe.execution.runs.accept import revoke as take_back
 from jupyter_mlpipe.execution.runs.detached import find_run
@@ -20,6 +19,7 @@ from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model.graph import ancestors
 from jupyter_mlpipe.store.accepted import Accepted
 from jupyter_mlpipe.store.history import RunEntry
+from jupyter_mlpipe.store.users import user_name
 
 Resolve = Callable[[Mapping[str, object]], Mapping[str, StepTask]]
 

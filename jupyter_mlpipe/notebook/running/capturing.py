@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import struct
 import sys
-import termios
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -205,7 +203,17 @@ def _drain(stream: Any) -> None:
     deadline = time.monotonic() + _DRAIN_S
     with contextlib.suppress(OSError):
         while time.monotonic() < deadline:
-            (n_bytes,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, b"\0" * 4))
-            if not n_bytes:
+            if not _n_waiting(descriptor):
                 return
             time.sleep(0.001)
+
+
+def _n_waiting(descriptor: int) -> int:
+    """Return how many bytes of a pipe nobody has read yet."""
+    try:
+        import fcntl
+        import termios
+    except ImportError:  # Windows, where a kernel does not watch descriptors
+        return 0
+    (n_bytes,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, b"\0" * 4))
+    return int(n_bytes)

@@ -30,7 +30,7 @@ from jupyter_mlpipe.execution.process.own_state import OwnState, OwnStates
 from jupyter_mlpipe.execution.process.scene import Scene
 from jupyter_mlpipe.execution.process.sightings import AuditHook
 from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND, StepSpec
-from jupyter_mlpipe.execution.process.step import store_result, user_name
+from jupyter_mlpipe.execution.process.step import store_result
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes
 from jupyter_mlpipe.execution.process.watch import FileWatch
@@ -48,6 +48,7 @@ from jupyter_mlpipe.store.files import FileKeeper
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.store import Store
 from jupyter_mlpipe.store.texts import pack_texts
+from jupyter_mlpipe.store.users import user_name
 
 _BEYOND = re.compile(r"\b(?:globals|locals|vars|dir)\s*\(\s*\)|\bget_ipython\b|\bimport __main__\b")
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 
+from jupyter_mlpipe.execution.process.processes import started_ns
 from jupyter_mlpipe.keys.closure import ModuleSource
 from jupyter_mlpipe.keys.packages import is_standard
 
@@ -16,7 +17,7 @@ class Imported:
     """Notes when modules were loaded: a file that was written since may not be what the kernel has."""
 
     def __init__(self) -> None:
-        self._noted_ns = _started_ns()
+        self._noted_ns = started_ns()
         # By name: its spec, which a reload replaces, and a time at which it was not loaded yet.
         self._since: dict[str, tuple[int, int]] = {}
         self._mark = (-1, 0)
@@ -78,11 +79,3 @@ class Imported:
         except OSError:
             return False
         return max(status.st_mtime_ns, status.st_ctime_ns) < self._since[name][1]
-
-
-def _started_ns() -> int:
-    """Return when this process started."""
-    with open("/proc/self/stat") as file:
-        n_ticks = int(file.read().rpartition(")")[2].split()[19])
-    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
-    return int((time.time() - since_boot + n_ticks / os.sysconf("SC_CLK_TCK")) * 1e9)
