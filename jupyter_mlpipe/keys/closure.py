@@ -19,7 +19,7 @@ from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
-from jupyter_mlpipe.keys.codes import CodeReads, code_reads, evaluates, find_source, words_in
+from jupyter_mlpipe.keys.codes import CodeReads, code_reads, evaluates, find_source, names_in, words_in
 from jupyter_mlpipe.keys.derive import place_ingredients
 from jupyter_mlpipe.keys.describe import attributes_of
 from jupyter_mlpipe.keys.displays import DISPLAYS
@@ -240,7 +240,10 @@ class _Cell:
 def _read_cell(code: str) -> _Cell:
     tree = ast.parse(code)
     attributes, names, texts = set(), set(), []
+    annotations: list[str] = []
     for node in ast.walk(tree):
+        if isinstance(node, ast.arg | ast.AnnAssign | ast.FunctionDef | ast.AsyncFunctionDef):
+            annotations += _names_in_annotation(node)
         if isinstance(node, ast.Attribute):
             attributes.add(node.attr)
         elif isinstance(node, ast.Name):
@@ -254,10 +257,22 @@ def _read_cell(code: str) -> _Cell:
         scan_settings(tree),
         frozenset(attributes),
         frozenset(names),
-        words_in(texts, attributes | names),
+        (*words_in(texts, attributes | names), *names_in(annotations)),
         tuple(texts),
         any(map(_DRAWS.search, attributes | names)),
     )
+
+
+def _names_in_annotation(node: ast.arg | ast.AnnAssign | ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """Return the texts in an annotation, and its names: a future import makes texts of these."""
+    annotation = node.annotation if isinstance(node, ast.arg | ast.AnnAssign) else node.returns
+    found = []
+    for part in ast.walk(annotation) if annotation is not None else ():
+        if isinstance(part, ast.Name):
+            found.append(part.id)
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+            found.append(part.value)
+    return found
 
 
 class _Walk:

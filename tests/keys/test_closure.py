@@ -205,6 +205,19 @@ CHANGES = [
         "  @pydantic.field_validator('a')\n  def check(cls, v): return v + 1",
         "out = C(a=2)",
     ),
+    (
+        "annotation that is a text",
+        "import typing\nclass A:\n  k = 1\ndef f(x: 'A'): pass",
+        "import typing\nclass A:\n  k = 2\ndef f(x: 'A'): pass",
+        "out = typing.get_type_hints(f)",
+    ),
+    (
+        "field with a text inside",
+        "import typing\nclass A:\n  k = 1\nclass B:\n  a: typing.List['A']",
+        "import typing\nclass A:\n  k = 2\nclass B:\n  a: typing.List['A']",
+        "out = B",
+    ),
+    ("annotation in the step", "class A:\n  k = 1", "class A:\n  k = 2", "class B:\n  a: 'list[A]'"),
     ("wrapped import", "import math as m", "import cmath as m", "out = m.sin(1)"),
 ]
 
@@ -246,6 +259,12 @@ SAME = [
         "import functools\n@functools.lru_cache\ndef f(n): return n",
         "import functools\n@functools.lru_cache\ndef f(n): return n\nf(1)",
         "out = f(2)",
+    ),
+    (
+        "forward reference that was evaluated",
+        "import typing\nclass A: pass\nclass B:\n  a: typing.List['A']",
+        "import typing\nclass A: pass\nclass B:\n  a: typing.List['A']\ntyping.get_type_hints(B)",
+        "out = B",
     ),
     (
         "another cell",

@@ -1,4 +1,5 @@
 import pickle
+import subprocess
 import sys
 import threading
 
@@ -213,3 +214,36 @@ def test_a_class_has_its_attributes_in_the_order_of_its_statement():
     for name in "AB":
         assert [*vars(found[name])] == [*vars(namespace[name])]
     assert (found["B"]().f(), found["B"].b, found["A"].z) == (1, 3, 1)
+
+
+_MODELS = """
+import pathlib, sys
+from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
+from jupyter_mlpipe.keys.values import digest_definition
+
+stream = pathlib.Path(sys.argv[1])
+if stream.exists():
+    globals().update(load_closure(stream.read_bytes(), globals()))
+    print(Model(first={"k": "2"}).first.k + 1)
+else:
+    import pydantic
+    class Model(pydantic.BaseModel):
+        first: "Later"
+        FIELD
+    class Later(pydantic.BaseModel):
+        k: int = 1
+    before = digest_definition(Model, globals())
+    stream.write_bytes(dump_closure({"Model": Model, "Later": Later}, globals()))
+    Model(first={})
+    assert digest_definition(Model, globals()) == before
+"""
+
+
+@pytest.mark.parametrize("field", ["second: 'Later | None' = None", "more: 'list[Model]' = []"])
+def test_a_model_that_names_what_was_defined_after_it_validates_elsewhere(tmp_path, field):
+    script = tmp_path / "script.py"
+    script.write_text(_MODELS.replace("FIELD", field))
+    for printed in ("", "3\n"):
+        command = [sys.executable, str(script), str(tmp_path / "stream")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.stdout, done.stderr) == (printed, "")
