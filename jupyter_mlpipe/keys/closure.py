@@ -27,7 +27,7 @@ from jupyter_mlpipe.keys.environment import absent
 from jupyter_mlpipe.keys.formatters import FORMATTERS
 from jupyter_mlpipe.keys.given import OF_ALL_CODE, OF_ALL_LIBRARIES, STATES, UNAFFECTED, Affected
 from jupyter_mlpipe.keys.homes import find_home
-from jupyter_mlpipe.keys.modules import Modules, ReachedModules
+from jupyter_mlpipe.keys.modules import Modules, ReachedModules, find_loaded
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
 from jupyter_mlpipe.keys.pickles import dump_closure, find_unpicklable
 from jupyter_mlpipe.keys.readable import helper_source, short_value, source_kept
@@ -354,7 +354,10 @@ class _Walk:
 
     def _take(self, name: str, value: Any) -> None:
         if isinstance(value, types.ModuleType):
-            self._import(name, value.__name__, None)
+            if not _is_imported(value):
+                self._add_made(name, value)
+            else:
+                self._import(name, value.__name__, None)
             return
         if value is os.environ:
             self._import(name, "os", "environ")
@@ -378,6 +381,16 @@ class _Walk:
                 self.add("value", name, self.digester.digest_value(value), short_value(value))
         except Undigestable as error:
             self.add_problem(name, str(error))
+
+    def _add_made(self, name: str, module: types.ModuleType) -> None:
+        """Note a module that no import gives in another process."""
+        self.bound.append(Reason("unhashable", name, "a module that was made in the kernel"))
+        top = getattr(module, "__name__", name)
+        if getattr(getattr(module, "__spec__", None), "has_location", False):
+            remedy = f"is found by no import; say sys.modules['{top}'] = {name} once it is loaded"
+        else:
+            remedy = "has no file to compare; put it into a .py file beside the notebook"
+        self.add_problem(name, f"module '{top}' {remedy}")
 
     def _import(self, name: str, module: str, attribute: str | None) -> None:
         self.imports[name] = (module, attribute)
@@ -423,9 +436,7 @@ class _Walk:
             self.add("package", package.name, package.digest, package.version)
         for top in reached.unknown:
             if top in sys.modules:
-                self.add_problem(
-                    top, f"module '{top}' has no file to compare; put it into a .py file beside the notebook"
-                )
+                self._add_made(top, sys.modules[top])
             else:
                 self.ingredients.append(absent(top))
         return reached
@@ -519,6 +530,14 @@ class _Walk:
             if source is not None:
                 texts[code.co_filename] = source.file_text
         return texts
+
+
+def _is_imported(module: types.ModuleType) -> bool:
+    """Tell whether an import of its name gives a module, or what its file holds."""
+    if sys.modules.get(module.__name__) is module or "." in module.__name__:
+        return True
+    spec, found = module.__spec__, find_loaded(module.__name__)
+    return spec is not None and found is not None and spec.origin == found.origin
 
 
 def _settings_of(code: types.CodeType) -> Settings:

@@ -1,5 +1,6 @@
 """The change matrix: what must change a key, and what must not."""
 
+import importlib.util
 import linecache
 import subprocess
 import sys
@@ -408,6 +409,25 @@ def test_a_module_without_a_file_makes_the_step_not_reusable(notebook, monkeypat
     monkeypatch.setitem(sys.modules, "made_up", types.ModuleType("made_up"))
     closure = notebook.closure("import made_up\nout = made_up.K")
     assert [problem.name for problem in closure.problems] == ["made_up"]
+    assert [reason.name for reason in closure.unshippable] == ["made_up"]
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["in sys.modules", "nowhere"])
+def test_a_module_loaded_from_a_path_is_what_its_file_says(folder, notebook, monkeypatch, is_known):
+    folder.write("elsewhere/by_path.py", "K = 1")
+    spec = importlib.util.spec_from_file_location("by_path", folder.path / "elsewhere" / "by_path.py")
+    module = notebook.namespace["m"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not is_known:
+        (problem,) = notebook.closure("out = m.K").problems
+        assert "sys.modules['by_path'] = m" in problem.detail
+        return
+    monkeypatch.setitem(sys.modules, "by_path", module)
+    folder.write("by_path.py", "K = 7")  # which an import would have found
+    before = notebook.key("out = m.K")
+    assert notebook.closure("out = m.K").modules["by_path"].source == "K = 1"
+    folder.write("elsewhere/by_path.py", "K = 2")
+    assert notebook.key("out = m.K") != before
 
 
 def test_names_are_sorted_by_where_they_come_from(notebook):
