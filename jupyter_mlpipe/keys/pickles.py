@@ -34,7 +34,7 @@ from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.libraries import callbacks_state, frame_attributes, is_global_state
 from jupyter_mlpipe.keys.lossless import add_causes, find_lossless
 from jupyter_mlpipe.keys.quiet import fill_class, leaving_no_trace, make_class
-from jupyter_mlpipe.keys.structures import is_field, reduce_type
+from jupyter_mlpipe.keys.structures import reduce_type, to_set
 from jupyter_mlpipe.keys.validated import without_made
 from jupyter_mlpipe.keys.views import arrays_in, reduce_views
 from jupyter_mlpipe.model.files import Place
@@ -470,8 +470,7 @@ def _as_made_here(cls: type, reduced: Any, is_stored: bool) -> Any:
         if not cls.__flags__ & _HEAP_TYPE:
             raise pickle.PicklingError("a class of Python's own that has no name cannot be made again")
         make, rest[-1] = make_class, fill_class
-        attributes = {n: v for n, v in state[0].items() if not is_field(v)}
-        state = (without_made(cls, attributes), state[1])
+        state = (without_made(cls, to_set(state[0])), state[1])
         metaclass, name, bases, given, *others = args
         args = (metaclass, name, bases, given | _in_order(cls, given), *others)
         # Not of a named tuple, whose bases are those that it was written with.

@@ -219,13 +219,16 @@ def test_a_class_has_its_attributes_in_the_order_of_its_statement():
 
 def test_structures_take_arrays_and_pointers_of_their_types(notebook):
     notebook.run(
-        "import ctypes\nclass Node(ctypes.Structure):\n  _pack_ = 1\n  def total(self): return sum(self.data)\n"
-        "Node._fields_ = [('tag', ctypes.c_char), ('data', ctypes.c_int * 2), ('next', ctypes.POINTER(Node))]\n"
-        "numbers = (ctypes.c_int * 2)(3, 4)\ndef make(): return Node(b'a', numbers, ctypes.pointer(Node()))"
+        "import ctypes\nclass Node(ctypes.Structure):\n  def total(self): return sum(self.data)",
+        "fields = [('data', ctypes.c_int * 2), ('next', ctypes.POINTER(Node))]\nNode._fields_ = fields",
+        "numbers = (ctypes.c_int * 2)(3, 4)\ndef make(): return Node(numbers, ctypes.pointer(Node()))",
     )
     step = round_trip(notebook, "Node", "numbers", "make", ctypes=ctypes)
     made = step["make"]()
-    assert (made.total(), made.next.contents.total(), ctypes.sizeof(made)) == (7, 0, 17)
+    assert (made.total(), made.next.contents.total(), ctypes.sizeof(made)) == (7, 0, 16)
+    fields = "[('x', ctypes.c_uint16), ('y', ctypes.c_uint8)]"
+    notebook.run(f"class Big(ctypes.BigEndianStructure):\n  _pack_ = 1\n  _fields_ = {fields}")
+    assert bytes(round_trip(notebook, "Big")["Big"](1, 2)) == b"\0\1\2"
 
 
 _MODELS = """
