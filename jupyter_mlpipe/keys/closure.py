@@ -19,7 +19,7 @@ from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
-from jupyter_mlpipe.keys.codes import evaluates, find_source, words_in
+from jupyter_mlpipe.keys.codes import evaluates, find_source, names_in, words_in
 from jupyter_mlpipe.keys.derive import place_ingredients
 from jupyter_mlpipe.keys.describe import attributes_of
 from jupyter_mlpipe.keys.displays import DISPLAYS
@@ -28,7 +28,7 @@ from jupyter_mlpipe.keys.formatters import FORMATTERS
 from jupyter_mlpipe.keys.given import OF_ALL_CODE, OF_ALL_LIBRARIES, STATES, UNAFFECTED, Affected
 from jupyter_mlpipe.keys.helpers import settings_of
 from jupyter_mlpipe.keys.homes import find_home
-from jupyter_mlpipe.keys.modules import Modules, ReachedModules
+from jupyter_mlpipe.keys.modules import Modules, ReachedModules, find_loaded
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
 from jupyter_mlpipe.keys.pickles import dump_closure, find_unpicklable
 from jupyter_mlpipe.keys.readable import helper_source, short_value, source_kept
@@ -241,7 +241,10 @@ class _Cell:
 def _read_cell(code: str) -> _Cell:
     tree = ast.parse(code)
     attributes, names, texts = set(), set(), []
+    annotations: list[str] = []
     for node in ast.walk(tree):
+        if isinstance(node, ast.arg | ast.AnnAssign | ast.FunctionDef | ast.AsyncFunctionDef):
+            annotations += _names_in_annotation(node)
         if isinstance(node, ast.Attribute):
             attributes.add(node.attr)
         elif isinstance(node, ast.Name):
@@ -255,10 +258,22 @@ def _read_cell(code: str) -> _Cell:
         scan_settings(tree),
         frozenset(attributes),
         frozenset(names),
-        words_in(texts, attributes | names),
+        (*words_in(texts, attributes | names), *names_in(annotations)),
         tuple(texts),
         any(map(_DRAWS.search, attributes | names)),
     )
+
+
+def _names_in_annotation(node: ast.arg | ast.AnnAssign | ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """Return the texts in an annotation, and its names: a future import makes texts of these."""
+    annotation = node.annotation if isinstance(node, ast.arg | ast.AnnAssign) else node.returns
+    found = []
+    for part in ast.walk(annotation) if annotation is not None else ():
+        if isinstance(part, ast.Name):
+            found.append(part.id)
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+            found.append(part.value)
+    return found
 
 
 class _Walk:
@@ -340,7 +355,10 @@ class _Walk:
 
     def _take(self, name: str, value: Any) -> None:
         if isinstance(value, types.ModuleType):
-            self._import(name, value.__name__, None)
+            if not _is_imported(value):
+                self._add_made(name, value)
+            else:
+                self._import(name, value.__name__, None)
             return
         if value is os.environ:
             self._import(name, "os", "environ")
@@ -364,6 +382,16 @@ class _Walk:
                 self.add("value", name, self.digester.digest_value(value), short_value(value))
         except Undigestable as error:
             self.add_problem(name, str(error))
+
+    def _add_made(self, name: str, module: types.ModuleType) -> None:
+        """Note a module that no import gives in another process."""
+        self.bound.append(Reason("unhashable", name, "a module that was made in the kernel"))
+        top = getattr(module, "__name__", name)
+        if getattr(getattr(module, "__spec__", None), "has_location", False):
+            remedy = f"is found by no import; say sys.modules['{top}'] = {name} once it is loaded"
+        else:
+            remedy = "has no file to compare; put it into a .py file beside the notebook"
+        self.add_problem(name, f"module '{top}' {remedy}")
 
     def _import(self, name: str, module: str, attribute: str | None) -> None:
         self.imports[name] = (module, attribute)
@@ -409,9 +437,7 @@ class _Walk:
             self.add("package", package.name, package.digest, package.version)
         for top in reached.unknown:
             if top in sys.modules:
-                self.add_problem(
-                    top, f"module '{top}' has no file to compare; put it into a .py file beside the notebook"
-                )
+                self._add_made(top, sys.modules[top])
             else:
                 self.ingredients.append(absent(top))
         return reached
@@ -505,6 +531,14 @@ class _Walk:
             if source is not None:
                 texts[code.co_filename] = source.file_text
         return texts
+
+
+def _is_imported(module: types.ModuleType) -> bool:
+    """Tell whether an import of its name gives a module, or what its file holds."""
+    if sys.modules.get(module.__name__) is module or "." in module.__name__:
+        return True
+    spec, found = module.__spec__, find_loaded(module.__name__)
+    return spec is not None and found is not None and spec.origin == found.origin
 
 
 def _pickle(

@@ -299,6 +299,11 @@ def words_in(texts: Iterable[str], attributes: Iterable[str]) -> tuple[str, ...]
         pieces = [text for text in texts if _FORMULA.search(text)]
         if not _EXPAND.isdisjoint(called):
             pieces += [piece for text in texts for found in _EXPANDED.findall(text) for piece in found]
+    return names_in(pieces)
+
+
+def names_in(pieces: Iterable[str]) -> tuple[str, ...]:
+    """Return the words of texts that may be names, in order of first use."""
     words = dict.fromkeys(word for piece in pieces for word in _WORD.findall(piece))
     return tuple(word for word in words if not keyword.iskeyword(word))
 

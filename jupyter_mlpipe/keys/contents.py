@@ -16,12 +16,14 @@ import types
 from dataclasses import dataclass
 from typing import Any
 
+from blake3 import blake3
+
 from jupyter_mlpipe.keys.packages import is_installed, is_standard
 from jupyter_mlpipe.keys.quiet import leaving_no_trace
 
 _DEFINED = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type)
 _ITERATORS = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
-_READ_BY_PICKLE = frozenset({"numpy", "pandas"})
+_READ_BY_PICKLE = frozenset({"numpy", "pandas", "scipy", "sklearn", "torch"})
 _FOREIGN: dict[type, bool] = {}
 _READABLE_ITERATORS = sys.version_info < (3, 12)  # from then on, to pickle one of `itertools` warns
 
@@ -36,11 +38,14 @@ class Content:
         What stands for itself in it, in the order in which it is met.
     is_whole
         Whether all that is in it could be pickled.
+    is_digest
+        Whether there is too much of it to be kept: `pickled` is a digest, and nothing can be restored.
     """
 
     pickled: bytes
     alone: tuple[object, ...] = ()
     is_whole: bool = True
+    is_digest: bool = False
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Content) or self.pickled != other.pickled:
@@ -55,44 +60,47 @@ class Content:
 
 
 def take_content(value: object, most_bytes: int | None = None) -> Content:
-    """Return what a value holds; where that is more than `most_bytes`, which value it is."""
+    """Return what a value holds; where that is more than `most_bytes`, a digest of it."""
     file = _File(most_bytes)
-    pickler = _Pickler(file, most_bytes)
+    pickler = _Pickler(file)
     try:
         with leaving_no_trace():
             pickler.dump(value)
-    except (_TooLargeError, RecursionError):
+    except RecursionError:
         return Content(b"", (value,))
     except Exception:  # whatever a user's __reduce__ raises
         return Content(b"", (value,), is_whole=False)
-    return Content(b"".join(file.parts), tuple(pickler.alone), pickler.is_whole)
-
-
-class _TooLargeError(Exception):
-    """There is more of it than is looked at."""
+    pickled = file.digest.digest() if file.digest is not None else b"".join(file.parts)
+    return Content(pickled, tuple(pickler.alone), pickler.is_whole, file.digest is not None)
 
 
 class _File(io.RawIOBase):
+    """Keeps what is written to it, or a digest as soon as that is more than `most_bytes`."""
+
     def __init__(self, most_bytes: int | None) -> None:
         self.parts: list[bytes] = []
+        self.digest: blake3 | None = None
         self._left = most_bytes
 
     def write(self, part: Any, /) -> int:
-        content = bytes(part)
-        self.parts.append(content)
-        if self._left is not None:
-            self._left -= len(content)
+        content = pickle.PickleBuffer(part).raw()
+        if self._left is not None and self.digest is None:
+            self._left -= content.nbytes
             if self._left < 0:
-                raise _TooLargeError
-        return len(content)
+                self.digest = blake3(b"".join(self.parts))
+                self.parts.clear()
+        if self.digest is not None:
+            self.digest.update(content)
+        else:
+            self.parts.append(bytes(content))
+        return content.nbytes
 
 
 class _Pickler(pickle.Pickler):
-    def __init__(self, file: _File, most_bytes: int | None) -> None:
+    def __init__(self, file: _File) -> None:
         super().__init__(file, protocol=5)
         self.alone: list[object] = []
         self.is_whole = True
-        self._most_bytes = most_bytes
 
     def reducer_override(self, value: Any) -> Any:
         kind = type(value)
@@ -108,8 +116,6 @@ class _Pickler(pickle.Pickler):
             return self._stand_alone(value, len(self.alone), id(object()))
         if is_foreign(kind):
             return self._stand_alone(value)
-        if kind.__module__.partition(".")[0] in _READ_BY_PICKLE and self._is_large(value):
-            raise _TooLargeError  # before all of it is copied
         try:
             reducer = copyreg.dispatch_table.get(kind)
             reduced = reducer(value) if reducer is not None else value.__reduce_ex__(5)
@@ -117,9 +123,6 @@ class _Pickler(pickle.Pickler):
             self.is_whole = False
             return self._stand_alone(value)
         return reduced if isinstance(reduced, tuple) else self._stand_alone(value)
-
-    def _is_large(self, value: Any) -> bool:
-        return self._most_bytes is not None and getattr(value, "size", 0) > self._most_bytes
 
     def _stand_alone(self, value: object, *more: object) -> tuple[Any, ...]:
         self.alone.append(value)

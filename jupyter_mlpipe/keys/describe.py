@@ -13,10 +13,10 @@ import functools
 import pickle
 import sys
 import types
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NewType, ParamSpec, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ForwardRef, NewType, ParamSpec, TypeVar
 
-from jupyter_mlpipe.keys.codes import CodeReads, code_reads, digest_code
+from jupyter_mlpipe.keys.codes import CodeReads, code_reads, digest_code, names_in
 from jupyter_mlpipe.keys.custom import reduce_custom
 from jupyter_mlpipe.keys.holders import registered_with
 from jupyter_mlpipe.keys.homes import find_home
@@ -26,7 +26,9 @@ from jupyter_mlpipe.keys.lossless import find_lossless
 from jupyter_mlpipe.keys.parts import Description, Item, describe_as
 from jupyter_mlpipe.keys.pickles import find_in
 from jupyter_mlpipe.keys.quiet import leaving_no_trace
+from jupyter_mlpipe.keys.structures import is_field
 from jupyter_mlpipe.keys.uses import is_open_to
+from jupyter_mlpipe.keys.validated import complete
 from jupyter_mlpipe.model.files import Place
 
 if TYPE_CHECKING:
@@ -84,7 +86,11 @@ def describe_definition(value: Any, digester: Digester) -> Description:
     if isinstance(value, types.FunctionType):
         return _describe_function(value, digester)
     if isinstance(value, type):
-        return _describe_class(value)
+        return _describe_class(value, digester)
+    if isinstance(value, ForwardRef):
+        # It also keeps what it was last found to stand for.
+        _reach_annotations([value.__forward_arg__], digester.reach)
+        return describe_as("forward reference", value.__forward_arg__, value.__forward_is_class__)
     if isinstance(value, Place):
         digester.reach.places[repr(value)] = value
         return describe_as(type(value).__name__, str(value))
@@ -140,6 +146,7 @@ def _describe_function(function: types.FunctionType, digester: Digester) -> Desc
             reach.texts[text] = None
         reach.codes[id(code)] = code
         reach.attributes |= reads.attributes
+        _reach_annotations(_annotations(function).values(), reach)
         place = "notebook"
     elif isinstance(home, str) and vars(sys.modules.get(home, types)) is function.__globals__:
         _reach_home(home, reads, digester.reach)
@@ -190,6 +197,12 @@ def _reach_home(home: str, reads: CodeReads, reach: Reach) -> None:
         reach.symbols[home, name] = None
 
 
+def _reach_annotations(annotations: Iterable[object], reach: Reach) -> None:
+    """Follow annotations that are texts as others: ``get_type_hints`` and libraries evaluate them."""
+    texts = (annotation for annotation in annotations if isinstance(annotation, str))
+    reach.words.update(dict.fromkeys(names_in(texts)))
+
+
 def _annotations(definition: Any) -> dict[str, Any]:
     try:
         return dict(definition.__annotations__)
@@ -205,7 +218,10 @@ def _cell(name: str, cell: types.CellType) -> Description:
         return describe_as("empty variable", name)
 
 
-def _describe_class(cls: type) -> Description:
+def _describe_class(cls: type, digester: Digester) -> Description:
+    if cls.__module__ == "__main__":
+        complete(cls)
+        _reach_annotations(_annotations(cls).values(), digester.reach)
     items = [Item(cls.__name__), Item(type(cls), ".__class__")]
     items += [Item(base, ".__bases__") for base in cls.__bases__]
     # By name: a class that was sent by value has its attributes in that order. Where an order counts
@@ -226,7 +242,9 @@ def attributes_of(cls: type) -> dict[str, Any]:
     return {
         name: value
         for name, value in vars(cls).items()
-        if name not in _NOT_OF_CLASS and (not name.startswith("__pydantic_") or name in _OF_PYDANTIC)
+        if name not in _NOT_OF_CLASS
+        and (not name.startswith("__pydantic_") or name in _OF_PYDANTIC)
+        and not is_field(value)
     }
 
 

@@ -170,7 +170,7 @@ class LocalModules:
     ) -> Package | None:
         if top == OURSELVES:
             return find_package(top)
-        spec = places[top] = find_top(top)
+        spec = places[top] = find_loaded(top)
         if spec is None:
             return None
         where = spec.origin or next(iter(spec.submodule_search_locations or ()), None)
@@ -224,7 +224,7 @@ def _find(
         return places[name]
     parent = name.rpartition(".")[0]
     if not parent:
-        spec = find_top(name)
+        spec = find_loaded(name)
     else:
         above = _find(parent, places)
         locations = above.submodule_search_locations if above is not None else None
@@ -233,6 +233,19 @@ def _find(
             spec = importlib.machinery.PathFinder.find_spec(name, list(locations))
     places[name] = spec
     return spec
+
+
+def find_loaded(top: str) -> importlib.machinery.ModuleSpec | None:
+    """Return what an import of a top-level module gives, as the disk is.
+
+    One that was loaded from another file than is found, or under another name, stays that one.
+    """
+    found = find_top(top)
+    loaded: importlib.machinery.ModuleSpec | None = getattr(sys.modules.get(top), "__spec__", None)
+    origin = loaded.origin if loaded is not None and loaded.has_location else None
+    if origin is None or not origin.endswith(".py") or (found is not None and found.origin == origin):
+        return found
+    return loaded if os.path.isfile(origin) else found
 
 
 def _stamp(status: os.stat_result) -> _Stamp:

@@ -14,6 +14,8 @@ from typing import Any
 
 from cloudpickle import cloudpickle as cloudpickle_internals
 
+from jupyter_mlpipe.keys.validated import let_make
+
 _own = threading.local()
 _filled: dict[int, type] = {}
 _OF_METACLASS = ("__prepare__", "__new__", "__init__", "__setattr__")
@@ -37,7 +39,9 @@ def fill_class(cls: type, state: Any) -> Any:
         return cls
     _filled[id(cls)] = cls
     with _suspended(type(cls), ()):
-        return cloudpickle_internals._class_setstate(cls, state)
+        filled = cloudpickle_internals._class_setstate(cls, state)
+    let_make(filled)
+    return filled
 
 
 def mark_filled(cls: type) -> None:

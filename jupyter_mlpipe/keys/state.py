@@ -80,12 +80,19 @@ class _Watched:
     usual
         By path: what cannot change itself, the `Content` of other values, a `_Registry` or a `_Holder`; by a
         path that ends with a dot, the names of a class.
+    told
+        Paths to what was found changed, and too large for the usual content to be kept: they are told from
+        then on, for nobody could put that back.
+    made
+        Paths to what was made when it was first asked for.
     """
 
     spec: object
     text: str
     names: frozenset[str]
     usual: dict[str, object] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    made: set[str] = field(default_factory=set)
 
     @functools.cached_property
     def kept(self) -> tuple[Mapping[str, object], set[str]]:
@@ -181,22 +188,26 @@ def _changed_in(module: ModuleType, watched: _Watched) -> Iterator[tuple[str, An
             if registered := registered_with(held):
                 yield path, registered
         elif isinstance(before, _Holder):
-            yield from _changed_parts(path, before, held)
-        elif not _is_same(before, held) and path not in watched.kept[1]:
-            yield path, held
+            yield from _changed_parts(watched, path, before, held)
+        elif path not in watched.made and _differs(watched, path, before, held):
+            if path in watched.kept[1]:
+                watched.made.add(path)
+            else:
+                yield path, held
     if len(namespace) > len(watched.names):
         yield from _new(module, watched)
 
 
-def _changed_parts(path: str, before: _Holder, held: Any) -> Iterator[tuple[str, Any]]:
+def _changed_parts(watched: _Watched, path: str, before: _Holder, held: Any) -> Iterator[tuple[str, Any]]:
     if type(held) is not type(before.value) or (isinstance(held, FunctionType) and held is not before.value):
         yield path, held
         return
     for name, part in parts_of(held).items():
         usual = before.parts.get(name, NOT_BOUND)
         # What cannot be copied, such as a connection, each process makes for itself.
-        if part is not usual and not _is_same(usual, part) and take_content(part).is_whole:
-            yield f"{path}.{name}", part
+        place = f"{path}.{name}"
+        if part is not usual and _differs(watched, place, usual, part) and take_content(part).is_whole:
+            yield place, part
 
 
 def _new_in_class(module: ModuleType, path: str, names: frozenset[str]) -> Iterator[tuple[str, Any]]:
@@ -207,10 +218,14 @@ def _new_in_class(module: ModuleType, path: str, names: frozenset[str]) -> Itera
                 yield path + name, attributes[name]
 
 
-def _is_same(before: object, held: object) -> bool:
-    if isinstance(before, Content):
-        return before == take_content(held, _MOST_BYTES)
-    return type(before) is type(held) and type(held) in _UNCHANGING and before == held
+def _differs(watched: _Watched, path: str, before: object, held: object) -> bool:
+    if not isinstance(before, Content):
+        return type(before) is not type(held) or type(held) not in _UNCHANGING or before != held
+    if path not in watched.told and before == take_content(held, _MOST_BYTES):
+        return False
+    if before.is_digest:
+        watched.told.add(path)
+    return True
 
 
 def _new(module: ModuleType, watched: _Watched) -> Iterator[tuple[str, Any]]:
@@ -249,6 +264,8 @@ def _put(module: str, changes: Mapping[str, Any]) -> None:
             continue
         if kept is not None:
             value = kept.value
+        elif isinstance(usual, Content) and usual.is_digest:
+            continue
         else:
             value = usual.restore() if isinstance(usual, Content) else usual
         if isinstance(value, _Holder):

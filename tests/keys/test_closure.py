@@ -1,5 +1,6 @@
 """The change matrix: what must change a key, and what must not."""
 
+import importlib.util
 import linecache
 import subprocess
 import sys
@@ -205,6 +206,25 @@ CHANGES = [
         "  @pydantic.field_validator('a')\n  def check(cls, v): return v + 1",
         "out = C(a=2)",
     ),
+    (
+        "field of a structure",
+        "import ctypes\nclass P(ctypes.Structure):\n  _fields_ = [('x', ctypes.c_int * 2)]",
+        "import ctypes\nclass P(ctypes.Structure):\n  _fields_ = [('x', ctypes.c_int * 3)]",
+        "out = P()",
+    ),
+    (
+        "annotation that is a text",
+        "import typing\nclass A:\n  k = 1\ndef f(x: 'A'): pass",
+        "import typing\nclass A:\n  k = 2\ndef f(x: 'A'): pass",
+        "out = typing.get_type_hints(f)",
+    ),
+    (
+        "field with a text inside",
+        "import typing\nclass A:\n  k = 1\nclass B:\n  a: typing.List['A']",
+        "import typing\nclass A:\n  k = 2\nclass B:\n  a: typing.List['A']",
+        "out = B",
+    ),
+    ("annotation in the step", "class A:\n  k = 1", "class A:\n  k = 2", "class B:\n  a: 'list[A]'"),
     ("wrapped import", "import math as m", "import cmath as m", "out = m.sin(1)"),
 ]
 
@@ -246,6 +266,12 @@ SAME = [
         "import functools\n@functools.lru_cache\ndef f(n): return n",
         "import functools\n@functools.lru_cache\ndef f(n): return n\nf(1)",
         "out = f(2)",
+    ),
+    (
+        "forward reference that was evaluated",
+        "import typing\nclass A: pass\nclass B:\n  a: typing.List['A']",
+        "import typing\nclass A: pass\nclass B:\n  a: typing.List['A']\ntyping.get_type_hints(B)",
+        "out = B",
     ),
     (
         "another cell",
@@ -389,6 +415,25 @@ def test_a_module_without_a_file_makes_the_step_not_reusable(notebook, monkeypat
     monkeypatch.setitem(sys.modules, "made_up", types.ModuleType("made_up"))
     closure = notebook.closure("import made_up\nout = made_up.K")
     assert [problem.name for problem in closure.problems] == ["made_up"]
+    assert [reason.name for reason in closure.unshippable] == ["made_up"]
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["in sys.modules", "nowhere"])
+def test_a_module_loaded_from_a_path_is_what_its_file_says(folder, notebook, monkeypatch, is_known):
+    folder.write("elsewhere/by_path.py", "K = 1")
+    spec = importlib.util.spec_from_file_location("by_path", folder.path / "elsewhere" / "by_path.py")
+    module = notebook.namespace["m"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not is_known:
+        (problem,) = notebook.closure("out = m.K").problems
+        assert "sys.modules['by_path'] = m" in problem.detail
+        return
+    monkeypatch.setitem(sys.modules, "by_path", module)
+    folder.write("by_path.py", "K = 7")  # which an import would have found
+    before = notebook.key("out = m.K")
+    assert notebook.closure("out = m.K").modules["by_path"].source == "K = 1"
+    folder.write("elsewhere/by_path.py", "K = 2")
+    assert notebook.key("out = m.K") != before
 
 
 def test_names_are_sorted_by_where_they_come_from(notebook):

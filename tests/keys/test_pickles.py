@@ -1,4 +1,6 @@
+import ctypes
 import pickle
+import subprocess
 import sys
 import threading
 
@@ -218,3 +220,50 @@ def test_a_class_has_its_attributes_in_the_order_of_its_statement():
     for name in "AB":
         assert orders(found[name]) == orders(namespace[name])
     assert (found["B"]().f(), found["B"].b, found["A"].z) == (1, 3, 1)
+
+
+def test_structures_take_arrays_and_pointers_of_their_types(notebook):
+    notebook.run(
+        "import ctypes\nclass Node(ctypes.Structure):\n  def total(self): return sum(self.data)",
+        "fields = [('data', ctypes.c_int * 2), ('next', ctypes.POINTER(Node))]\nNode._fields_ = fields",
+        "numbers = (ctypes.c_int * 2)(3, 4)\ndef make(): return Node(numbers, ctypes.pointer(Node()))",
+    )
+    step = round_trip(notebook, "Node", "numbers", "make", ctypes=ctypes)
+    made = step["make"]()
+    assert (made.total(), made.next.contents.total(), ctypes.sizeof(made)) == (7, 0, 16)
+    fields = "[('x', ctypes.c_uint16), ('y', ctypes.c_uint8)]"
+    notebook.run(f"class Big(ctypes.BigEndianStructure):\n  _pack_ = 1\n  _fields_ = {fields}")
+    assert bytes(round_trip(notebook, "Big")["Big"](1, 2)) == b"\0\1\2"
+
+
+_MODELS = """
+import pathlib, sys
+from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
+from jupyter_mlpipe.keys.values import digest_definition
+
+stream = pathlib.Path(sys.argv[1])
+if stream.exists():
+    globals().update(load_closure(stream.read_bytes(), globals()))
+    print(Model(first={"k": "2"}).first.k + 1)
+else:
+    import pydantic
+    class Model(pydantic.BaseModel):
+        first: "Later"
+        FIELD
+    class Later(pydantic.BaseModel):
+        k: int = 1
+    before = digest_definition(Model, globals())
+    stream.write_bytes(dump_closure({"Model": Model, "Later": Later}, globals()))
+    Model(first={})
+    assert digest_definition(Model, globals()) == before
+"""
+
+
+@pytest.mark.parametrize("field", ["second: 'Later | None' = None", "more: 'list[Model]' = []"])
+def test_a_model_that_names_what_was_defined_after_it_validates_elsewhere(tmp_path, field):
+    script = tmp_path / "script.py"
+    script.write_text(_MODELS.replace("FIELD", field))
+    for printed in ("", "3\n"):
+        command = [sys.executable, str(script), str(tmp_path / "stream")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.stdout, done.stderr) == (printed, "")

@@ -1083,7 +1083,9 @@ T = {
     "random": random.Random(0), "numbers": itertools.count(), "iterator": iter(range(9)), "bytes": bytearray(2),
 }
 nested, deque, counter, default, array_, numpy_, random_, numbers, iterator, bytes_ = T.values()
-table = pd.DataFrame({"a": [0]})
+table = Table = pd.DataFrame({"a": [0]})
+large = np.zeros(200_000)
+def fill(x): large[7] = x
 space, slots, objects, nest = types.SimpleNamespace(x=0), Slots(), [Nested()], Nested()
 local, context = threading.local(), contextvars.ContextVar("c", default=0)
 squares = (i * i for i in range(99))
@@ -1162,7 +1164,9 @@ KEPT = [
             ("a dict with defaults", "lm§.default['k'].append(«1|2»)", "dict(lm§.default)"),
             ("an array of Python's own", "lm§.array_[0] = «1|2»", "list(lm§.array_)"),
             ("an array", "lm§.numpy_[0] = «1|2»", "lm§.numpy_.tolist()"),
+            ("a large array", "lm§.fill(«1|2»)", "float(lm§.large[7])"),
             ("a table", "lm§.table.loc[0, 'a'] = «1|2»", "lm§.table.a.tolist()"),
+            ("a table that is named as a class is", "lm§.Table.loc[0, 'a'] = «1|2»", "lm§.Table.a.tolist()"),
             ("a generator of random numbers", "lm§.random_.seed(«1|2»)", "lm§.random_.random()"),
             ("a counting iterator", "for _ in range(«1|2»): next(lm§.numbers)", "next(lm§.numbers)"),
             ("an iterator", "for _ in range(«1|2»): next(lm§.iterator)", "next(lm§.iterator)"),

@@ -78,8 +78,16 @@ def _note(code: str, namespace: Mapping[str, Any]) -> None:
         if getattr(owner, "__module__", "") == namespace.get("__name__"):
             continue  # a module does that to its own classes wherever it is imported
         # What lies inside of a library's attributes is one of its options.
-        if not is_inside or (isinstance(owner, ModuleType) and _file_of(owner) is not None):
+        if not is_inside:
             note_patch(owner, attributes)
+        elif isinstance(owner, ModuleType) and _file_of(owner) is not None:
+            note_patch(owner, _path_to_object(owner, attributes))
+
+
+def _path_to_object(module: ModuleType, path: str) -> str:
+    """Return the part of a path that leads to an object: ``T`` of ``T.loc``, ``C.sizes`` of a class ``C``."""
+    first, _, rest = path.partition(".")
+    return path if rest and isinstance(vars(module).get(first), type | ModuleType) else first
 
 
 def _note_registered(code: str, namespace: Mapping[str, Any]) -> None:
