@@ -358,6 +358,8 @@ def words_on(component: Component, namespace: Mapping[str, Any]) -> list[str]:
     ]
     if "cache_info" in component.code:
         partly.append("cache_info() counts the calls of this step: what a cache holds stays in its step")
+    if "gc.freeze" in component.code:
+        partly.append("gc.freeze() holds in this step's process only: freeze in a plain cell what is to stay")
     return [*partly, *patched]
 
 
