@@ -29,6 +29,24 @@ next(drawn)
 # %%
 drawn
 """,
+    "generators that read names bound later": r"""
+# %%
+factor = 2
+scaled = (factor * i for i in range(3))
+def rows():
+    for i in range(3):
+        yield shift(i) * factor
+def shift(i):
+    return i + offset
+offset = 1
+shifted = rows()
+# %%
+next(shifted)
+# %%
+factor, offset = 10, 5
+# %%
+print(list(scaled), list(shifted))
+""",
     "an open file": r"""
 # %%
 with open("lines.txt", "w") as lines:
