@@ -47,6 +47,20 @@ factor, offset = 10, 5
 # %%
 print(list(scaled), list(shifted))
 """,
+    "tasks of the kernel's loop": r"""
+# %%
+import asyncio
+async def work(seconds):
+    await asyncio.sleep(seconds)
+    return 5
+# %%
+task = asyncio.create_task(work(0.01), name="five")
+task.done()
+# %% plain
+print(await task)
+# %%
+print(task.done(), task.result())
+""",
     "an open file": r"""
 # %%
 with open("lines.txt", "w") as lines:

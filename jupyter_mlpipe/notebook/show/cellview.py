@@ -13,6 +13,7 @@ from typing import Any
 
 from jupyter_mlpipe.cells.patches import find_patches
 from jupyter_mlpipe.errors import describe_error
+from jupyter_mlpipe.execution.process.body import UNFINISHED_TASKS
 from jupyter_mlpipe.execution.process.figures import OPEN_FIGURES, left_open
 from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND
 from jupyter_mlpipe.execution.runs.accept import is_accepted
@@ -249,6 +250,11 @@ def _on_altered(name: str) -> str:
         return (
             "plt of later cells does not know the figures that this one leaves open: "
             "save or close them here, or run the cell with --here"
+        )
+    if name == UNFINISHED_TASKS:
+        return (
+            "tasks that had not ended with the cell's code were stopped: await them in this cell, "
+            "or start them in one without await, which runs in the kernel"
         )
     return (
         f"what the cell changes in {name} itself (a default, an attribute) may not reach later cells "
