@@ -22,7 +22,9 @@ QUIETLY = "run_magic_quietly"
 _AROUND_CODE = frozenset({"time", "prun", "capture"})
 _AROUND_STATEMENT = frozenset({"time", "prun"})
 # They look at names, those of their own cell too.
-_ASKS = frozenset({"who", "whos", "who_ls", "pinfo", "pinfo2", "pdoc", "pdef", "psource", "pfile", "psearch"})
+_ASKS = frozenset(
+    {"who", "whos", "who_ls", "pinfo", "pinfo2", "pdoc", "pdef", "psource", "pfile", "psearch", "tb"}
+)
 _OF_THE_KERNEL = frozenset(
     _ASKS
     | {"load_ext", "reload_ext", "unload_ext", "autoreload", "aimport", "pip", "conda", "mamba", "uv"}

@@ -61,6 +61,21 @@ print(await task)
 # %%
 print(task.done(), task.result())
 """,
+    "the last error": r"""
+# %%
+def f(x):
+    return 1 / x
+f(0)
+# %%
+import sys
+print(sys.last_type.__name__, sys.last_value, isinstance(sys.last_value, ZeroDivisionError))
+# %%
+%tb
+# %%
+{}["x"]
+# %%
+print(repr(str(sys.last_value)), isinstance(sys.last_value, KeyError))
+""",
     "an open file": r"""
 # %%
 with open("lines.txt", "w") as lines:

@@ -29,6 +29,7 @@ from jupyter_mlpipe.store.records import Record
 _LONGEST_S = 60.0
 """What took longer is not run a second time without being asked for."""
 
+_LAST_ERROR = re.compile(r"\bsys\.last_\w+")
 _MAGIC = re.compile(r"^\s*%\w", re.MULTILINE)
 
 
@@ -76,6 +77,8 @@ class Moving:
         notes = [f"it changes something through {name}, {what}, and keeps that open" for name, what in made]
         if _makes_widgets(task):
             notes.append("it makes widgets, which live where they are made")
+        if _LAST_ERROR.search(component.code):
+            notes.append("it looks at the last error of the kernel")
         if starts_tasks(component.code):
             notes.append("it starts tasks, which go on in the kernel's loop")
         others: list[str] = []
