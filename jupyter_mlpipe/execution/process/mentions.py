@@ -168,11 +168,16 @@ class Mentions:
             self._add_value(dict(getattr(value, "__dict__", {})), depth)
 
     def _add_items(self, items: Collection[object], depth: int) -> None:
-        kinds = set(map(type, items))
         # A list may hold millions of them.
-        if kinds <= _NO_TEXTS or (kinds <= _TEXTS and len(self.paths) >= _MAX_TEXTS):
+        kinds = set(map(type, items))
+        if kinds <= _NO_TEXTS:
             return
         for item in items:
+            if kinds <= _TEXTS and len(self.paths) >= _MAX_TEXTS:
+                # Of the rest count only those that are known: as what may be a folder.
+                found = items if isinstance(items, set) else set(items)
+                self.paths.update(dict.fromkeys(self.paths.keys() & found, True))
+                return
             self._add_value(item, depth - 1)
 
     def _add_function(self, function: types.FunctionType) -> None:
