@@ -76,6 +76,9 @@ _CHANGE_THROUGH = frozenset(
     {"execute", "executemany", "executescript", "commit", "write", "writelines", "send", "sendall"}
 )
 
+_STARTS_TASK = frozenset({"create_task", "ensure_future", "get_running_loop", "run_coroutine_threadsafe"})
+_RUNS_LOOP = frozenset({"run", "run_until_complete", "run_forever"})
+
 _FIGURES_TEXT = """
 subplots figure gca gcf subplot add_subplot add_axes twinx twiny colorbar plot hist bar barh scatter
 imshow boxplot violinplot heatmap pairplot catplot relplot displot jointplot lmplot FacetGrid
@@ -108,6 +111,21 @@ def makes_widgets(code: str, imports: Mapping[str, str]) -> bool:
         elif isinstance(node, ast.Import):
             names |= {imported_name(a) for a in node.names if a.name.partition(".")[0] in _LIVING}
     return any(isinstance(node, ast.Name) and node.id in names for node in ast.walk(tree))
+
+
+def starts_tasks(code: str) -> bool:
+    """Tell whether a cell itself starts tasks in the loop that a kernel has running, and runs no other."""
+    if not any(word in code for word in _STARTS_TASK):
+        return False
+    pending: list[ast.AST] = [ast.parse(code)]
+    called = set()
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Call):
+            called.add(last_word(node.func))
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            pending.extend(ast.iter_child_nodes(node))
+    return bool(called & _STARTS_TASK) and not called & _RUNS_LOOP
 
 
 def interactive(tree: ast.Module, widgets: set[str]) -> str | None:

@@ -23,7 +23,9 @@ QUIETLY = "run_magic_quietly"
 _AROUND_CODE = frozenset({"time", "prun", "capture"})
 _AROUND_STATEMENT = frozenset({"time", "prun"})
 # They look at names, those of their own cell too.
-_ASKS = frozenset({"who", "whos", "who_ls", "pinfo", "pinfo2", "pdoc", "pdef", "psource", "pfile", "psearch"})
+_ASKS = frozenset(
+    {"who", "whos", "who_ls", "pinfo", "pinfo2", "pdoc", "pdef", "psource", "pfile", "psearch", "tb"}
+)
 _OF_THE_KERNEL = frozenset(
     _ASKS
     | {"load_ext", "reload_ext", "unload_ext", "autoreload", "aimport", "pip", "conda", "mamba", "uv"}
@@ -32,7 +34,6 @@ _OF_THE_KERNEL = frozenset(
 )
 _KEEPS = frozenset({"store", "history", "hist", "macro", "save", "notebook", "logstart"})
 _OF_BOTH = frozenset({"matplotlib", "config", "precision", "cd", "env", "set_env", "pushd", "popd", "pylab"})
-_WRITES_FILE = frozenset({"writefile", "file"})
 _CELL_MAGIC = re.compile(r"%%(\w+)[ \t]*(.*)")
 _BINDS = re.compile(r"--(?:out|err|proc)[= ]\s*([A-Za-z_]\w*)")
 
@@ -69,12 +70,6 @@ class Expanded:
 
     code: str
     for_kernel: tuple[LineMagic, ...] = ()
-    cell_magics: tuple[str, ...] = ()
-
-    @property
-    def writes_file(self) -> bool:
-        """Whether a magic writes a file, which a step that is reused would not do."""
-        return not _WRITES_FILE.isdisjoint(self.cell_magics)
 
 
 def expand_magics(cell: str, to_python: Callable[[str], str]) -> Expanded:
@@ -99,14 +94,12 @@ def expand_magics(cell: str, to_python: Callable[[str], str]) -> Expanded:
         captured = _captured_name(line) if name == "capture" else None
         target = f"{captured} = " if captured else ""
         code = f"{above}{target}get_ipython().{OVER_CELL}({name!r}, {line!r})\n{inner.code}"
-        return Expanded(code, inner.for_kernel, (name, *inner.cell_magics))
+        return Expanded(code, inner.for_kernel)
     bound = _BINDS.findall(line)
     if bound:
         target = "".join(f"{output} = " for output in bound)
-        return Expanded(
-            f"{above}{target}get_ipython().{OVER_CELL}({name!r}, {line!r}, {body!r})\n", (), (name,)
-        )
-    return Expanded(above + to_python("\n".join(lines[first:])), (), (name,))
+        return Expanded(f"{above}{target}get_ipython().{OVER_CELL}({name!r}, {line!r}, {body!r})\n")
+    return Expanded(above + to_python("\n".join(lines[first:])))
 
 
 def component_first(lines: list[str]) -> list[str]:

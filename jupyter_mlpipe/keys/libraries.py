@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.parts import Bytes, Description, Item, describe_as
-from jupyter_mlpipe.keys.views import axes_in_memory
+from jupyter_mlpipe.keys.views import axes_in_memory, strides_with_gaps
 
 
 def is_global_state(value: Any) -> bool:
@@ -42,7 +42,7 @@ def _describe_numpy(value: Any, numpy: Any) -> Description | None:
         return None
     # The order in memory changes how sums are rounded.
     order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
-    laid_out = axes_in_memory(value) or order
+    laid_out = axes_in_memory(value) or strides_with_gaps(value) or order
     if dtype.kind in "biufcmMSU" and not dtype.hasobject:
         flat = value if order == "C" else value.T
         content: Item = Item(Bytes(_bytes_digest(numpy.ascontiguousarray(flat))))
@@ -107,6 +107,11 @@ def _frequency(index: Any) -> Any:
     return freq.freqstr, freq.weekmask, [str(day) for day in freq.holidays or ()]
 
 
+def _packed(array: Any) -> Any:
+    """Return a column without gaps: how columns lie in a table is pandas' own business."""
+    return sys.modules["numpy"].ascontiguousarray(array)
+
+
 def _as_array(codes: Any) -> Any:
     return sys.modules["numpy"].asarray(codes)
 
@@ -114,16 +119,16 @@ def _as_array(codes: Any) -> Any:
 def _describe_extension(value: Any) -> Description | None:
     kind = type(value).__name__
     if kind in ("NumpyExtensionArray", "PandasArray"):
-        return Description("column", (Item(value.to_numpy()),))
+        return Description("column", (Item(_packed(value.to_numpy())),))
     if kind == "Categorical":
         return Description(kind, (Item(value.codes.copy()), Item(value.categories), Item(value.ordered)))
     if kind in ("DatetimeArray", "TimedeltaArray", "PeriodArray"):
-        return Description(kind, (Item(str(value.dtype)), Item(value.asi8)))
+        return Description(kind, (Item(str(value.dtype)), Item(_packed(value.asi8))))
     if hasattr(value, "_mask") and hasattr(value, "_data"):
         # What stands below the mask is left over from earlier operations.
         content = value._data.copy()
         content[value._mask] = content.dtype.type()
-        return Description(kind, (Item(value.dtype.name), Item(content), Item(value._mask)))
+        return Description(kind, (Item(value.dtype.name), Item(content), Item(_packed(value._mask))))
     arrow = getattr(value, "_pa_array", None)
     if arrow is not None:
         storage, missing = getattr(value.dtype, "storage", ""), repr(getattr(value.dtype, "na_value", ""))

@@ -12,6 +12,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from jupyter_mlpipe.keys.collector import COLLECTOR
 from jupyter_mlpipe.keys.colormaps import read_colormaps, write_colormaps
 from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
 from jupyter_mlpipe.keys.formatters import FORMATTERS
@@ -284,6 +285,7 @@ OF_LIBRARIES = (
     Provider("decimal", "decimal", _read_decimal, _usual_decimal, _write_decimal),
     Provider("torch", "torch", _read_torch, _usual_torch, _write_torch),
     Provider("tensorflow", "tensorflow", _read_tensorflow, lambda tensorflow: {}, _write_tensorflow),
+    COLLECTOR,
     *ACCESSORS,
     DISPLAYS,
     INTERACTIVITY,

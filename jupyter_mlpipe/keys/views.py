@@ -1,7 +1,7 @@
 """Arrays as they lie in memory, which NumPy's own pickles do not keep.
 
 Views of one memory: pickled one by one, each would get memory of its own. And what can be seen of a single
-one: whether it can be written to, the order of its axes, and that it repeats what it has once.
+one: whether it can be written to, the order of its axes, its gaps, and that it repeats what it has once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ Reduced = tuple[Any, ...]
 
 
 _CONTAINERS = (list, tuple, dict)
+_SPREAD, _SPREAD_BYTES = 32, 1 << 20
 
 
 def arrays_in(values: Iterable[object]) -> list[object]:
@@ -92,14 +93,38 @@ def axes_in_memory(array: Any) -> tuple[int, ...]:
     return axes if array.transpose(axes).flags.c_contiguous else ()
 
 
+def strides_with_gaps(array: Any) -> tuple[int, ...]:
+    """Return the strides of a writable array with gaps, or that runs backwards; they change how sums round.
+
+    Empty where it has none, or where they take so much more than it does that nobody should pay for them.
+    """
+    flags, dtype = array.flags, array.dtype
+    if flags.c_contiguous or flags.f_contiguous or not flags.writeable or axes_in_memory(array):
+        return ()
+    if dtype.hasobject or dtype.kind == "T":
+        return ()
+    before, behind = _reach(array.shape, strides := tuple(array.strides))
+    span = before + behind + array.itemsize
+    is_wide = span > _SPREAD * array.nbytes and span > _SPREAD_BYTES
+    return () if is_wide else strides
+
+
+def _reach(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, int]:
+    """Return how many bytes an array takes in front of its first element, and from there to its last one."""
+    steps = [(size - 1) * stride for size, stride in zip(shape, strides, strict=True)]
+    return sum(-step for step in steps if step < 0), sum(step for step in steps if step > 0)
+
+
 def reduce_layout(array: Any) -> Reduced | None:
     """Reduce an array that pickle would make a writable one of, or order otherwise."""
     if array.dtype.hasobject or not array.size:
         return None
     if array.flags.writeable:
-        axes = axes_in_memory(array)
-        back = tuple(axes.index(axis) for axis in range(array.ndim)) if axes else ()
-        return (_transpose, (array.transpose(axes), back)) if axes else None
+        if axes := axes_in_memory(array):
+            back = tuple(axes.index(axis) for axis in range(array.ndim))
+            return _transpose, (array.transpose(axes), back)
+        strides = strides_with_gaps(array)
+        return (_spread, (array.copy(), strides)) if strides else None
     once = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in array.strides)
     if 0 in array.strides and array[once].size < array.size:
         return _repeat, (array[once].copy(), array.shape)
@@ -120,6 +145,15 @@ def _writable(array: Any) -> Any:
 # As `make_view`.
 def _transpose(array: Any, axes: tuple[int, ...]) -> Any:
     return array.transpose(axes)
+
+
+def _spread(array: Any, strides: tuple[int, ...]) -> Any:
+    numpy = sys.modules["numpy"]
+    before, behind = _reach(array.shape, strides)
+    memory = numpy.zeros(before + behind + array.itemsize, numpy.uint8)
+    spread = numpy.ndarray(array.shape, array.dtype, memory, before, strides)
+    spread[...] = array
+    return spread
 
 
 def _repeat(array: Any, shape: tuple[int, ...]) -> Any:

@@ -46,8 +46,6 @@ def make_component(
         header = replace(header, options=replace(header.options, here=True))
     here = read_here(shell, cell) if header.options.here else None
     body = expand_magics(cell, lambda text: str(shell.transform_cell(text)))
-    if body.writes_file and header.options.reuse:
-        header = replace(header, options=replace(header.options, reuse=False))
     if here is not None:
         # They run with the rest of the code, and what they give is kept with it.
         salt = " ".join([header.options.salt, *(f"%{m.name} {m.line}" for m in body.for_kernel)])

@@ -19,10 +19,10 @@ from jupyter_mlpipe.errors import (
     UsageError,
     close_matches,
 )
-from jupyter_mlpipe.execution.runs.collector import paused_collector
 from jupyter_mlpipe.execution.runs.file_words import may_read, may_write
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.execution.runs.task import StepTask
+from jupyter_mlpipe.keys.collector import paused_collector
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.helpers import read_ahead
 from jupyter_mlpipe.model.component import Component

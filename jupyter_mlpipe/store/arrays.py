@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jupyter_mlpipe.keys.views import axes_in_memory
+from jupyter_mlpipe.keys.views import axes_in_memory, strides_with_gaps
 from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
 from jupyter_mlpipe.store.mapping import MAPPED_BYTES
 
@@ -21,7 +21,7 @@ def encode(value: Any, namespace: Mapping[str, object]) -> Encoding | None:
     # Subclasses (matrix, memmap, MaskedArray, recarray) carry more than their elements.
     if type(value) is not np.ndarray or not _is_exact(value.dtype):
         return None
-    if value.size and (not value.flags.writeable or axes_in_memory(value)):
+    if value.size and (not value.flags.writeable or axes_in_memory(value) or strides_with_gaps(value)):
         return None
     fortran = value.flags.f_contiguous and not value.flags.c_contiguous
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from support import ms, print_table
 
 from jupyter_mlpipe.cells.names import analyse
-from jupyter_mlpipe.execution.runs.collector import paused_collector
 from jupyter_mlpipe.keys.closure import Closure, Closures
+from jupyter_mlpipe.keys.collector import paused_collector
 from jupyter_mlpipe.keys.helpers import read_ahead
 from jupyter_mlpipe.keys.modules import LocalModules
 from jupyter_mlpipe.keys.witness import Scope

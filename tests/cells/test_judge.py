@@ -140,3 +140,17 @@ def test_what_must_not_be_made_twice(code: str, names: list[str]) -> None:
 def test_what_makes_widgets(code: str, makes: bool) -> None:
     imports = {"widgets": "ipywidgets", "tqdm": "tqdm.notebook"}
     assert deeds.makes_widgets(code, imports) is makes
+
+
+@pytest.mark.parametrize(
+    ("code", "starts"),
+    [
+        ("task = asyncio.create_task(work())", True),
+        ("tasks = [asyncio.ensure_future(work()) for _ in range(3)]", True),
+        ("async def main():\n    asyncio.create_task(work())", False),
+        ("async def main():\n    asyncio.create_task(work())\nasyncio.run(main())", False),
+        ("print('create_task')", False),
+    ],
+)
+def test_what_starts_tasks(code: str, starts: bool) -> None:
+    assert deeds.starts_tasks(code) is starts

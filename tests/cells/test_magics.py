@@ -58,11 +58,6 @@ def test_what_a_cell_binds_is_kept_once_it_is_bound() -> None:
     assert expanded.for_kernel == (before, after)
 
 
-def test_a_magic_that_writes_a_file_is_told_of() -> None:
-    assert expand_magics("%%writefile a.py\nx = 1", _to_python).writes_file
-    assert not expand_magics("%%time\nx = 1", _to_python).writes_file
-
-
 def test_our_line_comes_first() -> None:
     lines = ["%%time\n", "%%component a\n", "x = 1\n"]
     assert component_first(lines) == ["%%component a\n", "%%time\n", "x = 1\n"]

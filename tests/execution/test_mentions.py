@@ -22,3 +22,13 @@ def test_a_path_is_found_behind_collections_of_millions_of_texts() -> None:
 def test_a_large_list_of_paths_is_looked_into_as_far_as_there_is_room() -> None:
     found = paths_in([f"images/{i}.png" for i in range(6_000)])
     assert "images/0.png" in found
+
+
+def test_a_text_of_the_code_among_very_many_values_may_be_a_folder() -> None:
+    mentions = Mentions()
+    mentions.add_code("name = 'held'")
+    many = [f"text {number}" for number in range(20_000)]
+    mentions.add_values([[*many, "held"], {*many, "held"}])
+    assert len(mentions.paths) == 5000
+    assert mentions.paths["held"]
+    assert not mentions.paths.keys() - {"held"} - {*many}

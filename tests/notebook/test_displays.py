@@ -809,6 +809,17 @@ def test_what_cannot_live_in_a_step_moves_or_says_so(start_kernel: Start) -> Non
     assert "ValueError: inner" in group.traceback
 
 
+def test_tasks_that_a_step_leaves_are_mentioned(start_kernel: Start) -> None:
+    for kernel in (start_kernel(), start_kernel()):
+        kernel.run("import asyncio")
+        awaited = kernel.run(
+            "%%component a\nt = asyncio.ensure_future(asyncio.sleep(0, 1))\nx = await t"
+        ).check()
+        assert "stopped" not in awaited.receipt
+        left = kernel.run("%%component b\nu = asyncio.create_task(asyncio.sleep(9))\nawait asyncio.sleep(0)")
+        assert "tasks that had not ended with the cell's code were stopped" in left.check().receipt
+
+
 def test_a_cell_may_run_in_the_kernel(start_kernel: Start) -> None:
     kernel = start_kernel()
     kernel.run("%%component made\nrows = [1, 2]").check()

@@ -66,6 +66,12 @@ ROWS = [
         "(plt.get_backend(), len(plt.figure().axes))",
         "import matplotlib, matplotlib.pyplot as plt",
     ),
+    Row(
+        "the collector of cycles",
+        "gc.disable(); gc.set_threshold(500, 5)",
+        "(gc.isenabled(), gc.get_threshold()[:2])",
+        "import gc",
+    ),
     Row("interactive figures", "_ = plt.ion()", "plt.isinteractive()", "import matplotlib.pyplot as plt"),
     Row(
         "a colormap",

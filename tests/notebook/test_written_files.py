@@ -51,6 +51,7 @@ WRITERS = {
         ["c.txt"],
     ),
     "np_save": ("import numpy as np\nnp.save('d.npy', np.arange(5000))", ["d.npy"]),
+    "writefile": ("%%writefile w.py\nx = 1", ["w.py"]),
     "shell": ("!echo hi > e.txt", ["e.txt"]),
     "subprocess": (
         "import subprocess\nsubprocess.run('echo hi > f.txt', shell=True, check=True)",

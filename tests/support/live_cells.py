@@ -29,6 +29,53 @@ next(drawn)
 # %%
 drawn
 """,
+    "generators that read names bound later": r"""
+# %%
+factor = 2
+scaled = (factor * i for i in range(3))
+def rows():
+    for i in range(3):
+        yield shift(i) * factor
+def shift(i):
+    return i + offset
+offset = 1
+shifted = rows()
+# %%
+next(shifted)
+# %%
+factor, offset = 10, 5
+# %%
+print(list(scaled), list(shifted))
+""",
+    "tasks of the kernel's loop": r"""
+# %%
+import asyncio
+async def work(seconds):
+    await asyncio.sleep(seconds)
+    return 5
+# %%
+task = asyncio.create_task(work(0.01), name="five")
+task.done()
+# %% plain
+print(await task)
+# %%
+print(task.done(), task.result())
+""",
+    "the last error": r"""
+# %%
+def f(x):
+    return 1 / x
+f(0)
+# %%
+import sys
+print(sys.last_type.__name__, sys.last_value, isinstance(sys.last_value, ZeroDivisionError))
+# %%
+%tb
+# %%
+{}["x"]
+# %%
+print(repr(str(sys.last_value)), isinstance(sys.last_value, KeyError))
+""",
     "an open file": r"""
 # %%
 with open("lines.txt", "w") as lines:

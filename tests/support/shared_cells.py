@@ -713,15 +713,18 @@ turned = np.arange(24.0).reshape(2, 3, 4).transpose(1, 0, 2)
 repeated = np.broadcast_to(np.arange(3), (4, 3))
 fixed = np.arange(3)
 fixed.flags.writeable = False
+thin, left, backwards = np.arange(10.0)[::2], np.arange(12).reshape(3, 4)[:, :2], np.arange(5)[::-1]
 # %%
 turned.strides, repeated.strides, [a.flags.writeable for a in (turned, repeated, fixed)]
+# %%
+print(*((a.strides, a.flags.c_contiguous, a.base is None) for a in (thin, left, backwards)))
 # %%
 fixed[0] = 1
 # %%
 repeated[0, 0] = 1
 # %%
-turned[0, 0, 0] = 1
+turned[0, 0, 0] = thin[0] = left[1, 1] = backwards[-1] = 1
 # %%
-turned, repeated, fixed
+turned, repeated, fixed, thin, left, backwards
 """,
 }

@@ -21,6 +21,10 @@ for _feature in __future__.all_feature_names:
     _FUTURES |= getattr(__future__, _feature).compiler_flag
 
 
+UNFINISHED_TASKS = "unfinished tasks"
+"""Stands in a record for tasks that had not ended when a step's code had."""
+
+
 class ReturnedWrongly(Exception):  # noqa: N818 - reported as an output error, never raised to users
     """A function's result cannot be taken apart into the step's outputs."""
 
@@ -56,6 +60,7 @@ class Body:
         self._tree = restore_calls(tree, code)
         self._title = title
         self._is_quiet = _ends_quietly(code)
+        self.cut_short: tuple[str, ...] = ()
         # Compiled before anything runs: what only the compiler finds is told at once.
         compiled = _compile(self._tree, title, "exec")
         self.awaits = bool(compiled.co_flags & inspect.CO_COROUTINE)
@@ -79,12 +84,14 @@ class Body:
             Which expressions are shown, in the words of IPython's `ast_node_interactivity`.
         note_defined
             Called with the name of a function or class of the top level, right after its statement has run.
+
+        Afterwards `cut_short` has what did not run to its end.
         """
         parts = self._parts(interactivity)
         before, sys.displayhook = sys.displayhook, (_show_nothing if self._is_quiet else show)
         try:
             if any(part.code.co_flags & inspect.CO_COROUTINE for part in parts):
-                asyncio.run(_run_awaiting(parts, namespace, show, note_defined))
+                asyncio.run(self._run_awaiting(parts, namespace, show, note_defined))
                 return
             for part in parts:
                 value = eval(part.code, namespace)
@@ -95,6 +102,25 @@ class Body:
         finally:
             if sys.displayhook in (show, _show_nothing):
                 sys.displayhook = before
+
+    async def _run_awaiting(
+        self,
+        parts: Sequence[_Part],
+        namespace: dict[str, Any],
+        show: Callable[[object], None],
+        note_defined: Callable[[str], None],
+    ) -> None:
+        for part in parts:
+            value = eval(part.code, namespace)
+            if part.code.co_flags & inspect.CO_COROUTINE:
+                value = await value
+            if part.shows:
+                show(value)
+            if part.defines:
+                note_defined(part.defines)
+        # In a kernel they would go on; here the loop ends with the cell.
+        if asyncio.all_tasks() - {asyncio.current_task()}:
+            self.cut_short = (UNFINISHED_TASKS,)
 
     def _parts(self, interactivity: str) -> list[_Part]:
         """Return pieces of code in order."""
@@ -134,22 +160,6 @@ class Body:
 
     def _compile(self, tree: ast.AST, mode: str) -> CodeType:
         return _compile(tree, self._title, mode, self._futures)
-
-
-async def _run_awaiting(
-    parts: Sequence[_Part],
-    namespace: dict[str, Any],
-    show: Callable[[object], None],
-    note_defined: Callable[[str], None],
-) -> None:
-    for part in parts:
-        value = eval(part.code, namespace)
-        if part.code.co_flags & inspect.CO_COROUTINE:
-            value = await value
-        if part.shows:
-            show(value)
-        if part.defines:
-            note_defined(part.defines)
 
 
 def _show_nothing(value: object) -> None:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError, StepOutputError, close_matches
-from jupyter_mlpipe.execution.process.frames import is_same_frame, keep_frame
 from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND, StepSpec, joint_mark, stored_with
 from jupyter_mlpipe.execution.process.unseen import is_closed_file
+from jupyter_mlpipe.execution.process.untouched import is_untouched, keep
 from jupyter_mlpipe.keys.pickles import load_closure
 from jupyter_mlpipe.keys.values import is_closure, is_definition
 from jupyter_mlpipe.model.files import Place
@@ -67,8 +67,8 @@ class GivenValues:
                 and (not is_definition(value, _main()) and not isinstance(value, types.FunctionType | type))
             )
         }
-        kept = ((name, keep_frame(value)) for name, value in {**self._companions, **self._values}.items())
-        self._frames = {name: frame for name, frame in kept if frame is not None}
+        kept = ((name, keep(value)) for name, value in {**self._companions, **self._values}.items())
+        self._kept = {name: found for name, found in kept if found is not None}
         self._parameters = {
             name: content_of(value, _main())
             for name, value in spec.parameters.items()
@@ -166,7 +166,7 @@ class GivenValues:
         return changed
 
     def _is_changed(self, name: str, value: object) -> bool:
-        if _is_atom(value) or (name in self._frames and is_same_frame(self._frames[name], value)):
+        if _is_atom(value) or (name in self._kept and is_untouched(self._kept[name], value)):
             return False
         if (is_changed := self._is_changed_together(name)) is not None:
             return is_changed

@@ -192,7 +192,7 @@ class StepProcess:
             outputs=outcome.outputs,
             left_out=outcome.left_out,
             joint=outcome.joint,
-            altered=(*own_state.untold, *left_open()),
+            altered=(*own_state.untold, *left_open(), *body.cut_short),
             result=result,
             ingredients=ingredients,
             texts=texts,

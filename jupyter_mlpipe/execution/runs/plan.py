@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from jupyter_mlpipe.errors import UnknownNameError, UnknownStepError, close_matches
 from jupyter_mlpipe.execution.cluster.environments import Environments
 from jupyter_mlpipe.execution.runs.chain import reasons_open, runs_above
-from jupyter_mlpipe.execution.runs.collector import paused_collector
 from jupyter_mlpipe.execution.runs.decide import Decided, LastRecord, decide, expected_seconds, must_run
 from jupyter_mlpipe.execution.runs.inputs import find_companions, take_inputs
 from jupyter_mlpipe.execution.runs.settings import coming_after, out_of_order, with_settings
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.execution.runs.written import file_order, note_ahead
+from jupyter_mlpipe.keys.collector import paused_collector
 from jupyter_mlpipe.model.graph import topological_order
 from jupyter_mlpipe.model.planned import PlanTotals, describe_totals, total
 from jupyter_mlpipe.model.status import Reason, StepPlan, describe_reasons

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from jupyter_mlpipe.execution.runs.collector import paused_collector
 from jupyter_mlpipe.keys.closure import Closure, Closures
+from jupyter_mlpipe.keys.collector import paused_collector
 from jupyter_mlpipe.keys.modules import Modules
 from jupyter_mlpipe.keys.witness import Scope
 from jupyter_mlpipe.model.component import Component

@@ -29,7 +29,6 @@ from jupyter_mlpipe.execution.process.spec import StepSpec
 from jupyter_mlpipe.execution.runs.active import ActiveRun, Decisions, note_decided
 from jupyter_mlpipe.execution.runs.chronicle import Chronicle
 from jupyter_mlpipe.execution.runs.claiming import ClaimedKeys
-from jupyter_mlpipe.execution.runs.collector import paused_collector
 from jupyter_mlpipe.execution.runs.decide import Decided, must_run
 from jupyter_mlpipe.execution.runs.events import (
     AddRun,
@@ -71,6 +70,7 @@ from jupyter_mlpipe.execution.runs.state import Listener, RunState
 from jupyter_mlpipe.execution.runs.task import StepTask, check_places
 from jupyter_mlpipe.execution.runs.written import file_order
 from jupyter_mlpipe.execution.runs.written import restore as restore_files
+from jupyter_mlpipe.keys.collector import paused_collector
 from jupyter_mlpipe.keys.environment import folders_of_user
 from jupyter_mlpipe.model.graph import ancestors
 from jupyter_mlpipe.model.metrics import numbers_from_json

@@ -50,7 +50,9 @@ from jupyter_mlpipe.store.store import Store
 from jupyter_mlpipe.store.texts import pack_texts
 from jupyter_mlpipe.store.users import user_name
 
-_BEYOND = re.compile(r"\b(?:globals|locals|vars|dir)\s*\(\s*\)|\bget_ipython\b|\bimport __main__\b")
+_BEYOND = re.compile(
+    r"\b(?:globals|locals|vars|dir)\s*\(\s*\)|\bget_ipython\b|\bimport __main__\b|\bsys\.last_\w+"
+)
 
 
 _CHANGED = "is changed itself, in the kernel only"

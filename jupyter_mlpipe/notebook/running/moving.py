@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from jupyter_mlpipe.cells.deeds import changed_through, makes_widgets
+from jupyter_mlpipe.cells.deeds import changed_through, makes_widgets, starts_tasks
 from jupyter_mlpipe.errors import MLPipeError, UnknownNameError, describe_error
 from jupyter_mlpipe.execution.process.spec import NOT_BOUND
 from jupyter_mlpipe.execution.runs.task import StepTask
@@ -29,6 +29,7 @@ from jupyter_mlpipe.store.records import Record
 _LONGEST_S = 60.0
 """What took longer is not run a second time without being asked for."""
 
+_LAST_ERROR = re.compile(r"\bsys\.last_\w+")
 _MAGIC = re.compile(r"^\s*%\w", re.MULTILINE)
 
 
@@ -76,6 +77,10 @@ class Moving:
         notes = [f"it changes something through {name}, {what}, and keeps that open" for name, what in made]
         if _makes_widgets(task):
             notes.append("it makes widgets, which live where they are made")
+        if _LAST_ERROR.search(component.code):
+            notes.append("it looks at the last error of the kernel")
+        if starts_tasks(component.code):
+            notes.append("it starts tasks, which go on in the kernel's loop")
         others: list[str] = []
         reads = [f"{reason.name}, {reason.detail}" for reason in task.unshippable]
         for read, source in task.inputs.items():

@@ -14,6 +14,7 @@ from typing import Any
 
 from jupyter_mlpipe.cells.patches import find_patches
 from jupyter_mlpipe.errors import describe_error
+from jupyter_mlpipe.execution.process.body import UNFINISHED_TASKS
 from jupyter_mlpipe.execution.process.figures import OPEN_FIGURES, left_open
 from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND
 from jupyter_mlpipe.execution.runs.accept import is_accepted
@@ -269,6 +270,11 @@ def _on_altered(name: str) -> str:
             "plt of later cells does not know the figures that this one leaves open: "
             "save or close them here, or run the cell with --here"
         )
+    if name == UNFINISHED_TASKS:
+        return (
+            "tasks that had not ended with the cell's code were stopped: await them in this cell, "
+            "or start them in one without await, which runs in the kernel"
+        )
     return (
         f"what the cell changes in {name} itself (a default, an attribute) may not reach later cells "
         "as it is here: keep it in a variable, or run the cell with --here"
@@ -377,6 +383,8 @@ def words_on(component: Component, namespace: Mapping[str, Any]) -> list[str]:
     ]
     if "cache_info" in component.code:
         partly.append("cache_info() counts the calls of this step: what a cache holds stays in its step")
+    if "gc.freeze" in component.code:
+        partly.append("gc.freeze() holds in this step's process only: freeze in a plain cell what is to stay")
     return [*partly, *patched]
 
 

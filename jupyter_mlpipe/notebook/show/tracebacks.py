@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Callable
 
 from jupyter_mlpipe.errors import MLPipeError, StepError, UnknownNameError
 
 _UNKNOWN = re.compile(r"name '(\w+)' is not defined")
+# IPython shows the first otherwise; two end generators and loops; the last are not made of one text.
+_NOT_RAISED = (SyntaxError, StopIteration, StopAsyncIteration, BaseExceptionGroup, UnicodeError)
 _RED = "\x1b[31m"
 _PLAIN = "\x1b[39m"
 
@@ -30,10 +33,15 @@ def for_notebook(error: MLPipeError) -> MLPipeError:
     """Return an error that a cell may raise.
 
     It bears the name of the user's own exception class, so that the cell's reply says
-    ``ValueError`` as it would without us, and renders as `render` says.
+    ``ValueError`` as it would without us, and renders as `render` says. Of Python's own it is one.
     """
     if isinstance(error, StepError):
-        named = type(error.ename, (type(error),), {"_render_traceback_": render})
+        bases: tuple[type, ...] = (type(error),)
+        kind = getattr(builtins, error.ename, None)
+        if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, _NOT_RAISED):
+            bases = (type(error), kind)
+        members = {"_render_traceback_": render, "__str__": lambda self: self.message}
+        named = type(error.ename, bases, members)
         raised: MLPipeError = named(
             error.message,
             step=error.step,

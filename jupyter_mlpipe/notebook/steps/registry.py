@@ -14,10 +14,10 @@ from typing import Any
 
 from jupyter_mlpipe.cells.compile import drop_defaults
 from jupyter_mlpipe.errors import MLPipeError
-from jupyter_mlpipe.execution.runs.collector import paused_collector
 from jupyter_mlpipe.execution.runs.resolve import place
 from jupyter_mlpipe.execution.runs.task import StepTask, check_places
 from jupyter_mlpipe.keys.closure import Closure, Closures
+from jupyter_mlpipe.keys.collector import paused_collector
 from jupyter_mlpipe.keys.given import Affected, Given, Snapshot, give
 from jupyter_mlpipe.keys.modules import LocalModules, Modules, ModulesOnce
 from jupyter_mlpipe.keys.places import one_moment

@@ -133,8 +133,12 @@ class Standing:
             self._namespace[name] = value
 
     def _load_inputs(self) -> None:
-        names = self._here.names
-        names.load(name for name, source in self._task.inputs.items() if names.owner(name) == source.step)
+        names, task = self._here.names, self._task
+        names.load(name for name, source in task.inputs.items() if names.owner(name) == source.step)
+        lives = [name for name in task.inputs if name not in self._spec.inputs]
+        # What a generator reads when it goes on.
+        reached = names.reached_from([*lives, *(reason.name for reason in task.unshippable)])
+        names.load(name for name in reached if name in names.pending)
 
     def _read_inputs(self) -> None:
         names, store = self._here.names, self._store

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jupyter_mlpipe.execution.runs.collector import paused_collector
+from jupyter_mlpipe.keys.collector import COLLECTOR, paused_collector
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +47,14 @@ def test_who_has_turned_it_off_keeps_it_so() -> None:
     with paused_collector():
         pass
     assert not gc.isenabled()
+
+
+def test_what_is_set_within_a_block_stays_set() -> None:
+    with paused_collector():
+        assert COLLECTOR.changed() == {}
+        COLLECTOR.write(gc, {"enabled": False})
+    assert not gc.isenabled()
+    assert COLLECTOR.changed() == {"enabled": False}
 
 
 def test_the_many_that_are_made_within_a_block_are_old_at_once() -> None:

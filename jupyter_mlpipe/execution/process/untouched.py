@@ -1,27 +1,50 @@
-"""Whether a pandas frame was changed in place: copy-on-write tells without looking at its content.
+"""Whether a value was changed in place, where that can be told without encoding its content.
 
-A shallow copy shares its blocks with the frame until somebody writes to one of the two; then the writer
-gets blocks of its own. (pandas 3; https://pandas.pydata.org/docs/user_guide/copy_on_write.html)
+Of pandas' frames copy-on-write tells: a shallow copy shares its blocks with the frame until somebody writes
+to one of the two; then the writer gets blocks of its own. (pandas 3;
+https://pandas.pydata.org/docs/user_guide/copy_on_write.html) A container of texts and numbers, of which there
+may be millions, is what it was if it holds the same objects in the same order.
 """
 
 from __future__ import annotations
 
+import itertools
+import operator
 import sys
 from typing import Any
 
 from jupyter_mlpipe.keys.libraries import frame_attributes
 
+_PLAIN = frozenset({str, bytes, int, float, complex, bool, type(None)})
 
-def keep_frame(value: Any) -> Any:
-    """Return a shallow copy of a frame to compare it with later; None where that would tell nothing."""
+
+def keep(value: Any) -> Any:
+    """Return what to compare a value with later; None where nothing would tell."""
+    kind = type(value)
+    if kind in (list, set) and _PLAIN.issuperset(map(type, value)):
+        return [*value]
+    if kind is dict and _PLAIN.issuperset(map(type, value)) and _PLAIN.issuperset(map(type, value.values())):
+        return [*value, *value.values()]
+    return _keep_frame(value)
+
+
+def is_untouched(before: Any, value: Any) -> bool:
+    """Tell whether a value still is what `keep` saw. False also where it cannot be told."""
+    if type(before) is not list:
+        return _is_same_frame(before, value)
+    present = itertools.chain(value, value.values()) if type(value) is dict else value
+    n_present = 2 * len(value) if type(value) is dict else len(value)
+    return len(before) == n_present and all(map(operator.is_, before, present))
+
+
+def _keep_frame(value: Any) -> Any:
     pandas: Any = sys.modules.get("pandas")
     if pandas is None or type(value) not in (pandas.DataFrame, pandas.Series) or _major(pandas) < 3:
         return None
     return None if frame_attributes(value) else value.copy(deep=False)
 
 
-def is_same_frame(before: Any, value: Any) -> bool:
-    """Tell whether a frame still is what `keep_frame` saw. False also where it cannot be told."""
+def _is_same_frame(before: Any, value: Any) -> bool:
     if type(before) is not type(value) or before.attrs != value.attrs or frame_attributes(value):
         return False
     if before.ndim == 1 and before.name is not value.name:
