@@ -107,8 +107,8 @@ class Mentions:
                     break
                 self._add_value(item, depth, large)
             # Of the rest count those that are known: as what may be a folder.
-            known = self.paths.keys() & {item for item in items if type(item) is str}
-            self.paths.update(dict.fromkeys(known, True))
+            texts = items if isinstance(items, set) else {item for item in items if type(item) is str}
+            self.paths.update((path, True) for path in self.paths.keys() & texts)
 
     def _add(self, text: str, may_be_folder: bool) -> None:
         if not 0 < len(text) <= _MAX_LENGTH or "\n" in text or "\0" in text or "://" in text:
