@@ -44,7 +44,10 @@ _DARK = {
 :root { --jp-layout-color0: white; --jp-ui-font-color1: var(--colab-primary-text-color); }
 """,
 }
-_FAINT = {"vscode": "rgb(157, 157, 157)", "html-manager": "rgb(168, 168, 168)"}
+_FAINT = {
+    "vscode": "color(srgb 0.8 0.8 0.8 / 0.65)",
+    "html-manager": "color(srgb 0.835294 0.835294 0.835294 / 0.65)",
+}
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("node") and (_MODULES / "@vscode" / "jupyter-ipywidgets8").is_dir()),

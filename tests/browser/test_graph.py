@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
@@ -152,8 +153,41 @@ def test_a_large_graph_is_searched_and_seen_as_a_whole(open_notebook: Open) -> N
     expect(node(shown, "s999")).to_be_focused()
     expect(node(shown, "s999")).to_be_in_viewport()
     expect(node(shown, "s0")).not_to_be_in_viewport()
-    notebook.page.keyboard.press("0")
+    page = notebook.page
+    page.keyboard.press("0")
     expect(shown.locator(".mlp-minimap")).to_be_hidden()
+    expect(node(shown, "s0")).to_be_in_viewport()
+
+    # With a mouse: zoomed where it points, dragged, and gone to in the small picture.
+    sheet = shown.locator(".mlp-sheet")
+
+    def scale() -> float:
+        return float(sheet.evaluate("sheet => new DOMMatrix(getComputedStyle(sheet).transform).a"))
+
+    def left() -> float:
+        return float(sheet.evaluate("sheet => new DOMMatrix(getComputedStyle(sheet).transform).e"))
+
+    at = shown.locator(".mlp-stage").bounding_box()
+    assert at is not None
+    x, y = at["x"] + at["width"] / 2, at["y"] + at["height"] / 2
+    page.mouse.move(x, y)
+    fitted = scale()
+    page.keyboard.down("Control")
+    for _ in range(20):
+        page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
+    expect(shown.locator(".mlp-minimap")).to_be_visible()
+    assert scale() > fitted
+    before = left()
+    page.mouse.down()
+    page.mouse.move(x + 40, y + 30, steps=4)
+    page.mouse.up()
+    assert left() == pytest.approx(before + 40)
+    expect(shown.get_by_role("region")).to_have_count(0)  # a drag is no click
+    expect(node(shown, "s0")).not_to_be_in_viewport()
+    mark = shown.locator(".mlp-mark").first.bounding_box()
+    assert mark is not None
+    page.mouse.click(mark["x"], mark["y"])
     expect(node(shown, "s0")).to_be_in_viewport()
 
 
@@ -186,6 +220,22 @@ def test_when_steps_ran_what_earlier_runs_gave_and_groups(open_notebook: Open, l
     )
     (lab.folder / "timeline-goes-on").touch()
     expect(shown.locator(".mlp-path")).to_contain_text("wait:", timeout=_WAIT_MS)
+    # Where users force their colours, what took the time still stands out.
+    page.emulate_media(forced_colors="active")
+    expect(row.and_(page.locator(".mlp-critical")).locator(".mlp-ran").first).to_have_css(
+        "background-color", "rgb(46, 139, 54)"
+    )
+    assert serious_problems(page) == []
+    page.emulate_media(forced_colors="none")
+    # In a narrow page all that is said of the run can be read.
+    size = page.viewport_size
+    assert size is not None
+    page.set_viewport_size({"width": 640, "height": size["height"]})
+    page.wait_for_function(
+        "words => getComputedStyle(words).whiteSpace === 'normal' && words.scrollWidth <= words.clientWidth",
+        arg=shown.locator(".mlp-run").element_handle(),
+    )
+    page.set_viewport_size(size)
     row.first.focus()
     page.keyboard.press("ArrowDown")
     expect(shown.locator(".mlp-timeline").get_by_role("tooltip")).to_be_visible()

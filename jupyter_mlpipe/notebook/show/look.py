@@ -1,7 +1,8 @@
 """How each state looks: sign, word and colour, the same in receipts, tables and the graph.
 
-Colours are those of the front end's theme where it has any (variables of VS Code, Colab or JupyterLab), else
-ones that can be read on white and on black; the sign and the word say the same without colour.
+Text keeps to the colour of the page around it. Pictures take those of the front end's theme where it has any
+(variables of VS Code, Colab or JupyterLab), else ones that can be read on white and on black; the sign and
+the word say the same without colour.
 """
 
 from __future__ import annotations
@@ -9,16 +10,25 @@ from __future__ import annotations
 from typing import NamedTuple
 
 FAINT = "#767676"
+FAINT_STYLE = "color-mix(in srgb,currentColor 65%,transparent)"
 
 
-def _themed(vscode: str, colab: str, jupyter: str, plain: str) -> str:
-    # JupyterLab's come last: the widgets of the others bring them along, as they are on white.
-    return f"var(--vscode-{vscode},var(--colab-{colab},var(--jp-{jupyter},{plain})))"
+def _first(*variables: str, plain: str) -> str:
+    return "".join(f"var(--{variable}," for variable in variables) + plain + ")" * len(variables)
 
 
-FAINT_STYLE = _themed("descriptionForeground", "secondary-text-color", "ui-font-color2", FAINT)
-TEXT_STYLE = _themed("editor-foreground", "primary-text-color", "ui-font-color1", "#212121")
-_GROUND_STYLE = _themed("editor-background", "primary-surface-color", "layout-color0", "#fff")
+# JupyterLab's come last: the widgets of the others bring them along, in part, as they are on white.
+TEXT_FILL = _first(
+    "vscode-editor-foreground", "colab-primary-text-color", "jp-ui-font-color1", plain="#212121"
+)
+FAINT_FILL = _first(
+    "vscode-descriptionForeground",
+    "colab-secondary-text-color",
+    "colab-primary-text-color",
+    "jp-ui-font-color2",
+    plain=FAINT,
+)
+_GROUND = _first("vscode-editor-background", "colab-primary-surface-color", "jp-layout-color0", plain="#fff")
 
 
 class Look(NamedTuple):
@@ -37,8 +47,8 @@ class Look(NamedTuple):
 
     @property
     def text_style(self) -> str:
-        """The colour of its word, on the theme's background."""
-        return f"color:color-mix(in srgb,{self.stroke} 65%,{TEXT_STYLE})"
+        """The colour of its word, in a text on the theme's background."""
+        return f"color:color-mix(in srgb,{self.stroke} 65%,currentColor)"
 
     @property
     def is_filled(self) -> bool:
@@ -54,7 +64,7 @@ class Look(NamedTuple):
     def node_style(self) -> str:
         """The colours of its node, on the theme's background."""
         share = 14 if self.is_filled else 0
-        return f"fill:color-mix(in srgb,{self.stroke} {share}%,{_GROUND_STYLE})"
+        return f"fill:color-mix(in srgb,{self.stroke} {share}%,{_GROUND})"
 
 
 LOOKS = {  # status or plan -> look

@@ -24,7 +24,7 @@ from jupyter_mlpipe.notebook.show.drawing import (
     layout,
     pipeline_dot,
 )
-from jupyter_mlpipe.notebook.show.look import FAINT, FAINT_STYLE, TEXT_STYLE, Look, look_of
+from jupyter_mlpipe.notebook.show.look import FAINT, FAINT_FILL, TEXT_FILL, Look, look_of
 from jupyter_mlpipe.notebook.show.words import plain, size_words, state_words
 
 _PART = re.compile(
@@ -41,10 +41,10 @@ _SCALE = 1.1  # pixels for a point: names at 13 px
 # Smaller than laid out: lines of a label stand too close otherwise.
 _STYLE = (
     f".mlpipe-graph{{font-family:var(--jp-ui-font-family,{_FONTS})}}"
-    f".mlpipe-graph text{{fill:{TEXT_STYLE};white-space:pre}}"
+    f".mlpipe-graph text{{fill:{TEXT_FILL};white-space:pre}}"
     ".mlpipe-name{font-size:12px;font-weight:700}.mlpipe-others{font-size:9px}.mlpipe-size{font-size:8.5px}"
     ".mlpipe-graph :is(.mlpipe-others,.mlpipe-edges text,.mlpipe-group text)"
-    f"{{fill:{FAINT_STYLE};stroke:none}}"
+    f"{{fill:{FAINT_FILL};stroke:none}}"
     # Colours that users force leave drawings as they are.
     "@media(forced-colors:active){.mlpipe-graph :is(.mlpipe-edges,.mlpipe-group) text{fill:CanvasText}}"
 )
