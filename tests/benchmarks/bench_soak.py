@@ -61,10 +61,11 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "scheduler.json"
-        # Dask keeps the latest 1,000 messages of each connection: here as many as in clusters that we start;
-        # and for an hour what it knew of workers that are gone, which are killed by the minute here.
+        # Dask keeps the latest 1,000 messages of each connection, and an hour of profiles: here as much as in
+        # clusters that we start. And what it knew of workers that are gone, for an hour.
         short_logs = {
             "DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "100",
+            "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
             "DASK_DISTRIBUTED__SCHEDULER__EVENTS_CLEANUP_DELAY": "30s",
         }
         self._environment = {**environment(folder / "store"), **short_logs}
