@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import psutil
 from support import environment, kernel, print_table
@@ -60,8 +61,13 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "scheduler.json"
-        # Dask keeps the latest 1,000 messages of each connection: here as many as in clusters that we start.
-        short_logs = {"DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "100"}
+        # Dask keeps the latest 1,000 messages of each connection, and an hour of profiles: here as much as in
+        # clusters that we start. And what it knew of workers that are gone, for an hour.
+        short_logs = {
+            "DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "100",
+            "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+            "DASK_DISTRIBUTED__SCHEDULER__EVENTS_CLEANUP_DELAY": "30s",
+        }
         self._environment = {**environment(folder / "store"), **short_logs}
         where = ["--scheduler-file", str(self.file)]
         self._scheduler = self._start("scheduler", *where, "--port", "0", "--no-dashboard")
@@ -116,6 +122,13 @@ def memory_of(processes: list[psutil.Process]) -> float:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return total / 1e6
+
+
+def growth_after(rows: list[list[object]], column: int) -> float:
+    """Return by how much the median of a column is larger in the second half."""
+    values = [float(str(row[column])) for row in rows]
+    middle = len(values) // 2
+    return median(values[middle:]) - median(values[:middle] or values)
 
 
 class Killer(threading.Thread):
@@ -179,7 +192,9 @@ def main(n_steps: int, pause_s: float) -> None:
     head = ["steps", "s, this round", *(f"{role}, MB" for role in ROLES[:4]), "kills"]
     print_table(head, rows)
     kills = ", ".join(f"{count} {role}" for role, count in sorted(killer.kills.items()))
-    print(f"\n{rounds} rounds in {n_runs} runs; killed: {kills}; wrong results: {wrong}")
+    halves = [f"{role} {growth_after(rows, number):+.0f}" for number, role in enumerate(ROLES[:4], 2)]
+    print(f"\nMB from the first to the second half, medians: {', '.join(halves)}")
+    print(f"{rounds} rounds in {n_runs} runs; killed: {kills}; wrong results: {wrong}")
     for line, count in told.most_common(5):
         print(f"told {count} times: {line}")
     if wrong:

@@ -29,6 +29,26 @@ spec = steps.spec("import os, time; print('runs', os.getpid(), flush=True)\\nwhi
 steps.server.run("t", spec.to_bytes(), lambda message: print(message, flush=True))
 """
 
+REPLACE = """
+import psutil, sys, tempfile, time
+from pathlib import Path
+from jupyter_mlpipe.execution.process import unforked
+from tests.support.steps import Steps
+
+steps = Steps(Path(tempfile.mkdtemp()))
+print(steps.run("x = 1", outputs=("x",)).ended["status"])
+while len(found := psutil.Process().children()) > 1:
+    time.sleep(0.01)  # one of them has served the step, and ends
+found[0].kill()
+found[0].wait()
+print(steps.run("x = 1", outputs=("x",)).ended["status"])
+steps.server.close()
+unforked._BOOT = "sys.exit('no such luck')"
+steps = Steps(steps.folder)
+print(steps.run("x = 1").error["evalue"])
+steps.server.close()
+"""
+
 
 def _as(system: str, temporary: Path) -> dict[str, str]:
     temporary.mkdir()
@@ -95,3 +115,13 @@ def test_a_step_ends_with_its_worker(tmp_path: Path, system: str) -> None:
         step = psutil.Process(int(line.partition("runs ")[2].split("\\n")[0]))
         worker.send_signal(signal.SIGKILL)
     _wait_until(lambda: not step.is_running())
+
+
+def test_an_interpreter_that_dies_while_it_waits_is_replaced(tmp_path: Path) -> None:
+    environment = {**os.environ, **_as("windows", tmp_path / "temporary")}
+    command = [sys.executable, "-c", REPLACE]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, env=environment, cwd=root, stdout=subprocess.PIPE, text=True, check=True)
+    first, second, failed = done.stdout.splitlines()
+    assert (first, second) == ("succeeded", "succeeded")
+    assert "no such luck" in failed
