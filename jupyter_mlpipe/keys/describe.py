@@ -26,6 +26,7 @@ from jupyter_mlpipe.keys.lossless import find_lossless
 from jupyter_mlpipe.keys.parts import Description, Item, describe_as
 from jupyter_mlpipe.keys.pickles import find_in
 from jupyter_mlpipe.keys.quiet import leaving_no_trace
+from jupyter_mlpipe.keys.structures import is_field
 from jupyter_mlpipe.keys.uses import is_open_to
 from jupyter_mlpipe.keys.validated import complete
 from jupyter_mlpipe.model.files import Place
@@ -241,7 +242,9 @@ def attributes_of(cls: type) -> dict[str, Any]:
     return {
         name: value
         for name, value in vars(cls).items()
-        if name not in _NOT_OF_CLASS and (not name.startswith("__pydantic_") or name in _OF_PYDANTIC)
+        if name not in _NOT_OF_CLASS
+        and (not name.startswith("__pydantic_") or name in _OF_PYDANTIC)
+        and not is_field(value)
     }
 
 

@@ -34,6 +34,7 @@ from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.libraries import callbacks_state, frame_attributes, is_global_state
 from jupyter_mlpipe.keys.lossless import add_causes, find_lossless
 from jupyter_mlpipe.keys.quiet import fill_class, leaving_no_trace, make_class
+from jupyter_mlpipe.keys.structures import reduce_type, to_set
 from jupyter_mlpipe.keys.validated import without_made
 from jupyter_mlpipe.keys.views import arrays_in, reduce_views
 from jupyter_mlpipe.model.files import Place
@@ -123,7 +124,7 @@ def dump_artifact(
         Names the type that cannot be pickled, and why.
     """
     # Not at the top: most artifacts refer to no definition.
-    from jupyter_mlpipe.keys.values import digest_named
+    from jupyter_mlpipe.keys.values import Undigestable, digest_named
 
     buffers: list[memoryview] = []
 
@@ -142,7 +143,10 @@ def dump_artifact(
     pickler.dump_or_explain(value)
     # What functions sent by value read must be there too when they are called.
     named = {*pickler.named, *(name for name in pickler.read if name in namespace)}
-    needs = {name: digest_named(name, namespace) for name in sorted(named)}
+    try:
+        needs = {name: digest_named(name, namespace) for name in sorted(named)}
+    except Undigestable as error:
+        raise EncodingError(f"it refers to a definition that {error}") from None
     modules = tuple(sorted(pickler.modules))
     return ArtifactPickle(file.getvalue(), tuple(buffers), needs, modules, pickler.codecs)
 
@@ -319,6 +323,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             if isinstance(obj, NewType):
                 return copyreg.__newobj__, (NewType,), dict(vars(obj))  # type: ignore[attr-defined]
             return ParamSpec, (obj.__name__,)
+        if isinstance(obj, type) and (reduced := reduce_type(obj)) is not None:
+            return reduced
         reduced = super().reducer_override(obj)
         return _as_made_here(obj, reduced, self._by_name) if isinstance(obj, type) else reduced
 
@@ -464,7 +470,7 @@ def _as_made_here(cls: type, reduced: Any, is_stored: bool) -> Any:
         if not cls.__flags__ & _HEAP_TYPE:
             raise pickle.PicklingError("a class of Python's own that has no name cannot be made again")
         make, rest[-1] = make_class, fill_class
-        state = (without_made(cls, state[0]), state[1])
+        state = (without_made(cls, to_set(state[0])), state[1])
         metaclass, name, bases, given, *others = args
         args = (metaclass, name, bases, given | _in_order(cls, given), *others)
         # Not of a named tuple, whose bases are those that it was written with.

@@ -207,6 +207,12 @@ CHANGES = [
         "out = C(a=2)",
     ),
     (
+        "field of a structure",
+        "import ctypes\nclass P(ctypes.Structure):\n  _fields_ = [('x', ctypes.c_int * 2)]",
+        "import ctypes\nclass P(ctypes.Structure):\n  _fields_ = [('x', ctypes.c_int * 3)]",
+        "out = P()",
+    ),
+    (
         "annotation that is a text",
         "import typing\nclass A:\n  k = 1\ndef f(x: 'A'): pass",
         "import typing\nclass A:\n  k = 2\ndef f(x: 'A'): pass",

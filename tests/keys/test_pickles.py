@@ -1,3 +1,4 @@
+import ctypes
 import pickle
 import subprocess
 import sys
@@ -214,6 +215,20 @@ def test_a_class_has_its_attributes_in_the_order_of_its_statement():
     for name in "AB":
         assert [*vars(found[name])] == [*vars(namespace[name])]
     assert (found["B"]().f(), found["B"].b, found["A"].z) == (1, 3, 1)
+
+
+def test_structures_take_arrays_and_pointers_of_their_types(notebook):
+    notebook.run(
+        "import ctypes\nclass Node(ctypes.Structure):\n  def total(self): return sum(self.data)",
+        "fields = [('data', ctypes.c_int * 2), ('next', ctypes.POINTER(Node))]\nNode._fields_ = fields",
+        "numbers = (ctypes.c_int * 2)(3, 4)\ndef make(): return Node(numbers, ctypes.pointer(Node()))",
+    )
+    step = round_trip(notebook, "Node", "numbers", "make", ctypes=ctypes)
+    made = step["make"]()
+    assert (made.total(), made.next.contents.total(), ctypes.sizeof(made)) == (7, 0, 16)
+    fields = "[('x', ctypes.c_uint16), ('y', ctypes.c_uint8)]"
+    notebook.run(f"class Big(ctypes.BigEndianStructure):\n  _pack_ = 1\n  _fields_ = {fields}")
+    assert bytes(round_trip(notebook, "Big")["Big"](1, 2)) == b"\0\1\2"
 
 
 _MODELS = """
