@@ -115,6 +115,56 @@ def _write_types(mimetypes: Any, changes: Changes) -> None:
             mimetypes._db.types_map[is_strict].pop(ending, None)
 
 
+# What databases hold and how values come back
+
+
+def _read_adapters(sqlite3: Any) -> State:
+    found = {
+        kind.__qualname__: (kind, adapt)
+        for (kind, protocol), adapt in list(sqlite3.adapters.items())
+        if protocol is sqlite3.PrepareProtocol and _is_own(kind, adapt)
+    }
+    return {**found, **{n: f for n, f in list(sqlite3.converters.items()) if _is_own(f)}}
+
+
+def _write_adapters(sqlite3: Any, changes: Changes) -> None:
+    for name, value in changes.items():
+        if isinstance(value, tuple):
+            sqlite3.register_adapter(*value)
+        elif value is not None:  # nothing takes back what was registered
+            sqlite3.register_converter(name, value)
+
+
+def _is_own(*parts: Any) -> bool:
+    return any(getattr(part, "__module__", None) == "__main__" for part in parts)
+
+
+# Tags of YAML
+
+_TAGS = {"yaml_constructors": "add_constructor", "yaml_multi_constructors": "add_multi_constructor"}
+_TAGS |= {"yaml_representers": "add_representer", "yaml_multi_representers": "add_multi_representer"}
+_PREFIXES = ("", "C", "Safe", "CSafe", "Full", "Unsafe")
+_OF_YAML = tuple(f"{prefix}{name}" for prefix in _PREFIXES for name in ("Loader", "Dumper"))
+
+
+def _read_tags(yaml: Any) -> State:
+    classes = {name: getattr(yaml, name) for name in _OF_YAML if hasattr(yaml, name)}
+    return {
+        f"{name}.{table}.{getattr(tag, '__qualname__', tag)}": (cls, table, tag, function)
+        for name, cls in classes.items()
+        for table in _TAGS
+        for tag, function in list(vars(cls).get(table, {}).items())
+        if _is_own(tag, function)
+    }
+
+
+def _write_tags(_yaml: Any, changes: Changes) -> None:
+    for value in changes.values():
+        if value is not None:  # nothing takes back what was registered
+            cls, table, tag, function = value
+            getattr(cls, _TAGS[table])(tag, function)
+
+
 # What only those who register it know of
 
 
@@ -191,6 +241,8 @@ REGISTRIES = (
     Provider("dialects of CSV", "csv", _read_dialects, _nothing, _write_dialects),
     Provider("names of levels", "logging", _read_levels, lambda logging: _USUAL_LEVELS, _write_levels),
     Provider("types of files", "mimetypes", _read_types, _nothing, _write_types),
+    Provider("types of databases", "sqlite3", _read_adapters, _nothing, _write_adapters),
+    Provider("tags of YAML", "yaml", _read_tags, _nothing, _write_tags),
     Provider("errors of codecs", "codecs", _read_errors, _nothing, _write_errors),
     Provider("codecs", "codecs", _read_searches, _nothing, _write_searches),
     Provider("classes and functions registered", "sys", _read_registries, _nothing, _write_registries),

@@ -153,6 +153,24 @@ def test_a_file_asked_for_in_vain_is_recorded_as_missing(steps: Steps) -> None:
     assert dict(steps.run(code).record.files) == {"a.txt": ABSENT, "b.txt": ABSENT}
 
 
+def test_of_very_many_files_asked_for_their_names_count_and_those_that_were_opened(steps: Steps) -> None:
+    """However the folder is named, or the rest of them would have to be looked at."""
+    (steps.folder / "many").mkdir()
+    for number in range(1500):
+        (steps.folder / "many" / f"{number}.txt").touch()
+    code = """
+import ctypes, os
+x = sum(os.path.exists(f"many/{i}.txt") for i in range(1500))
+libc = ctypes.CDLL(None)
+there = libc.open("/".join(["many", "7.txt"]).encode(), 0)
+del libc
+"""
+    files = dict(steps.run(code).record.files)
+    assert files["many/"].startswith("names ")
+    assert files.keys() <= {"many/", "many", "many/7.txt"}
+    assert "many" in files or "many/7.txt" in files  # as the system tells what is opened, or does not
+
+
 def test_a_path_written_out_in_full_stays_as_it_is(steps: Steps) -> None:
     path = steps.folder / "rows.txt"
     path.write_text("1")

@@ -968,6 +968,13 @@ PATCHES = [
         files={"ln§.py": "import pandas as pd\npd.DataFrame.tot§ = lambda self: «1|2»"},
     ),
     Row(
+        "a function of a library that one of a local module replaces",
+        "import statistics, ln§\nf§ = statistics.mode\nln§.setup(«1|2»)\n---\n"
+        "%%component s§\ny§ = statistics.mode([5])\n---\nstatistics.mode = f§",
+        ran="s§",
+        files={"ln§.py": "import statistics\ndef setup(k):\n    statistics.mode = lambda x: k"},
+    ),
+    Row(
         "an attribute that a local module gives to its own class",
         "import lm§\n---\n%%component s§\ny§ = lm§.C.k",
         ran="s§",
@@ -1605,6 +1612,20 @@ OPTIONS += [
             "import csv\ncsv.register_dialect('d§', delimiter='«;|:»')",
             "y§ = list(csv.reader(io.StringIO('a;b:c'), 'd§'))",
             "csv.unregister_dialect('d§')",
+        ),
+        (
+            "how a database's values come back",
+            "import sqlite3\nsqlite3.register_converter('T§', lambda b: b + b'«1|2»')",
+            "import sqlite3\nc = sqlite3.connect(':memory:', detect_types=sqlite3.PARSE_DECLTYPES)\n"
+            "c.execute('create table t (a T§)')\nc.execute(\"insert into t values ('x')\")\n"
+            "y§ = c.execute('select a from t').fetchall()\nc.close()\ndel c",
+            "del sqlite3.converters['T§']",
+        ),
+        (
+            "a tag of YAML",
+            "import yaml\nyaml.add_constructor('!t§', lambda l, n: «1|2», Loader=yaml.SafeLoader)",
+            "import yaml\ny§ = yaml.safe_load('!t§ x')",
+            "del yaml.SafeLoader.yaml_constructors['!t§']",
         ),
         (
             "a level",

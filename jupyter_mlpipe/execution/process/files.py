@@ -103,20 +103,26 @@ def names_digest(folder: str, changes: Mapping[str, bool] | None = None) -> str:
         Names that it will hold, or not, when they have been made or removed.
     """
     try:
-        held = set(os.listdir(folder))
+        held: Iterable[str] = os.listdir(folder)
     except OSError:
-        held = set()
+        held = ()
         if not changes or not any(changes.values()):
             return MISSING
-    for name, is_there in (changes or {}).items():
-        (held.add if is_there else held.discard)(name)
-    names = sorted(filter(_counts, held))
+    if changes:
+        held = {*held, *(name for name, is_there in changes.items() if is_there)}
+        held = held - {name for name, is_there in changes.items() if not is_there}
+    names = sorted([name for name in held if name[:1] != "." and name != "__pycache__"])
     return _NAMES + blake3("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def states_digest(folder: str) -> str:
     """Return a digest of which files a folder holds and when they were written; for large folders."""
-    states = [(path, found.st_size, found.st_mtime_ns) for path, found in files_in(folder)]
+    return digest_states(files_in(folder))
+
+
+def digest_states(files: Iterable[tuple[str, os.stat_result]]) -> str:
+    """Return the digest of a folder's files, as `files_in` gives them."""
+    states = [(path, found.st_size, found.st_mtime_ns) for path, found in files]
     return _STATES + blake3(repr(states).encode("utf-8", "surrogateescape")).hexdigest()
 
 

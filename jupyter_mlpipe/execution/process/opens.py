@@ -18,7 +18,7 @@ from typing import Any
 _CLOEXEC, _NONBLOCK = 0x1, 0x2
 _REPORT_FOLDER_AND_NAME = 0x400 | 0x800
 _MARK_ADD = 0x1
-_OPEN, _ON_CHILD = 0x20, 0x08000000
+_OPEN, _ON_CHILD, _OVERFLOW = 0x20, 0x08000000, 0x4000
 _AT_FDCWD, _FOLLOW = -100, 0x400
 _FOLDER_AND_NAME = 2
 _EVENT = struct.Struct("=IBBHQii")  # length, version, -, where records begin, mask, descriptor, process
@@ -40,6 +40,7 @@ class Opens:
     def __init__(self) -> None:
         self._folders: list[str] = []
         self._descriptor = -1
+        self._has_missed = False
 
     def watch(self, folders: Iterable[str]) -> None:
         if not hasattr(_C, "fanotify_init") or not hasattr(_C, "name_to_handle_at"):
@@ -51,6 +52,10 @@ class Opens:
         for folder, _ in zip(folders, range(_MAX_FOLDERS), strict=False):
             if _C.fanotify_mark(self._descriptor, _MARK_ADD, mask, _AT_FDCWD, os.fsencode(folder)) == 0:
                 self._folders.append(folder)
+
+    def sees(self, folder: str) -> bool:
+        """Tell whether all that was opened in a folder itself has been taken."""
+        return folder in self._folders and not self._has_missed
 
     def take(self, *, has_children: bool = False) -> tuple[set[str], set[str]]:
         """Return the paths of what this process has opened, and of what those have that it has started.
@@ -80,7 +85,8 @@ class Opens:
                 return
             at = 0
             while at < len(content):
-                length, _, _, header, _, _, process = _EVENT.unpack_from(content, at)
+                length, _, _, header, mask, _, process = _EVENT.unpack_from(content, at)
+                self._has_missed |= bool(mask & _OVERFLOW)
                 for folder, name in _folder_and_name(content[at + header : at + length]):
                     yield process, folder, name
                 at += length

@@ -3,7 +3,7 @@
 Python raises no audit event for it. So `os.stat` and its like, to which `os.path.exists`, `Path.is_file` and
 `Path.resolve` lead, are other functions while a step runs. Only what the user's own code asks counts:
 libraries look around for many reasons. Code may ask a hundred thousand times: an answer is noted as it
-is, and looked at when the step has ended.
+is, and looked at when the step has ended. Of very many, only in which folders they are looked for is noted.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ _SUPPORTED = (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks, o
 _OTHERS = ("/site-packages/", "/dist-packages/")
 _OWN = os.path.join(Path(__file__).parents[2], "")
 _STDLIB = os.path.join(sysconfig.get_path("stdlib"), "")
+MANY = 1000
+_NO_NAMES = frozenset({"", ".", ".."})
 _LIBRARY, _USERS, _STANDARD = range(1, 4)
 _WHOSE: dict[str, int] = {}
 _KEPT = {
@@ -55,9 +57,18 @@ Answer = str | Literal[True] | None
 
 
 class Questions:
-    """Notes what is asked from `start` until `stop`."""
+    """Notes what is asked from `start` until `stop`.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    counts_as_one
+        Called with a folder, as it was given, in which very many files are looked for: may it be noted
+        instead of them?
+    """
+
+    def __init__(self, counts_as_one: Callable[[str], bool]) -> None:
+        self._counts_as_one = counts_as_one
+        self._folders: dict[str, bool] = {}
         self._originals: dict[str, Any] = {}
         self._answers: dict[str, dict[Any, Any]] = {kind: {} for kind in _KINDS.values()}
 
@@ -83,6 +94,7 @@ class Questions:
 
         To be called before the working directory changes, as seen from which paths may be.
         """
+        self._folders.clear()
         for kind, answers in self._answers.items():
             while answers:
                 yield kind, *answers.popitem()
@@ -90,6 +102,7 @@ class Questions:
     def _noting(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
         known, get_frame, standard, users = _WHOSE, sys._getframe, _STANDARD, _USERS
         noted = {function: (self._answers[kind], _KEPT[kind]) for function, kind in _KINDS.items()}
+        looked_for, folders, counts_as_one = self._answers["there"], self._folders, self._counts_as_one
 
         @functools.wraps(original)
         def ask(path: Any, *more: Any, **options: Any) -> Any:
@@ -110,6 +123,12 @@ class Questions:
                 return original(path, *more, **options)
             answers, kept = noted[asked]
             place = path if type(path) is str else os.fspath(path)
+            if answers is looked_for and len(answers) >= MANY and type(place) is str:
+                folder, _, file_name = place.rpartition("/")
+                if folder not in folders:
+                    folders[folder] = counts_as_one(folder)
+                if folders[folder] and file_name not in _NO_NAMES:
+                    return original(path, *more, **options)
             try:
                 found = original(path, *more, **options) if more or options else original(path)
             except OSError:

@@ -30,7 +30,7 @@ from jupyter_mlpipe.execution.process.questions import (
 from jupyter_mlpipe.execution.process.writes import State, Writes, is_forgiving, state_of
 from jupyter_mlpipe.keys.codes import nested_codes
 
-AuditHook = Callable[[str, tuple[Any, ...]], None]
+_AuditHook = Callable[[str, tuple[Any, ...]], None]
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _NO_DIRECTORY = -1
@@ -89,6 +89,8 @@ class Sightings:
         Paths on the command lines of other programs -> whether they may be folders.
     asked
         Path -> kind of question -> digest of the answer; of "there", the answer.
+    asked_in
+        Folders in which very many were looked for.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -100,24 +102,20 @@ class Sightings:
         self.looked_through: set[str] = set()
         self.mentioned: dict[str, bool] = {}
         self.asked: dict[str, dict[str, Answer]] = {}
-        self._questions = Questions()
+        self.asked_in: set[str] = set()
+        self._questions = Questions(self._counts_as_one)
         self._active = False
         self._noting: set[int] = set()  # threads
 
-    def start(self, add_hook: Callable[[AuditHook], None] = sys.addaudithook) -> None:
-        """Begin.
-
-        Parameters
-        ----------
-        add_hook
-            Has a function called with each audit event. Python keeps such a hook for the process's life.
-        """
+    def start(self) -> None:
+        """Begin; who was told before is told no more."""
         self._active = True
-        add_hook(self._hook)
+        _follow(self._hook)
         self._questions.start()
 
     def stop(self) -> None:
         self._active = False
+        _leave(self._hook)
         self._questions.stop()
         self._note_questions()
 
@@ -131,8 +129,7 @@ class Sightings:
             self._active = True
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
-        # Called for every audit event there is: the common case must leave at once.
-        if not self._active or event not in _EVENTS:
+        if not self._active:
             return
         thread = threading.get_ident()
         if thread in self._noting:
@@ -151,8 +148,8 @@ class Sightings:
         elif event == "sqlite3.connect":
             self._note_database(args[0])
         elif event in ("os.listdir", "os.scandir"):
-            if not _imports(sys._getframe(2)):
-                self._note_listing(args[0], sys._getframe(2))
+            if not _imports(sys._getframe(3)):
+                self._note_listing(args[0], sys._getframe(3))
         elif event == "subprocess.Popen":
             self._note_command(args[1], args[2])
         elif event == "os.system":
@@ -161,7 +158,7 @@ class Sightings:
             self._note_command(args[1], None)
         elif event == "os.forkpty":
             # What the child is to run is told in the child only: a `!command` line comes this way.
-            self._note_command(_command_of(sys._getframe(2)), None)
+            self._note_command(_command_of(sys._getframe(3)), None)
         elif event == "os.chdir":
             self._note_questions()
         elif event == "os.fork":
@@ -172,11 +169,11 @@ class Sightings:
     def _note_open(self, path: Any, mode: str, flags: int) -> None:
         if not flags & _WRITES and "w" not in mode:
             # With an open folder before it, of which the event does not tell.
-            if sys._getframe(3).f_code.co_name not in _WALKERS:
+            if sys._getframe(4).f_code.co_name not in _WALKERS:
                 self._note(path, self.read)
         elif (absolute := self._paths.named_by(path)) is not None:
             exclusive = "x" in mode or bool(flags & os.O_EXCL and flags & os.O_CREAT)
-            exclusive = exclusive and not is_forgiving(sys._getframe(3))
+            exclusive = exclusive and not is_forgiving(sys._getframe(4))
             self.writes.open(absolute, anew="w" in mode or bool(flags & os.O_TRUNC), exclusive=exclusive)
             self.written.add(absolute)
 
@@ -205,7 +202,7 @@ class Sightings:
         if event == "os.chmod":
             writes.set_mode(path)
             return
-        forgiving = is_forgiving(sys._getframe(3))
+        forgiving = is_forgiving(sys._getframe(4))
         if event in ("os.remove", "os.rmdir"):
             writes.remove(path, is_strict=not forgiving)
         elif event == "os.mkdir":
@@ -247,7 +244,7 @@ class Sightings:
             "stat" in code.co_names for code in nested_codes(frame.f_code)
         ):
             self.looked_through.add(absolute)
-        if absolute in self.listed:
+        if absolute in self.listed or os.path.basename(absolute) == "__pycache__":
             return
         with self.paused():
             self.listed[absolute] = names_digest(absolute)
@@ -264,6 +261,15 @@ class Sightings:
             if digest is not None or kind == "there":
                 # The last answer counts: code may wait for a file.
                 self.asked.setdefault(absolute, {})[kind] = digest
+
+    def _counts_as_one(self, folder: str) -> bool:
+        """Tell whether a folder counts instead of the files that are looked for in it; note it then."""
+        absolute = self._paths.named_by(folder) if folder else None
+        # What lies around the notebook holds more than a step means, and what is written is no input.
+        if absolute is None or self.written or is_below(self._paths.base, absolute):
+            return False
+        self.asked_in.add(absolute)
+        return True
 
     def _named_by(self, path: Any, named_in: Callable[[str], tuple[str, bool] | None]) -> str | None:
         """Return a path in full: very many are asked for in a few folders."""
@@ -300,6 +306,35 @@ class Sightings:
                     self.mentioned.setdefault(absolute, False)
                     if path != word:
                         self._paths.relative.add(absolute)
+
+
+# Python takes no audit hook out again: there is one for the process, told to whoever follows it last.
+_FOLLOWING: list[_AuditHook] = []
+_IS_ADDED: list[bool] = []
+
+
+def _tell(
+    event: str,
+    args: tuple[Any, ...],
+    events: frozenset[str] = _EVENTS,
+    following: list[_AuditHook] = _FOLLOWING,
+) -> None:
+    # Called for every audit event there is, each look at a frame among them: the common case leaves at once.
+    if event in events:
+        for hook in following:
+            hook(event, args)
+
+
+def _follow(hook: _AuditHook) -> None:
+    _FOLLOWING[:] = [hook]
+    if not _IS_ADDED:
+        _IS_ADDED.append(True)
+        sys.addaudithook(_tell)
+
+
+def _leave(hook: _AuditHook) -> None:
+    if hook in _FOLLOWING:
+        _FOLLOWING.clear()
 
 
 def _imports(frame: FrameType | None) -> bool:

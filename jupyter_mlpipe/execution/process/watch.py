@@ -14,7 +14,6 @@ import functools
 import importlib.util
 import os
 import stat
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -25,6 +24,7 @@ from jupyter_mlpipe.execution.process.files import (
     CHANGED,
     MISSING,
     digest_as_before,
+    digest_states,
     file_digest,
     files_in,
     folder_of,
@@ -45,13 +45,12 @@ from jupyter_mlpipe.execution.process.leftovers import (
 from jupyter_mlpipe.execution.process.mentions import Mentions
 from jupyter_mlpipe.execution.process.opens import Opens
 from jupyter_mlpipe.execution.process.paths import Paths, absolute_path, is_below
-from jupyter_mlpipe.execution.process.questions import digest_answer
-from jupyter_mlpipe.execution.process.sightings import AuditHook, Sightings
+from jupyter_mlpipe.execution.process.questions import MANY, digest_answer
+from jupyter_mlpipe.execution.process.sightings import Sightings
 from jupyter_mlpipe.execution.process.writes import state_of
 from jupyter_mlpipe.store.files import FileKeeper, Written
 
 _MAX_FOLDER_FILES = 1000
-_MAX_ASKED = 1000
 _MAX_FOLDER_BYTES = 256 << 20
 
 
@@ -77,10 +76,9 @@ class FileWatch:
         self._opens = Opens()
         self._started_ns = 0
 
-    def start(self, add_hook: Callable[[AuditHook], None] = sys.addaudithook) -> None:
-        """Begin; `add_hook` is that of `Sightings.start`."""
+    def start(self) -> None:
         self._started_ns = time.time_ns()
-        self._seen.start(add_hook)
+        self._seen.start()
 
     def look_around(self) -> None:
         """Note what is in the notebook's folder, just before the code runs."""
@@ -224,15 +222,19 @@ class FileWatch:
         """Give what the step was told of files; of very many, which folders hold them."""
         looked_at = functools.cache(self._in_folder)
         around = {above for path in self._written for above in _folders_above(path)}
-        is_many = len(self._seen.asked) > _MAX_ASKED
-        folders: dict[str, bool] = {}
+        is_many = len(self._seen.asked) > MANY
+        folders = {
+            folder: False
+            for folder in self._seen.asked_in - self._seen.listed.keys()
+            if not any(looked_at(folder)) and not self._declares(folder)
+        }
         for path, answers in self._seen.asked.items():
             folder = path.rpartition(os.sep)[0] or os.sep
             is_out, is_temporary, is_above = looked_at(folder)
             if is_out or path in self._written or path in around or self._declares(path):
                 continue
             only_there = len(answers) == 1 and "there" in answers
-            if is_temporary or (folder in self._seen.listed and only_there):
+            if is_temporary or (only_there and (folder in self._seen.listed or folder in folders)):
                 continue
             if is_many and not is_above:
                 folders[folder] = folders.get(folder, False) or not only_there
@@ -273,6 +275,9 @@ class FileWatch:
         # A folder above the notebook's holds more than a step means.
         if not may_be_folder or not stat.S_ISDIR(status.st_mode) or self._paths.is_above(real):
             return
+        # Named to look for very many files in it. A folder without others in it has two links.
+        if path in self._seen.asked_in and status.st_nlink == 2 and self._opens.sees(path):
+            return  # those that were opened count by themselves
         # A folder that the step writes to is for its results.
         if not any(written.startswith(path + os.sep) for written in self._written):
             yield from self._together(os.path.join(path, ""), names_digest)
@@ -283,7 +288,7 @@ class FileWatch:
         if not held or not all(self._is_old(found) and path not in self._written for path, found in held):
             return
         if len(held) > _MAX_FOLDER_FILES or sum(s.st_size for _, s in held) > _MAX_FOLDER_BYTES:
-            yield place.rstrip(os.sep), states_digest(place)
+            yield place.rstrip(os.sep), digest_states(held)
             return
         for file, _ in held:
             yield file, file_digest(file)

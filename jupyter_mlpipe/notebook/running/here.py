@@ -13,7 +13,6 @@ import os
 import platform
 import re
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,7 +27,6 @@ from jupyter_mlpipe.execution.process.messages import StepFailure
 from jupyter_mlpipe.execution.process.outcome import GivenValues, Outcome
 from jupyter_mlpipe.execution.process.own_state import OwnState, OwnStates
 from jupyter_mlpipe.execution.process.scene import Scene
-from jupyter_mlpipe.execution.process.sightings import AuditHook
 from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND, StepSpec
 from jupyter_mlpipe.execution.process.step import store_result
 from jupyter_mlpipe.execution.process.telling import Told
@@ -256,7 +254,7 @@ class StepsHere:
             try:
                 scene.begin()
                 with capture, _asking(self._shell) as asked:
-                    watch.start(_AUDIT.follow)
+                    watch.start()
                     watch.look_around()
                     with told.listening():
                         results = self._run_body(spec, cell, shown, standing.values)
@@ -266,7 +264,6 @@ class StepsHere:
             finally:
                 told.stop()
                 watch.stop()
-                _AUDIT.leave()
                 scene.leave()
             bound = {n: namespace[n] for n in results if n not in known}
             mentions = _mentions(spec, standing.values, bound)
@@ -382,30 +379,6 @@ class _LastExpression:
         data, metadata = self._shell.display_formatter.format(value)
         if data:
             self._capture.show_result(result_output(data, metadata))
-
-
-class _Audit:
-    """One audit hook for all that runs here: Python takes none out again."""
-
-    def __init__(self) -> None:
-        self._is_added = False
-        self._hook: AuditHook | None = None
-
-    def follow(self, hook: AuditHook) -> None:
-        self._hook = hook
-        if not self._is_added:
-            self._is_added = True
-            sys.addaudithook(self._tell)
-
-    def leave(self) -> None:
-        self._hook = None
-
-    def _tell(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if self._hook is not None:
-            self._hook(event, arguments)
-
-
-_AUDIT = _Audit()
 
 
 @contextlib.contextmanager

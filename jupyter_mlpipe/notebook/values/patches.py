@@ -21,7 +21,9 @@ from jupyter_mlpipe.keys.registries import note_registered
 from jupyter_mlpipe.keys.state import loaded_again, watch
 
 # Read before the text is parsed: a package of the user's may have hundreds of modules.
-_SETS_ATTRIBUTE = re.compile(r"^[^\W\d]\w*\.[\w.]+(?:\[[^\]]*\])*\s*=[^=]", re.MULTILINE)
+_SETS_ATTRIBUTE = re.compile(
+    r"^[ \t]*(?!self\.|cls\.)[^\W\d]\w*\.[\w.]+(?:\[[^\]]*\])*\s*=[^=]", re.MULTILINE
+)
 
 
 class Patches(importlib.abc.MetaPathFinder):
@@ -69,18 +71,21 @@ class Patches(importlib.abc.MetaPathFinder):
                     text = path.read_text(encoding="utf-8")
                     watch(module, text, is_late=True)
                     if _SETS_ATTRIBUTE.search(text):
-                        _note(text, vars(module))
+                        _note(text, vars(module), is_module=True)
 
 
-def _note(code: str, namespace: Mapping[str, Any]) -> None:
+def _note(code: str, namespace: Mapping[str, Any], *, is_module: bool = False) -> None:
     for name, attributes, is_inside in find_set_attributes(code):
         owner = namespace.get(name)
+        is_local = isinstance(owner, ModuleType) and _file_of(owner) is not None
+        if is_local and is_module and not re.search(rf"^{name}\.{attributes}\b", code, re.MULTILINE):
+            continue  # set by a function of the module: what a local one keeps is looked at in any case
         if getattr(owner, "__module__", "") == namespace.get("__name__"):
             continue  # a module does that to its own classes wherever it is imported
         # What lies inside of a library's attributes is one of its options.
         if not is_inside:
             note_patch(owner, attributes)
-        elif isinstance(owner, ModuleType) and _file_of(owner) is not None:
+        elif isinstance(owner, ModuleType) and is_local:
             note_patch(owner, _path_to_object(owner, attributes))
 
 
