@@ -132,6 +132,15 @@ def test_views_of_one_array_inside_a_value_stay_views(store: Store) -> None:
     assert store.put_value(columns).size < 2 * columns[0].nbytes + 1000
 
 
+def test_expressions_that_share_symbols_are_stored_apart(store: Store) -> None:
+    sympy = pytest.importorskip("sympy")
+    x, y = sympy.symbols("x y")
+    matrix = sympy.Matrix([[x, y]])
+    values = {"x": x, "sum": x + y, "listed": [x, x * y], "matrix": matrix, "beside": [matrix]}
+    assert find_groups(values, {}) == [("beside", "matrix")]
+    assert store.get_value(store.put_value(x + y)) == x + y
+
+
 def test_values_that_differ_in_type_or_bits_differ_in_digest(store: Store) -> None:
     values: list[Any] = [1, 1.0, True, "1", b"1", [1], (1,), {1}, np.int64(1), np.int32(1), 0.0, -0.0]
     values += [
