@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from jupyter_mlpipe.keys.closure import ModuleSource
-from jupyter_mlpipe.keys.packages import is_standard
+from jupyter_mlpipe.keys.packages import is_installed, is_standard
 
 
 class Imported:
@@ -19,17 +19,24 @@ class Imported:
         self._noted_ns = _started_ns()
         # By name: its spec, which a reload replaces, and a time at which it was not loaded yet.
         self._since: dict[str, tuple[int, int]] = {}
+        self._seen: tuple[int, str] = (0, "")  # how many there were, and the last
+        self._edited: dict[str, None] = {}  # those that are not installed
         self.note()
 
     def note(self) -> None:
         """Look which modules have been loaded; to be called between cells."""
-        now = time.time_ns()
-        for name, module in list(sys.modules.items()):
-            spec = id(getattr(module, "__spec__", None))
+        now, loaded = time.time_ns(), sys.modules
+        seen = len(loaded), next(reversed(loaded), "")
+        # There are thousands, and between most cells none is new: then only what somebody edits is looked at.
+        for name in list(loaded) if seen != self._seen else self._edited:
+            spec = getattr(loaded.get(name), "__spec__", None)
             known = self._since.get(name)
-            if known is None or known[0] != spec:
-                self._since[name] = (spec, self._noted_ns)
-        self._noted_ns = now
+            if known is None or known[0] != id(spec):
+                self._since[name] = (id(spec), self._noted_ns)
+                origin = getattr(spec, "origin", None)
+                if isinstance(origin, str) and os.path.isabs(origin) and not is_installed(origin):
+                    self._edited[name] = None
+        self._seen, self._noted_ns = seen, now
 
     def outdated(self, local: Mapping[str, ModuleSource], packages: Iterable[str]) -> list[str]:
         """Return the modules which the kernel may have loaded from other files than those that were digested.
