@@ -16,6 +16,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.keys import views
 from jupyter_mlpipe.store import arrays
 from jupyter_mlpipe.store.comparing import are_same
 from jupyter_mlpipe.store.sharing import find_groups
@@ -117,6 +118,7 @@ def test_views_of_very_wide_arrays_have_the_digest_of_their_content(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wide = RNG.random((30_000, 40))[:, 1]
+    monkeypatch.setattr(views, "_SPREAD_BYTES", 1 << 20)
     monkeypatch.setattr(arrays, "_CHUNK_BYTES", 1 << 12)  # copied out in pieces
     assert store.put_value(wide).digest == store.put_value(wide.copy()).digest
 
