@@ -16,7 +16,8 @@ from typing import Any
 def read_colormaps(matplotlib: Any) -> dict[str, Any]:
     """Return what has been registered, by name."""
     registry = matplotlib.colormaps
-    found = {name: cmap for name, cmap in registry._cmaps.items() if name not in registry._builtin_cmaps}
+    builtin = frozenset(registry._builtin_cmaps)  # a tuple of hundreds
+    found = {name: cmap for name, cmap in registry._cmaps.items() if name not in builtin}
     for cmap in found.values():
         # They work out their table when they are first used.
         if not cmap._isinit:

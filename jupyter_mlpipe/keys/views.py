@@ -17,7 +17,7 @@ Reduced = tuple[Any, ...]
 
 
 _CONTAINERS = (list, tuple, dict)
-_SPREAD, _SPREAD_BYTES = 32, 1 << 20
+_SPREAD, _SPREAD_BYTES = 4, 64 << 20
 
 
 def arrays_in(values: Iterable[object]) -> list[object]:

@@ -201,7 +201,7 @@ class Extension:
         """Note what a plain cell bound or changed."""
         # IPython has no result to give where Python could not compile the cell: nested too deeply.
         self.session.cells_run.end(has_failed=not getattr(result, "success", False))
-        self.session.here.note_cell(self._patches.n_searches)
+        self.session.here.note_cell()
         if not self._plain_cell:
             return
         # Of a cell whose line was taken out: it is no step any more.

@@ -183,4 +183,7 @@ def _is_immutable_of_library(value: object) -> bool:
     if library == "pandas":
         # Indexes, time stamps, offsets, dtypes: all but frames, which `_of_memory` knows.
         return not hasattr(value, "_mgr")
+    if library == "sympy":
+        # Symbols and expressions compare by what they say. Matrices that can be changed have no hash.
+        return kind.__hash__ not in (None, object.__hash__)
     return library in ("zoneinfo", "pytz", "dateutil") or kind.__module__ == "matplotlib.path"

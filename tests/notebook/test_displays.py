@@ -820,6 +820,16 @@ def test_tasks_that_a_step_leaves_are_mentioned(start_kernel: Start) -> None:
         assert "tasks that had not ended with the cell's code were stopped" in left.check().receipt
 
 
+def test_an_error_that_is_kept_says_that_its_traceback_is_not(start_kernel: Start) -> None:
+    cell = (
+        "%%component a\ntry:\n    1 / 0\nexcept ZeroDivisionError as e:\n    kept = e\nmade = ValueError(1)"
+    )
+    for kernel in (start_kernel(), start_kernel()):
+        receipt = kernel.run(cell).check().receipt
+        assert "kept comes back without its traceback" in receipt
+        assert "made comes back" not in receipt
+
+
 def test_a_cell_may_run_in_the_kernel(start_kernel: Start) -> None:
     kernel = start_kernel()
     kernel.run("%%component made\nrows = [1, 2]").check()

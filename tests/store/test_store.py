@@ -16,6 +16,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.keys import views
 from jupyter_mlpipe.store import arrays
 from jupyter_mlpipe.store.comparing import are_same
 from jupyter_mlpipe.store.sharing import find_groups
@@ -117,6 +118,7 @@ def test_views_of_very_wide_arrays_have_the_digest_of_their_content(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wide = RNG.random((30_000, 40))[:, 1]
+    monkeypatch.setattr(views, "_SPREAD_BYTES", 1 << 20)
     monkeypatch.setattr(arrays, "_CHUNK_BYTES", 1 << 12)  # copied out in pieces
     assert store.put_value(wide).digest == store.put_value(wide.copy()).digest
 
@@ -130,6 +132,15 @@ def test_views_of_one_array_inside_a_value_stay_views(store: Store) -> None:
     columns = [table[:, 0], table[:, 1]]
     # Without the columns between and beside them.
     assert store.put_value(columns).size < 2 * columns[0].nbytes + 1000
+
+
+def test_expressions_that_share_symbols_are_stored_apart(store: Store) -> None:
+    sympy = pytest.importorskip("sympy")
+    x, y = sympy.symbols("x y")
+    matrix = sympy.Matrix([[x, y]])
+    values = {"x": x, "sum": x + y, "listed": [x, x * y], "matrix": matrix, "beside": [matrix]}
+    assert find_groups(values, {}) == [("beside", "matrix")]
+    assert store.get_value(store.put_value(x + y)) == x + y
 
 
 def test_values_that_differ_in_type_or_bits_differ_in_digest(store: Store) -> None:

@@ -51,11 +51,7 @@ class Trial:
         self.name = name
         self.cells = read_cells(source / notebook)
         self._timeout = timeout
-        # The same path each time: a kept plain run has printed it.
-        digest = hashlib.sha1(f"{name}|{source if kept is None else ''}".encode()).hexdigest()
-        self._scratch = Path(tempfile.gettempdir()) / f"wild-{digest[:10]}"
-        shutil.rmtree(self._scratch, ignore_errors=True)
-        self._scratch.mkdir()
+        self._scratch = _make_scratch(name if kept is not None else None)
         self._place = Place(source, self._scratch, str(Path(notebook).parent), tuple(environment))
         self._plain = self._run_plain(
             kept / f"{self._fingerprint(source / notebook)}.pickle" if kept else None
@@ -126,3 +122,13 @@ class Trial:
         parts = (self.name.encode(), notebook.read_bytes())
         parts += (Path(running.__file__).read_bytes(), running.PROBE.read_bytes())
         return hashlib.sha1(b"|".join(parts)).hexdigest()[:16]
+
+
+def _make_scratch(name: str | None) -> Path:
+    """Make a folder; for a name always at the same path, which its kept plain runs have printed."""
+    if name is None:
+        return Path(tempfile.mkdtemp(prefix="wild-"))
+    folder = Path(tempfile.gettempdir()) / f"wild-{hashlib.sha1(f'{name}|'.encode()).hexdigest()[:10]}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder

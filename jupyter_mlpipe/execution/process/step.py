@@ -41,7 +41,7 @@ from jupyter_mlpipe.execution.process.shell import LazyShell
 from jupyter_mlpipe.execution.process.shown import Capture
 from jupyter_mlpipe.execution.process.spec import USUAL_MODE, VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.process.telling import Told
-from jupyter_mlpipe.execution.process.tracebacks import describe_error
+from jupyter_mlpipe.execution.process.tracebacks import describe_error, left_behind
 from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes
 from jupyter_mlpipe.execution.process.watch import FileWatch
 from jupyter_mlpipe.keys.given import Effects
@@ -192,7 +192,12 @@ class StepProcess:
             outputs=outcome.outputs,
             left_out=outcome.left_out,
             joint=outcome.joint,
-            altered=(*own_state.untold, *left_open(), *body.cut_short),
+            altered=(
+                *own_state.untold,
+                *left_open(),
+                *body.cut_short,
+                *left_behind(outcome.outputs, results),
+            ),
             result=result,
             ingredients=ingredients,
             texts=texts,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 
 from jupyter_mlpipe.execution.process.messages import ErrorKind, StepFailure
@@ -11,6 +12,20 @@ from jupyter_mlpipe.execution.process.shell import LazyShell
 from jupyter_mlpipe.execution.process.spec import USUAL_MODE
 
 _OURS = (os.path.dirname(os.path.abspath(__file__)), os.path.join(os.path.dirname(os.__file__), "asyncio"))
+
+
+TRACEBACK_OF = "traceback of "
+"""Stands in a record, with a name, for where an error that was caught and kept came from."""
+
+
+def left_behind(outputs: Iterable[str], results: Mapping[str, object]) -> list[str]:
+    """Return `TRACEBACK_OF` each output that is an error with a traceback: frames do not leave a process."""
+    found = ((name, results.get(name)) for name in outputs)
+    return [
+        f"{TRACEBACK_OF}{name}"
+        for name, value in found
+        if isinstance(value, BaseException) and value.__traceback__ is not None
+    ]
 
 
 def describe_error(

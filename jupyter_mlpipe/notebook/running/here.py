@@ -160,9 +160,9 @@ class StepsHere:
         """Tell whether a name stands for what a step that ran here has made, and could not store."""
         return self._names.has_left(name, out)
 
-    def note_cell(self, n_searches: int) -> None:
-        """Note that a cell has ended; see `Imported.note`."""
-        self._imported.note(n_searches)
+    def note_cell(self) -> None:
+        """Note that a cell has ended."""
+        self._imported.note()
 
     @contextlib.contextmanager
     def keeping(self, stored: Mapping[str, Artifact]) -> Iterator[None]:

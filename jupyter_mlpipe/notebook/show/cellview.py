@@ -17,6 +17,7 @@ from jupyter_mlpipe.errors import describe_error
 from jupyter_mlpipe.execution.process.body import UNFINISHED_TASKS
 from jupyter_mlpipe.execution.process.figures import OPEN_FIGURES, left_open
 from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND
+from jupyter_mlpipe.execution.process.tracebacks import TRACEBACK_OF
 from jupyter_mlpipe.execution.runs.accept import is_accepted
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.execution.runs.runstep import RunStep
@@ -274,6 +275,11 @@ def _on_altered(name: str) -> str:
         return (
             "tasks that had not ended with the cell's code were stopped: await them in this cell, "
             "or start them in one without await, which runs in the kernel"
+        )
+    if name.startswith(TRACEBACK_OF):
+        return (
+            f"{name.removeprefix(TRACEBACK_OF)} comes back without its traceback: keep the text of it "
+            "(traceback.format_exc()), or put --here behind the component's name"
         )
     return (
         f"what the cell changes in {name} itself (a default, an attribute) may not reach later cells "

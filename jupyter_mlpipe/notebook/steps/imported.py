@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from jupyter_mlpipe.execution.process.processes import started_ns
 from jupyter_mlpipe.keys.closure import ModuleSource
-from jupyter_mlpipe.keys.packages import is_standard
+from jupyter_mlpipe.keys.packages import is_installed, is_standard
 
 
 class Imported:
@@ -20,27 +20,24 @@ class Imported:
         self._noted_ns = started_ns()
         # By name: its spec, which a reload replaces, and a time at which it was not loaded yet.
         self._since: dict[str, tuple[int, int]] = {}
-        self._mark = (-1, 0)
+        self._seen: tuple[int, str] = (0, "")  # how many there were, and the last
+        self._edited: dict[str, None] = {}  # those that are not installed
         self.note()
 
-    def note(self, n_searches: int = -1) -> None:
-        """Look which modules have been loaded; to be called between cells.
-
-        Parameters
-        ----------
-        n_searches
-            How often Python has searched for a module to load, where that is known: there are thousands of
-            modules to look at, and most cells load none.
-        """
-        now, mark = time.time_ns(), (n_searches, len(sys.modules))
-        if n_searches < 0 or mark != self._mark:
-            self._mark = mark
-            for name, module in list(sys.modules.items()):
-                spec = id(getattr(module, "__spec__", None))
-                known = self._since.get(name)
-                if known is None or known[0] != spec:
-                    self._since[name] = (spec, self._noted_ns)
-        self._noted_ns = now
+    def note(self) -> None:
+        """Look which modules have been loaded; to be called between cells."""
+        now, loaded = time.time_ns(), sys.modules
+        seen = len(loaded), next(reversed(loaded), "")
+        # There are thousands, and between most cells none is new: then only what somebody edits is looked at.
+        for name in list(loaded) if seen != self._seen else self._edited:
+            spec = getattr(loaded.get(name), "__spec__", None)
+            known = self._since.get(name)
+            if known is None or known[0] != id(spec):
+                self._since[name] = (id(spec), self._noted_ns)
+                origin = getattr(spec, "origin", None)
+                if isinstance(origin, str) and os.path.isabs(origin) and not is_installed(origin):
+                    self._edited[name] = None
+        self._seen, self._noted_ns = seen, now
 
     def outdated(self, local: Mapping[str, ModuleSource], packages: Iterable[str]) -> list[str]:
         """Return the modules which the kernel may have loaded from other files than those that were digested.

@@ -31,7 +31,6 @@ class Patches(importlib.abc.MetaPathFinder):
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
-        self.n_searches = 0  # of Python, for a module to load
 
     def install(self) -> None:
         """Watch local modules from the moment on at which they have been imported."""
@@ -44,7 +43,6 @@ class Patches(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        self.n_searches += 1
         if is_standard(fullname.partition(".")[0]):
             return None
         spec = find_after(self, fullname, path, target)
