@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support.bucket import become, bucket, fs, open_as, s3
@@ -13,6 +14,9 @@ from tests.support.kernel import Kernel
 
 __all__ = ["become", "bucket", "fs", "open_as", "s3"]
 
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 # A process that a test starts compiles its imports once, as a user's does.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

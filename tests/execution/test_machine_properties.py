@@ -247,7 +247,7 @@ class World:
             self.tell(StepLost(node, attempt))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data(), runs=runs(), workers=WORKERS)
 def test_no_worker_is_overloaded_and_every_run_ends(data, runs, workers):
     world = World(data.draw, workers)
@@ -277,7 +277,7 @@ def test_no_worker_is_overloaded_and_every_run_ends(data, runs, workers):
         assert status == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     workers=WORKERS,
     large=AMOUNTS,

@@ -112,7 +112,7 @@ def _plain(value: object) -> object:
     return (type(value), value) if isinstance(value, int | str | None) else type(value).__name__
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(_edits())
 def test_what_counts_the_same_gives_the_same(texts: tuple[str, str]) -> None:
     before, after = (f"T = []\n{text}\n" for text in texts)
