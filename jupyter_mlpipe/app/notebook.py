@@ -10,6 +10,7 @@ import ast
 import json
 import os
 import queue
+import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,8 @@ from jupyter_mlpipe.model.headless import VARIABLE
 
 _START_S = 60
 _LONGEST_SOCKET_NAME = 100  # Unix allows 104 to 108 bytes
+_LOAD = "get_ipython().extension_manager.load_extension('jupyter_mlpipe')"
+_OURS = re.compile(r"^\s*(?:%%(?:component|parameters)\b|%pipeline\b|#\| component:)", re.MULTILINE)
 _ANSWERS = "__import__('jupyter_mlpipe.notebook.answers', fromlist=['answers'])"
 
 
@@ -68,6 +71,7 @@ class NotebookKernel:
         self._displays: dict[str, list[Any]] = {}  # display id -> outputs
         self._clear_next: set[str] = set()  # message ids
         self._idle: set[str] = set()
+        self._is_loaded = False
 
     def __enter__(self) -> NotebookKernel:
         name = self._notebook["metadata"].get("kernelspec", {}).get("name", "python3")
@@ -146,13 +150,16 @@ class NotebookKernel:
         return answer
 
     def run(self, cell: Cell) -> None:
-        """Run one cell, as JupyterLab would.
+        """Run one cell, as JupyterLab would; a notebook need not load the extension, as a profile may.
 
         Raises
         ------
         CellError
             It raised.
         """
+        if not self._is_loaded and _OURS.search(cell["source"]):
+            self._execute(_LOAD, None)
+            self._is_loaded = True
         self._execute(cell["source"], cell)
 
     def ask(self, question: str, *words: Sequence[str]) -> Any:
@@ -186,9 +193,8 @@ class NotebookKernel:
         if cell is not None:
             cell["execution_count"] = reply.get("execution_count")
         if reply["status"] != "ok":
-            raise CellError(
-                reply.get("ename", "Aborted"), reply.get("evalue", ""), reply.get("traceback") or []
-            )
+            ename, evalue = reply.get("ename", "Aborted"), reply.get("evalue", "")
+            raise CellError(ename, evalue, reply.get("traceback") or [f"{ename}: {evalue}"])
         return reply
 
     def _wait_for_reply(self, message_id: str) -> dict[str, Any]:

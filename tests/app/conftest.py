@@ -42,11 +42,11 @@ class CommandLine:
         self.folder = folder
         self.started: list[subprocess.Popen[str]] = []
 
-    def write(self, *cells: str, name: str = "notebook.ipynb") -> Path:
-        """Write a notebook; a cell that begins with `# ` is text."""
+    def write(self, *cells: str, name: str = "notebook.ipynb", loads: bool = True) -> Path:
+        """Write a notebook that loads the extension; a cell that begins with `# ` is text."""
         made = [
             new_markdown_cell(cell) if cell.startswith("# ") else new_code_cell(cell)
-            for cell in ("%load_ext jupyter_mlpipe", *cells)
+            for cell in (*(["%load_ext jupyter_mlpipe"] if loads else []), *cells)
         ]
         path = self.folder / name
         nbformat.write(new_notebook(cells=made), path)

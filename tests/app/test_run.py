@@ -50,6 +50,19 @@ def test_second_run_reuses_what_the_first_one_made(cli: CommandLine) -> None:
     assert second.json["steps"]["load"]["seconds"] == 0
 
 
+def test_a_notebook_need_not_load_the_extension(cli: CommandLine) -> None:
+    notebook = cli.write("import math", *CELLS, loads=False)
+    assert cli("run", str(notebook), "--json").statuses["both"] == "succeeded"
+    planned = cli("plan", str(notebook), "--json")
+    assert {step["decision"] for step in planned.json["steps"].values()} == {"reuse"}, planned.out
+
+
+def test_an_error_without_a_traceback_is_said(cli: CommandLine) -> None:
+    done = cli("run", str(cli.write("%nothing_of_that_name", *CELLS)))
+    assert done.status == 1
+    assert "%nothing_of_that_name" in done.err
+
+
 def test_lines_tell_each_step_once_and_a_summary(cli: CommandLine) -> None:
     notebook = cli.write(*CELLS)
     first = cli("run", str(notebook))
