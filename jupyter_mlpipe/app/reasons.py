@@ -65,9 +65,9 @@ def print_why(facts: Mapping[str, Any]) -> None:
 def _print_part(out: Console, head: str, state: str, reasons: Sequence[Mapping[str, str]]) -> None:
     out.print(Text(head, f"bold {_LOOK.get(state, ('', ''))[1]}".strip()), soft_wrap=True)
     for text, diff in readable(reasons):
-        out.print(Padding(Text(text), (0, 0, 0, 2)))
-        if diff:
-            out.print(_diff(diff))
+        out.print(Padding(Text(text), (0, 0, 0, 2), expand=False))
+        for line in _lines(diff):
+            out.print(Padding(line, (0, 0, 0, 4), expand=False))
 
 
 def _reasons(reasons: Sequence[Mapping[str, str]], style: str, *, is_terminal: bool) -> RenderableType:
@@ -78,13 +78,12 @@ def _reasons(reasons: Sequence[Mapping[str, str]], style: str, *, is_terminal: b
     for text, diff in found:
         lines.append(Text(text, style))
         if diff:
-            lines.append(_diff(shorten_diff(diff, _MAX_LINES)))
+            lines.append(Padding(Group(*_lines(shorten_diff(diff, _MAX_LINES))), (0, 0, 0, 4)))
     return Group(*lines)
 
 
-def _diff(diff: str) -> RenderableType:
-    lines = [Text(line, _DIFF.get(line[:1], "dim"), overflow="fold") for line in diff.splitlines()]
-    return Padding(Group(*lines), (0, 0, 0, 4))
+def _lines(diff: str) -> list[Text]:
+    return [Text(line, _DIFF.get(line[:1], "dim"), overflow="fold") for line in diff.splitlines()]
 
 
 def _console() -> Console:

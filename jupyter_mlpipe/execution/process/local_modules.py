@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # These look into a module for what an annotation means or whether it has a name, and take nothing from it.
 _ONLY_LOOK = frozenset({"dataclasses", "importlib._bootstrap"})
+# By whom the first ones have annotations read, from Python 3.13 on.
+_LOOK_FOR_OTHERS = frozenset({"inspect", "annotationlib"})
 _IMPORT_FROM = opmap["IMPORT_FROM"]
 
 
@@ -55,7 +57,11 @@ class Beyond:
     def _is_accounted_for(self, frame: FrameType) -> bool:
         """Tell whether what is looked up there was seen in the code: an import at the top binds a name."""
         by = frame.f_globals.get("__name__")
-        if by in _ONLY_LOOK:
+        asking, asks = frame, by
+        while asks in _LOOK_FOR_OTHERS and asking.f_back is not None:
+            asking = asking.f_back
+            asks = asking.f_globals.get("__name__")
+        if asks in _ONLY_LOOK:
             return True
         if by not in self._local or frame.f_code.co_name != "<module>":
             return False
