@@ -12,6 +12,7 @@ from jupyter_mlpipe.cells.names import Names, analyse, analyse_tree, parse_cell
 from jupyter_mlpipe.cells.source import split_lines
 from jupyter_mlpipe.errors import ContractError, close_matches
 from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.model.futures import POSTPONED, futures_of, has_annotations
 
 __all__ = ["check_changes", "compile_cell", "drop_defaults", "first_line"]
 
@@ -33,6 +34,7 @@ def compile_cell(
     cell_id: str | None = None,
     title: str = "",
     is_function: bool = False,
+    postponed: bool = False,
 ) -> Component:
     """Make a component of a cell.
 
@@ -46,6 +48,8 @@ def compile_cell(
         Lines of the cell before the body: lines of errors and tracebacks are those of the cell.
     is_function
         Its one function is the component, whatever the header says.
+    postponed
+        Earlier cells have had Python not evaluate annotations.
 
     Raises
     ------
@@ -59,7 +63,7 @@ def compile_cell(
     # Without a word on its interface, a cell that defines a function defines it, as any cell does.
     declares = header.inputs_declared or header.outputs_declared
     function = find_function(tree) if declares or is_function else None
-    names = analyse_tree(tree, code, called=[function.name] if function else [])
+    names = analyse_tree(tree, code, called=[function.name] if function else [], postponed=postponed)
     component = Component(
         name=header.name,
         cell=cell,
@@ -76,6 +80,7 @@ def compile_cell(
         definitions=names.definitions,
         star_imports=names.star_imports,
         shows=names.last_is_expression or not _SHOWS.isdisjoint(_words_of(tree)),
+        postponed=(postponed or bool(futures_of(tree) & POSTPONED)) and has_annotations(tree),
         options=header.options,
         cell_id=cell_id,
         title=title,

@@ -117,9 +117,12 @@ def analyse(code: str, *, filename: str = "<cell>", called: Iterable[str] = ()) 
     return analyse_tree(parse_cell(code, filename=filename), code, called=called)
 
 
-def analyse_tree(tree: ast.Module, code: str, *, called: Iterable[str] = ()) -> Names:
-    """As `analyse`, where the code is parsed already."""
+def analyse_tree(
+    tree: ast.Module, code: str, *, called: Iterable[str] = (), postponed: bool = False
+) -> Names:
+    """As `analyse`, where the code is parsed already; `postponed`: annotations are not evaluated."""
     flow = Flow()
+    flow.ignored_annotations = postponed
     with room_to_nest():
         flow.follow(tree.body)
         for name in called:

@@ -182,6 +182,8 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
     reached = walk.follow_modules(cell, starred, modules, as_wholes=component.options.here)
     walk.add("code", "", digest("code", cell.digest, cell.is_quiet), source_kept(component.code))
     walk.add("python", "", digest("python", *sys.version_info[:2]), "{}.{}".format(*sys.version_info))
+    if component.postponed:
+        walk.add("code", "annotations", digest("postponed"), "from __future__ import annotations")
     if orders := walk.orders(cell):
         walk.add("code", "order of attributes", digest("order", orders))
     affected, may_set = walk.find_settings(cell.settings, reached, shows=component.shows)

@@ -5,7 +5,6 @@ compiling it gives the very code in question; otherwise the code object itself i
 """
 
 from __future__ import annotations
-import __future__
 
 import ast
 import dis
@@ -21,15 +20,13 @@ from typing import Any
 
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.syntax import read_syntax, syntax_digest
+from jupyter_mlpipe.model.futures import FUTURES
 from jupyter_mlpipe.model.parsed import compile_tree, compile_whole, parse
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
-_FUTURE_FLAGS = functools.reduce(
-    int.__or__, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
-)
 # Flags of a code object that change what it does, apart from those that its instructions show.
-_FLAGS = _FUTURE_FLAGS | 0x04 | 0x08 | 0x20 | 0x80 | 0x100 | 0x200
+_FLAGS = FUTURES | 0x04 | 0x08 | 0x20 | 0x80 | 0x100 | 0x200
 _MAX_CACHED = 20_000
 
 
@@ -154,7 +151,7 @@ def _make_room(cache: dict[int, Any]) -> None:
 
 
 def _match(code: types.CodeType, text: str) -> Source | None:
-    flags = code.co_flags & _FUTURE_FLAGS
+    flags = code.co_flags & FUTURES
     parsed = _parse(text)
     if parsed is None:
         return None

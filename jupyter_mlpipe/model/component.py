@@ -107,6 +107,9 @@ class Component:
         Name of the one function of a cell in function form.
     shows
         Whether running the code may display something beyond printed text.
+    postponed
+        Whether it has annotations, and Python does not evaluate them: it, or the notebook above it, has
+        ``from __future__ import annotations``.
     """
 
     name: str
@@ -125,6 +128,7 @@ class Component:
     star_imports: tuple[str, ...] = ()
     function: str | None = None
     shows: bool = False
+    postponed: bool = False
     options: Options = field(default_factory=Options)
     cell_id: str | None = None
     title: str = ""

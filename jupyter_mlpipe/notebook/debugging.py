@@ -90,7 +90,7 @@ def debug_step(session: Session, name: str, *, run: bool = True, into: str = NAM
     companions = find_companions(task, records)
     spec = make_spec(task, "", (), inputs, companions=companions, above=tasks, store=store.address)
     title = _title(session.shell, spec)
-    body = Body(spec.code, title)
+    body = Body(spec.code, title, postponed=spec.postponed)
     if run and body.awaits:
         raise UsageError(
             f"Step '{name}' awaits at its top level, which cannot be run beside the kernel's own loop. "

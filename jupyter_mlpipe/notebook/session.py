@@ -26,6 +26,8 @@ from jupyter_mlpipe.keys.collector import paused_collector
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.helpers import read_ahead
 from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.model.futures import POSTPONED, futures_of
+from jupyter_mlpipe.model.parsed import parse
 from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.cellruns import CellRuns
@@ -143,10 +145,13 @@ class Session:
         self, header: Header, cell: str, body: str, *, cell_id: str | None, title: str
     ) -> Component:
         """Make a component of a cell's text; see `compile_cell` for its errors."""
-        return compile_cell(cell, header=header, body=body, cell_id=cell_id, title=title)
+        postponed = bool(self.shell.compile.flags & POSTPONED)
+        return compile_cell(cell, header=header, body=body, cell_id=cell_id, title=title, postponed=postponed)
 
     def register(self, component: Component) -> StepTask:
         """Register a component in place of an earlier one of its name, or of its cell."""
+        if "__future__" in component.code:
+            self.shell.compile.flags |= futures_of(parse(component.code))
         # Words in texts, too: a library may look them up (``dmatrix("log(x)")``).
         self.definitions.note_text(component.code)
         self.definitions.bring({*component.reads, *self.definitions.names_in(component.code)})

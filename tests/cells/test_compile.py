@@ -47,6 +47,24 @@ def test_interface_is_inferred() -> None:
     assert (component.cell_id, component.title, component.function) == ("c1", "Cell 3", None)
 
 
+@pytest.mark.parametrize(
+    ("body", "before", "postponed"),
+    [
+        ("x = 1", True, False),
+        ("def f(a): return a", True, False),
+        ("def f(a: Nowhere): return a", True, True),
+        ("def f(a) -> Nowhere: return a", True, True),
+        ("x: Nowhere = 1", True, True),
+        ("x: int = 1", False, False),
+        ("from __future__ import annotations\nx: Nowhere = 1", False, True),
+    ],
+)
+def test_annotations_that_are_not_evaluated_read_nothing(body: str, before: bool, postponed: bool) -> None:
+    component = compile_cell(body, header=parse_header("f"), body=body, postponed=before)
+    assert component.postponed == postponed
+    assert "Nowhere" not in component.reads
+
+
 def test_code_keeps_the_lines_of_the_cell() -> None:
     component = compiled("f", "x = y\n")
     assert component.code == "\nx = y\n"

@@ -711,3 +711,8 @@ def test_what_draws_counts_as_matplotlib_whatever_library_it_asks(folder, notebo
     closure = notebook.closure(code, ("frame", "model", "x", "y", "residuals"))
     assert ("matplotlib" in closure.packages) == draws
     assert ("matplotlib" in closure.affected.providers) == draws
+
+
+def test_annotations_count_where_python_does_not_evaluate_them(notebook):
+    code = "def f(x: int): return x.__annotations__\nout = f(f)"
+    assert notebook.key(code, postponed=True) != notebook.key(code)

@@ -3,6 +3,36 @@
 from __future__ import annotations
 
 NOTEBOOKS: dict[str, str] = {
+    "annotations that an earlier cell has Python not evaluate": r"""
+# %% plain
+from __future__ import annotations
+# %%
+class Node:
+    def __init__(self, after: Node | None = None): self.after = after
+    def next(self) -> Node: return self.after
+last = Node()
+# %%
+first = Node(last)
+def count(x: Nowhere) -> Neither: return 1
+n = count(first)
+# %% plain
+print(first.next() is last, isinstance(last, Node), n, count.__annotations__, Node.next.__annotations__)
+# %%
+print(first.next() is last, isinstance(first, Node), n, count.__annotations__, Node.next.__annotations__)
+""",
+    "annotations that are not evaluated from a component on": r"""
+# %%
+from __future__ import annotations
+class Node:
+    def next(self) -> Node: return self
+one = Node()
+# %% plain
+def count(x: Nowhere) -> Neither: return 1
+print(count(1), one.next() is one, Node.next.__annotations__)
+# %%
+def twice(x: Nowhere) -> Neither: return 2 * x
+print(twice(count(1)), twice.__annotations__, one.next() is one)
+""",
     "classes that their base knows": r"""
 # %%
 class Plugin:

@@ -1,7 +1,6 @@
 """Running the code of a cell as a kernel would: last expression shown, top-level ``await``, function form."""
 
 from __future__ import annotations
-import __future__
 
 import ast
 import asyncio
@@ -15,11 +14,7 @@ from types import CodeType
 from typing import Any
 
 from jupyter_mlpipe.execution.process.magic_calls import restore_calls
-
-_FUTURES = 0
-for _feature in __future__.all_feature_names:
-    _FUTURES |= getattr(__future__, _feature).compiler_flag
-
+from jupyter_mlpipe.model.futures import FUTURES, POSTPONED
 
 UNFINISHED_TASKS = "unfinished tasks"
 """Stands in a record for tasks that had not ended when a step's code had."""
@@ -45,13 +40,15 @@ class Body:
     ----------
     title
         The file name that tracebacks carry.
+    postponed
+        Whether annotations are not evaluated, though the code itself does not say so.
 
     Raises
     ------
     SyntaxError
     """
 
-    def __init__(self, code: str, title: str) -> None:
+    def __init__(self, code: str, title: str, *, postponed: bool = False) -> None:
         try:
             tree = ast.parse(code, title)
         except SyntaxError as error:
@@ -62,9 +59,9 @@ class Body:
         self._is_quiet = _ends_quietly(code)
         self.cut_short: tuple[str, ...] = ()
         # Compiled before anything runs: what only the compiler finds is told at once.
-        compiled = _compile(self._tree, title, "exec")
+        compiled = _compile(self._tree, title, "exec", POSTPONED if postponed else 0)
         self.awaits = bool(compiled.co_flags & inspect.CO_COROUTINE)
-        self._futures = compiled.co_flags & _FUTURES
+        self._futures = compiled.co_flags & FUTURES
 
     def run(
         self,

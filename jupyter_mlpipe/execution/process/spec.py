@@ -160,6 +160,7 @@ class StepSpec:
     cell: str = ""
     code: str = ""
     function: str | None = None
+    postponed: bool = False
     outputs: tuple[str, ...] = ()
     outputs_declared: bool = False
     contested: Mapping[str, str] = field(default_factory=dict)

@@ -140,7 +140,7 @@ class StepProcess:
         store.bring(spec.inputs.values())  # which may read files that are no business of the step
         # Before the code's own imports: what a local module that is not in the snapshot reads counts too.
         file_watch.start()
-        body = Body(spec.code, spec.title)
+        body = Body(spec.code, spec.title, postponed=spec.postponed)
         scene = make_scene(spec, namespace)
         receive(spec.codecs, {part.name: part.digest for part in spec.ingredients}, namespace)
         values, companions = fill(namespace, spec, store)

@@ -193,6 +193,7 @@ def make_spec(
         cell=component.cell,
         code=component.code,
         function=component.function,
+        postponed=component.postponed,
         outputs=component.outputs,
         outputs_declared=component.outputs_declared,
         contested=task.contested,
@@ -290,6 +291,8 @@ def _preludes(giver: StepTask, known: Container[str]) -> Iterator[Prelude]:
     # Several names may share one statement.
     statements = dict.fromkeys(d.source for d in component.definitions if d.name not in known)
     if statements:
+        if component.postponed:
+            statements = {"from __future__ import annotations": None, **statements}
         yield Prelude(source="\n".join(statements), title=f"<definitions of {giver.name}>")
 
 

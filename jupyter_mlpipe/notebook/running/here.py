@@ -37,6 +37,7 @@ from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.keys.given import Snapshot, give
 from jupyter_mlpipe.keys.randomness import state_digest
 from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.model.futures import POSTPONED
 from jupyter_mlpipe.model.metrics import curves_to_json, numbers_to_json
 from jupyter_mlpipe.notebook.running.capturing import LiveCapture, result_output
 from jupyter_mlpipe.notebook.show.cellview import patches_of
@@ -94,7 +95,7 @@ def read_here(shell: Any, cell: str) -> HereCell:
     number = shell.displayhook.prompt_count
     parse_cell(code, filename=f"Cell In[{number}]")
     title = shell.compile.cache(code, number, raw_code=code)
-    body = Body(code, title)
+    body = Body(code, title, postponed=bool(shell.compile.flags & POSTPONED))
     if body.awaits:
         raise UsageError(
             "--here cannot run a cell that awaits at its top level, for the kernel's loop runs already. "

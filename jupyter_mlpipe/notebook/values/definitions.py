@@ -19,6 +19,7 @@ from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.held import DefinitionPickle, alter, is_holder
 from jupyter_mlpipe.keys.pickles import load_artifact
 from jupyter_mlpipe.model.component import Component, Definition
+from jupyter_mlpipe.model.futures import FUTURES
 from jupyter_mlpipe.notebook.steps.names import Names
 
 _ABSENT = object()
@@ -168,8 +169,13 @@ class Definitions:
             return False
         bound: dict[str, Any] = {}
         with suppress(Exception):
-            exec(compile(textwrap.dedent(definition.source), "<import>", "exec", dont_inherit=True), bound)
+            exec(self._compiled(textwrap.dedent(definition.source), "<import>"), bound)
         return bound.get(definition.name) is value
+
+    def _compiled(self, source: str, filename: str) -> CodeType:
+        flags = self._shell.compile.flags & FUTURES
+        code: CodeType = compile(source, filename, "exec", flags, dont_inherit=True)
+        return code
 
     def observe(self, bound: Iterable[str]) -> None:
         """Note names that stand for something else from then on: a cell's value, or nothing."""
@@ -240,7 +246,7 @@ class Definitions:
             source = "\n" * (definition.line - 1) + textwrap.dedent(definition.source)
             # Through IPython's cache, so that tracebacks and `inspect` find the text.
             filename = self._shell.compile.cache(source, raw_code=source)
-            code = compile(source, filename, "exec", dont_inherit=True)
+            code = self._compiled(source, filename)
             self._names.load(_read_at_once(code))
             try:
                 # What they print was shown below the cell that has them.
