@@ -150,6 +150,7 @@ class Session:
 
     def register(self, component: Component) -> StepTask:
         """Register a component in place of an earlier one of its name, or of its cell."""
+        self.backend.open()
         if "__future__" in component.code:
             self.shell.compile.flags |= futures_of(parse(component.code))
         # Words in texts, too: a library may look them up (``dmatrix("log(x)")``).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import typing
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,21 @@ def test_what_a_step_gives_is_there_whatever_becomes_of_it(
     assert second.value("open(report).read()") == "made"
     assert second.value("str(report)") != path
     assert (tmp_path / "out" / "report.txt").read_text() == "made"
+
+
+def test_a_large_file_is_not_read_again_in_a_fresh_kernel(start_kernel: Callable[..., Kernel]) -> None:
+    path = typing.__file__  # written long ago
+    size = f"%%component size(path: File = {path!r})\nimport os\nn = os.path.getsize(path)"
+    first = start_kernel()
+    assert first.run(size).check().status_of_step == "succeeded"
+    first.close()
+    second = start_kernel()
+    second.run(
+        "import sys\nopened = set()\n"
+        "sys.addaudithook(lambda event, found: event == 'open' and opened.add(str(found[0])))"
+    ).check()
+    assert second.run(size).check().status_of_step == "reused"
+    assert second.value(f"{path!r} in opened") is False
 
 
 def test_a_step_that_changes_a_copy_gives_another_file(kernel: Kernel) -> None:

@@ -43,6 +43,10 @@ class Backend:
             self._store = open_store(self._config.store_address())
         return self._store
 
+    def open(self) -> None:
+        """Open the store: digests of files that are known are kept beside it."""
+        _ = self.store
+
     @property
     def root(self) -> Path:
         """The store's folder on this machine, which may not be there yet."""
