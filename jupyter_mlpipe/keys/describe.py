@@ -59,6 +59,7 @@ _NOT_OF_CLASS = frozenset(
 # Metaclasses of libraries may read a docstring: it is a prompt, or part of a schema.
 _WITHOUT_INTEREST_IN_TEXTS = sys.stdlib_module_names | {"__main__"}
 # Of what pydantic puts on a class only these are not made from the rest.
+_ANNOTATED = frozenset({"__annotations__", "__annotate_func__"})
 _AS_IT_IS = contextlib.nullcontext()
 _OF_PYDANTIC = frozenset({"__pydantic_fields__", "__pydantic_decorators__", "__pydantic_root_model__"})
 
@@ -221,7 +222,8 @@ def _cell(name: str, cell: types.CellType) -> Description:
 def _describe_class(cls: type, digester: Digester) -> Description:
     if cls.__module__ == "__main__":
         complete(cls)
-        _reach_annotations(_annotations(cls).values(), digester.reach)
+        if not _ANNOTATED.isdisjoint(vars(cls)):  # else asking for them would give the class some
+            _reach_annotations(_annotations(cls).values(), digester.reach)
     items = [Item(cls.__name__), Item(type(cls), ".__class__")]
     items += [Item(base, ".__bases__") for base in cls.__bases__]
     # By name: a class that was sent by value has its attributes in that order. Where an order counts

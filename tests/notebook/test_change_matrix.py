@@ -1699,7 +1699,8 @@ REUSED = [
     Row("an equal text built otherwise", reads_value("«'abcabc'|''.join(['abc'] * 2)»"), reused="s§"),
     Row("equal objects that are one", reads_value("«[[1], [1]]|[[1]] * 2»"), ran="s§"),
     Row("an equal array built otherwise", reads_value("«np.arange(4)|np.arange(8)[:4]»"), reused="s§"),
-    Row("an equal array with strides", reads_value("«np.array([0, 2])|np.arange(4)[::2]»"), reused="s§"),
+    # With gaps NumPy computes by other instructions, which round otherwise.
+    Row("an equal array with gaps", reads_value("«np.array([0, 2])|np.arange(4)[::2]»"), ran="s§"),
     Row(
         "an equal table built otherwise",
         reads_value(
