@@ -6,7 +6,6 @@ import builtins
 import os
 import random
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -288,24 +287,3 @@ def test_a_rehearsal_leaves_all_as_it_was():
     before = look()
     rehearse()
     assert look() == before
-
-
-_REHEARSES_WITH_TABLES = """
-import sys
-import pandas, IPython.core.interactiveshell
-from jupyter_mlpipe.execution.process.waiting import rehearse, warm_up
-from jupyter_mlpipe.keys.given import PROVIDERS
-
-def look():
-    return [repr(each.state()) for each in PROVIDERS.values()], [*sys.modules]
-
-warm_up()
-assert "pandas.io.formats.html" in sys.modules  # which showing a table loads
-before = look()
-rehearse()
-assert look() == before
-"""
-
-
-def test_a_rehearsal_with_tables_leaves_all_as_it_was():
-    subprocess.run([sys.executable, "-c", _REHEARSES_WITH_TABLES], check=True)

@@ -235,12 +235,6 @@ def make_shell_ahead() -> None:
         _render_ahead(shell)
 
 
-def show_ahead(value: object) -> None:
-    """Format a value as a shell does that is made ahead, if there is one; nobody sees it."""
-    for shell in _made_ahead:
-        shell.display_formatter.format(value)
-
-
 def _render_ahead(shell: Any) -> None:
     """Render an error: what that looks up, for all modules there are, takes longer than most steps do."""
     try:

@@ -7,7 +7,6 @@ import builtins
 import contextlib
 import faulthandler
 import importlib
-import io
 import itertools
 import os
 import shutil
@@ -28,7 +27,7 @@ from jupyter_mlpipe.execution.process.own_state import OwnStates
 from jupyter_mlpipe.execution.process.paths import excluded_folders
 from jupyter_mlpipe.execution.process.processes import end_here, end_within, used_so_far
 from jupyter_mlpipe.execution.process.scene import make_scene
-from jupyter_mlpipe.execution.process.shell import make_shell_ahead, show_ahead
+from jupyter_mlpipe.execution.process.shell import make_shell_ahead
 from jupyter_mlpipe.execution.process.shown import Capture, Output
 from jupyter_mlpipe.execution.process.spawn import sent_before, start_anew
 from jupyter_mlpipe.execution.process.spec import StepSpec
@@ -180,26 +179,18 @@ def warm_up() -> None:
     excluded_folders()
     user_name()
     load_entry_points()
+    samples: list[object] = [1, {1}]
     if "numpy" in sys.modules:
         know_thread_pools()
-    for sample in _samples():
+        samples.append(sys.modules["numpy"].zeros(1))
+    if "pandas" in sys.modules:
+        samples.append(sys.modules["pandas"].DataFrame({"a": [1], "b": ["x"]}))
+    for sample in samples:
         # Codecs are imported at first use. What is wrong with one is told by the step that needs it.
         with contextlib.suppress(Exception):
             choose(sample, {})
     with contextlib.suppress(Exception):  # the step that needs one makes it, and tells what is wrong
         make_shell_ahead()
-        for sample in _samples():
-            show_ahead(sample)
-
-
-def _samples() -> list[object]:
-    """Return values of the kinds that steps are given and give, of the libraries that are loaded."""
-    samples: list[object] = [1, {1}]
-    if "numpy" in sys.modules:
-        samples.append(sys.modules["numpy"].zeros(1))
-    if "pandas" in sys.modules:
-        samples.append(sys.modules["pandas"].DataFrame({"a": [1], "b": ["x"]}))
-    return samples
 
 
 def rehearse() -> None:
@@ -228,11 +219,6 @@ def rehearse() -> None:
     settle_classes(namespace)
     names_bound_unseen(spec.code, frozenset(), values, spec.outputs, namespace)
     outputs = given.store_outcome(namespace, namespace).outputs
-    for sample in _samples():
-        codec, encoding = choose(sample, namespace)
-        encoding.write(written := io.BytesIO())
-        codec.decode(memoryview(written.getvalue()), namespace)
-        show_ahead(sample)
     definitions.end(namespace, outputs)
     record = Record(
         key="", outputs=outputs, shown=store.put_shown([]), used=used_so_far(), host=socket.gethostname()
