@@ -117,7 +117,7 @@ def starts_tasks(code: str) -> bool:
     """Tell whether a cell itself starts tasks in the loop that a kernel has running, and runs no other."""
     if not any(word in code for word in _STARTS_TASK):
         return False
-    pending: list[ast.AST] = [ast.parse(code)]
+    pending: list[ast.AST] = [parse(code)]
     called = set()
     while pending:
         node = pending.pop()

@@ -114,20 +114,18 @@ def analyse(code: str, *, filename: str = "<cell>", called: Iterable[str] = ()) 
     SyntaxError
         See `parse_cell`.
     """
-    return analyse_tree(parse_cell(code, filename=filename), code, called=called)
+    return analyse_tree(parse_cell(code, filename=filename), code, called=[*called])
 
 
 def analyse_tree(
-    tree: ast.Module, code: str, *, called: Iterable[str] = (), postponed: bool = False
+    tree: ast.Module, code: str, *, called: Sequence[str] = (), postponed: bool = False
 ) -> Names:
     """As `analyse`, where the code is parsed already; `postponed`: annotations are not evaluated."""
-    flow = Flow()
-    flow.ignored_annotations = postponed
-    with room_to_nest():
-        flow.follow(tree.body)
-        for name in called:
-            flow.use_function(flow.deferred[name])
-        _settle_functions(flow)
+    try:
+        flow = _follow(tree, called, postponed=postponed)
+    except RecursionError:
+        with room_to_nest():
+            flow = _follow(tree, called, postponed=postponed)
     reads = {
         name: position[0]
         for name, position in sorted(flow.reads.items(), key=lambda item: item[1])
@@ -155,6 +153,16 @@ def analyse_tree(
         lines=MappingProxyType(reads),
         change_lines=MappingProxyType({**may_change, **changes}),
     )
+
+
+def _follow(tree: ast.Module, called: Sequence[str], *, postponed: bool) -> Flow:
+    flow = Flow()
+    flow.ignored_annotations = postponed
+    flow.follow(tree.body)
+    for name in called:
+        flow.use_function(flow.deferred[name])
+    _settle_functions(flow)
+    return flow
 
 
 def find_definitions(tree: ast.Module, code: str) -> Iterator[Definition]:

@@ -18,6 +18,7 @@ _MAY_WARN = re.compile(r"\\|\d(?:and|else|for|if|in|is|not|or)\b")
 
 # Above what the compiler takes: some 3,000 levels, each visited by three functions.
 _DEEPEST = 20_000
+_nesting = threading.Lock()
 
 
 def may_warn(code: str) -> bool:
@@ -51,13 +52,17 @@ def without_warnings() -> Iterator[None]:
 
 @contextmanager
 def room_to_nest() -> Iterator[None]:
-    """Walk in here through code: it may nest deeper than functions may call each other."""
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, _DEEPEST))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(limit)
+    """Walk in here through code that nests deeper than Python lets functions call each other.
+
+    For code that needs it only: the limit is one for all threads, and a setting of the notebook.
+    """
+    with _nesting:
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, _DEEPEST))
+        try:
+            yield
+        finally:
+            sys.setrecursionlimit(limit)
 
 
 def split_lines(text: str) -> list[str]:

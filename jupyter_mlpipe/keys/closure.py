@@ -53,6 +53,7 @@ from jupyter_mlpipe.keys.wanted import find_wanted, looks_at_code
 from jupyter_mlpipe.keys.witness import GIVEN, MISSING, PROVIDED, Scope, Witness, look
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.files import Place
+from jupyter_mlpipe.model.parsed import parse
 from jupyter_mlpipe.model.status import Ingredient, Reason, ReasonKind
 
 __all__ = ["Closure", "Closures", "ModuleSource", "take_closure"]
@@ -241,7 +242,7 @@ class _Cell:
 
 @functools.lru_cache(maxsize=4096)
 def _read_cell(code: str) -> _Cell:
-    tree = ast.parse(code)
+    tree = parse(code)
     attributes, names, texts = set(), set(), []
     annotations: list[str] = []
     for node in ast.walk(tree):

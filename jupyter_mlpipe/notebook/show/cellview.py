@@ -31,7 +31,8 @@ from jupyter_mlpipe.notebook.show.receipt import Receipt
 _MISSED_BY_NOBODY = (CLOSED_FILE, NOT_BOUND)
 _LOOKED_AT_CHARS = 1_000_000  # for warnings
 _LARGE_BYTES = 500_000_000
-_QUICK_S, _LOOK_S = 0.1, 0.2
+_QUICK_S = 0.1  # what ends within it has its receipt shown once
+_LOOK_S = 0.2
 _DIGEST_LENGTH = 64  # of a file's content: whatever else is noted of a path is longer, or a word
 _display_ids = itertools.count()
 
