@@ -154,7 +154,9 @@ def test_two_that_hold_what_the_other_wants_both_come_to_an_end(places, gated):
 
 def test_one_key_in_two_runs_of_one_kernel_and_in_another_is_computed_once(places, gated):
     make, open_gate = gated
-    runs = [places[0].start(make("a")), places[0].start(make("a")), places[1].start(make("a"))]
+    runs = [places[0].start(make("a"))]
+    wait_for(lambda: runs[0].steps["a"].status == "running")
+    runs += [places[0].start(make("a")), places[1].start(make("a"))]
     wait_for(lambda: is_waiting(runs[2], "a") and runs[1].steps["a"].why)
     open_gate("a")
     assert [run.wait(20).steps["a"].status for run in runs] == ["succeeded", "reused", "reused"]
