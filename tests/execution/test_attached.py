@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import threading
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -163,6 +164,21 @@ def test_a_cluster_within_the_notebooks_own_process_is_used_too(attach):
         runner = attach(client)
         assert runner.start(tasks_of(make_task("s", "x = 1", "x")), pipeline="p").wait(60)["x"] == 1
         runner.close()
+
+
+def test_a_worker_that_joins_as_the_notebook_attaches_is_seen():
+    with distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster:
+        scheduler = cluster.scheduler
+        for n in range(25):
+            executor = DaskExecutor(scheduler.address)
+            # Attaching takes some milliseconds: here it comes before, after, and in the middle.
+            joining = threading.Timer(n * 0.0005, cluster.scale, (1,))
+            joining.start()
+            executor.start()
+            wait_for(lambda executor=executor: executor.workers, f"attempt {n}: no worker is seen")
+            executor.close()
+            cluster.scale(0)
+            wait_for(lambda: not scheduler.workers, "the worker has not left")
 
 
 def test_a_scheduler_keeps_little_of_what_has_ended(attach):

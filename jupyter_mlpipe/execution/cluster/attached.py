@@ -86,16 +86,19 @@ class AttachedWorkers:
         self._store = store
         self._on_change = on_change
         self._lock = threading.Lock()
+        self._looking = asyncio.Lock()
         self._by_address: dict[str, AttachedWorker] = {}
         self._tops: set[str] = set()
 
     async def look(self) -> None:
         """See which workers there are, and ask those that are new."""
-        there = await self._cluster.names()
-        with self._lock:
-            self._by_address = {a: worker for a, worker in self._by_address.items() if a in there}
-            new = [address for address in there if address not in self._by_address]
-            self._by_address.update((address, AttachedWorker(there[address])) for address in new)
+        # One after the other: an answer that was overtaken would have those who came since forgotten.
+        async with self._looking:
+            there = await self._cluster.names()
+            with self._lock:
+                self._by_address = {a: worker for a, worker in self._by_address.items() if a in there}
+                new = [address for address in there if address not in self._by_address]
+                self._by_address.update((address, AttachedWorker(there[address])) for address in new)
         self._on_change()
         await asyncio.gather(*map(self._join, new))
 

@@ -53,6 +53,7 @@ _CLOSE_S = 10
 _ANSWER_S = 20
 _SCATTER_BYTES = 1_000_000
 _SPAN = "mlpipe"
+_HEARD, _HEARD_AGAIN_S = "mlpipe-heard", 0.1
 
 leave_random_numbers_alone()
 
@@ -88,6 +89,8 @@ class DaskExecutor:
         self._place = "this machine"
         self._store = store
         self._attached: AttachedWorkers | None = None
+        # Of the client's event loop alone.
+        self._hears = asyncio.Event()
         cluster = target if hasattr(target, "plan") else getattr(target, "cluster", None)
         self._growth = Growth(cluster, settles_s) if target is not None else None
         self._wanted = Wanted()
@@ -209,9 +212,17 @@ class DaskExecutor:
         self._client.subscribe_topic(self._client.id, self._on_topic)
         self._client.subscribe_topic("all", self._on_topic)
         self._attached = AttachedWorkers(_Workers(self._client), self._store, self._take_workers)
+        self._wait_for(self._be_heard)
         self._wait_for(self._attached.look)
         self._attached.check(self._place)
         self.preload(())
+
+    async def _be_heard(self) -> None:
+        """Wait until events come: subscriptions take their own way, and a worker may join before that."""
+        while not self._hears.is_set():
+            await self._client.scheduler.log_event(topic=self._client.id, msg={"action": _HEARD})
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hears.wait(), _HEARD_AGAIN_S)
 
     def _unsubscribe(self) -> None:
         # We are leaving: a scheduler that does not answer has forgotten us, or will.
@@ -396,6 +407,8 @@ class DaskExecutor:
         _, content = event
         if "token" in content:
             self._on_message(content["token"], json.loads(content["message"]))
+        elif content.get("action") == _HEARD:
+            self._hears.set()
         elif content.get("action") in ("add-worker", "remove-worker") and self._attached is not None:
             if content["action"] == "remove-worker":
                 self._attached.forget(content["worker"])
