@@ -53,13 +53,13 @@ def _timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def time_steps(parts: Mapping[str, list[str]], file: str) -> None:
     """In the kernel, before a cluster starts: have steps time themselves, and write that to `file`."""
-    from jupyter_mlpipe.execution.process import client
+    from jupyter_mlpipe.execution.process import forked
 
     here = __file__.rpartition("/")[0]
     call = f"sys.path.append({here!r}); import timers; timers.install_in_step({parts!r}, {file!r})"
     main = "from jupyter_mlpipe.execution.process.server import main; main()"
-    assert main in client._BOOT
-    client._BOOT = client._BOOT.replace(main, f"{call.replace('{', '{{').replace('}', '}}')}; {main}")
+    assert main in forked._BOOT
+    forked._BOOT = forked._BOOT.replace(main, f"{call}; {main}")
 
 
 def install_in_step(parts: Mapping[str, list[str]], file: str) -> None:
