@@ -11,7 +11,23 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+IMPORT = "<frozen importlib._bootstrap_external>"
+"""The file's name of frames that stand for Python's own import."""
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def as_import(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Have the frames of a function pass for those of Python's own import.
+
+    Warnings pass over these (`warnings._is_internal_frame`), and tracebacks leave them out
+    (`remove_importlib_frames` of CPython).
+    """
+    function.__code__ = function.__code__.replace(co_filename=IMPORT)
+    return function
 
 
 class AtImport(importlib.abc.MetaPathFinder):
@@ -61,6 +77,7 @@ def call_after(spec: ModuleSpec, call: Callable[[ModuleType], None]) -> None:
         return  # built in: shared by other modules
     execute = spec.loader.exec_module
 
+    @as_import
     def exec_module(module: ModuleType) -> None:
         execute(module)
         call(module)

@@ -17,6 +17,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlpipe.keys.holders import namespace_of
+from jupyter_mlpipe.keys.late import as_import
 from jupyter_mlpipe.keys.state import watch
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ class _SnapshotLoader(importlib.abc.FileLoader):
         self._module = module
         self._beyond = beyond
 
+    @as_import
     def exec_module(self, module: ModuleType) -> None:
         namespace = vars(module)
         self._beyond.watch(module, self._module)

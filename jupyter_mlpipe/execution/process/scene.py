@@ -15,7 +15,7 @@ from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.execution.process.spec import StepSpec
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.given import FOLDER, PROVIDERS, STATES, Effects
-from jupyter_mlpipe.keys.late import AtImport
+from jupyter_mlpipe.keys.late import AtImport, as_import
 from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
 from jupyter_mlpipe.keys.process import PATH, WARNINGS
 from jupyter_mlpipe.keys.providers import LIST, Changes, State, change_list
@@ -168,6 +168,7 @@ class Scene:
         Some do when they are loaded, and whether one is loaded already depends on the worker.
         """
 
+        @as_import
         def import_quietly(
             name: str,
             globals: Any = None,  # noqa: A002 - the names that callers use

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 from jupyter_mlpipe.execution.process.figures import INLINE_BACKEND, make_figures_showable
 from jupyter_mlpipe.execution.process.frontend import frontend_for_caller
 from jupyter_mlpipe.execution.process.shown import OURS, Capture, Output, error_output
+from jupyter_mlpipe.keys.late import call_after
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _SHELL_MODULE = "IPython.core.interactiveshell"
@@ -193,16 +194,8 @@ class _ArmAtImport(importlib.abc.MetaPathFinder):
         if fullname != _SHELL_MODULE:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path)
-        if spec is None or spec.loader is None:
-            return None
-        loader, arm = spec.loader, self._lazy._arm
-        execute = loader.exec_module
-
-        def exec_module(module: ModuleType) -> None:
-            execute(module)
-            arm(module)
-
-        loader.exec_module = exec_module  # type: ignore[method-assign]
+        if spec is not None:
+            call_after(spec, self._lazy._arm)
         return spec
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Iterable, Mapping
-from types import TracebackType
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from types import FrameType, TracebackType
 
 from jupyter_mlpipe.execution.process.messages import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.process.shell import LazyShell
 from jupyter_mlpipe.execution.process.spec import USUAL_MODE
+from jupyter_mlpipe.keys.late import IMPORT
 
-_OURS = (os.path.dirname(os.path.abspath(__file__)), os.path.join(os.path.dirname(os.__file__), "asyncio"))
+_OURS = os.path.dirname(os.path.abspath(__file__))
+_ASYNCIO = os.path.join(os.path.dirname(os.__file__), "asyncio")
 
 
 TRACEBACK_OF = "traceback of "
@@ -59,29 +62,32 @@ def _text(error: BaseException) -> str:
 
 
 def _cut(trace: TracebackType | None) -> TracebackType | None:
-    while trace is not None:
-        file_name = trace.tb_frame.f_code.co_filename
-        # Between our frames and the user's stand those of an import, or of asyncio for a top-level await.
-        if os.path.dirname(file_name) not in _OURS and not file_name.startswith("<frozen importlib"):
-            return _without_end(trace)
-        trace = trace.tb_next
-    return None
-
-
-def _without_end(trace: TracebackType) -> TracebackType:
-    """Drop the frames of ours in which an error of ours was raised, such as that of `input()`."""
-    kept, n_kept = [trace], 1
-    while (following := kept[-1].tb_next) is not None:
-        kept.append(following)
-        if os.path.dirname(following.tb_frame.f_code.co_filename) != _OURS[0]:
-            n_kept = len(kept)
-    if n_kept == len(kept):
-        return trace
+    """Leave out frames of ours, with those of an import, or of asyncio, beside them."""
+    kept: list[TracebackType] = []
+    for is_hidden, parts in groupby(_walk(trace), lambda part: _is_hidden(part.tb_frame)):
+        run = list(parts)
+        if not is_hidden or not any(_is_ours(part.tb_frame) for part in run):
+            kept += run
     shorter: TracebackType | None = None
-    for part in reversed(kept[:n_kept]):
+    for part in reversed(kept):
         shorter = TracebackType(shorter, part.tb_frame, part.tb_lasti, part.tb_lineno)
-    assert shorter is not None
     return shorter
+
+
+def _walk(trace: TracebackType | None) -> Iterator[TracebackType]:
+    while trace is not None:
+        yield trace
+        trace = trace.tb_next
+
+
+def _is_hidden(frame: FrameType) -> bool:
+    file_name = frame.f_code.co_filename
+    return file_name.startswith("<frozen importlib") or os.path.dirname(file_name) in (_OURS, _ASYNCIO)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    file_name = frame.f_code.co_filename
+    return file_name == IMPORT or os.path.dirname(file_name) == _OURS
 
 
 def _render(
