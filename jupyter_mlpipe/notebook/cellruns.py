@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_mlpipe.errors import StepTimeoutError
 from jupyter_mlpipe.execution.process.spec import NOT_BOUND
+from jupyter_mlpipe.execution.runs.ahead import QUIET
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.execution.runs.runstep import RunStep
 from jupyter_mlpipe.execution.runs.task import StepTask
@@ -28,7 +29,7 @@ from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.receipt import Receipt, describe_interface
 from jupyter_mlpipe.notebook.show.tracebacks import with_hint
 from jupyter_mlpipe.notebook.steps.states import MADE
-from jupyter_mlpipe.notebook.values.ahead import QUIET, import_ahead
+from jupyter_mlpipe.notebook.values.ahead import import_ahead
 from jupyter_mlpipe.notebook.values.undefined import word_on_name
 
 if TYPE_CHECKING:

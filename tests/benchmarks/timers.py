@@ -57,7 +57,7 @@ def time_steps(parts: Mapping[str, list[str]], file: str) -> None:
 
     here = __file__.rpartition("/")[0]
     call = f"sys.path.append({here!r}); import timers; timers.install_in_step({parts!r}, {file!r})"
-    main = "from jupyter_mlpipe.execution.process.server import main; main()"
+    main = "import gc; gc.disable(); from jupyter_mlpipe.execution.process.server import main; main()"
     assert main in forked._BOOT
     forked._BOOT = forked._BOOT.replace(main, f"{call}; {main}")
 

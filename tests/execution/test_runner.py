@@ -110,7 +110,7 @@ class ForkExecutor:
         self._listeners.append(on_event)
         return lambda: self._listeners.remove(on_event)
 
-    def start(self):
+    def start(self, ahead=()):
         self.started += 1
         return self.workers
 
@@ -381,7 +381,7 @@ def test_request_that_no_worker_can_serve_fails_before_anything_runs(runner, exe
 
 def test_cluster_that_does_not_start_fails_the_run(tmp_path):
     class Broken(ForkExecutor):
-        def start(self):
+        def start(self, ahead=()):
             raise ClusterError("nobody answers at tcp://x")
 
     runner = Runner(open_store(tmp_path), Broken({}))
@@ -472,6 +472,7 @@ def test_listener_hears_outputs_and_the_end(runner):
     wait_for(lambda: heard[-1] == ("end", "", "succeeded"))
     assert heard == [
         ("status", "load", "queued"),
+        ("sent", "load", None),
         ("status", "load", "running"),
         ("output", "load", {"output_type": "stream", "name": "stdout", "text": "loaded 4\n"}),
         ("status", "load", "succeeded"),
@@ -552,7 +553,7 @@ def test_close_leaves_no_cluster_behind_that_was_still_starting(tmp_path):
         may_start = threading.Event()
         asked = threading.Event()
 
-        def start(self):
+        def start(self, ahead=()):
             self.asked.set()
             self.may_start.wait(20)
             return super().start()

@@ -188,10 +188,58 @@ while len(os.listdir("meeting")) < 8:
         assert ended.ended["status"] == "succeeded"
 
 
-def test_modules_imported_ahead_are_there_at_once(own: Steps) -> None:
-    own.server.ensure(["decimal", "no_such_module"])
-    code = "import sys\nx = 'decimal' in sys.modules"
+def test_what_is_asked_for_at_the_start_is_imported_before_the_first_step(own: Steps) -> None:
+    own.server.ensure(["zmq", "no_such_module"])
+    assert own.value(own.run("import sys\nx = 'zmq' in sys.modules", outputs=("x",)), "x")
+
+
+def test_modules_imported_ahead_are_there_soon(own: Steps) -> None:
+    own.run("1")
+    own.server.ensure(["zmq", "no_such_module"])
+    code = "import sys\nx = 'zmq' in sys.modules"
     _eventually(lambda: own.value(own.run(code, outputs=("x",)), "x"))
+
+
+@pytest.mark.parametrize(
+    ("imported", "shown"),
+    [
+        ("print('hello')", "hello"),
+        ("import sys; print('oh', file=sys.stderr)", "oh"),
+        ("import warnings; warnings.warn('old', stacklevel=2)", "UserWarning: old"),
+    ],
+)
+def test_what_an_import_shows_is_shown_by_the_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imported: str, shown: str
+) -> None:
+    (tmp_path / "loud_one.py").write_text(imported)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    running = Steps(tmp_path)
+    try:
+        running.server.ensure(["loud_one"])
+        assert shown in running.run("import loud_one").text
+        # The next ones have it all the same.
+        code = "import sys\nx = 'loud_one' in sys.modules"
+        _eventually(lambda: running.value(running.run(code, outputs=("x",)), "x"))
+    finally:
+        running.server.close()
+
+
+def test_a_step_is_killed_while_the_server_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slow_one.py").write_text(
+        f"import time; open({str(tmp_path / 'begun')!r}, 'w').close(); time.sleep({100 * _PATIENCE_S})"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    running = Steps(tmp_path)
+    try:
+        running.server.ensure(["slow_one"])
+        thread, ended = _in_thread(running, "token", "open('ran', 'w')")
+        _eventually((tmp_path / "begun").exists)
+        running.server.kill("token")
+        thread.join(_PATIENCE_S)
+        assert ended.error["kind"] == "killed"
+        assert not (tmp_path / "ran").exists()
+    finally:
+        running.server.close()
 
 
 @pytest.mark.parametrize("end", ["1", "1 / 0"])

@@ -88,6 +88,7 @@ def test_nothing_finds_the_shell_before_a_step_takes_it(
     steps = Steps(tmp_path)
     try:
         steps.server.ensure([_MODULE])
+        steps.run("1")
         steps.server.ensure(["asks"])
         code = "import sys\nx = vars(sys.modules.get('asks')) if 'asks' in sys.modules else {}"
         code += "\nx = {name: x[name] for name in ('is_made', 'found') if name in x}"

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_mlpipe.execution.runs.ahead import QUIET
 from jupyter_mlpipe.model.component import Definition
-from jupyter_mlpipe.notebook.values.ahead import QUIET, import_ahead
+from jupyter_mlpipe.notebook.values.ahead import import_ahead
 from tests.support.kernel import Kernel
 
 Start = Callable[..., Kernel]
@@ -49,6 +50,31 @@ def test_these_libraries_set_nothing_when_they_are_loaded(name: str) -> None:
     assert done.stdout == "{}\n"
 
 
+def with_library(start_kernel: Start, tmp_path: Path, text: str) -> Kernel:
+    """Start a kernel that has a library by the name of one that may be imported ahead."""
+    place = tmp_path / "lib" / "site-packages"
+    metadata = place / "skimage-9.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: skimage\nVersion: 9.0\n")
+    (metadata / "RECORD").write_text("skimage.py,,\n")
+    (place / "skimage.py").write_text(text)
+    return start_kernel(tmp_path, PYTHONPATH=str(place))
+
+
+def test_what_a_cell_puts_into_the_environment_is_there_when_it_imports(
+    start_kernel: Start, tmp_path: Path
+) -> None:
+    kernel = with_library(start_kernel, tmp_path, "import os\nFOUND = os.environ.get('AHEAD')\n")
+    cell = "%%component load\nimport os\nos.environ['AHEAD'] = '1'\nimport skimage\nskimage.FOUND"
+    assert kernel.run(cell).check().result == "'1'"
+
+
+def test_what_a_library_warns_its_importer_of_is_shown(start_kernel: Start, tmp_path: Path) -> None:
+    text = "import warnings\nwarnings.warn('old', DeprecationWarning, stacklevel=2)\n"
+    kernel = with_library(start_kernel, tmp_path, text)
+    assert "DeprecationWarning: old" in kernel.run("%%component load\nimport skimage").check().printed_error
+
+
 def test_what_it_imports_prints_and_fails_unseen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,7 +93,8 @@ def test_what_it_imports_prints_and_fails_unseen(
 def test_what_seaborn_needs_is_imported_and_itself_is_not() -> None:
     code = (
         "import sys\nfrom jupyter_mlpipe.model.component import Definition\n"
-        "from jupyter_mlpipe.notebook.values.ahead import QUIET, import_ahead\n"
+        "from jupyter_mlpipe.execution.runs.ahead import QUIET\n"
+        "from jupyter_mlpipe.notebook.values.ahead import import_ahead\n"
         "import_ahead([Definition('sns', 'import', 'import seaborn as sns', 1)], QUIET)\n"
         "print([name for name in ('pandas', 'scipy.stats', 'seaborn') if name in sys.modules])"
     )

@@ -121,7 +121,7 @@ class DaskExecutor:
 
         return stop
 
-    def start(self) -> Workers:
+    def start(self, ahead: Sequence[str] = ()) -> Workers:
         """Start or attach, once; return what each worker offers."""
         with self._starting:
             if self._closed:
@@ -130,15 +130,15 @@ class DaskExecutor:
                 atexit.register(self.close)
                 try:
                     if self._target is None:
-                        self._start_local()
+                        self._start_local(ahead)
                     else:
-                        self._attach()
+                        self._attach(ahead)
                 except BaseException:
                     self._release()
                     raise
             return self.workers
 
-    def _start_local(self) -> None:
+    def _start_local(self, ahead: Sequence[str]) -> None:
         machine = this_machine()
         shares = share_out(self._pools, machine)
         hides = bool(machine.devices)
@@ -146,7 +146,7 @@ class DaskExecutor:
         self._local = dask_worker.LocalWorkers(self._on_message, lenders)
         dask_worker.local_workers[self._name] = self._local
         # Its start goes on beside that of the cluster.
-        self._local.server.ensure()
+        self._local.server.ensure(ahead)
         try:
             with dask.config.set(OF_OURS), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -192,7 +192,7 @@ class DaskExecutor:
             {name: cluster.workers[name].address for name in shares},
         )
 
-    def _attach(self) -> None:
+    def _attach(self, ahead: Sequence[str]) -> None:
         self._stack.enter_context(silence_logging_cmgr(level=logging.CRITICAL))
         self._place, where = _find_scheduler(self._target)
         try:
@@ -215,7 +215,7 @@ class DaskExecutor:
         self._wait_for(self._be_heard)
         self._wait_for(self._attached.look)
         self._attached.check(self._place)
-        self.preload(())
+        self.preload(ahead)
 
     async def _be_heard(self) -> None:
         """Wait until events come: subscriptions take their own way, and a worker may join before that."""

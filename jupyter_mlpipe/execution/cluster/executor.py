@@ -64,8 +64,13 @@ class Executor(Protocol):
         """
         ...
 
-    def start(self) -> Workers:
+    def start(self, ahead: Sequence[str] = ()) -> Workers:
         """Start or attach, once; return what each worker offers.
+
+        Parameters
+        ----------
+        ahead
+            Modules that the first steps import, which print nothing and set nothing when they are imported.
 
         Raises
         ------

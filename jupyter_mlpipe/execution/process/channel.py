@@ -23,6 +23,7 @@ class Channel:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._lock = threading.Lock()
+        self.is_shut = False
 
     @property
     def descriptor(self) -> int:
@@ -73,6 +74,12 @@ class Channel:
         except ConnectionError:
             return None
         return (_HELLO.unpack(content)[0], descriptors) if content else None
+
+    def shut(self) -> None:
+        """End what is said and heard here, from any thread; who waits for a message waits no longer."""
+        self.is_shut = True
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._connection.close()

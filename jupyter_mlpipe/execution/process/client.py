@@ -47,6 +47,8 @@ class _Running:
     """A step between `run`'s beginning and end."""
 
     process: _Process | None = None
+    offered: Channel | None = None
+    """By which it is given to the process that takes it."""
     killed: bool = False
     told: bool = False
     used: int = 0
@@ -65,6 +67,8 @@ class _Running:
     def _end(self) -> None:
         if self.process is not None:
             self.process.kill()
+        elif self.offered is not None:
+            self.offered.shut()
 
 
 class StepServer:
@@ -100,9 +104,9 @@ class StepServer:
             if self._server is None or not self._server.is_alive():
                 if self._server is not None:
                     self._server.close()
-                self._server = Forked() if FORKS_AHEAD else Unforked()
-                fresh = list(self._preloaded)
-            if fresh:
+                first = list(self._preloaded)
+                self._server = Forked(first) if FORKS_AHEAD else Unforked(first)
+            elif fresh:
                 self._server.preload(fresh)
             return self._server
 
@@ -149,6 +153,8 @@ class StepServer:
             for _ in range(_START_TRIES):
                 if self._follow(running, sent, spec, on_message, started):
                     return
+                if running.killed:
+                    break
             kind, why = describe_end(None, 0, killed=running.killed)
             if (words := self._ensure().last_words()) and not running.killed:
                 why = f"{why} Its last words: {words}"
@@ -167,8 +173,10 @@ class StepServer:
         on_message: Callable[[Message], None],
         started: float,
     ) -> bool:
-        """Relay what one process says; False where it was taken down before the step had begun."""
+        """Relay what one process says; False where that, or the step, was ended before it had begun."""
         process = self._give(running, sent, spec)
+        if process is None:
+            return False
         channel, printed = process.channel, process.printed
         has_begun = False
         scratch = log = ""
@@ -234,11 +242,21 @@ class StepServer:
                 running.process = None
                 process.close()
 
-    def _give(self, running: _Running, sent: Mapping[str, Any], spec: bytes) -> _Process:
+    def _give(self, running: _Running, sent: Mapping[str, Any], spec: bytes) -> _Process | None:
+        """Give a step to a process; None where it was killed before one has taken it."""
+
+        def note(channel: Channel) -> None:
+            with self._lock:
+                running.offered = channel
+                if running.killed:
+                    channel.shut()
+
         for _ in range(_START_TRIES):
             server = self._ensure()
-            process = server.begin(sent, spec)
+            process = server.begin(sent, spec, note)
             if process is None:
+                if running.killed:
+                    return None
                 continue
             with self._lock:
                 running.process = process

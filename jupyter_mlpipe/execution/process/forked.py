@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
 from jupyter_mlpipe.errors import ClusterError
@@ -21,11 +21,17 @@ from jupyter_mlpipe.execution.process.printed import Printed
 
 _STATUS_WAIT_S = 30.0
 _END_WAIT_S = 5.0
-_BOOT = "from jupyter_mlpipe.execution.process.server import main; main()"
+# What is imported stays: to look for garbage meanwhile takes a fifth of the time.
+_BOOT = "import gc; gc.disable(); from jupyter_mlpipe.execution.process.server import main; main()"
 
 
 class Forked:
     """One life of the fork server.
+
+    Parameters
+    ----------
+    first
+        Modules to import before the first step.
 
     Raises
     ------
@@ -35,7 +41,7 @@ class Forked:
 
     name = "fork server"
 
-    def __init__(self) -> None:
+    def __init__(self, first: Sequence[str] = ()) -> None:
         self._control, control = socket.socketpair()
         self._work, work = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
@@ -48,7 +54,7 @@ class Forked:
                 self._process = subprocess.Popen(
                     command_of(_BOOT, *numbers),
                     stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
+                    stdout=self._errors,
                     stderr=self._errors,
                     cwd="/",
                     env=environment_of(),
@@ -59,21 +65,35 @@ class Forked:
                 raise ClusterError(f"The fork server cannot be started: {error}") from error
         self._reader = threading.Thread(target=self._read_exits, name="mlpipe-statuses", daemon=True)
         self._reader.start()
+        if first:
+            self._ask({"first": list(first)})
 
     def is_alive(self) -> bool:
         return not self._ended
 
     def preload(self, modules: list[str]) -> None:
         """Have modules imported for the steps to come."""
-        with contextlib.suppress(OSError):
-            self._control.sendall(json.dumps({"preload": modules}).encode() + b"\n")
+        self._ask({"preload": modules})
 
-    def begin(self, sent: Mapping[str, Any], spec: bytes) -> ForkedStep | None:
-        """Give a step to the child that takes it first; None where the server has ended."""
+    def _ask(self, asked: Mapping[str, Sequence[str]]) -> None:
+        with contextlib.suppress(OSError):
+            self._control.sendall(json.dumps(asked).encode() + b"\n")
+
+    def begin(
+        self, sent: Mapping[str, Any], spec: bytes, note: Callable[[Channel], None]
+    ) -> ForkedStep | None:
+        """Give a step to the child that takes it first; None where the server, or the offer, has ended.
+
+        Parameters
+        ----------
+        note
+            Takes the connection, by which the offer can be ended: a server that imports takes no step.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
             is_handed_out = self._hand_out(theirs)
         channel = Channel(ours)
+        note(channel)
         if is_handed_out:
             # Not after its answer: then it need not wait.
             with contextlib.suppress(ConnectionError):
@@ -82,8 +102,9 @@ class Forked:
         hello = channel.receive_hello() if is_handed_out else None
         if hello is None:
             channel.close()
-            with self._changed:
-                self._changed.wait_for(lambda: self._ended, _END_WAIT_S)
+            if not channel.is_shut:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._ended, _END_WAIT_S)
             return None
         return ForkedStep(self, channel, *hello)
 

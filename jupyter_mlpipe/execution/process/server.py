@@ -21,6 +21,7 @@ import struct
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from jupyter_mlpipe.execution.process.linux import adopt_orphans, children_of, die_with
@@ -35,7 +36,7 @@ _PID = struct.Struct("!i")
 def main() -> None:
     """Serve until the worker is gone. Linux only."""
     control, work = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
-    ForkServer(control, work).serve()
+    ForkServer(control, work, later=sys.argv[3:]).serve()
 
 
 class ForkServer:
@@ -45,11 +46,14 @@ class ForkServer:
     ----------
     control, work
         Sockets to the worker.
+    later
+        Modules to import once a step has been taken: what they show when they are imported is for that one.
     """
 
-    def __init__(self, control: socket.socket, work: socket.socket) -> None:
+    def __init__(self, control: socket.socket, work: socket.socket, later: Sequence[str] = ()) -> None:
         self._control = control
         self._work = work
+        self._later = list(later)
         self._pid = os.getpid()
         self._parent = os.getppid()
         self._alive: set[int] = set()
@@ -72,8 +76,8 @@ class ForkServer:
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         adopt_orphans()
+        self._import_first()
         warm_up()
-        gc.collect()
         gc.freeze()
         while True:
             short = not self._fill()
@@ -87,6 +91,8 @@ class ForkServer:
                 content = os.read(self._taken, 4096)
                 self._waiting.difference_update(pid for (pid,) in _PID.iter_unpack(content))
                 self._early_deaths = 0
+                later, self._later = self._later, []
+                self._preload(later)
             if self._wake in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wake, 4096)
@@ -95,6 +101,21 @@ class ForkServer:
             # Where the worker was forked, a copy of its socket may stay open after its death.
             if (self._control in ready and not self._obey()) or os.getppid() != self._parent:
                 self._end()
+
+    def _import_first(self) -> None:
+        """Import what has been asked for by now: the first step need not do it again."""
+        if self._later or not select.select((self._control,), (), (), 0)[0]:
+            return
+        asked = self._read_asked()
+        if asked is None:
+            self._end()
+        first, self._later = asked
+        # Both streams are one file.
+        n_shown = os.fstat(2).st_size
+        load(first)
+        if os.fstat(2).st_size != n_shown:
+            # The step is to show it: begin anew without.
+            os.execv(sys.executable, [*sys.orig_argv, *first, *self._later])
 
     def _fill(self) -> bool:
         """Keep children waiting; False where the system gives no more processes."""
@@ -113,16 +134,25 @@ class ForkServer:
         return True
 
     def _obey(self) -> bool:
+        asked = self._read_asked()
+        if asked is None:
+            return False
+        for modules in asked:
+            self._preload(modules)
+        return True
+
+    def _read_asked(self) -> tuple[list[str], list[str]] | None:
+        """Return the modules to import before the first step, and whenever; None where the worker is gone."""
         try:
             content = self._control.recv(1 << 16)
         except ConnectionError:
-            return False
+            return None
         if not content:
-            return False
+            return None
         *lines, self._received = (self._received + content).split(b"\n")
-        for line in lines:
-            self._preload(json.loads(line)["preload"])
-        return True
+        asked = [json.loads(line) for line in lines]
+        first, others = ([m for each in asked for m in each.get(kind, ())] for kind in ("first", "preload"))
+        return first, others
 
     def _preload(self, modules: list[str]) -> None:
         before = len(sys.modules)
@@ -216,6 +246,7 @@ class ForkServer:
             os._exit(1)
 
     def _stand_alone(self) -> None:
+        gc.enable()
         os.setsid()
         die_with(self._pid)
         adopt_orphans()

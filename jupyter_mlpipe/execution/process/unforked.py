@@ -15,12 +15,12 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from jupyter_mlpipe.errors import ClusterError
-from jupyter_mlpipe.execution.process.channel import PipeChannel
+from jupyter_mlpipe.execution.process.channel import Channel, PipeChannel
 from jupyter_mlpipe.execution.process.elsewhere import end_all, family_of
 from jupyter_mlpipe.execution.process.interpreter import command_of, environment_of
 from jupyter_mlpipe.execution.process.printed import Printed
@@ -36,12 +36,12 @@ class Unforked:
 
     name = "interpreter for steps"
 
-    def __init__(self) -> None:
+    def __init__(self, first: Sequence[str] = ()) -> None:
         self._lock = threading.Lock()
-        self._modules: dict[str, None] = {}
+        self._modules = dict.fromkeys(first)
         self._is_closed = False
         self._last_words = "it ended before it said anything"
-        self._ahead: UnforkedStep | None = UnforkedStep(self)
+        self._ahead: UnforkedStep | None = self._start()
 
     def is_alive(self) -> bool:
         return True
@@ -53,7 +53,9 @@ class Unforked:
             if self._ahead is not None:
                 self._ahead.preload(modules)
 
-    def begin(self, sent: Mapping[str, Any], spec: bytes) -> UnforkedStep | None:
+    def begin(
+        self, sent: Mapping[str, Any], spec: bytes, note: Callable[[Channel], None]
+    ) -> UnforkedStep | None:
         """Give a step to the interpreter that waits, and start the next one; None where it had ended."""
         with self._lock:
             ready, self._ahead = self._ahead or self._start(), None

@@ -6,7 +6,6 @@ import atexit
 import builtins
 import contextlib
 import faulthandler
-import importlib
 import itertools
 import os
 import shutil
@@ -156,8 +155,9 @@ def wait_in(folder: str) -> None:
 def load(modules: Sequence[str]) -> None:
     """Import modules ahead of the step that needs them, which tells what is wrong with one."""
     for module in modules:
+        # As a cell does: libraries warn the code that imports them.
         with contextlib.suppress(Exception), as_in_a_kernel():
-            importlib.import_module(module)
+            exec(f"import {module}", {"__name__": "__main__"})
 
 
 def _leave(channel: Channel, process: StepProcess) -> None:

@@ -22,7 +22,7 @@ from jupyter_mlpipe.execution.runs.state import RunState
 from jupyter_mlpipe.execution.runs.task import StepTask, make_spec
 from jupyter_mlpipe.execution.runs.written import restore as restore_files
 from jupyter_mlpipe.model.graph import descendants
-from jupyter_mlpipe.model.status import Reason
+from jupyter_mlpipe.model.status import ENDED, Reason
 from jupyter_mlpipe.store.history import History
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.store import Store
@@ -48,6 +48,11 @@ class ActiveRun:
     def records_above(self, task: StepTask) -> dict[str, Record | None]:
         """Return what the steps that a step reads from have given so far."""
         return {name: self.state.steps[name].record for name in task.step.upstream}
+
+    def first(self) -> list[StepTask]:
+        """Return the steps that nothing keeps from running."""
+        done = {name for name, step in self.state.steps.items() if step.status in ENDED}
+        return [t for name, t in self.tasks.items() if name not in done and done.issuperset(t.above)]
 
     def inputs(self, task: StepTask) -> dict[str, Artifact]:
         """Return what a step reads; all above it must have ended."""

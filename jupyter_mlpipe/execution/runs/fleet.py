@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from jupyter_mlpipe.errors import ClusterError, MLPipeError
@@ -57,13 +57,13 @@ class Fleet:
         except MLPipeError as error:
             raise ClusterError(str(error)) from None
 
-    def _started(self) -> executors.Executor:
+    def _started(self, ahead: Sequence[str] = ()) -> executors.Executor:
         """Return the executor when it has started; raises what stands in its way."""
         if self._refused is not None and time.monotonic() - self._refused[0] < _REFUSED_S:
             raise self._refused[1]
         try:
             executor = self._make()
-            executor.start()
+            executor.start(ahead)
         except MLPipeError as error:
             self._refused = time.monotonic(), error
             self._drop()
@@ -123,12 +123,12 @@ class Fleet:
         if self._executor is not None:
             self._executor.want(n_cpus)
 
-    def start(self, modules: Iterable[str]) -> None:
-        """Start the executor in a thread; workers import `modules` ahead."""
+    def start(self, modules: Iterable[str], ahead: Sequence[str] = ()) -> None:
+        """Start the executor in a thread; workers import `modules` ahead, some of them while it starts."""
         self._preloaded = set(modules)
         # It takes a second or more; what can be reused goes on meanwhile.
         self._starting = threading.Thread(
-            target=self._start, args=(sorted(self._preloaded),), name="mlpipe-cluster", daemon=True
+            target=self._start, args=(sorted(self._preloaded), ahead), name="mlpipe-cluster", daemon=True
         )
         self._starting.start()
 
@@ -200,9 +200,9 @@ class Fleet:
             self._stop_listening()
             self._stop_listening = None
 
-    def _start(self, modules: list[str]) -> None:
+    def _start(self, modules: list[str], ahead: Sequence[str]) -> None:
         try:
-            executor = self._started()
+            executor = self._started(ahead)
             workers = executor.workers
             if modules:
                 executor.preload(modules)

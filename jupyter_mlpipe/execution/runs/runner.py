@@ -27,6 +27,7 @@ from jupyter_mlpipe.execution.process.messages import Message
 from jupyter_mlpipe.execution.process.rescued import Rescued
 from jupyter_mlpipe.execution.process.spec import StepSpec
 from jupyter_mlpipe.execution.runs.active import ActiveRun, Decisions, note_decided
+from jupyter_mlpipe.execution.runs.ahead import modules_ahead
 from jupyter_mlpipe.execution.runs.chronicle import Chronicle
 from jupyter_mlpipe.execution.runs.claiming import ClaimedKeys
 from jupyter_mlpipe.execution.runs.decide import Decided, must_run
@@ -334,8 +335,9 @@ class Runner:
             case DeriveKey(node):
                 return self._derive(node)
             case StartCluster():
-                tasks = [task for active in list(self._runs.values()) for task in active.tasks.values()]
-                self._fleet.start(module for task in tasks for module in task.preload)
+                runs = list(self._runs.values())
+                modules = (m for run in runs for task in run.tasks.values() for m in task.preload)
+                self._fleet.start(modules, modules_ahead(task for run in runs for task in run.first()))
             case Submit(node, attempt, worker, amounts):
                 return self._submit(node, attempt, worker, amounts)
             case Kill(node, attempt):
@@ -457,8 +459,10 @@ class Runner:
         step.worker = worker
         # It reads them before it runs its code, and verifies them then.
         self._holders.note(worker, active.inputs(task).values())
-        sent = self._fleet.submit(node, attempt, worker, encoded, amounts, task.preload, decided.marks)
-        return None if sent else StepLost(node, attempt)
+        if not self._fleet.submit(node, attempt, worker, encoded, amounts, task.preload, decided.marks):
+            return StepLost(node, attempt)
+        active.state.tell("sent", node.step, None)
+        return None
 
     def _is_local(self, task: StepTask) -> bool:
         return task.options.here and self._in_process is not None

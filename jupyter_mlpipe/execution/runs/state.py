@@ -18,7 +18,7 @@ from jupyter_mlpipe.model.metrics import numbers_from_json
 from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus, StepStatus
 from jupyter_mlpipe.store.records import Record
 
-NoticeKind = Literal["status", "output", "progress", "job", "end"]
+NoticeKind = Literal["status", "output", "progress", "job", "sent", "end"]
 Listener = Callable[[NoticeKind, str, Any], None]
 """Called as ``listener(kind, step, payload)``.
 
@@ -183,7 +183,7 @@ class RunState:
             listener("end", "", self.status)
 
     def tell(self, kind: NoticeKind, step: str, payload: object) -> None:
-        """Tell the listeners of what the process of a detached run has told its own."""
+        """Tell the listeners of what changes nothing here."""
         self._notify(kind, step, payload)
 
     def _notify(self, kind: NoticeKind, step: str, payload: object) -> None:

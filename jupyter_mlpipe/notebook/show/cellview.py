@@ -87,7 +87,7 @@ class CellView:
         Parameters
         ----------
         meanwhile
-            Called once when the step runs: what would otherwise be done after it.
+            Called once when the step has been sent to a worker: what would otherwise be done after it.
         """
         assert self._run is not None
         try:
@@ -138,11 +138,6 @@ class CellView:
         assert self._run is not None
         quick_until = time.monotonic() + _QUICK_S
         while True:
-            # Not before: who starts workers does that in this process.
-            if meanwhile is not None and self._status == "running":
-                self.show_receipt()
-                meanwhile()
-                meanwhile = None
             left = quick_until - time.monotonic()
             if left <= 0:
                 self.show_receipt()
@@ -158,6 +153,11 @@ class CellView:
                 self._take_status(payload)
             elif kind == "progress":
                 self._update()
+            # Not before: who starts workers does that in this process.
+            elif kind == "sent" and meanwhile is not None:
+                self.show_receipt()
+                meanwhile()
+                meanwhile = None
             elif kind == "job":
                 self.show_receipt()  # what runs here writes into the cell itself
                 self._run.serve()

@@ -10,27 +10,7 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 
 from jupyter_mlpipe.model.component import Definition
 
-# Slow to load, and they set nothing for others when they are loaded: a kernel in which all is reused loads
-# them later, and the settings that it gives to the cells in between are the same.
-QUIET = frozenset(
-    {
-        "PIL",
-        "matplotlib",
-        "networkx",
-        "numpy",
-        "pandas",
-        "patsy",
-        "plotly",
-        "polars",
-        "pyarrow",
-        "scipy",
-        "skimage",
-        "sklearn",
-        "statsmodels",
-        "torch",
-    }
-)
-# Of those that do set something, such as colormaps: what they import that takes long.
+# Of those that do set something when they are loaded, such as colormaps: what they import that takes long.
 _NEEDED = {"seaborn": ("matplotlib.pyplot", "pandas", "scipy.stats")}
 
 
