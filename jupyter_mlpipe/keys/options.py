@@ -54,6 +54,13 @@ _DECIMAL = {
     "traps": ("DivisionByZero", "InvalidOperation", "Overflow"),
 }
 _NEW_CONTEXTS = "default."
+_POLARS_USUAL = {
+    "set_fmt_float": "mixed",
+    "set_float_precision": None,
+    "set_thousands_separator": "",
+    "set_decimal_separator": ".",
+    "set_trim_decimal_zeros": False,
+}
 _TORCH_PRINTS = ("precision", "threshold", "edgeitems", "linewidth", "sci_mode")
 
 
@@ -217,6 +224,16 @@ def _write_tensorflow(_tensorflow: Any, changes: Changes) -> None:
     context.context()._rng.setstate(state)
 
 
+def _read_polars(_polars: Any) -> State:
+    # All other options are environment variables.
+    return {name: read() for name, read in sys.modules["polars.config"]._POLARS_CFG_DIRECT_VARS.items()}
+
+
+def _write_polars(polars: Any, changes: Changes) -> None:
+    for name, value in changes.items():
+        getattr(polars.Config, name)(value)
+
+
 def _read_torch(torch: Any) -> State:
     prints = torch._tensor_str.PRINT_OPTS
     return {
@@ -281,6 +298,9 @@ OF_LIBRARIES = (
         lambda sklearn: dict(sklearn.get_config()),
         lambda sklearn: dict(sklearn._config._global_config),
         _write_sklearn,
+    ),
+    Provider(
+        "polars", "polars", _read_polars, lambda polars: _POLARS_USUAL, _write_polars, _differ_in_common
     ),
     Provider("decimal", "decimal", _read_decimal, _usual_decimal, _write_decimal),
     Provider("torch", "torch", _read_torch, _usual_torch, _write_torch),
