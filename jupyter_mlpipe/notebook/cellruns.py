@@ -26,7 +26,7 @@ from jupyter_mlpipe.notebook.show.cellview import (
 )
 from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.receipt import Receipt, describe_interface
-from jupyter_mlpipe.notebook.show.tracebacks import with_hint
+from jupyter_mlpipe.notebook.show.tracebacks import as_raised, with_hint
 from jupyter_mlpipe.notebook.steps.states import MADE
 from jupyter_mlpipe.notebook.values.ahead import QUIET, import_ahead
 from jupyter_mlpipe.notebook.values.undefined import word_on_name
@@ -132,7 +132,8 @@ class CellRuns:
         if step.status not in MADE:
             self._leave_failed(step, run, before)
             hint = partial(word_on_name, registry=session.registry, states=session.states)
-            raise with_hint(run.failure(name), hint)
+            error = with_hint(run.failure(name), hint)
+            raise as_raised(error, session.loading.load_error(run, name))
         left_out = step.record.left_out if step.record is not None else {}
         # With what only running it showed that it binds.
         session.offers.offer(run, name, claim=True)

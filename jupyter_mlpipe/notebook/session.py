@@ -116,7 +116,7 @@ class Session:
             is_kept=self.runs.follows,
         )
         self.moving = Moving(shell, self.registry, self.states, self.here, run_again=self._run_again_here)
-        loading = Loading(
+        loading = self.loading = Loading(
             self.names,
             loaded,
             self.definitions,

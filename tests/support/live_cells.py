@@ -76,6 +76,51 @@ print(sys.last_type.__name__, sys.last_value, isinstance(sys.last_value, ZeroDiv
 # %%
 print(repr(str(sys.last_value)), isinstance(sys.last_value, KeyError))
 """,
+    "what errors hold": r"""
+# %%
+class Box:
+    def __repr__(self): return "Box"
+boxes = {}
+# %%
+boxes[Box()]
+# %%
+import sys, traceback
+print(sys.last_value.args, type(sys.last_value.args[0]) is Box, type(sys.last_value))
+# %%
+raise ValueError({"a": [1]}, Box())
+# %%
+print(sys.last_value.args, [frame.name for frame in traceback.extract_tb(sys.last_traceback)])
+# %% plain
+%tb
+# %%
+undefined_thing
+# %%
+print(sys.last_value.name, sys.last_value.__traceback__ is sys.last_traceback)
+# %%
+[].missing
+# %%
+print(sys.last_value.name, sys.last_value)
+# %%
+open("no-such")
+# %%
+print(sys.last_value.filename, sys.last_value.errno)
+# %%
+import json
+json.loads("{")
+# %%
+print(sys.last_value.pos, sys.last_value.doc)
+# %%
+def fail(): raise LookupError(sys.last_value.pos)
+fail()
+# %%
+print([frame.name for frame in traceback.extract_tb(sys.last_traceback)])
+# %%
+class Own(Exception):
+    def __init__(self, a, b): super().__init__(f"{a} and {b}"); self.a = a
+raise Own(1, 2)
+# %% plain
+print(sys.last_value, type(sys.last_value).__name__)
+""",
     "an open file": r"""
 # %%
 with open("lines.txt", "w") as lines:

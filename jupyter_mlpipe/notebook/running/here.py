@@ -41,6 +41,7 @@ from jupyter_mlpipe.model.futures import POSTPONED
 from jupyter_mlpipe.model.metrics import curves_to_json, numbers_to_json
 from jupyter_mlpipe.notebook.running.capturing import LiveCapture, result_output
 from jupyter_mlpipe.notebook.show.cellview import patches_of
+from jupyter_mlpipe.notebook.show.tracebacks import cut_own_frames
 from jupyter_mlpipe.notebook.steps.imported import Imported
 from jupyter_mlpipe.notebook.values.herenames import HereNames
 from jupyter_mlpipe.store.files import FileKeeper
@@ -460,11 +461,17 @@ def _failure(error: BaseException, title: str, shell: Any) -> StepFailure:
     if trace is None:
         trace = error.__traceback__
     shown = getattr(error, "_render_traceback_", None)
+    lines: list[str]
     if shown is not None:
         lines = shown()
     else:
         lines = shell.InteractiveTB.structured_traceback(type(error), error, trace, tb_offset=0)
-        error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
+
+        def show() -> list[str]:
+            cut_own_frames(error.__traceback__, trace)
+            return lines
+
+        error._render_traceback_ = show  # type: ignore[attr-defined]
     return {
         "kind": "error",
         "ename": type(error).__name__,
