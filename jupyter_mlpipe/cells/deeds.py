@@ -76,6 +76,12 @@ _CHANGE_THROUGH = frozenset(
     {"execute", "executemany", "executescript", "commit", "write", "writelines", "send", "sendall"}
 )
 
+_TEMPORARY = {
+    "TemporaryDirectory": "a temporary folder",
+    "NamedTemporaryFile": "a temporary file",
+    "TemporaryFile": "a temporary file",
+}
+
 _STARTS_TASK = frozenset({"create_task", "ensure_future", "get_running_loop", "run_coroutine_threadsafe"})
 _RUNS_LOOP = frozenset({"run", "run_until_complete", "run_forever"})
 
@@ -198,6 +204,20 @@ def changed_through(code: str) -> dict[str, str]:
         and "close" not in methods[name]
         and (what != _UNSTORABLE["open"] or name in appends)
     }
+
+
+def temporary(code: str) -> Iterator[tuple[str, str]]:
+    """Yield names assigned temporary files and folders that are removed with them, each with what it is."""
+    if not any(word in code for word in _TEMPORARY):
+        return
+    for node in parse(code).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            word = last_word(node.value.func)
+            if word in _TEMPORARY and not any(
+                k.arg and k.arg.startswith("delete") for k in node.value.keywords
+            ):
+                names = (target.id for target in node.targets if isinstance(target, ast.Name))
+                yield from ((name, _TEMPORARY[word]) for name in names)
 
 
 def figure_names(tree: ast.Module) -> set[str]:

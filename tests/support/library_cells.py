@@ -25,4 +25,56 @@ pl.Config.restore_defaults();
 # %%
 table
 """,
+    "parts of modules that are replaced by mocks": r"""
+# %%
+import unittest.mock, os, time
+place = unittest.mock.patch("os.getlogin", return_value="somebody")
+place.start();
+# %%
+os.getlogin()
+# %%
+names = [os.getlogin() for _ in range(2)]
+# %%
+place.stop();
+# %%
+print(names, type(os.getlogin).__name__)
+# %%
+clock = unittest.mock.patch.object(time, "ctime", return_value="noon"); replaced = clock.start()
+# %%
+time.ctime()
+# %%
+replaced.call_count, clock.stop()
+# %%
+time.ctime() == "noon"
+# %%
+asked = unittest.mock.Mock(return_value=3)
+# %%
+asked(1) + asked(2)
+# %%
+asked.call_count, asked.call_args_list
+# %% plain
+del place, clock, replaced, asked
+""",
+    "tables of DuckDB": r"""
+# %%
+import duckdb
+import pandas as pd
+rows = pd.DataFrame({"a": [1, 2]})
+# %%
+duckdb.sql("select sum(a) as total from rows").df()
+# %%
+duckdb.sql("create table kept as select * from rows")
+# %%
+duckdb.sql("select sum(a) from kept").fetchall()
+# %%
+duckdb.register("seen", rows);
+# %%
+found = duckdb.sql("select * from seen join kept using (a)").df()
+# %%
+found
+# %%
+duckdb.sql("insert into kept values (5)")
+# %%
+duckdb.execute("select max(a) from kept").fetchone()
+""",
 }

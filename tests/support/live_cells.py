@@ -121,6 +121,34 @@ raise Own(1, 2)
 # %% plain
 print(sys.last_value, type(sys.last_value).__name__)
 """,
+    "temporary files": r"""
+# %%
+import os, tempfile
+folder = tempfile.TemporaryDirectory()
+path = os.path.join(folder.name, "text")
+with open(path, "w") as file:
+    file.write("abc")
+# %%
+print(open(path).read(), os.listdir(folder.name))
+# %%
+folder.cleanup()
+# %%
+os.path.exists(path)
+# %%
+kept = tempfile.NamedTemporaryFile("w+", suffix=".txt")
+kept.write("def")
+kept.flush()
+# %%
+print(open(kept.name).read())
+# %%
+kept.seek(0)
+kept.read()
+# %%
+kept.close()
+os.path.exists(kept.name)
+# %% plain
+del folder, path, kept, file
+""",
     "an open file": r"""
 # %%
 with open("lines.txt", "w") as lines:

@@ -40,6 +40,7 @@ from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.futures import POSTPONED
 from jupyter_mlpipe.model.metrics import curves_to_json, numbers_to_json
 from jupyter_mlpipe.notebook.running.capturing import LiveCapture, result_output
+from jupyter_mlpipe.notebook.running.libraries import kept_here
 from jupyter_mlpipe.notebook.show.cellview import patches_of
 from jupyter_mlpipe.notebook.show.tracebacks import cut_own_frames
 from jupyter_mlpipe.notebook.steps.imported import Imported
@@ -242,6 +243,7 @@ class StepsHere:
             self._prepare(cell.code, task.name == self._own)
         started, cpu = time.perf_counter(), time.process_time()
         unlike = _unlike(task, namespace)
+        kept = kept_here(cell.code, namespace)
         is_kept = self._is_kept(task.name, job.run)
         with self._names.standing(task, spec, store, is_kept=is_kept) as standing:
             known = frozenset(namespace)
@@ -281,7 +283,9 @@ class StepsHere:
             live |= dict.fromkeys(
                 _looks_beyond([cell.text, *spec.sources.values()]), "may read any name there is"
             )
-            if capture.has_widget:
+            if kept:
+                live[""] = kept[0]
+            elif capture.has_widget:
                 live[""] = "it shows a widget, which lives in the kernel that made it"
             elif asked:
                 live[""] = "it asks for input"
