@@ -81,6 +81,7 @@ _TEMPORARY = {
     "NamedTemporaryFile": "a temporary file",
     "TemporaryFile": "a temporary file",
 }
+_PLAIN_LOGGING = frozenset({"StreamHandler", "FileHandler", "NullHandler", "Formatter"})
 
 _STARTS_TASK = frozenset({"create_task", "ensure_future", "get_running_loop", "run_coroutine_threadsafe"})
 _RUNS_LOOP = frozenset({"run", "run_until_complete", "run_forever"})
@@ -218,6 +219,37 @@ def temporary(code: str) -> Iterator[tuple[str, str]]:
             ):
                 names = (target.id for target in node.targets if isinstance(target, ast.Name))
                 yield from ((name, _TEMPORARY[word]) for name in names)
+
+
+def adds_handlers(code: str) -> bool:
+    """Tell whether code gives loggers handlers, or handlers formatters, beyond the plain ones of Python."""
+    if "addHandler" not in code and "handlers" not in code:
+        return False
+    tree = parse(code)
+    plain = {
+        target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and _is_plain(node.value, set())
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        word = last_word(node.func)
+        given = list(node.args) if word in ("addHandler", "setFormatter") else []
+        if word == "basicConfig":
+            lists = [k.value for k in node.keywords if k.arg == "handlers"]
+            given = [e for found in lists for e in (found.elts if isinstance(found, ast.List) else [found])]
+        if not all(_is_plain(value, plain) for value in given):
+            return True
+    return False
+
+
+def _is_plain(value: ast.expr, names: set[str]) -> bool:
+    if isinstance(value, ast.Name):
+        return value.id in names
+    return isinstance(value, ast.Call) and last_word(value.func) in _PLAIN_LOGGING
 
 
 def figure_names(tree: ast.Module) -> set[str]:

@@ -55,6 +55,43 @@ asked.call_count, asked.call_args_list
 # %% plain
 del place, clock, replaced, asked
 """,
+    "handlers of logs": r"""
+# %%
+import logging
+records = []
+class Keep(logging.Handler):
+    def emit(self, record):
+        records.append(record.getMessage())
+log = logging.getLogger("mine")
+log.setLevel(logging.INFO)
+log.propagate = False
+log.addHandler(Keep())
+# %%
+log.info("one %s", 1)
+# %%
+print(records)
+# %%
+log.info("two")
+# %%
+print(records, len(log.handlers))
+# %%
+class Short(logging.Formatter):
+    def format(self, record): return f"<{record.levelname.lower()}: {record.getMessage()}>"
+shown = logging.StreamHandler()
+shown.setFormatter(Short())
+log.addHandler(shown)
+# %%
+log.warning("three")
+# %%
+try: 1 / 0
+except ZeroDivisionError: log.exception("failed %s", "here")
+# %%
+log.handlers.clear()
+# %%
+log.info("five")
+# %%
+records
+""",
     "tables of DuckDB": r"""
 # %%
 import duckdb

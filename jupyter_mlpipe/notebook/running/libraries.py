@@ -1,4 +1,4 @@
-"""What libraries keep in the kernel, and no other process can be given: mocks, tables in memory."""
+"""What libraries keep in the kernel, and no other process can be given: mocks, tables in memory, handlers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from jupyter_mlpipe.cells.deeds import temporary
+from jupyter_mlpipe.cells.deeds import adds_handlers, temporary
 
 _PATCHES = re.compile(r"\bpatch(?:\.(?:object|dict|multiple))?\s*\(")
 _STARTS = re.compile(r"\.start\(\s*\)")
@@ -25,6 +25,7 @@ def kept_here(code: str, namespace: Mapping[str, Any]) -> list[str]:
     return [
         *_of_mocks(code),
         *_of_duckdb(code, namespace),
+        *(["the handler that it adds to logging stays there"] if adds_handlers(code) else []),
         *(f"{name} is {what}, which goes with its process" for name, what in temporary(code)),
     ]
 
