@@ -14,7 +14,7 @@ from typing import Any
 
 from jupyter_mlpipe.keys.collector import COLLECTOR
 from jupyter_mlpipe.keys.colormaps import read_colormaps, write_colormaps
-from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
+from jupyter_mlpipe.keys.displays import DISPLAYS, FIGURE_FORMATS, INTERACTIVITY
 from jupyter_mlpipe.keys.formatters import FORMATTERS
 from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.providers import Changes, Provider, State, differences
@@ -308,6 +308,7 @@ OF_LIBRARIES = (
     COLLECTOR,
     *ACCESSORS,
     DISPLAYS,
+    FIGURE_FORMATS,
     INTERACTIVITY,
     FORMATTERS,
 )

@@ -114,4 +114,31 @@ duckdb.sql("insert into kept values (5)")
 # %%
 duckdb.execute("select max(a) from kept").fetchone()
 """,
+    "formats of figures": r"""
+# %%
+%config InlineBackend.figure_format = 'svg'
+# %%
+import matplotlib.pyplot as plt
+def kinds(figure):
+    formatters = get_ipython().display_formatter.formatters
+    return [kind for kind, formatter in formatters.items() if type(figure) in formatter.type_printers]
+# %%
+figure = plt.figure(figsize=(1, 1)); plt.close()
+kinds(figure)
+# %%
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+set_matplotlib_formats("retina")
+# %%
+plt.figure(figsize=(1, 1)); plt.plot([1, 2]);
+# %%
+kinds(figure)
+# %%
+set_matplotlib_formats("png", "jpeg")
+# %%
+print(kinds(figure))
+# %%
+%config InlineBackend.figure_formats = ['png']
+# %%
+plt.figure(figsize=(1, 1)); plt.plot([2, 1]);
+""",
 }
