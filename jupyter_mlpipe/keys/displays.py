@@ -90,9 +90,7 @@ def _write_formats(ipython: Any, changes: Changes) -> None:
         shell = ipython.get_ipython()
         _set_inline(shell, "figure_formats", formats)
         if _formats_registered(shell) not in (formats, set()):
-            from IPython.core import pylabtools
-
-            select: Any = pylabtools.select_figure_formats
+            select: Any = sys.modules["IPython.core.pylabtools"].select_figure_formats  # it made those
             select(shell, formats, **_inline(shell).print_figure_kwargs)
 
 
