@@ -17,6 +17,7 @@ from jupyter_mlpipe.keys.colormaps import read_colormaps, write_colormaps
 from jupyter_mlpipe.keys.displays import DISPLAYS, FIGURE_FORMATS, INTERACTIVITY
 from jupyter_mlpipe.keys.formatters import FORMATTERS
 from jupyter_mlpipe.keys.late import AtImport
+from jupyter_mlpipe.keys.plots import PLOTS
 from jupyter_mlpipe.keys.providers import Changes, Provider, State, differences
 from jupyter_mlpipe.keys.registries import ACCESSORS
 
@@ -305,6 +306,7 @@ OF_LIBRARIES = (
     Provider("decimal", "decimal", _read_decimal, _usual_decimal, _write_decimal),
     Provider("torch", "torch", _read_torch, _usual_torch, _write_torch),
     Provider("tensorflow", "tensorflow", _read_tensorflow, lambda tensorflow: {}, _write_tensorflow),
+    *PLOTS,
     COLLECTOR,
     *ACCESSORS,
     DISPLAYS,

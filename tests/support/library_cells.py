@@ -141,4 +141,33 @@ print(kinds(figure))
 # %%
 plt.figure(figsize=(1, 1)); plt.plot([2, 1]);
 """,
+    "themes of plotly": r"""
+# %%
+import plotly.graph_objects as go, plotly.io as pio
+# %%
+pio.templates["mine"] = go.layout.Template(layout={"title": {"font": {"size": 7}}})
+pio.templates.default = "plotly_dark+mine"
+pio.renderers.default = "json"
+# %%
+print(pio.templates.default, pio.renderers.default, go.Figure().layout.template.layout.title.font.size)
+# %%
+del pio.templates["mine"]
+pio.templates.default = "none"
+# %%
+print(pio.templates.default, "mine" in pio.templates)
+""",
+    "options of Altair and xarray": r"""
+# %%
+import altair as alt, pandas as pd, xarray as xr
+table = pd.DataFrame({"a": range(6000)})
+array = xr.DataArray([1, 2], dims="x")
+# %%
+alt.data_transformers.disable_max_rows()
+alt.theme.enable("dark")
+xr.set_options(display_style="text", keep_attrs=True);
+# %%
+len(alt.Chart(table).mark_point().encode(x="a:Q").to_dict()["config"])
+# %%
+array
+""",
 }
