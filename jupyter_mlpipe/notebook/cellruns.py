@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jupyter_mlpipe.errors import StepTimeoutError
+from jupyter_mlpipe.execution.process.indexes import shared_indexes
 from jupyter_mlpipe.execution.process.spec import NOT_BOUND
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.execution.runs.runstep import RunStep
@@ -24,6 +25,7 @@ from jupyter_mlpipe.notebook.show.cellview import (
     word_on_undeclared,
     words_on,
 )
+from jupyter_mlpipe.notebook.show.indexes import words_on_indexes
 from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.receipt import Receipt, describe_interface
 from jupyter_mlpipe.notebook.show.tracebacks import as_raised, with_hint
@@ -207,7 +209,12 @@ class CellRuns:
             if word and word not in self._said:
                 self._said.add(word)
                 notes.append(word)
-        return notes
+        if ".name" not in component.code:
+            return notes
+        sharing = shared_indexes({n: value for n, value in namespace.items() if not n.startswith("_")})
+        made = map(self._session.states.made, self._session.registry.placed)
+        sharing += [entry for found in made if found is not None for entry in found[1].altered]
+        return [*notes, *words_on_indexes(component.code, sharing)]
 
     def _remark(self, made: RunStep, stderr: str) -> list[str]:
         """Say what is to be known of the store and of warnings, and once how files are declared."""

@@ -27,6 +27,7 @@ from jupyter_mlpipe.execution.process.body import Body, ReturnedWrongly, call_fu
 from jupyter_mlpipe.execution.process.declared import Declared
 from jupyter_mlpipe.execution.process.figures import left_open
 from jupyter_mlpipe.execution.process.filling import fill
+from jupyter_mlpipe.execution.process.indexes import shared_indexes
 from jupyter_mlpipe.execution.process.leftovers import flush_files
 from jupyter_mlpipe.execution.process.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.process.mentions import Mentions
@@ -198,6 +199,7 @@ class StepProcess:
                 *left_open(),
                 *body.cut_short,
                 *left_behind(outcome.outputs, results),
+                *shared_indexes({**values, **{n: results[n] for n in outcome.outputs if n in results}}),
             ),
             result=result,
             ingredients=ingredients,
