@@ -76,6 +76,13 @@ _CHANGE_THROUGH = frozenset(
     {"execute", "executemany", "executescript", "commit", "write", "writelines", "send", "sendall"}
 )
 
+_TEMPORARY = {
+    "TemporaryDirectory": "a temporary folder",
+    "NamedTemporaryFile": "a temporary file",
+    "TemporaryFile": "a temporary file",
+}
+_PLAIN_LOGGING = frozenset({"StreamHandler", "FileHandler", "NullHandler", "Formatter"})
+
 _STARTS_TASK = frozenset({"create_task", "ensure_future", "get_running_loop", "run_coroutine_threadsafe"})
 _RUNS_LOOP = frozenset({"run", "run_until_complete", "run_forever"})
 
@@ -198,6 +205,51 @@ def changed_through(code: str) -> dict[str, str]:
         and "close" not in methods[name]
         and (what != _UNSTORABLE["open"] or name in appends)
     }
+
+
+def temporary(code: str) -> Iterator[tuple[str, str]]:
+    """Yield names assigned temporary files and folders that are removed with them, each with what it is."""
+    if not any(word in code for word in _TEMPORARY):
+        return
+    for node in parse(code).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            word = last_word(node.value.func)
+            if word in _TEMPORARY and not any(
+                k.arg and k.arg.startswith("delete") for k in node.value.keywords
+            ):
+                names = (target.id for target in node.targets if isinstance(target, ast.Name))
+                yield from ((name, _TEMPORARY[word]) for name in names)
+
+
+def adds_handlers(code: str) -> bool:
+    """Tell whether code gives loggers handlers, or handlers formatters, beyond the plain ones of Python."""
+    if "addHandler" not in code and "handlers" not in code:
+        return False
+    tree = parse(code)
+    plain = {
+        target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and _is_plain(node.value, set())
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        word = last_word(node.func)
+        given = list(node.args) if word in ("addHandler", "setFormatter") else []
+        if word == "basicConfig":
+            lists = [k.value for k in node.keywords if k.arg == "handlers"]
+            given = [e for found in lists for e in (found.elts if isinstance(found, ast.List) else [found])]
+        if not all(_is_plain(value, plain) for value in given):
+            return True
+    return False
+
+
+def _is_plain(value: ast.expr, names: set[str]) -> bool:
+    if isinstance(value, ast.Name):
+        return value.id in names
+    return isinstance(value, ast.Call) and last_word(value.func) in _PLAIN_LOGGING
 
 
 def figure_names(tree: ast.Module) -> set[str]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from jupyter_mlpipe.cells.source import split_lines, without_warnings
+from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.model.parsed import parse
 
 OVER_CELL = "run_cell_magic_over"
@@ -33,6 +34,7 @@ _OF_THE_KERNEL = frozenset(
     | {"reset", "reset_selective", "xdel", "macro", "save", "notebook", "doctest_mode", "logstart", "gui"}
 )
 _KEEPS = frozenset({"store", "history", "hist", "macro", "save", "notebook", "logstart"})
+_CHANGES_NAMES = frozenset({"store", "reset", "reset_selective", "xdel"})
 _OF_BOTH = frozenset({"matplotlib", "config", "precision", "cd", "env", "set_env", "pushd", "popd", "pylab"})
 _CELL_MAGIC = re.compile(r"%%(\w+)[ \t]*(.*)")
 _BINDS = re.compile(r"--(?:out|err|proc)[= ]\s*([A-Za-z_]\w*)")
@@ -62,6 +64,11 @@ class LineMagic:
     def looks_around(self) -> bool:
         """Whether it shows or keeps what the kernel has, or what was typed."""
         return self.name in _ASKS or self.name in _KEEPS
+
+    @property
+    def changes_names(self) -> bool:
+        """Whether it may bind or delete names of the kernel."""
+        return self.name in _CHANGES_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +153,7 @@ def _expand_lines(code: str) -> Expanded:
             for_kernel.append(magic)
             new = f"get_ipython().{QUIETLY}({magic.name!r}, {magic.line!r})"
         elif magic.name in _OF_THE_KERNEL or (magic.name == "run" and number < n_first):
+            _check_place(magic, tree.body[:number])
             for_kernel.append(replace(magic, is_after=number > 0 and _looks_at_cell(magic)))
             new = "pass"
         else:
@@ -192,8 +200,28 @@ def _count_first(statements: list[ast.stmt]) -> int:
 
 
 def _looks_at_cell(magic: LineMagic) -> bool:
-    """Tell whether a magic takes names that its own cell may have bound: `%whos`, `%store rates`."""
-    return magic.name in _ASKS or (magic.name == "store" and not magic.line.startswith("-"))
+    """Tell whether a magic takes names that its cell may have bound: `%whos`, `%store x`, `%xdel x`."""
+    if magic.name == "store":
+        return not magic.line.startswith("-")
+    return magic.name in _ASKS or magic.changes_names
+
+
+def _check_place(magic: LineMagic, above: Iterable[ast.stmt]) -> None:
+    """Refuse a magic that binds names which code above it binds: the kernel runs it before the step."""
+    words = magic.line.split()
+    if magic.name != "store" or "-r" not in words:
+        return
+    names = [word for word in words if word.isidentifier()]
+    for node in (node for statement in above for node in ast.walk(statement)):
+        if (
+            isinstance(node, ast.Name)
+            and not isinstance(node.ctx, ast.Load)
+            and node.id in (names or [node.id])
+        ):
+            raise UsageError(
+                f"'%{magic.name} {magic.line}' stands below code that binds or deletes '{node.id}', "
+                "but acts in the kernel, before the step. Put it into a cell of its own."
+            )
 
 
 def _only_asks(magic: LineMagic) -> bool:

@@ -22,7 +22,7 @@ from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.codes import evaluates, find_source, names_in, words_in
 from jupyter_mlpipe.keys.derive import place_ingredients
 from jupyter_mlpipe.keys.describe import attributes_of
-from jupyter_mlpipe.keys.displays import DISPLAYS
+from jupyter_mlpipe.keys.displays import DISPLAYS, FIGURE_FORMATS
 from jupyter_mlpipe.keys.environment import absent
 from jupyter_mlpipe.keys.formatters import FORMATTERS
 from jupyter_mlpipe.keys.given import OF_ALL_CODE, OF_ALL_LIBRARIES, STATES, UNAFFECTED, Affected
@@ -484,7 +484,9 @@ class _Walk:
         libraries = self._libraries(reached)
         providers = [p.name for p in OF_LIBRARIES if p.module in libraries and p.travels_back]
         # Which expressions are shown is a matter of IPython, how they are shown as well.
-        providers += [*OF_ALL_CODE, DISPLAYS.name, FORMATTERS.name] if shows else OF_ALL_CODE
+        providers += (
+            [*OF_ALL_CODE, DISPLAYS.name, FIGURE_FORMATS.name, FORMATTERS.name] if shows else OF_ALL_CODE
+        )
         if libraries or reached.local:
             providers += OF_ALL_LIBRARIES
         if reached.local:

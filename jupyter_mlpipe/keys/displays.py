@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from jupyter_mlpipe.keys.providers import Changes, Provider, State
 
 _INLINE = {
-    "figure_formats": {"png"},
     "close_figures": True,
     "print_figure_kwargs": {"bbox_inches": "tight"},
     "rc": {},
 }
 _TEXT = {"float_format": "%r", "pprint": True, "max_width": 79, "max_seq_length": 1000, "verbose": False}
+_FORMATS = {"formats": {"png"}}
+_OTHER_NAMES = {"png2x": "retina", "jpeg": "jpg"}
+_OF_FIGURES = ("image/png", "image/jpeg", "image/svg+xml", "application/pdf")
 _EXPRESSIONS = {"ast_node_interactivity": "last_expr"}
 
 
@@ -50,10 +54,48 @@ def _write_displays(ipython: Any, changes: Changes) -> None:
             _set_inline(shell, option, value)
 
 
+def _read_formats(_ipython: Any) -> State:
+    shell = _shell_there()
+    if shell is None:
+        return _FORMATS
+    if found := _formats_registered(shell):
+        return {"formats": found}
+    inline = sys.modules.get("matplotlib_inline.config")
+    if inline is not None and inline.InlineBackend.initialized():
+        return {"formats": _named(inline.InlineBackend.instance().figure_formats)}
+    # `%config` before figures are first used: for whom it may concern.
+    section = shell.config.get("InlineBackend", {})
+    found = section.get("figure_formats") or {section.get("figure_format") or "png"}
+    return {"formats": _named(found)}
+
+
+def _named(formats: Iterable[str]) -> set[str]:
+    return {_OTHER_NAMES.get(name, name) for name in formats}
+
+
+def _formats_registered(shell: Any) -> set[str]:
+    """Return what figures are shown as; `set_matplotlib_formats` changes this, and no option."""
+    figure = getattr(sys.modules.get("matplotlib.figure"), "Figure", None)
+    found = set()
+    for kind in _OF_FIGURES:
+        printer = shell.display_formatter.formatters[kind].type_printers.get(figure)
+        if isinstance(printer, functools.partial):
+            is_retina = "retina" in getattr(printer.func, "__name__", "")
+            found.add("retina" if is_retina else printer.keywords.get("fmt", "png"))
+    return found
+
+
+def _write_formats(ipython: Any, changes: Changes) -> None:
+    if formats := changes["formats"]:
+        shell = ipython.get_ipython()
+        _set_inline(shell, "figure_formats", formats)
+        if _formats_registered(shell) not in (formats, set()):
+            select: Any = sys.modules["IPython.core.pylabtools"].select_figure_formats  # it made those
+            select(shell, formats, **_inline(shell).print_figure_kwargs)
+
+
 def _read_interactivity(_ipython: Any) -> State:
-    # Not `get_ipython`, which makes the shell of a step, and that takes longer than most steps do.
-    shells = getattr(sys.modules.get("IPython.core.interactiveshell"), "InteractiveShell", None)
-    holder = getattr(shells, "_instance", None) or shells  # people set it on the class
+    holder = _shell_there() or _shells()  # people set it on the class
     found = {name: getattr(holder, name, None) for name in _EXPRESSIONS}
     return _EXPRESSIONS | {name: value for name, value in found.items() if isinstance(value, str)}
 
@@ -63,12 +105,25 @@ def _write_interactivity(ipython: Any, changes: Changes) -> None:
         setattr(ipython.get_ipython(), name, value)
 
 
+def _shells() -> Any:
+    return getattr(sys.modules.get("IPython.core.interactiveshell"), "InteractiveShell", None)
+
+
+def _shell_there() -> Any:
+    # Not `get_ipython`, which makes the shell of a step, and that takes longer than most steps do.
+    return getattr(_shells(), "_instance", None)
+
+
 def _set_inline(shell: Any, option: str, value: Any) -> None:
+    setattr(_inline(shell), option, value)
+
+
+def _inline(shell: Any) -> Any:
     from matplotlib_inline.config import InlineBackend
 
     backend = InlineBackend.instance(parent=shell)
     backend.shell = shell
-    setattr(backend, option, value)
+    return backend
 
 
 def _state(prefix: str, holder: Any, usual: State) -> State:
@@ -82,6 +137,14 @@ def _plain(value: Any) -> Any:
 # The step's shell is its own: magics that set these in a cell are run in the notebook itself.
 DISPLAYS = Provider(
     "IPython", "IPython", _read_displays, _usual_displays, _write_displays, travels_back=False, is_early=True
+)
+FIGURE_FORMATS = Provider(
+    "formats of figures",
+    "IPython",
+    _read_formats,
+    lambda ipython: _FORMATS,
+    _write_formats,
+    is_early=True,
 )
 INTERACTIVITY = Provider(
     "IPython expressions",

@@ -20,6 +20,7 @@ from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.displays import INTERACTIVITY
 from jupyter_mlpipe.keys.held import DefinitionPickle
 from jupyter_mlpipe.keys.late import AtImport
+from jupyter_mlpipe.keys.logs import LOGGING
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
 from jupyter_mlpipe.keys.patched import PATCHES, of_modules
 from jupyter_mlpipe.keys.pickles import dump_closure, find_unpicklable, load_closure
@@ -27,7 +28,6 @@ from jupyter_mlpipe.keys.process import (
     ENVIRONMENT,
     LIMITS,
     LOCALE,
-    LOGGING,
     PATH,
     WARNINGS,
     ZONE,
@@ -37,6 +37,7 @@ from jupyter_mlpipe.keys.providers import Changes
 from jupyter_mlpipe.keys.randomness import RANDOM_STATES, from_system, state_digest
 from jupyter_mlpipe.keys.readable import short_value
 from jupyter_mlpipe.keys.registries import REGISTRIES
+from jupyter_mlpipe.keys.relayed import Relayed
 from jupyter_mlpipe.keys.state import STATE, of_reached
 from jupyter_mlpipe.keys.values import Digester, Undigestable, digest_with_definitions
 from jupyter_mlpipe.model.status import Ingredient, Reason
@@ -202,6 +203,8 @@ class Effects:
         What definitions of the notebook hold otherwise, as `jupyter_mlpipe.keys.held` says it.
     made
         Definitions of its cell as it made them, where their source alone does not give that.
+    logged
+        What it has logged for handlers of the notebook.
     """
 
     changes: Mapping[str, bytes] = field(default_factory=dict)
@@ -209,10 +212,11 @@ class Effects:
     folder: str = ""
     altered: DefinitionPickle | None = None
     made: DefinitionPickle | None = None
+    logged: Relayed = ()
 
     def to_bytes(self) -> bytes:
         """Return what is kept in a store."""
-        parts = dict(self.changes), dict(self.states), self.folder, self.altered, self.made
+        parts = dict(self.changes), dict(self.states), self.folder, self.altered, self.made, self.logged
         return pickle.dumps(parts, protocol=5)
 
     @staticmethod

@@ -14,9 +14,10 @@ from typing import Any
 
 from jupyter_mlpipe.keys.collector import COLLECTOR
 from jupyter_mlpipe.keys.colormaps import read_colormaps, write_colormaps
-from jupyter_mlpipe.keys.displays import DISPLAYS, INTERACTIVITY
+from jupyter_mlpipe.keys.displays import DISPLAYS, FIGURE_FORMATS, INTERACTIVITY
 from jupyter_mlpipe.keys.formatters import FORMATTERS
 from jupyter_mlpipe.keys.late import AtImport
+from jupyter_mlpipe.keys.plots import PLOTS
 from jupyter_mlpipe.keys.providers import Changes, Provider, State, differences
 from jupyter_mlpipe.keys.registries import ACCESSORS
 
@@ -54,6 +55,13 @@ _DECIMAL = {
     "traps": ("DivisionByZero", "InvalidOperation", "Overflow"),
 }
 _NEW_CONTEXTS = "default."
+_POLARS_USUAL = {
+    "set_fmt_float": "mixed",
+    "set_float_precision": None,
+    "set_thousands_separator": "",
+    "set_decimal_separator": ".",
+    "set_trim_decimal_zeros": False,
+}
 _TORCH_PRINTS = ("precision", "threshold", "edgeitems", "linewidth", "sci_mode")
 
 
@@ -217,6 +225,16 @@ def _write_tensorflow(_tensorflow: Any, changes: Changes) -> None:
     context.context()._rng.setstate(state)
 
 
+def _read_polars(_polars: Any) -> State:
+    # All other options are environment variables.
+    return {name: read() for name, read in sys.modules["polars.config"]._POLARS_CFG_DIRECT_VARS.items()}
+
+
+def _write_polars(polars: Any, changes: Changes) -> None:
+    for name, value in changes.items():
+        getattr(polars.Config, name)(value)
+
+
 def _read_torch(torch: Any) -> State:
     prints = torch._tensor_str.PRINT_OPTS
     return {
@@ -282,12 +300,17 @@ OF_LIBRARIES = (
         lambda sklearn: dict(sklearn._config._global_config),
         _write_sklearn,
     ),
+    Provider(
+        "polars", "polars", _read_polars, lambda polars: _POLARS_USUAL, _write_polars, _differ_in_common
+    ),
     Provider("decimal", "decimal", _read_decimal, _usual_decimal, _write_decimal),
     Provider("torch", "torch", _read_torch, _usual_torch, _write_torch),
     Provider("tensorflow", "tensorflow", _read_tensorflow, lambda tensorflow: {}, _write_tensorflow),
+    *PLOTS,
     COLLECTOR,
     *ACCESSORS,
     DISPLAYS,
+    FIGURE_FORMATS,
     INTERACTIVITY,
     FORMATTERS,
 )

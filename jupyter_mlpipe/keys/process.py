@@ -1,4 +1,4 @@
-"""Settings of the process: warnings, logging, locale, time zone, limits, arguments, variables, import path.
+"""Settings of the process: warnings, locale, time zone, limits, arguments, variables, import path.
 
 The working directory is the notebook's folder, see `jupyter_mlpipe.keys.given`.
 """
@@ -9,12 +9,10 @@ import contextlib
 import csv
 import importlib
 import locale
-import logging
 import os
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from jupyter_mlpipe.keys.providers import LIST, Changes, Provider, State, change_list, list_provider
@@ -50,28 +48,6 @@ _OWN_VARIABLES = frozenset(
     }
 )
 _OWN_PREFIXES = ("JPY_", "MLPIPE_", "DASK_INTERNAL")
-# Of what runs the kernel and the steps, and of libraries that set up their loggers when they are loaded.
-_OWN_LOGGERS = frozenset(
-    {
-        "Comm",
-        "IPKernelApp",
-        "asyncio",
-        "bokeh",
-        "c10d-NullHandler-default",
-        "dask",
-        "distributed",
-        "ipykernel",
-        "jupyter_mlpipe",
-        "parso",
-        "strobelight_compile_time_profiler",
-        "strobelight_function_profiler",
-        "torch",
-        "tornado",
-        "traitlets",
-    }
-)
-_ROOT, _DISABLE = "root", " disable"
-_STYLES = {"PercentStyle": "%", "StrFormatStyle": "{", "StringTemplateStyle": "$"}
 # How filters begin that libraries put there when they are loaded.
 _OWN_MESSAGES = ("numpy.", "the matrix subclass is not", "torch::jit")
 _CATEGORIES = tuple(
@@ -116,78 +92,6 @@ _USUAL_FILTERS = (
     ("ignore", None, ImportWarning, None, 0),
     ("ignore", None, ResourceWarning, None, 0),
 )
-
-
-# Logging
-
-
-def _read_logging(_logging: Any) -> State:
-    root = logging.root
-    state: dict[str, Any] = {
-        _ROOT: (root.level, True, tuple(_handlers(root))),
-        _DISABLE: root.manager.disable,
-    }
-    for name, logger in list(root.manager.loggerDict.items()):
-        if not isinstance(logger, logging.Logger) or name.partition(".")[0] in _OWN_LOGGERS:
-            continue
-        found = (logger.level, logger.propagate, tuple(_handlers(logger)))
-        if found != _UNSET:
-            state[name] = found
-    return state
-
-
-_UNSET = (logging.NOTSET, True, ())
-
-
-def _usual_logging(_logging: Any) -> State:
-    return {_ROOT: (logging.WARNING, True, ()), _DISABLE: 0}
-
-
-def _write_logging(_logging: Any, changes: Changes) -> None:
-    for name, value in changes.items():
-        if name == _DISABLE:
-            logging.disable(value)
-            continue
-        logger = logging.getLogger(None if name == _ROOT else name)
-        level, logger.propagate, handlers = value or _UNSET
-        logger.setLevel(level)
-        if tuple(_handlers(logger)) != handlers:
-            for handler in [h for h in logger.handlers if _described(h) is not None]:
-                logger.removeHandler(handler)
-            for described in handlers:
-                logger.addHandler(_make_handler(*described))
-
-
-def _handlers(logger: logging.Logger) -> Iterator[tuple[Any, ...]]:
-    return (found for found in map(_described, logger.handlers) if found is not None)
-
-
-def _described(handler: logging.Handler) -> tuple[Any, ...] | None:
-    """Return what makes a handler of the plain kinds; None for any other."""
-    formatter = handler.formatter
-    if formatter is not None and type(formatter) is not logging.Formatter:
-        return None
-    style = _STYLES.get(type(formatter._style).__name__, "%") if formatter is not None else "%"
-    shape = (formatter._fmt, formatter.datefmt, style) if formatter is not None else None
-    if type(handler) is logging.FileHandler:
-        return (handler.level, shape, "file", handler.baseFilename, handler.encoding)
-    if type(handler) is logging.StreamHandler:
-        for name in ("stderr", "stdout"):
-            if handler.stream in (getattr(sys, name), getattr(sys, f"__{name}__")):
-                return (handler.level, shape, name, "", None)
-    return None
-
-
-def _make_handler(level: int, shape: Any, kind: str, path: str, encoding: str | None) -> logging.Handler:
-    handler: logging.Handler
-    if kind == "file":
-        handler = logging.FileHandler(path, encoding=encoding)
-    else:
-        handler = logging.StreamHandler(getattr(sys, kind))
-    handler.setLevel(level)
-    if shape is not None:
-        handler.setFormatter(logging.Formatter(*shape))
-    return handler
 
 
 # Locale
@@ -336,7 +240,6 @@ def _write_path(_sys: Any, changes: Changes) -> None:
 
 
 WARNINGS = list_provider("warnings", "warnings", _read_warnings, _usual_warnings, _write_warnings)
-LOGGING = Provider("logging", "logging", _read_logging, _usual_logging, _write_logging)
 LOCALE = Provider("locale", "locale", _read_locale, _usual_locale, _write_locale)
 ZONE = Provider("time zone", "time", _read_zone, lambda time: {_ZONE: None}, _write_zone)
 LIMITS = Provider("limits", "sys", _read_limits, _usual_limits, _write_limits)

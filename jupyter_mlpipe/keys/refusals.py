@@ -17,6 +17,8 @@ _FILE = (
 _LINK = ("is a live connection of this process", "Store its settings, and connect where it is used.")
 _TASK = ("is work under way in this process", "Wait for it, and store its result.")
 _MAP = ("is a file seen as memory", "Open it where it is read: numpy.memmap(path, ...).")
+_MOCK = ("counts its calls in this process", "Make it where it is used.")
+_TEMPORARY = ("is a temporary file, which goes with this process", "Make it where it is used.")
 _VIEW = ("is a view of memory that it does not own", "Make it bytes: bytes(...).")
 
 _PLACES = frozenset({"jupyter_mlpipe.model.files.File", "jupyter_mlpipe.model.files.Folder"})
@@ -74,6 +76,10 @@ _REASONS: dict[str, tuple[str, str]] = {
     "multiprocessing.context.Process": _TASK,
     "multiprocessing.pool.Pool": _TASK,
     "memoryview": _VIEW,
+    "tempfile._TemporaryFileWrapper": _TEMPORARY,
+    "tempfile.TemporaryDirectory": _TEMPORARY,
+    "unittest.mock.NonCallableMock": _MOCK,
+    "unittest.mock._patch": _MOCK,
     "frame": ("is a moment of this process", "Store the values that you need of it."),
     "traceback": ("is a moment of this process", "Store its text: traceback.format_exc()."),
     "weakref.ReferenceType": ("refers to an object of this process", "Store the object itself."),

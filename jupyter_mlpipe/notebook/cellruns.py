@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jupyter_mlpipe.errors import StepTimeoutError
+from jupyter_mlpipe.execution.process.indexes import shared_indexes
 from jupyter_mlpipe.execution.process.spec import NOT_BOUND
 from jupyter_mlpipe.execution.runs.ahead import QUIET
 from jupyter_mlpipe.execution.runs.run import Run
@@ -25,9 +26,10 @@ from jupyter_mlpipe.notebook.show.cellview import (
     word_on_undeclared,
     words_on,
 )
+from jupyter_mlpipe.notebook.show.indexes import words_on_indexes
 from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.receipt import Receipt, describe_interface
-from jupyter_mlpipe.notebook.show.tracebacks import with_hint
+from jupyter_mlpipe.notebook.show.tracebacks import as_raised, with_hint
 from jupyter_mlpipe.notebook.steps.states import MADE
 from jupyter_mlpipe.notebook.values.ahead import import_ahead
 from jupyter_mlpipe.notebook.values.undefined import word_on_name
@@ -133,7 +135,8 @@ class CellRuns:
         if step.status not in MADE:
             self._leave_failed(step, run, before)
             hint = partial(word_on_name, registry=session.registry, states=session.states)
-            raise with_hint(run.failure(name), hint)
+            error = with_hint(run.failure(name), hint)
+            raise as_raised(error, session.loading.load_error(run, name))
         left_out = step.record.left_out if step.record is not None else {}
         # With what only running it showed that it binds.
         session.offers.offer(run, name, claim=True)
@@ -207,7 +210,12 @@ class CellRuns:
             if word and word not in self._said:
                 self._said.add(word)
                 notes.append(word)
-        return notes
+        if ".name" not in component.code:
+            return notes
+        sharing = shared_indexes({n: value for n, value in namespace.items() if not n.startswith("_")})
+        made = map(self._session.states.made, self._session.registry.placed)
+        sharing += [entry for found in made if found is not None for entry in found[1].altered]
+        return [*notes, *words_on_indexes(component.code, sharing)]
 
     def _remark(self, made: RunStep, stderr: str) -> list[str]:
         """Say what is to be known of the store and of warnings, and once how files are declared."""

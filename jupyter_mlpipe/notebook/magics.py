@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import replace
 from typing import Any
@@ -98,10 +98,21 @@ class PipelineMagics(Magics):
         """Run what sets up the kernel, as a plain cell would have."""
         for magic in magics:
             self.session.before_cell(f"{magic.name} {magic.line}", "")
+            before = dict(self._shell.user_ns)
             with redirect_stdout(io.StringIO()) if magic.is_repeated else nullcontext():
                 value = self._shell.run_line_magic(magic.name, magic.line)
+            if magic.changes_names:
+                self._note_names(before)
             if magic.is_last and not magic.is_repeated and value is not None:
                 self._shell.displayhook(value)
+
+    def _note_names(self, before: Mapping[str, Any]) -> None:
+        """Note which names a magic has deleted or bound: they are the notebook's own from then on."""
+        names, namespace = self.session.names, self._shell.user_ns
+        for name in before.keys() - namespace.keys():
+            names.drop(name)
+        bound = [name for name, value in namespace.items() if name not in before or before[name] is not value]
+        names.observe(bound, (), self.session.cell_id)
 
 
 def _said_in_a_cell(act: Callable[[], Any]) -> Any:

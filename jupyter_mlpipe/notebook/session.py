@@ -56,6 +56,7 @@ from jupyter_mlpipe.notebook.steps.states import MADE, States
 from jupyter_mlpipe.notebook.values.definitions import Definitions, defined_in
 from jupyter_mlpipe.notebook.values.herenames import HereNames
 from jupyter_mlpipe.notebook.values.loading import Loaded, Loading
+from jupyter_mlpipe.notebook.values.logged import deliver
 from jupyter_mlpipe.notebook.values.offers import Offers
 from jupyter_mlpipe.notebook.values.settings import SettingsOfSteps
 from jupyter_mlpipe.notebook.values.undefined import word_on_unkept
@@ -116,7 +117,7 @@ class Session:
             is_kept=self.runs.follows,
         )
         self.moving = Moving(shell, self.registry, self.states, self.here, run_again=self._run_again_here)
-        loading = Loading(
+        loading = self.loading = Loading(
             self.names,
             loaded,
             self.definitions,
@@ -444,6 +445,9 @@ class Session:
     def _define(self, step: str, effects: Effects, is_of_cell: bool) -> None:
         self.registry.note_set(step)
         self.definitions.take(self.registry.placed[step].component, effects, is_of_cell=is_of_cell)
+        if effects.logged:
+            deliver(effects.logged, lambda names: self.names.prepare(names, ""))
+            self.names.observe()  # their code is the notebook's own
 
     def is_known(self, name: str) -> bool:
         """Tell whether a name is there once a cell reads it, though it may not be bound yet."""

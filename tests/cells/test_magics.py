@@ -9,6 +9,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from jupyter_mlpipe.cells.magics import LineMagic, component_first, expand_magics
 from jupyter_mlpipe.cells.names import analyse
+from jupyter_mlpipe.errors import UsageError
 
 _to_python = TransformerManager().transform_cell
 
@@ -63,3 +64,10 @@ def test_our_line_comes_first() -> None:
     assert component_first(lines) == ["%%component a\n", "%%time\n", "x = 1\n"]
     for other in (["x = 1\n", "%%component a\n"], ["%%component a\n", "%%time\n"], ["%%time\n", "x\n"], []):
         assert component_first(other) == other
+
+
+def test_names_are_not_restored_behind_the_code_that_binds_them() -> None:
+    with pytest.raises(UsageError, match=r"'%store -r x' stands below code that .* 'x'.* a cell of its own"):
+        expand_magics("del x\n%store -r x\nx", _to_python)
+    assert not expand_magics("y = 1\n%store -r x\nx", _to_python).for_kernel[0].is_after
+    assert expand_magics("x = 1\n%xdel x", _to_python).for_kernel[0].is_after

@@ -76,6 +76,79 @@ print(sys.last_type.__name__, sys.last_value, isinstance(sys.last_value, ZeroDiv
 # %%
 print(repr(str(sys.last_value)), isinstance(sys.last_value, KeyError))
 """,
+    "what errors hold": r"""
+# %%
+class Box:
+    def __repr__(self): return "Box"
+boxes = {}
+# %%
+boxes[Box()]
+# %%
+import sys, traceback
+print(sys.last_value.args, type(sys.last_value.args[0]) is Box, type(sys.last_value))
+# %%
+raise ValueError({"a": [1]}, Box())
+# %%
+print(sys.last_value.args, [frame.name for frame in traceback.extract_tb(sys.last_traceback)])
+# %% plain
+%tb
+# %%
+undefined_thing
+# %%
+print(sys.last_value.name, sys.last_value.__traceback__ is sys.last_traceback)
+# %%
+[].missing
+# %%
+print(sys.last_value.name, sys.last_value)
+# %%
+open("no-such")
+# %%
+print(sys.last_value.filename, sys.last_value.errno)
+# %%
+import json
+json.loads("{")
+# %%
+print(sys.last_value.pos, sys.last_value.doc)
+# %%
+def fail(): raise LookupError(sys.last_value.pos)
+fail()
+# %%
+print([frame.name for frame in traceback.extract_tb(sys.last_traceback)])
+# %%
+class Own(Exception):
+    def __init__(self, a, b): super().__init__(f"{a} and {b}"); self.a = a
+raise Own(1, 2)
+# %% plain
+print(sys.last_value, type(sys.last_value).__name__)
+""",
+    "temporary files": r"""
+# %%
+import os, tempfile
+folder = tempfile.TemporaryDirectory()
+path = os.path.join(folder.name, "text")
+with open(path, "w") as file:
+    file.write("abc")
+# %%
+print(open(path).read(), os.listdir(folder.name))
+# %%
+folder.cleanup()
+# %%
+os.path.exists(path)
+# %%
+kept = tempfile.NamedTemporaryFile("w+", suffix=".txt")
+kept.write("def")
+kept.flush()
+# %%
+print(open(kept.name).read())
+# %%
+kept.seek(0)
+kept.read()
+# %%
+kept.close()
+os.path.exists(kept.name)
+# %% plain
+del folder, path, kept, file
+""",
     "an open file": r"""
 # %%
 with open("lines.txt", "w") as lines:

@@ -1037,4 +1037,32 @@ with Image.open("x.png") as image:
 # %%
 image.size, image.format, image.filename
 """,
+    "magics that delete and bind names": r"""
+# %%
+x, y, zz = [1], 2, 3
+# %%
+%store x
+# %%
+%xdel y
+# %%
+y
+# %%
+%reset_selective -f zz
+# %%
+zz
+# %%
+del x
+# %%
+%store -r x
+# %%
+x.append(2)
+x
+# %%
+large = list(range(9)); n = len(large)
+%xdel large
+# %%
+large
+# %%
+n
+""",
 }

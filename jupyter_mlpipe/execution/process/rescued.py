@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.store.records import Artifact, artifact_from_json, artifact_to_json
+from jupyter_mlpipe.store.store import Store
+
+# IPython shows the first otherwise; two end generators and loops; the last are not made of one text.
+_NOT_RAISED_AGAIN = (SyntaxError, StopIteration, StopAsyncIteration, BaseExceptionGroup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +29,14 @@ class Rescued:
         The names that it had bound; None where nobody knows.
     effects
         What it had set.
+    error
+        The error itself, as `store_error` keeps it.
     """
 
     outputs: Mapping[str, Artifact] = field(default_factory=dict)
     bound: Sequence[str] | None = None
     effects: Effects | None = None
+    error: Artifact | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return what a step's process sends."""
@@ -35,14 +44,38 @@ class Rescued:
             "outputs": {name: artifact_to_json(artifact) for name, artifact in self.outputs.items()},
             "bound": self.bound,
             "effects": base64.b64encode(self.effects.to_bytes()).decode() if self.effects else None,
+            "error": artifact_to_json(self.error) if self.error is not None else None,
         }
 
     @staticmethod
     def from_json(found: Mapping[str, Any]) -> Rescued:
         """Read back what `to_json` gave."""
-        effects = found["effects"]
+        effects, error = found["effects"], found.get("error")
         return Rescued(
             {name: artifact_from_json(artifact) for name, artifact in found["outputs"].items()},
             found["bound"],
             Effects.from_bytes(memoryview(base64.b64decode(effects))) if effects else None,
+            artifact_from_json(error) if error else None,
         )
+
+
+def store_error(error: BaseException, store: Store, namespace: Mapping[str, object]) -> Artifact | None:
+    """Store an error without its frames, for `sys.last_value`; None where that cannot be done."""
+    if not isinstance(error, Exception) or isinstance(error, (MLPipeError, *_NOT_RAISED_AGAIN)):
+        return None
+    name = getattr(error, "name", None)
+    if type(error) is AttributeError:
+        # Not with the object that has no such attribute, which may be of any size.
+        kept, error = vars(error), AttributeError(*error.args)
+        error.__dict__.update(kept)
+    with contextlib.suppress(Exception):  # what it holds may be anything
+        return store.put_value((error, name if isinstance(name, str) else None), namespace)
+    return None
+
+
+def raised_again(stored: tuple[Exception, str | None]) -> Exception:
+    """Return an error that `store_error` has stored."""
+    error, name = stored
+    if name is not None and isinstance(error, NameError | AttributeError):
+        error.name = name  # a pickle leaves it out
+    return error

@@ -20,6 +20,7 @@ from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
 from jupyter_mlpipe.keys.process import PATH, WARNINGS
 from jupyter_mlpipe.keys.providers import LIST, Changes, State, change_list
 from jupyter_mlpipe.keys.randomness import RandomState, state_digest
+from jupyter_mlpipe.keys.relayed import forget_relayed, take_relayed
 
 _USED = ("used",)
 _LISTS = (WARNINGS.name, PATH.name)
@@ -85,6 +86,7 @@ class Scene:
     def begin(self) -> None:
         """Note how all stands, right before the body."""
         self._begun = True
+        forget_relayed()
         for name in PROVIDERS:
             self._note(name)
         for name, state in STATES.items():
@@ -126,8 +128,10 @@ class Scene:
         else:
             # Another folder's notebook means another folder.
             rests_on[FOLDER] = digest("folder", self._folder)
-        effects = Effects(changes, states, folder) if changes or states or folder else None
-        return effects, rests_on
+        logged = take_relayed()
+        if not (changes or states or folder or logged):
+            return None, rests_on
+        return Effects(changes, states, folder, logged=logged), rests_on
 
     def _imported(self, module: str) -> None:
         for name, provider in PROVIDERS.items():

@@ -27,6 +27,7 @@ from jupyter_mlpipe.execution.process.body import Body, ReturnedWrongly, call_fu
 from jupyter_mlpipe.execution.process.declared import Declared
 from jupyter_mlpipe.execution.process.figures import left_open
 from jupyter_mlpipe.execution.process.filling import fill
+from jupyter_mlpipe.execution.process.indexes import shared_indexes
 from jupyter_mlpipe.execution.process.leftovers import flush_files
 from jupyter_mlpipe.execution.process.local_modules import install_modules, quote
 from jupyter_mlpipe.execution.process.mentions import Mentions
@@ -34,7 +35,7 @@ from jupyter_mlpipe.execution.process.messages import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.process.outcome import GivenValues
 from jupyter_mlpipe.execution.process.own_state import OwnState, OwnStates
 from jupyter_mlpipe.execution.process.processes import peak_memory, used_so_far
-from jupyter_mlpipe.execution.process.rescued import Rescued
+from jupyter_mlpipe.execution.process.rescued import Rescued, store_error
 from jupyter_mlpipe.execution.process.scene import Scene, make_scene
 from jupyter_mlpipe.execution.process.scratch import Scratch
 from jupyter_mlpipe.execution.process.shell import LazyShell
@@ -101,7 +102,7 @@ class StepProcess:
             error.add_note(word)
         return describe_error(error, kind, self._shell, self._traceback_mode)
 
-    def rescue(self) -> Rescued | None:
+    def rescue(self, error: BaseException) -> Rescued | None:
         """Store what the code had done when it failed; None where it is not the code that failed."""
         if self._running is None:
             return None
@@ -111,7 +112,8 @@ class StepProcess:
         outputs = given.rescue(namespace).outputs
         with contextlib.suppress(Exception):  # the error of the code is what counts
             effects = _with_definitions(effects, definitions.end(namespace, outputs))
-        return Rescued(outputs, bound, effects)
+        assert self._store is not None
+        return Rescued(outputs, bound, effects, store_error(error, self._store, namespace))
 
     def run(self, spec: StepSpec, sent: Mapping[str, Any], started: float) -> Record:
         module = types.ModuleType("__main__")
@@ -128,7 +130,7 @@ class StepProcess:
         shell = self._shell = LazyShell(self._capture, module, titles)
         shell.install()
         beyond = install_modules(spec.modules)
-        store = open_store(spec.store, signer=spec.signer)
+        store = self._store = open_store(spec.store, signer=spec.signer)
         store.copies.keep_own()
         atexit.register(store.copies.remove_own)
         store.objects.trust(tuple(mark) for mark in sent["verified"])
@@ -197,6 +199,7 @@ class StepProcess:
                 *left_open(),
                 *body.cut_short,
                 *left_behind(outcome.outputs, results),
+                *shared_indexes({**values, **{n: results[n] for n in outcome.outputs if n in results}}),
             ),
             result=result,
             ingredients=ingredients,
@@ -220,7 +223,6 @@ class StepProcess:
             python=platform.python_version(),
         )
         store.put_record(record, settles_later=True)
-        self._store = store
         self.verified = [mark for mark in store.objects.verified() if mark[3] >= VERIFIED_BYTES]
         return record
 

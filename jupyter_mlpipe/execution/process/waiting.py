@@ -99,7 +99,7 @@ def _serve(channel: Channel, capture: Capture, given: Any, encoded: bytes, *, ma
             ended |= {"status": "succeeded", "record": record.to_json(), "verified": process.verified}
         except BaseException as error:  # whatever user code raises, SystemExit too, is told and not lost
             ended |= {"status": "failed", "error": process.describe(error)}
-            if (rescued := process.rescue()) is not None:
+            if (rescued := process.rescue(error)) is not None:
                 ended["rescued"] = rescued.to_json()
             capture.stop()
             if capture.log is not None:

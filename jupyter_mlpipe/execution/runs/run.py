@@ -17,6 +17,7 @@ from jupyter_mlpipe.errors import (
     close_matches,
     describe_error,
 )
+from jupyter_mlpipe.execution.process.rescued import raised_again
 from jupyter_mlpipe.execution.runs.logs import save, with_heads
 from jupyter_mlpipe.execution.runs.runstep import RunStep, RunSteps
 from jupyter_mlpipe.execution.runs.state import Listener, RunState
@@ -210,6 +211,16 @@ class Run:
             if again is None or again.result is None:
                 raise self.failure(step) from None
             return self._store.get_value(again.result)
+
+    def raised(self, step: str) -> Exception | None:
+        """Return the error that a step's code raised: a private copy; None where it could not be kept."""
+        artifact = self.steps[step].rescued.error
+        if artifact is None:
+            return None
+        try:
+            return raised_again(self._store.get_value(artifact))
+        except Exception:  # its class may be made otherwise than it is called
+            return None
 
     def snapshot(self) -> RunSnapshot:
         """Return the state of the run as plain values, which views draw."""

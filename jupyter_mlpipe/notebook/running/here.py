@@ -40,7 +40,9 @@ from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.futures import POSTPONED
 from jupyter_mlpipe.model.metrics import curves_to_json, numbers_to_json
 from jupyter_mlpipe.notebook.running.capturing import LiveCapture, result_output
+from jupyter_mlpipe.notebook.running.libraries import kept_here
 from jupyter_mlpipe.notebook.show.cellview import patches_of
+from jupyter_mlpipe.notebook.show.tracebacks import cut_own_frames
 from jupyter_mlpipe.notebook.steps.imported import Imported
 from jupyter_mlpipe.notebook.values.herenames import HereNames
 from jupyter_mlpipe.store.files import FileKeeper
@@ -241,6 +243,7 @@ class StepsHere:
             self._prepare(cell.code, task.name == self._own)
         started, cpu = time.perf_counter(), time.process_time()
         unlike = _unlike(task, namespace)
+        kept = kept_here(cell.code, namespace)
         is_kept = self._is_kept(task.name, job.run)
         with self._names.standing(task, spec, store, is_kept=is_kept) as standing:
             known = frozenset(namespace)
@@ -280,7 +283,9 @@ class StepsHere:
             live |= dict.fromkeys(
                 _looks_beyond([cell.text, *spec.sources.values()]), "may read any name there is"
             )
-            if capture.has_widget:
+            if kept:
+                live[""] = kept[0]
+            elif capture.has_widget:
                 live[""] = "it shows a widget, which lives in the kernel that made it"
             elif asked:
                 live[""] = "it asks for input"
@@ -460,11 +465,17 @@ def _failure(error: BaseException, title: str, shell: Any) -> StepFailure:
     if trace is None:
         trace = error.__traceback__
     shown = getattr(error, "_render_traceback_", None)
+    lines: list[str]
     if shown is not None:
         lines = shown()
     else:
         lines = shell.InteractiveTB.structured_traceback(type(error), error, trace, tb_offset=0)
-        error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
+
+        def show() -> list[str]:
+            cut_own_frames(error.__traceback__, trace)
+            return lines
+
+        error._render_traceback_ = show  # type: ignore[attr-defined]
     return {
         "kind": "error",
         "ename": type(error).__name__,

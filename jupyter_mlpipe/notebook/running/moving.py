@@ -21,6 +21,7 @@ from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.notebook.running.here import HereCell, StepsHere, read_here
+from jupyter_mlpipe.notebook.running.libraries import kept_here
 from jupyter_mlpipe.notebook.steps.registry import Registry
 from jupyter_mlpipe.notebook.steps.states import States
 from jupyter_mlpipe.notebook.values.settings import put_back, set_states
@@ -81,6 +82,7 @@ class Moving:
             notes.append("it looks at the last error of the kernel")
         if starts_tasks(component.code):
             notes.append("it starts tasks, which go on in the kernel's loop")
+        notes += kept_here(component.code, self._shell.user_ns)
         others: list[str] = []
         reads = [f"{reason.name}, {reason.detail}" for reason in task.unshippable]
         for read, source in task.inputs.items():

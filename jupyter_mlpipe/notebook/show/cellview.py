@@ -16,6 +16,7 @@ from jupyter_mlpipe.cells.patches import find_patches
 from jupyter_mlpipe.errors import describe_error
 from jupyter_mlpipe.execution.process.body import UNFINISHED_TASKS
 from jupyter_mlpipe.execution.process.figures import OPEN_FIGURES, left_open
+from jupyter_mlpipe.execution.process.indexes import SHARED_INDEX
 from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND
 from jupyter_mlpipe.execution.process.tracebacks import TRACEBACK_OF
 from jupyter_mlpipe.execution.runs.accept import is_accepted
@@ -226,7 +227,8 @@ class CellView:
                 parts = "; ".join(f"{name} {why}".strip() for name, why in live.items())
                 notes.append(f"runs each time: {parts}")
             notes += [f"{name} is not kept: {why}" for name, why in left_out if why not in _MISSED_BY_NOBODY]
-            notes += [_on_altered(name) for name in step.record.altered]
+            altered = step.record.altered
+            notes += [_on_altered(name) for name in altered if not name.startswith(SHARED_INDEX)]
             if step.metrics:
                 notes.append(describe_metrics(step.metrics))
             notes += _large_outputs(step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import re
 from collections.abc import Callable
+from types import TracebackType
 
 from jupyter_mlpipe.errors import MLPipeError, StepError, UnknownNameError
 
@@ -40,7 +41,7 @@ def for_notebook(error: MLPipeError) -> MLPipeError:
         kind = getattr(builtins, error.ename, None)
         if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, _NOT_RAISED):
             bases = (type(error), kind)
-        members = {"_render_traceback_": render, "__str__": lambda self: self.message}
+        members = {"_render_traceback_": _render_in_cell, "__str__": lambda self: self.message}
         named = type(error.ename, bases, members)
         raised: MLPipeError = named(
             error.message,
@@ -52,8 +53,53 @@ def for_notebook(error: MLPipeError) -> MLPipeError:
         return raised
     if isinstance(error, UnknownNameError):
         error = type("NameError", (UnknownNameError,), {})(str(error))
-    error._render_traceback_ = lambda: render(error)  # type: ignore[attr-defined]
+    error._render_traceback_ = lambda: _render_in_cell(error)  # type: ignore[attr-defined]
     return error
+
+
+def _render_in_cell(error: MLPipeError) -> list[str]:
+    cut_own_frames(error.__traceback__)
+    return render(error)
+
+
+def as_raised(error: MLPipeError, raised: Exception | None) -> Exception:
+    """Return what a cell raises: the error itself where there is one, shown as its step shows it."""
+    if raised is None or not isinstance(error, StepError) or not _says(raised, error.message):
+        return error
+
+    def show() -> list[str]:
+        cut_own_frames(raised.__traceback__)
+        return render(error)
+
+    raised._render_traceback_ = show  # type: ignore[attr-defined]
+    return raised
+
+
+def _says(error: Exception, message: str) -> bool:
+    """Tell whether an error says what it said where it was raised: some do not stand being pickled."""
+    try:
+        return str(error) == message
+    except Exception:
+        return False
+
+
+def cut_own_frames(trace: TracebackType | None, user: TracebackType | None = None) -> None:
+    """Take our own frames out of a traceback that a cell has given: `sys.last_traceback`.
+
+    Parameters
+    ----------
+    user
+        Where the user's code begins, if it ran here.
+    """
+    before = None
+    while trace is not None and trace.tb_next is not None:
+        if trace.tb_next.tb_frame.f_code.co_name == "run_cell_magic":
+            if user is None:
+                trace.tb_next = None
+            elif before is not None:
+                before.tb_next = user
+            return
+        before, trace = trace, trace.tb_next
 
 
 def with_hint(error: MLPipeError, word_on: Callable[[str], str]) -> MLPipeError:

@@ -114,6 +114,13 @@ class Loading:
         finally:
             self._begun.discard(out)
 
+    def load_error(self, run: Run, step: str) -> Exception | None:
+        """Return the error that the code of a step raised; None where it could not be kept."""
+        artifact = run.steps[step].rescued.error
+        if artifact is not None:
+            self._definitions.bring(artifact.needs)
+        return run.raised(step)
+
     def load_result(self, run: Run, step: str) -> Any:
         """Return the value of the last expression of a step."""
         record = run.steps[step].record

@@ -1,0 +1,173 @@
+"""Short notebooks whose cells set what libraries keep for themselves; the form is that of `plain_cells`."""
+
+from __future__ import annotations
+
+NOTEBOOKS: dict[str, str] = {
+    "how polars shows numbers": r"""
+# %%
+import polars as pl
+table = pl.DataFrame({"a": [1.23456789, 2.0], "b": ["x", "y"]})
+# %%
+pl.Config.set_float_precision(2)
+pl.Config.set_tbl_rows(1);
+# %%
+table
+# %%
+pl.Config.set_fmt_float("full").set_thousands_separator("'").set_decimal_separator(",")
+pl.Config.set_tbl_hide_dataframe_shape(True);
+# %%
+print(table * 10_000, pl.Config.state()["set_fmt_float"])
+# %%
+with pl.Config(float_precision=1, thousands_separator=False):
+    print(table * 10_000)
+# %%
+pl.Config.restore_defaults();
+# %%
+table
+""",
+    "parts of modules that are replaced by mocks": r"""
+# %%
+import unittest.mock, os, time
+place = unittest.mock.patch("os.getlogin", return_value="somebody")
+place.start();
+# %%
+os.getlogin()
+# %%
+names = [os.getlogin() for _ in range(2)]
+# %%
+place.stop();
+# %%
+print(names, type(os.getlogin).__name__)
+# %%
+clock = unittest.mock.patch.object(time, "ctime", return_value="noon"); replaced = clock.start()
+# %%
+time.ctime()
+# %%
+replaced.call_count, clock.stop()
+# %%
+time.ctime() == "noon"
+# %%
+asked = unittest.mock.Mock(return_value=3)
+# %%
+asked(1) + asked(2)
+# %%
+asked.call_count, asked.call_args_list
+# %% plain
+del place, clock, replaced, asked
+""",
+    "handlers of logs": r"""
+# %%
+import logging
+records = []
+class Keep(logging.Handler):
+    def emit(self, record):
+        records.append(record.getMessage())
+log = logging.getLogger("mine")
+log.setLevel(logging.INFO)
+log.propagate = False
+log.addHandler(Keep())
+# %%
+log.info("one %s", 1)
+# %%
+print(records)
+# %%
+log.info("two")
+# %%
+print(records, len(log.handlers))
+# %%
+class Short(logging.Formatter):
+    def format(self, record): return f"<{record.levelname.lower()}: {record.getMessage()}>"
+shown = logging.StreamHandler()
+shown.setFormatter(Short())
+log.addHandler(shown)
+# %%
+log.warning("three")
+# %%
+try: 1 / 0
+except ZeroDivisionError: log.exception("failed %s", "here")
+# %%
+log.handlers.clear()
+# %%
+log.info("five")
+# %%
+records
+""",
+    "tables of DuckDB": r"""
+# %%
+import duckdb
+import pandas as pd
+rows = pd.DataFrame({"a": [1, 2]})
+# %%
+duckdb.sql("select sum(a) as total from rows").df()
+# %%
+duckdb.sql("create table kept as select * from rows")
+# %%
+duckdb.sql("select sum(a) from kept").fetchall()
+# %%
+duckdb.register("seen", rows);
+# %%
+found = duckdb.sql("select * from seen join kept using (a)").df()
+# %%
+found
+# %%
+duckdb.sql("insert into kept values (5)")
+# %%
+duckdb.execute("select max(a) from kept").fetchone()
+""",
+    "formats of figures": r"""
+# %%
+%config InlineBackend.figure_format = 'svg'
+# %%
+import matplotlib.pyplot as plt
+def kinds(figure):
+    formatters = get_ipython().display_formatter.formatters
+    return [kind for kind, formatter in formatters.items() if type(figure) in formatter.type_printers]
+# %%
+figure = plt.figure(figsize=(1, 1)); plt.close()
+kinds(figure)
+# %%
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+set_matplotlib_formats("retina")
+# %%
+plt.figure(figsize=(1, 1)); plt.plot([1, 2]);
+# %%
+kinds(figure)
+# %%
+set_matplotlib_formats("png", "jpeg")
+# %%
+print(kinds(figure))
+# %%
+%config InlineBackend.figure_formats = ['png']
+# %%
+plt.figure(figsize=(1, 1)); plt.plot([2, 1]);
+""",
+    "themes of plotly": r"""
+# %%
+import plotly.graph_objects as go, plotly.io as pio
+# %%
+pio.templates["mine"] = go.layout.Template(layout={"title": {"font": {"size": 7}}})
+pio.templates.default = "plotly_dark+mine"
+pio.renderers.default = "json"
+# %%
+print(pio.templates.default, pio.renderers.default, go.Figure().layout.template.layout.title.font.size)
+# %%
+del pio.templates["mine"]
+pio.templates.default = "none"
+# %%
+print(pio.templates.default, "mine" in pio.templates)
+""",
+    "options of Altair and xarray": r"""
+# %%
+import altair as alt, pandas as pd, xarray as xr
+table = pd.DataFrame({"a": range(6000)})
+array = xr.DataArray([1, 2], dims="x")
+# %%
+alt.data_transformers.disable_max_rows()
+alt.theme.enable("dark")
+xr.set_options(display_style="text", keep_attrs=True);
+# %%
+len(alt.Chart(table).mark_point().encode(x="a:Q").to_dict()["config"])
+# %%
+array
+""",
+}
