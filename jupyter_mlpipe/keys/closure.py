@@ -30,7 +30,7 @@ from jupyter_mlpipe.keys.helpers import settings_of
 from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.modules import Modules, ReachedModules, find_loaded
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
-from jupyter_mlpipe.keys.pickles import dump_closure, find_unpicklable
+from jupyter_mlpipe.keys.payload import dump_closure, find_unpicklable
 from jupyter_mlpipe.keys.readable import helper_source, short_value, source_kept
 from jupyter_mlpipe.keys.refusals import qualified_name, why_bound
 from jupyter_mlpipe.keys.settings import (
@@ -84,7 +84,7 @@ class Closure:
         Name -> (module, attribute or None) to bind in the step by import. A dotted name is a
         submodule that must be imported for its parent to have it.
     payload, names
-        One pickle of the captured objects (`jupyter_mlpipe.keys.pickles.load_closure`) and the
+        One pickle of the captured objects (`jupyter_mlpipe.keys.payload.load_closure`) and the
         names that it binds.
     sources
         File name -> text of captured code, for tracebacks.

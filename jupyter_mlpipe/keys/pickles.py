@@ -1,4 +1,4 @@
-"""Pickles of what a step is sent and of what it stores.
+"""How objects are pickled, for a step (`payload`) and for the store (`artifacts`), and made again.
 
 Functions of the notebook travel by value, and live in the ``__main__`` of the process that loads
 them: they see the names of the step, never a frozen copy. Modules, and functions and classes of
@@ -19,8 +19,7 @@ import sys
 import threading
 import types
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NewType, ParamSpec
 
 import cloudpickle
@@ -36,175 +35,9 @@ from jupyter_mlpipe.keys.lossless import add_causes, find_lossless
 from jupyter_mlpipe.keys.quiet import fill_class, leaving_no_trace, make_class
 from jupyter_mlpipe.keys.structures import reduce_type, to_set
 from jupyter_mlpipe.keys.validated import without_made
-from jupyter_mlpipe.keys.views import arrays_in, reduce_views
 from jupyter_mlpipe.model.files import Place
 
 FindReduce = Callable[[type], "Callable[[Any], tuple[Any, ...] | None] | None"]
-
-OUT_OF_BAND_BYTES = 64 * 1024
-"""Buffers from this size on are kept beside the pickle, not copied into it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ArtifactPickle:
-    """A stored value: its pickle, the large buffers beside it, and what the notebook must define.
-
-    Parameters
-    ----------
-    needs
-        For each name of the notebook by which a class or function is referred to, or which a
-        function that is part of the pickle reads: a digest of what it stands for.
-    modules
-        Top-level modules of all classes and functions that are referred to by name.
-    codecs
-        Versions of the codecs of users by which parts of it are stored, by name.
-    """
-
-    stream: bytes
-    buffers: tuple[memoryview, ...] = ()
-    needs: Mapping[str, str] = field(default_factory=dict)
-    modules: tuple[str, ...] = ()
-    codecs: Mapping[str, str] = field(default_factory=dict)
-
-
-def dump_closure(objects: Mapping[str, object], namespace: Mapping[str, Any]) -> bytes:
-    """Return one pickle of `objects` by name; `namespace` is the ``__dict__`` of the notebook's module.
-
-    Raises
-    ------
-    EncodingError
-        Names the object, the type inside it that cannot be pickled, and why.
-    """
-    reduced, _kept = reduce_views(arrays_in(objects.values()))
-    try:
-        return _dump(dict(objects), namespace, reduced)
-    except EncodingError:
-        for name, why in find_unpicklable(objects, namespace).items():
-            raise EncodingError(f"'{name}' cannot be sent to a step: {why}") from None
-        raise
-
-
-def load_closure(stream: bytes, namespace: dict[str, Any]) -> dict[str, Any]:
-    """Return the objects of `dump_closure`; their globals are `namespace` itself, which is not changed."""
-    with _loading_into(namespace):
-        objects: dict[str, Any] = pickle.loads(stream)
-    return objects
-
-
-def find_unpicklable(objects: Mapping[str, object], namespace: Mapping[str, Any]) -> dict[str, str]:
-    """Return, for each of `objects` that cannot be pickled, the type in the way and the reason."""
-    found = {}
-    for name, value in objects.items():
-        try:
-            _dump(value, namespace)
-        except EncodingError as error:
-            found[name] = str(error)
-    return found
-
-
-def dump_artifact(
-    value: object,
-    namespace: Mapping[str, Any],
-    reduced: Mapping[int, tuple[Any, ...]] | None = None,
-    find_reduce: FindReduce | None = None,
-) -> ArtifactPickle:
-    """Pickle a value to be stored. Lambdas and closures travel by value, definitions by name.
-
-    Parameters
-    ----------
-    reduced
-        For objects inside the value, by `id`: what ``__reduce__`` is to give for them.
-    find_reduce
-        Gives for the type of any other object what reduces it; None where that is left to the object. What
-        it gives may leave single ones to themselves.
-
-    Raises
-    ------
-    EncodingError
-        Names the type that cannot be pickled, and why.
-    """
-    # Not at the top: most artifacts refer to no definition.
-    from jupyter_mlpipe.keys.values import Undigestable, digest_named
-
-    buffers: list[memoryview] = []
-
-    def keep(buffer: pickle.PickleBuffer) -> bool:
-        raw = buffer.raw()
-        if raw.nbytes < OUT_OF_BAND_BYTES:
-            return True
-        buffers.append(raw)
-        return False
-
-    file = io.BytesIO()
-    pickler = _Pickler(file, namespace, by_name=True, buffer_callback=keep)
-    pickler.reduced = reduced or {}
-    pickler.is_artifact = True
-    pickler.find_reduce = find_reduce
-    pickler.dump_or_explain(value)
-    # What functions sent by value read must be there too when they are called.
-    named = {*pickler.named, *(name for name in pickler.read if name in namespace)}
-    try:
-        needs = {name: digest_named(name, namespace) for name in sorted(named)}
-    except Undigestable as error:
-        raise EncodingError(f"it refers to a definition that {error}") from None
-    modules = tuple(sorted(pickler.modules))
-    return ArtifactPickle(file.getvalue(), tuple(buffers), needs, modules, pickler.codecs)
-
-
-def dump_definitions(
-    definitions: Mapping[str, object], namespace: Mapping[str, Any], also: Iterable[str] = ()
-) -> tuple[bytes, tuple[str, ...]]:
-    """Pickle functions and classes of the notebook by value, and give the names of others they refer to.
-
-    Parameters
-    ----------
-    also
-        Names by which the notebook has them as well.
-    """
-    file = io.BytesIO()
-    pickler = _Pickler(file, namespace, by_name=True)
-    pickler.by_value = frozenset((*definitions, *also))
-    pickler.dump_or_explain(dict(definitions))
-    return file.getvalue(), tuple(sorted(pickler.named))
-
-
-def load_artifact(
-    stream: bytes | memoryview,
-    buffers: Sequence[bytearray | bytes | memoryview] = (),
-    namespace: dict[str, Any] | None = None,
-) -> Any:
-    """Return the value of `dump_artifact`.
-
-    Parameters
-    ----------
-    buffers
-        As dumped, in order. Arrays use them without a copy: pass writable ones for a writable value.
-    namespace
-        Where definitions are looked up; ``__main__`` of this process by default.
-
-    Raises
-    ------
-    UnknownNameError
-        The value refers to a class or function that the namespace does not define.
-    """
-    with _loading_into(namespace) if namespace is not None else contextlib.nullcontext():
-        return pickle.loads(stream, buffers=buffers)
-
-
-def parts_of(value: object, namespace: Mapping[str, Any]) -> list[object]:
-    """Return the objects inside a value that a pickle of it would meet; as far as it can be pickled."""
-    pickler = _Pickler(_Nowhere(), namespace, by_name=True, buffer_callback=lambda buffer: False)
-    with contextlib.suppress(EncodingError):
-        pickler.dump_or_explain(value)
-    return [part for _position, part in pickler.memo.copy().values()]
-
-
-class _Nowhere(io.BytesIO):
-    """A file that keeps nothing."""
-
-    def write(self, content: Any, /) -> int:
-        return len(content)
-
 
 _REFERRED_TO = (type, types.FunctionType, types.BuiltinFunctionType)
 _OF_PYTHON = frozenset({"__main__", "jupyter_mlpipe", "cloudpickle"} | sys.stdlib_module_names)
@@ -225,7 +58,9 @@ _REDUCED_HERE = (
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement, or as one
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Pickles for the notebook whose names are `namespace`; definitions `by_name` where it finds them so."""
+
     def __init__(
         self, file: io.BytesIO, namespace: Mapping[str, Any], *, by_name: bool, buffer_callback: Any = None
     ) -> None:
@@ -249,6 +84,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._left_alone: set[type] = set()  # types whose objects nothing here reduces
 
     def dump_or_explain(self, value: object) -> None:
+        """Pickle a value, or raise EncodingError with the type that stands in the way, and why."""
         try:
             with leaving_no_trace():
                 self.dump(value)
@@ -443,16 +279,6 @@ def find_in(namespace: Mapping[str, Any], qualname: str) -> Any:
     return found
 
 
-def _dump(
-    value: object, namespace: Mapping[str, Any], reduced: Mapping[int, tuple[Any, ...]] | None = None
-) -> bytes:
-    file = io.BytesIO()
-    pickler = _Pickler(file, namespace, by_name=False)
-    pickler.reduced = reduced or {}
-    pickler.dump_or_explain(value)
-    return file.getvalue()
-
-
 def _as_made_here(cls: type, reduced: Any, is_stored: bool) -> Any:
     """Return how a class is made again: with its slots, and with no word to the notebook's own hooks."""
     if not isinstance(reduced, tuple) or reduced[0] not in (
@@ -531,7 +357,8 @@ def referring_to(earlier: Mapping[str, Any]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _loading_into(namespace: dict[str, Any]) -> Iterator[None]:
+def loading_into(namespace: dict[str, Any]) -> Iterator[None]:
+    """Let what is loaded within the block find its definitions, and have its globals, there."""
     before = getattr(_loading, "namespace", None)
     _loading.namespace = namespace
     try:

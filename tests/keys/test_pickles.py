@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError
-from jupyter_mlpipe.keys.pickles import dump_artifact, dump_closure, load_artifact, load_closure
+from jupyter_mlpipe.keys.artifacts import dump_artifact, load_artifact
+from jupyter_mlpipe.keys.payload import dump_closure, load_closure
 from jupyter_mlpipe.keys.values import digest_definition
 
 
@@ -238,7 +239,7 @@ def test_structures_take_arrays_and_pointers_of_their_types(notebook):
 
 _MODELS = """
 import pathlib, sys
-from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
+from jupyter_mlpipe.keys.payload import dump_closure, load_closure
 from jupyter_mlpipe.keys.values import digest_definition
 
 stream = pathlib.Path(sys.argv[1])
