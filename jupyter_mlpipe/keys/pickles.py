@@ -8,7 +8,6 @@ are stored by name, so that ``isinstance`` holds in the notebook and in the step
 
 from __future__ import annotations
 
-import contextlib
 import copyreg
 import functools
 import importlib
@@ -16,10 +15,10 @@ import io
 import itertools
 import pickle
 import sys
-import threading
 import types
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NewType, ParamSpec
 
 import cloudpickle
@@ -34,6 +33,7 @@ from jupyter_mlpipe.keys.libraries import callbacks_state, frame_attributes, is_
 from jupyter_mlpipe.keys.lossless import add_causes, find_lossless
 from jupyter_mlpipe.keys.quiet import fill_class, leaving_no_trace, make_class
 from jupyter_mlpipe.keys.structures import reduce_type, to_set
+from jupyter_mlpipe.keys.threadvalue import ThreadValue
 from jupyter_mlpipe.keys.validated import without_made
 from jupyter_mlpipe.model.files import Place
 
@@ -338,37 +338,26 @@ def _is_slot(value: object, cls: type) -> bool:
 
 # What follows is named in pickles: renaming it makes stored artifacts unreadable.
 
-_loading = threading.local()
+_earlier: ThreadValue[Mapping[str, Any]] = ThreadValue({})
+_namespace: ThreadValue[dict[str, Any] | None] = ThreadValue(None)
 
 
 class _Empty:
     """Marks an empty cell."""
 
 
-@contextlib.contextmanager
-def referring_to(earlier: Mapping[str, Any]) -> Iterator[None]:
+def referring_to(earlier: Mapping[str, Any]) -> AbstractContextManager[None]:
     """Let what stored values refer to be looked up here first, within the block."""
-    before = getattr(_loading, "earlier", None)
-    _loading.earlier = earlier
-    try:
-        yield
-    finally:
-        _loading.earlier = before
+    return _earlier.set_to(earlier)
 
 
-@contextlib.contextmanager
-def loading_into(namespace: dict[str, Any]) -> Iterator[None]:
+def loading_into(namespace: dict[str, Any]) -> AbstractContextManager[None]:
     """Let what is loaded within the block find its definitions, and have its globals, there."""
-    before = getattr(_loading, "namespace", None)
-    _loading.namespace = namespace
-    try:
-        yield
-    finally:
-        _loading.namespace = before
+    return _namespace.set_to(namespace)
 
 
 def _notebook_namespace() -> dict[str, Any]:
-    namespace: dict[str, Any] | None = getattr(_loading, "namespace", None)
+    namespace = _namespace.value
     return vars(sys.modules["__main__"]) if namespace is None else namespace
 
 
@@ -415,7 +404,7 @@ def _set_function_state(
 
 def _find_definition(qualname: str) -> Any:
     namespace = _notebook_namespace()
-    earlier: Mapping[str, Any] = getattr(_loading, "earlier", None) or {}
+    earlier = _earlier.value
     found = find_in(earlier if qualname.partition(".")[0] in earlier else namespace, qualname)
     if found is None:
         raise UnknownNameError(
