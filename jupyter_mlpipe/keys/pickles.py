@@ -12,7 +12,6 @@ import copyreg
 import functools
 import importlib
 import io
-import itertools
 import pickle
 import sys
 import types
@@ -25,16 +24,15 @@ import cloudpickle
 from cloudpickle import cloudpickle as cloudpickle_internals
 
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
+from jupyter_mlpipe.keys.classes import as_made_here
 from jupyter_mlpipe.keys.codes import code_reads
 from jupyter_mlpipe.keys.custom import BY_TYPE, reduce_custom
-from jupyter_mlpipe.keys.earlier import is_kept_as
-from jupyter_mlpipe.keys.homes import find_home
+from jupyter_mlpipe.keys.homes import find_home, find_in
 from jupyter_mlpipe.keys.libraries import callbacks_state, frame_attributes, is_global_state
 from jupyter_mlpipe.keys.lossless import add_causes, find_lossless
-from jupyter_mlpipe.keys.quiet import fill_class, leaving_no_trace, make_class
-from jupyter_mlpipe.keys.structures import reduce_type, to_set
+from jupyter_mlpipe.keys.quiet import leaving_no_trace
+from jupyter_mlpipe.keys.structures import reduce_type
 from jupyter_mlpipe.keys.threadvalue import ThreadValue
-from jupyter_mlpipe.keys.validated import without_made
 from jupyter_mlpipe.model.files import Place
 
 FindReduce = Callable[[type], "Callable[[Any], tuple[Any, ...] | None] | None"]
@@ -53,9 +51,6 @@ _REDUCED_HERE = (
     NewType,
     ParamSpec,
 )
-
-
-_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement, or as one
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
@@ -162,7 +157,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if isinstance(obj, type) and (reduced := reduce_type(obj)) is not None:
             return reduced
         reduced = super().reducer_override(obj)
-        return _as_made_here(obj, reduced, self._by_name) if isinstance(obj, type) else reduced
+        return as_made_here(obj, reduced, is_stored=self._by_name) if isinstance(obj, type) else reduced
 
     def _note_module(self, definition: Any) -> None:
         top = str(definition.__module__).partition(".")[0]
@@ -244,18 +239,10 @@ def _reduce_random_state(value: Any) -> tuple[Any, ...] | None:
     return (_global_random_state, ()) if is_global_state(value) else None
 
 
-def _global_random_state() -> Any:
-    return importlib.import_module("numpy.random.mtrand")._rand
-
-
 def _reduce_ufunc(value: Any) -> tuple[Any, ...] | None:
     """Say where it is imported from: pickle would take the first module that has it, such as the notebook."""
     home = find_home(value)
     return (_imported, home) if home is not None else None
-
-
-def _imported(module: str, name: str) -> Any:
-    return getattr(importlib.import_module(module), name)
 
 
 # By name: libraries are looked at, never imported.
@@ -269,62 +256,6 @@ _OF_LIBRARIES = {
 }
 
 
-def find_in(namespace: Mapping[str, Any], qualname: str) -> Any:
-    """Return what a qualified name such as ``Outer.Inner`` stands for, or None."""
-    top, *attributes = qualname.split(".")
-    found = namespace.get(top)
-    for attribute in attributes:
-        # vars, not getattr: a descriptor or a metaclass must not run here.
-        found = vars(found).get(attribute) if isinstance(found, type) else None
-    return found
-
-
-def _as_made_here(cls: type, reduced: Any, is_stored: bool) -> Any:
-    """Return how a class is made again: with its slots, and with no word to the notebook's own hooks."""
-    if not isinstance(reduced, tuple) or reduced[0] not in (
-        cloudpickle_internals._make_skeleton_class,
-        cloudpickle_internals._make_skeleton_enum,
-    ):
-        return reduced
-    make, args, state, *rest = reduced
-    # cloudpickle gives each class a random id, by which a process that has the class finds it and
-    # sets it up anew. In the notebook's own process that would change the notebook's class; in an
-    # artifact it would make equal values differ. An earlier class of the notebook is known by its digest.
-    tracker = args[-2] if is_kept_as(args[-2]) else None if is_stored else f"{args[-2]} in a step"
-    args = (*args[:-2], tracker, *args[-1:])
-    if make is cloudpickle_internals._make_skeleton_class:
-        if not cls.__flags__ & _HEAP_TYPE:
-            raise pickle.PicklingError("a class of Python's own that has no name cannot be made again")
-        make, rest[-1] = make_class, fill_class
-        state = (without_made(cls, to_set(state[0])), state[1])
-        metaclass, name, bases, given, *others = args
-        args = (metaclass, name, bases, given | _in_order(cls, given), *others)
-        # Not of a named tuple, whose bases are those that it was written with.
-        if "__slots__" in vars(cls) and args[2] == cls.__bases__:
-            metaclass, name, bases, given, *others = args
-            args = (metaclass, name, bases, {**given, "__slots__": vars(cls)["__slots__"]}, *others)
-            state = (
-                {n: v for n, v in state[0].items() if n != "__slots__" and not _is_slot(v, cls)},
-                state[1],
-            )
-    return (make, args, state, *rest)
-
-
-def _in_order(cls: type, given: Mapping[str, Any]) -> dict[str, None]:
-    """Return a place for each attribute that stands before those that Python adds to a class.
-
-    Filled later on: so the class has its attributes in the order of its statement. Not where somebody may
-    look at it before.
-    """
-    names = [*vars(cls)]
-    if type(cls) is not type or "__slots__" in names:
-        return {}
-    if any("__init_subclass__" in vars(base) for base in cls.__mro__[1:-1]):
-        return {}
-    own = itertools.takewhile(lambda name: name not in ("__dict__", "__weakref__"), names)
-    return dict.fromkeys(name for name in own if name not in given)
-
-
 def _reduce_code(code: types.CodeType) -> tuple[Any, ...]:
     """Reduce code with the name of its file, by which its source is found; cloudpickle 3.1.3 drops it."""
     make, arguments = cloudpickle_internals._code_reduce(code)
@@ -332,18 +263,8 @@ def _reduce_code(code: types.CodeType) -> tuple[Any, ...]:
     return make, tuple(names)
 
 
-def _is_slot(value: object, cls: type) -> bool:
-    return isinstance(value, types.MemberDescriptorType) and value.__objclass__ is cls
-
-
-# What follows is named in pickles: renaming it makes stored artifacts unreadable.
-
 _earlier: ThreadValue[Mapping[str, Any]] = ThreadValue({})
 _namespace: ThreadValue[dict[str, Any] | None] = ThreadValue(None)
-
-
-class _Empty:
-    """Marks an empty cell."""
 
 
 def referring_to(earlier: Mapping[str, Any]) -> AbstractContextManager[None]:
@@ -366,6 +287,21 @@ def _cell_contents(cell: types.CellType) -> Any:
         return cell.cell_contents
     except ValueError:
         return _Empty
+
+
+# What follows is named in pickles: moving or renaming it makes stored artifacts unreadable.
+
+
+class _Empty:
+    """Marks an empty cell."""
+
+
+def _global_random_state() -> Any:
+    return importlib.import_module("numpy.random.mtrand")._rand
+
+
+def _imported(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
 
 
 def _make_empty_cell() -> types.CellType:
