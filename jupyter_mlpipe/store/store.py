@@ -19,13 +19,14 @@ from jupyter_mlpipe.keys.pickles import referring_to
 from jupyter_mlpipe.keys.refusals import qualified_name
 from jupyter_mlpipe.keys.stats import MEMO
 from jupyter_mlpipe.store import records, shared
+from jupyter_mlpipe.store.blobs import Blob, is_digest
 from jupyter_mlpipe.store.codecs import choose, find_codec
 from jupyter_mlpipe.store.disk import BINARY, explain, rename, synchronise
 from jupyter_mlpipe.store.drawn import figure_of_all
 from jupyter_mlpipe.store.encoding import Codec, Encoding, digest_content
 from jupyter_mlpipe.store.locks import Claims, Leases
 from jupyter_mlpipe.store.mapping import is_local
-from jupyter_mlpipe.store.objects import Blob, Objects, is_digest
+from jupyter_mlpipe.store.objects import Objects
 from jupyter_mlpipe.store.pins import Pins
 from jupyter_mlpipe.store.place import is_remote, local_folder
 from jupyter_mlpipe.store.placed import CODEC as PLACED
