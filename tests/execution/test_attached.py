@@ -167,7 +167,7 @@ def test_a_cluster_within_the_notebooks_own_process_is_used_too(attach):
 
 
 def test_a_worker_that_joins_as_the_notebook_attaches_is_seen():
-    with distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0") as cluster:
         scheduler = cluster.scheduler
         for n in range(25):
             executor = DaskExecutor(scheduler.address)
