@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Any, ForwardRef, NewType, ParamSpec, TypeVar
 from jupyter_mlpipe.keys.codes import CodeReads, code_reads, digest_code, names_in
 from jupyter_mlpipe.keys.custom import reduce_custom
 from jupyter_mlpipe.keys.holders import registered_with
-from jupyter_mlpipe.keys.homes import find_home
+from jupyter_mlpipe.keys.homes import find_home, find_in
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.libraries import LIBRARIES
 from jupyter_mlpipe.keys.lossless import find_lossless
 from jupyter_mlpipe.keys.parts import Description, Item, describe_as
-from jupyter_mlpipe.keys.pickles import find_in
 from jupyter_mlpipe.keys.quiet import leaving_no_trace
 from jupyter_mlpipe.keys.structures import is_field
 from jupyter_mlpipe.keys.uses import is_open_to

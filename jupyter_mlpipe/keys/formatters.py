@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from jupyter_mlpipe.keys.providers import Changes, Provider, State
+from jupyter_mlpipe.keys.providers import Changes, Provider, State, nothing
 
 # Figures are shown as the front end wants it, plans and reasons as we do, the rest as IPython begins with.
 # What Colab adds (google.colab) is for its page: buttons that ask for the value in the kernel.
@@ -58,4 +58,4 @@ def _formatters(shell: Any) -> dict[str, Any]:
     return {**formatter.formatters, "": formatter.mimebundle_formatter}
 
 
-FORMATTERS = Provider("IPython formatters", "IPython", _read, lambda ipython: {}, _write, is_early=True)
+FORMATTERS = Provider("IPython formatters", "IPython", _read, nothing, _write, is_early=True)

@@ -23,7 +23,7 @@ from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.logs import LOGGING
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
 from jupyter_mlpipe.keys.patched import PATCHES, of_modules
-from jupyter_mlpipe.keys.pickles import dump_closure, find_unpicklable, load_closure
+from jupyter_mlpipe.keys.payload import dump_closure, find_unpicklable, load_closure
 from jupyter_mlpipe.keys.process import (
     ENVIRONMENT,
     LIMITS,

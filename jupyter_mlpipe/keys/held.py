@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from jupyter_mlpipe.keys.pickles import load_artifact
+from jupyter_mlpipe.keys.artifacts import load_artifact
 from jupyter_mlpipe.keys.values import is_closure
 
 Path = tuple[str, ...]

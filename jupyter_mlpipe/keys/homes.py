@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.machinery import ExtensionFileLoader
 from typing import Any
 
@@ -26,6 +26,16 @@ def find_home(value: Any) -> tuple[str, str] | None:
     if found is None and type(value).__name__ == "ufunc":
         # Those of scipy do not say where they come from.
         found = _find_under(names, ["scipy.special", *_modules_of_extensions(value)], value)
+    return found
+
+
+def find_in(namespace: Mapping[str, Any], qualname: str) -> Any:
+    """Return what a qualified name such as ``Outer.Inner`` stands for, or None."""
+    top, *attributes = qualname.split(".")
+    found = namespace.get(top)
+    for attribute in attributes:
+        # vars, not getattr: a descriptor or a metaclass must not run here.
+        found = vars(found).get(attribute) if isinstance(found, type) else None
     return found
 
 

@@ -12,14 +12,14 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from jupyter_mlpipe.keys.accessors import ACCESSORS
 from jupyter_mlpipe.keys.collector import COLLECTOR
 from jupyter_mlpipe.keys.colormaps import read_colormaps, write_colormaps
 from jupyter_mlpipe.keys.displays import DISPLAYS, FIGURE_FORMATS, INTERACTIVITY
 from jupyter_mlpipe.keys.formatters import FORMATTERS
 from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.plots import PLOTS
-from jupyter_mlpipe.keys.providers import Changes, Provider, State, differences
-from jupyter_mlpipe.keys.registries import ACCESSORS
+from jupyter_mlpipe.keys.providers import Changes, Provider, State, differences, nothing
 
 # These say where a figure goes; see `_read_backend`.
 _OF_THE_PROCESS = frozenset({"backend", "backend_fallback", "interactive", "toolbar"})
@@ -292,7 +292,7 @@ OF_LIBRARIES = (
         lambda matplotlib: {"backend": "inline", "interactive": False},
         _write_backend,
     ),
-    Provider("matplotlib colormaps", "matplotlib", read_colormaps, lambda matplotlib: {}, write_colormaps),
+    Provider("matplotlib colormaps", "matplotlib", read_colormaps, nothing, write_colormaps),
     Provider(
         "sklearn",
         "sklearn",
@@ -305,7 +305,7 @@ OF_LIBRARIES = (
     ),
     Provider("decimal", "decimal", _read_decimal, _usual_decimal, _write_decimal),
     Provider("torch", "torch", _read_torch, _usual_torch, _write_torch),
-    Provider("tensorflow", "tensorflow", _read_tensorflow, lambda tensorflow: {}, _write_tensorflow),
+    Provider("tensorflow", "tensorflow", _read_tensorflow, nothing, _write_tensorflow),
     *PLOTS,
     COLLECTOR,
     *ACCESSORS,

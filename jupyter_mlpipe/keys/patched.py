@@ -15,7 +15,7 @@ from typing import Any
 
 from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.late import put_by_module
-from jupyter_mlpipe.keys.providers import Changes, Provider, State
+from jupyter_mlpipe.keys.providers import Changes, Provider, State, nothing
 
 _NOTED: dict[tuple[str, str], None] = {}
 _GONE = object()
@@ -70,4 +70,4 @@ def _put(module: str, changes: Mapping[str, Any]) -> None:
         setattr(owner, name, value)
 
 
-PATCHES = Provider("changes to modules", "sys", _read, lambda sys: {}, _write, travels_back=False)
+PATCHES = Provider("changes to modules", "sys", _read, nothing, _write, travels_back=False)

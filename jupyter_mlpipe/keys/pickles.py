@@ -1,4 +1,4 @@
-"""Pickles of what a step is sent and of what it stores.
+"""How objects are pickled, for a step (`payload`) and for the store (`artifacts`), and made again.
 
 Functions of the notebook travel by value, and live in the ``__main__`` of the process that loads
 them: they see the names of the step, never a frozen copy. Modules, and functions and classes of
@@ -8,203 +8,34 @@ are stored by name, so that ``isinstance`` holds in the notebook and in the step
 
 from __future__ import annotations
 
-import contextlib
 import copyreg
 import functools
 import importlib
 import io
-import itertools
 import pickle
 import sys
-import threading
 import types
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NewType, ParamSpec
 
 import cloudpickle
 from cloudpickle import cloudpickle as cloudpickle_internals
 
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
+from jupyter_mlpipe.keys.classes import as_made_here
 from jupyter_mlpipe.keys.codes import code_reads
 from jupyter_mlpipe.keys.custom import BY_TYPE, reduce_custom
-from jupyter_mlpipe.keys.earlier import is_kept_as
-from jupyter_mlpipe.keys.homes import find_home
+from jupyter_mlpipe.keys.homes import find_home, find_in
 from jupyter_mlpipe.keys.libraries import callbacks_state, frame_attributes, is_global_state
 from jupyter_mlpipe.keys.lossless import add_causes, find_lossless
-from jupyter_mlpipe.keys.quiet import fill_class, leaving_no_trace, make_class
-from jupyter_mlpipe.keys.structures import reduce_type, to_set
-from jupyter_mlpipe.keys.validated import without_made
-from jupyter_mlpipe.keys.views import arrays_in, reduce_views
+from jupyter_mlpipe.keys.quiet import leaving_no_trace
+from jupyter_mlpipe.keys.structures import reduce_type
+from jupyter_mlpipe.keys.threadvalue import ThreadValue
 from jupyter_mlpipe.model.files import Place
 
 FindReduce = Callable[[type], "Callable[[Any], tuple[Any, ...] | None] | None"]
-
-OUT_OF_BAND_BYTES = 64 * 1024
-"""Buffers from this size on are kept beside the pickle, not copied into it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ArtifactPickle:
-    """A stored value: its pickle, the large buffers beside it, and what the notebook must define.
-
-    Parameters
-    ----------
-    needs
-        For each name of the notebook by which a class or function is referred to, or which a
-        function that is part of the pickle reads: a digest of what it stands for.
-    modules
-        Top-level modules of all classes and functions that are referred to by name.
-    codecs
-        Versions of the codecs of users by which parts of it are stored, by name.
-    """
-
-    stream: bytes
-    buffers: tuple[memoryview, ...] = ()
-    needs: Mapping[str, str] = field(default_factory=dict)
-    modules: tuple[str, ...] = ()
-    codecs: Mapping[str, str] = field(default_factory=dict)
-
-
-def dump_closure(objects: Mapping[str, object], namespace: Mapping[str, Any]) -> bytes:
-    """Return one pickle of `objects` by name; `namespace` is the ``__dict__`` of the notebook's module.
-
-    Raises
-    ------
-    EncodingError
-        Names the object, the type inside it that cannot be pickled, and why.
-    """
-    reduced, _kept = reduce_views(arrays_in(objects.values()))
-    try:
-        return _dump(dict(objects), namespace, reduced)
-    except EncodingError:
-        for name, why in find_unpicklable(objects, namespace).items():
-            raise EncodingError(f"'{name}' cannot be sent to a step: {why}") from None
-        raise
-
-
-def load_closure(stream: bytes, namespace: dict[str, Any]) -> dict[str, Any]:
-    """Return the objects of `dump_closure`; their globals are `namespace` itself, which is not changed."""
-    with _loading_into(namespace):
-        objects: dict[str, Any] = pickle.loads(stream)
-    return objects
-
-
-def find_unpicklable(objects: Mapping[str, object], namespace: Mapping[str, Any]) -> dict[str, str]:
-    """Return, for each of `objects` that cannot be pickled, the type in the way and the reason."""
-    found = {}
-    for name, value in objects.items():
-        try:
-            _dump(value, namespace)
-        except EncodingError as error:
-            found[name] = str(error)
-    return found
-
-
-def dump_artifact(
-    value: object,
-    namespace: Mapping[str, Any],
-    reduced: Mapping[int, tuple[Any, ...]] | None = None,
-    find_reduce: FindReduce | None = None,
-) -> ArtifactPickle:
-    """Pickle a value to be stored. Lambdas and closures travel by value, definitions by name.
-
-    Parameters
-    ----------
-    reduced
-        For objects inside the value, by `id`: what ``__reduce__`` is to give for them.
-    find_reduce
-        Gives for the type of any other object what reduces it; None where that is left to the object. What
-        it gives may leave single ones to themselves.
-
-    Raises
-    ------
-    EncodingError
-        Names the type that cannot be pickled, and why.
-    """
-    # Not at the top: most artifacts refer to no definition.
-    from jupyter_mlpipe.keys.values import Undigestable, digest_named
-
-    buffers: list[memoryview] = []
-
-    def keep(buffer: pickle.PickleBuffer) -> bool:
-        raw = buffer.raw()
-        if raw.nbytes < OUT_OF_BAND_BYTES:
-            return True
-        buffers.append(raw)
-        return False
-
-    file = io.BytesIO()
-    pickler = _Pickler(file, namespace, by_name=True, buffer_callback=keep)
-    pickler.reduced = reduced or {}
-    pickler.is_artifact = True
-    pickler.find_reduce = find_reduce
-    pickler.dump_or_explain(value)
-    # What functions sent by value read must be there too when they are called.
-    named = {*pickler.named, *(name for name in pickler.read if name in namespace)}
-    try:
-        needs = {name: digest_named(name, namespace) for name in sorted(named)}
-    except Undigestable as error:
-        raise EncodingError(f"it refers to a definition that {error}") from None
-    modules = tuple(sorted(pickler.modules))
-    return ArtifactPickle(file.getvalue(), tuple(buffers), needs, modules, pickler.codecs)
-
-
-def dump_definitions(
-    definitions: Mapping[str, object], namespace: Mapping[str, Any], also: Iterable[str] = ()
-) -> tuple[bytes, tuple[str, ...]]:
-    """Pickle functions and classes of the notebook by value, and give the names of others they refer to.
-
-    Parameters
-    ----------
-    also
-        Names by which the notebook has them as well.
-    """
-    file = io.BytesIO()
-    pickler = _Pickler(file, namespace, by_name=True)
-    pickler.by_value = frozenset((*definitions, *also))
-    pickler.dump_or_explain(dict(definitions))
-    return file.getvalue(), tuple(sorted(pickler.named))
-
-
-def load_artifact(
-    stream: bytes | memoryview,
-    buffers: Sequence[bytearray | bytes | memoryview] = (),
-    namespace: dict[str, Any] | None = None,
-) -> Any:
-    """Return the value of `dump_artifact`.
-
-    Parameters
-    ----------
-    buffers
-        As dumped, in order. Arrays use them without a copy: pass writable ones for a writable value.
-    namespace
-        Where definitions are looked up; ``__main__`` of this process by default.
-
-    Raises
-    ------
-    UnknownNameError
-        The value refers to a class or function that the namespace does not define.
-    """
-    with _loading_into(namespace) if namespace is not None else contextlib.nullcontext():
-        return pickle.loads(stream, buffers=buffers)
-
-
-def parts_of(value: object, namespace: Mapping[str, Any]) -> list[object]:
-    """Return the objects inside a value that a pickle of it would meet; as far as it can be pickled."""
-    pickler = _Pickler(_Nowhere(), namespace, by_name=True, buffer_callback=lambda buffer: False)
-    with contextlib.suppress(EncodingError):
-        pickler.dump_or_explain(value)
-    return [part for _position, part in pickler.memo.copy().values()]
-
-
-class _Nowhere(io.BytesIO):
-    """A file that keeps nothing."""
-
-    def write(self, content: Any, /) -> int:
-        return len(content)
-
 
 _REFERRED_TO = (type, types.FunctionType, types.BuiltinFunctionType)
 _OF_PYTHON = frozenset({"__main__", "jupyter_mlpipe", "cloudpickle"} | sys.stdlib_module_names)
@@ -222,10 +53,9 @@ _REDUCED_HERE = (
 )
 
 
-_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement, or as one
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Pickles for the notebook whose names are `namespace`; definitions `by_name` where it finds them so."""
 
-
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def __init__(
         self, file: io.BytesIO, namespace: Mapping[str, Any], *, by_name: bool, buffer_callback: Any = None
     ) -> None:
@@ -249,6 +79,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._left_alone: set[type] = set()  # types whose objects nothing here reduces
 
     def dump_or_explain(self, value: object) -> None:
+        """Pickle a value, or raise EncodingError with the type that stands in the way, and why."""
         try:
             with leaving_no_trace():
                 self.dump(value)
@@ -326,7 +157,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if isinstance(obj, type) and (reduced := reduce_type(obj)) is not None:
             return reduced
         reduced = super().reducer_override(obj)
-        return _as_made_here(obj, reduced, self._by_name) if isinstance(obj, type) else reduced
+        return as_made_here(obj, reduced, is_stored=self._by_name) if isinstance(obj, type) else reduced
 
     def _note_module(self, definition: Any) -> None:
         top = str(definition.__module__).partition(".")[0]
@@ -408,18 +239,10 @@ def _reduce_random_state(value: Any) -> tuple[Any, ...] | None:
     return (_global_random_state, ()) if is_global_state(value) else None
 
 
-def _global_random_state() -> Any:
-    return importlib.import_module("numpy.random.mtrand")._rand
-
-
 def _reduce_ufunc(value: Any) -> tuple[Any, ...] | None:
     """Say where it is imported from: pickle would take the first module that has it, such as the notebook."""
     home = find_home(value)
     return (_imported, home) if home is not None else None
-
-
-def _imported(module: str, name: str) -> Any:
-    return getattr(importlib.import_module(module), name)
 
 
 # By name: libraries are looked at, never imported.
@@ -433,72 +256,6 @@ _OF_LIBRARIES = {
 }
 
 
-def find_in(namespace: Mapping[str, Any], qualname: str) -> Any:
-    """Return what a qualified name such as ``Outer.Inner`` stands for, or None."""
-    top, *attributes = qualname.split(".")
-    found = namespace.get(top)
-    for attribute in attributes:
-        # vars, not getattr: a descriptor or a metaclass must not run here.
-        found = vars(found).get(attribute) if isinstance(found, type) else None
-    return found
-
-
-def _dump(
-    value: object, namespace: Mapping[str, Any], reduced: Mapping[int, tuple[Any, ...]] | None = None
-) -> bytes:
-    file = io.BytesIO()
-    pickler = _Pickler(file, namespace, by_name=False)
-    pickler.reduced = reduced or {}
-    pickler.dump_or_explain(value)
-    return file.getvalue()
-
-
-def _as_made_here(cls: type, reduced: Any, is_stored: bool) -> Any:
-    """Return how a class is made again: with its slots, and with no word to the notebook's own hooks."""
-    if not isinstance(reduced, tuple) or reduced[0] not in (
-        cloudpickle_internals._make_skeleton_class,
-        cloudpickle_internals._make_skeleton_enum,
-    ):
-        return reduced
-    make, args, state, *rest = reduced
-    # cloudpickle gives each class a random id, by which a process that has the class finds it and
-    # sets it up anew. In the notebook's own process that would change the notebook's class; in an
-    # artifact it would make equal values differ. An earlier class of the notebook is known by its digest.
-    tracker = args[-2] if is_kept_as(args[-2]) else None if is_stored else f"{args[-2]} in a step"
-    args = (*args[:-2], tracker, *args[-1:])
-    if make is cloudpickle_internals._make_skeleton_class:
-        if not cls.__flags__ & _HEAP_TYPE:
-            raise pickle.PicklingError("a class of Python's own that has no name cannot be made again")
-        make, rest[-1] = make_class, fill_class
-        state = (without_made(cls, to_set(state[0])), state[1])
-        metaclass, name, bases, given, *others = args
-        args = (metaclass, name, bases, given | _in_order(cls, given), *others)
-        # Not of a named tuple, whose bases are those that it was written with.
-        if "__slots__" in vars(cls) and args[2] == cls.__bases__:
-            metaclass, name, bases, given, *others = args
-            args = (metaclass, name, bases, {**given, "__slots__": vars(cls)["__slots__"]}, *others)
-            state = (
-                {n: v for n, v in state[0].items() if n != "__slots__" and not _is_slot(v, cls)},
-                state[1],
-            )
-    return (make, args, state, *rest)
-
-
-def _in_order(cls: type, given: Mapping[str, Any]) -> dict[str, None]:
-    """Return a place for each attribute that stands before those that Python adds to a class.
-
-    Filled later on: so the class has its attributes in the order of its statement. Not where somebody may
-    look at it before.
-    """
-    names = [*vars(cls)]
-    if type(cls) is not type or "__slots__" in names:
-        return {}
-    if any("__init_subclass__" in vars(base) for base in cls.__mro__[1:-1]):
-        return {}
-    own = itertools.takewhile(lambda name: name not in ("__dict__", "__weakref__"), names)
-    return dict.fromkeys(name for name in own if name not in given)
-
-
 def _reduce_code(code: types.CodeType) -> tuple[Any, ...]:
     """Reduce code with the name of its file, by which its source is found; cloudpickle 3.1.3 drops it."""
     make, arguments = cloudpickle_internals._code_reduce(code)
@@ -506,42 +263,22 @@ def _reduce_code(code: types.CodeType) -> tuple[Any, ...]:
     return make, tuple(names)
 
 
-def _is_slot(value: object, cls: type) -> bool:
-    return isinstance(value, types.MemberDescriptorType) and value.__objclass__ is cls
+_earlier: ThreadValue[Mapping[str, Any]] = ThreadValue({})
+_namespace: ThreadValue[dict[str, Any] | None] = ThreadValue(None)
 
 
-# What follows is named in pickles: renaming it makes stored artifacts unreadable.
-
-_loading = threading.local()
-
-
-class _Empty:
-    """Marks an empty cell."""
-
-
-@contextlib.contextmanager
-def referring_to(earlier: Mapping[str, Any]) -> Iterator[None]:
+def referring_to(earlier: Mapping[str, Any]) -> AbstractContextManager[None]:
     """Let what stored values refer to be looked up here first, within the block."""
-    before = getattr(_loading, "earlier", None)
-    _loading.earlier = earlier
-    try:
-        yield
-    finally:
-        _loading.earlier = before
+    return _earlier.set_to(earlier)
 
 
-@contextlib.contextmanager
-def _loading_into(namespace: dict[str, Any]) -> Iterator[None]:
-    before = getattr(_loading, "namespace", None)
-    _loading.namespace = namespace
-    try:
-        yield
-    finally:
-        _loading.namespace = before
+def loading_into(namespace: dict[str, Any]) -> AbstractContextManager[None]:
+    """Let what is loaded within the block find its definitions, and have its globals, there."""
+    return _namespace.set_to(namespace)
 
 
 def _notebook_namespace() -> dict[str, Any]:
-    namespace: dict[str, Any] | None = getattr(_loading, "namespace", None)
+    namespace = _namespace.value
     return vars(sys.modules["__main__"]) if namespace is None else namespace
 
 
@@ -550,6 +287,21 @@ def _cell_contents(cell: types.CellType) -> Any:
         return cell.cell_contents
     except ValueError:
         return _Empty
+
+
+# What follows is named in pickles: moving or renaming it makes stored artifacts unreadable.
+
+
+class _Empty:
+    """Marks an empty cell."""
+
+
+def _global_random_state() -> Any:
+    return importlib.import_module("numpy.random.mtrand")._rand
+
+
+def _imported(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
 
 
 def _make_empty_cell() -> types.CellType:
@@ -588,7 +340,7 @@ def _set_function_state(
 
 def _find_definition(qualname: str) -> Any:
     namespace = _notebook_namespace()
-    earlier: Mapping[str, Any] = getattr(_loading, "earlier", None) or {}
+    earlier = _earlier.value
     found = find_in(earlier if qualname.partition(".")[0] in earlier else namespace, qualname)
     if found is None:
         raise UnknownNameError(

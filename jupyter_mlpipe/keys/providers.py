@@ -1,4 +1,6 @@
-"""A provider: how one kind of setting is read, compared and set. Where they are: `options`, `process`.
+"""A provider: how one kind of setting is read, compared and set.
+
+Where they are: `options`, `accessors`, `process`, `registries`.
 
 A state is all that a provider reads, changes are what differs between two states. What the notebook
 has set are the changes from how a fresh process is.
@@ -17,6 +19,11 @@ Changes = Mapping[str, Any]
 
 LIST = ""
 """The one name in the state of a provider whose setting is a list, where the order counts."""
+
+
+def nothing(module: Any) -> State:
+    """Return what a fresh process has of a setting that nobody but the notebook makes."""
+    return {}
 
 
 def differences(before: State, after: State) -> Changes:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import copyreg
-import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cloudpickle import cloudpickle as cloudpickle_internals
 
+from jupyter_mlpipe.keys.threadvalue import ThreadValue
 from jupyter_mlpipe.keys.validated import let_make
 
-_own = threading.local()
+_is_quiet = ThreadValue(False)
 _filled: dict[int, type] = {}
 _OF_METACLASS = ("__prepare__", "__new__", "__init__", "__setattr__")
 
@@ -49,20 +49,14 @@ def mark_filled(cls: type) -> None:
     _filled.setdefault(id(cls), cls)
 
 
-@contextlib.contextmanager
-def leaving_no_trace() -> Iterator[None]:
+def leaving_no_trace() -> contextlib.AbstractContextManager[None]:
     """Let Python not keep ``__slotnames__`` in the notebook's classes when an instance is reduced."""
-    before = getattr(_own, "is_quiet", False)
-    _own.is_quiet = True
-    try:
-        yield
-    finally:
-        _own.is_quiet = before
+    return _is_quiet.set_to(True)
 
 
 def _find_slot_names(cls: type) -> Any:
     names = _keep_slot_names(cls)
-    if getattr(_own, "is_quiet", False) and cls.__module__ == "__main__" and "__slotnames__" in vars(cls):
+    if _is_quiet.value and cls.__module__ == "__main__" and "__slotnames__" in vars(cls):
         type.__delattr__(cls, "__slotnames__")
     return names
 

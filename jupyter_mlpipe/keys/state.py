@@ -28,7 +28,7 @@ from jupyter_mlpipe.keys.holders import (
 )
 from jupyter_mlpipe.keys.keeping import NOT_BOUND, UNKNOWN, find_kept
 from jupyter_mlpipe.keys.late import put_by_module
-from jupyter_mlpipe.keys.providers import Changes, Provider, State
+from jupyter_mlpipe.keys.providers import Changes, Provider, State, nothing
 
 _MOST_BYTES = 1 << 20
 _UNCHANGING = SCALARS - {bytearray}
@@ -282,4 +282,4 @@ def _usual(module: str, path: str) -> object:
     return holder.parts.get(name, NOT_BOUND) if isinstance(holder, _Holder) else usual.get(path, NOT_BOUND)
 
 
-STATE = Provider("state of modules", "sys", _read, lambda sys: {}, _write)
+STATE = Provider("state of modules", "sys", _read, nothing, _write)

@@ -27,7 +27,7 @@ from jupyter_mlpipe.execution.runs.inputs import find_companions, take_inputs
 from jupyter_mlpipe.execution.runs.settings import with_settings
 from jupyter_mlpipe.execution.runs.task import StepTask, make_spec
 from jupyter_mlpipe.keys.held import alter
-from jupyter_mlpipe.keys.pickles import load_closure
+from jupyter_mlpipe.keys.payload import load_closure
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.views import said_bundle

@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from jupyter_mlpipe.errors import RestoreError
 from jupyter_mlpipe.model.resources import describe_bytes
+from jupyter_mlpipe.store.blobs import INLINE_BYTES, Blob, blob_from_json, blob_to_json
 from jupyter_mlpipe.store.disk import BINARY, is_space_error
-from jupyter_mlpipe.store.objects import INLINE_BYTES, Blob, Objects, blob_from_json, blob_to_json
+from jupyter_mlpipe.store.objects import Objects
 
 WrittenKind = Literal["file", "link", "folder", "removed", "mode"]
 _CHUNK_BYTES = 1 << 22

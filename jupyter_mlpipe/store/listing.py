@@ -6,8 +6,8 @@ import heapq
 import time
 from collections.abc import Collection, Mapping
 
+from jupyter_mlpipe.store.blobs import is_digest
 from jupyter_mlpipe.store.bucket import Bucket, Seen
-from jupyter_mlpipe.store.objects import is_digest
 
 FRESH_S = 1.0
 """So long a listing is taken for what there is."""

@@ -20,10 +20,11 @@ from pathlib import Path
 
 from jupyter_mlpipe.errors import StoreError
 from jupyter_mlpipe.store import records
+from jupyter_mlpipe.store.blobs import Blob
 from jupyter_mlpipe.store.bucket import Bucket, Seen
 from jupyter_mlpipe.store.disk import write_aside
 from jupyter_mlpipe.store.listing import Listing, object_name, record_name
-from jupyter_mlpipe.store.objects import Blob, Objects
+from jupyter_mlpipe.store.objects import Objects
 from jupyter_mlpipe.store.pending import Pending
 from jupyter_mlpipe.store.shared_shelves import BucketPins, BucketShelves
 from jupyter_mlpipe.store.shelves import old_logs, remove_log

@@ -2,92 +2,31 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
-import re
 import secrets
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from blake3 import blake3
 
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError
 from jupyter_mlpipe.keys.stats import identity
 from jupyter_mlpipe.store.aside import put_back
-from jupyter_mlpipe.store.disk import (
-    BINARY,
-    explain,
-    make_folder,
-    make_room,
-    rename,
-    start_writing,
-    synchronise,
-)
-from jupyter_mlpipe.store.mapping import MAPPED_BYTES, is_local, map_file
+from jupyter_mlpipe.store.blobs import INLINE_BYTES, Blob
+from jupyter_mlpipe.store.disk import BINARY, explain, make_folder, rename
+from jupyter_mlpipe.store.mapping import map_file
+from jupyter_mlpipe.store.writer import ObjectWriter
 
-INLINE_BYTES = 1024  # content up to this size lives in the record: a tiny step writes one file
-_BUFFER_BYTES = 1 << 18  # smaller writes are gathered; Arrow pads its buffers with writes of a few bytes
-_OVERLAP_BYTES = 1 << 20  # from here on, hashing beside the write pays for a thread
-_PIECE_BYTES = 32 << 20  # after which the disk may begin to write
 _STALE_SECONDS = 24 * 3600.0
 
 
 _T = TypeVar("_T")
-_DIGEST = re.compile(r"[0-9a-f]{8,128}")
 
 Mark = tuple[str, int, int, int, int, int]
 """A digest, and the identity (`jupyter_mlpipe.keys.stats`) of the file whose bytes were found to have it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """Content in the store.
-
-    Parameters
-    ----------
-    object
-        BLAKE3 of the bytes, 64 hex digits.
-    inline
-        The bytes themselves where they are few; else they are a file under ``objects/``.
-    """
-
-    object: str
-    size: int
-    inline: bytes | None = None
-
-
-def blob_to_json(blob: Blob) -> dict[str, Any]:
-    """Return a blob as plain JSON values."""
-    entry: dict[str, Any] = {"object": blob.object, "size": blob.size}
-    if blob.inline is not None:
-        try:
-            entry["text"] = blob.inline.decode("ascii")
-        except UnicodeDecodeError:
-            entry["base64"] = base64.b64encode(blob.inline).decode()
-    return entry
-
-
-def blob_from_json(entry: Mapping[str, Any]) -> Blob:
-    """Return the blob of `blob_to_json`; KeyError, TypeError or ValueError for anything else."""
-    inline: bytes | None = None
-    if "text" in entry:
-        inline = entry["text"].encode("ascii")
-    elif "base64" in entry:
-        inline = base64.b64decode(entry["base64"], validate=True)
-    if not is_digest(entry["object"]):
-        raise ValueError("an object is named by its digest")  # else by a path, perhaps, out of the store
-    return Blob(entry["object"], entry["size"], inline)
-
-
-def is_digest(name: str) -> bool:
-    """Tell whether something is named by a digest; what others wrote may be named by anything."""
-    return _DIGEST.fullmatch(name) is not None
 
 
 class Source(Protocol):
@@ -354,118 +293,6 @@ class Objects:
             found = os.stat(path)
             if found.st_size == size:
                 self._verified.add(_mark(digest, found))
-
-
-class ObjectWriter:
-    """A write-only binary file whose name becomes the digest of what was written to it.
-
-    As a context manager it removes its temporary unless `finish` was reached.
-    """
-
-    closed = False
-
-    def __init__(self, objects: Objects, expected_bytes: int, inline_bytes: int) -> None:
-        self._objects = objects
-        self._expected_bytes = expected_bytes
-        self._inline_bytes = inline_bytes
-        self._hasher = blake3()
-        self._pending = bytearray()
-        self._n_written = self._n_reserved = 0
-        self._fd = -1
-        self._temporary = ""
-
-    def __enter__(self) -> ObjectWriter:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        self.abort()
-
-    def write(self, data: Any) -> int:
-        view = memoryview(data)
-        if view.format != "B" or view.ndim != 1:
-            view = view.cast("B")
-        if view.nbytes < _BUFFER_BYTES:
-            self._pending += view
-            if len(self._pending) >= _BUFFER_BYTES:
-                self._flush()
-        else:
-            self._flush()
-            self._write_through(view)
-        return view.nbytes
-
-    def flush(self) -> None:
-        """Do nothing: file objects are expected to have this."""
-
-    def finish(self) -> Blob:
-        """Make what was written durable under its digest, and return it."""
-        if self._fd < 0 and len(self._pending) <= self._inline_bytes:
-            content = bytes(self._pending)
-            return Blob(blake3(content).hexdigest(), len(content), content)
-        self._flush()
-        with self._explained():
-            self._open()
-            if self._n_reserved > self._n_written:
-                os.ftruncate(self._fd, self._n_written)
-            synchronise(self._fd)
-            os.close(self._fd)
-            self._fd = -1
-            digest = self._hasher.hexdigest()
-            self._objects.adopt(self._temporary, digest, self._n_written)
-            self._temporary = ""
-        return Blob(digest, self._n_written)
-
-    def abort(self) -> None:
-        if self._fd >= 0:
-            with contextlib.suppress(OSError):
-                os.close(self._fd)
-            self._fd = -1
-        if self._temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(self._temporary)
-            self._temporary = ""
-
-    def _flush(self) -> None:
-        if self._pending:
-            pending, self._pending = self._pending, bytearray()
-            self._write_through(memoryview(pending))
-
-    def _open(self) -> None:
-        if self._fd < 0:
-            self._fd, self._temporary = self._objects.create_temporary()
-            if self._expected_bytes >= MAPPED_BYTES and is_local(self._objects.root):
-                make_room(self._fd, self._expected_bytes)
-                self._n_reserved = self._expected_bytes
-
-    def _write_through(self, view: memoryview) -> None:
-        hashing = None
-        if view.nbytes >= _OVERLAP_BYTES:
-            # Both release the GIL. A thread of our own, since BLAKE3's pool of threads would not
-            # survive a fork in the user's code.
-            hashing = threading.Thread(target=self._hasher.update, args=(view,), name="mlpipe-digest")
-            hashing.start()
-        else:
-            self._hasher.update(view)
-        try:
-            with self._explained():
-                self._open()
-                left = view
-                while left.nbytes:
-                    n_written = os.write(self._fd, left[:_PIECE_BYTES])
-                    if n_written >= _OVERLAP_BYTES:
-                        start_writing(self._fd, self._n_written, n_written)
-                    self._n_written += n_written
-                    left = left[n_written:]
-        finally:
-            if hashing is not None:
-                hashing.join()
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            needed = max(self._expected_bytes, self._n_written + len(self._pending))
-            raise explain(error, self._objects.root, needed) from error
 
 
 def _mark(digest: str, found: os.stat_result) -> Mark:

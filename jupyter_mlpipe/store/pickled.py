@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.keys.artifacts import dump_artifact, load_artifact
 from jupyter_mlpipe.keys.custom import BY_TYPE, type_name
 from jupyter_mlpipe.keys.imported import imported
-from jupyter_mlpipe.keys.pickles import dump_artifact, load_artifact
 from jupyter_mlpipe.keys.refusals import refuse, remedy_for
 from jupyter_mlpipe.keys.views import reduce_views
 from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink

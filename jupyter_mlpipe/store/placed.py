@@ -21,9 +21,10 @@ from jupyter_mlpipe.keys.places import Entry, entries_of, local_place
 from jupyter_mlpipe.keys.remote import copies_folder
 from jupyter_mlpipe.model.files import File, Folder, Place
 from jupyter_mlpipe.model.resources import describe_bytes
+from jupyter_mlpipe.store.blobs import Blob
 from jupyter_mlpipe.store.disk import BINARY, explain, make_folder
 from jupyter_mlpipe.store.encoding import Codec, Encoding, Sink
-from jupyter_mlpipe.store.objects import Blob, Objects
+from jupyter_mlpipe.store.objects import Objects
 
 _CHUNK_BYTES = 1 << 22
 _STALE_S = 24 * 3600.0

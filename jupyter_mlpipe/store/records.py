@@ -13,8 +13,8 @@ from blake3 import blake3
 
 from jupyter_mlpipe.keys import canonical
 from jupyter_mlpipe.model.status import Ingredient
+from jupyter_mlpipe.store.blobs import Blob, blob_from_json, blob_to_json
 from jupyter_mlpipe.store.files import Written
-from jupyter_mlpipe.store.objects import Blob, blob_from_json, blob_to_json
 
 SCHEMA = 3
 _PREFIX = b'{"mlpipe_record":%d,"checksum":"' % SCHEMA

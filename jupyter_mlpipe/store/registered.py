@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from jupyter_mlpipe.errors import EncodingError, UsageError
+from jupyter_mlpipe.keys.artifacts import dump_definitions, load_artifact
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.closure import Closure, Closures, ModuleSource
 from jupyter_mlpipe.keys.custom import BY_TYPE, CODECS, CustomCodec, TypeName, type_name
 from jupyter_mlpipe.keys.modules import LocalModules
-from jupyter_mlpipe.keys.pickles import dump_closure, dump_definitions, load_artifact, load_closure
+from jupyter_mlpipe.keys.payload import dump_closure, load_closure
 from jupyter_mlpipe.keys.witness import Scope
 from jupyter_mlpipe.model.component import Component, Options
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jupyter_mlpipe.keys.pickles import parts_of
+from jupyter_mlpipe.keys.artifacts import parts_of
 from jupyter_mlpipe.keys.views import reduce_views
 from jupyter_mlpipe.store import pickled
 from jupyter_mlpipe.store.drawn import figure_of_all

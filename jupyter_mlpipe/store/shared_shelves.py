@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
-from jupyter_mlpipe.store.objects import is_digest
+from jupyter_mlpipe.store.blobs import is_digest
 from jupyter_mlpipe.store.shelves import WITHOUT_LOCKS_S, Found, old_logs, remove_log
 from jupyter_mlpipe.store.signing import content_of
 

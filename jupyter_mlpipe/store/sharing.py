@@ -17,8 +17,8 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from jupyter_mlpipe.keys.artifacts import parts_of
 from jupyter_mlpipe.keys.imported import imported
-from jupyter_mlpipe.keys.pickles import parts_of
 from jupyter_mlpipe.keys.values import is_closure
 from jupyter_mlpipe.store.drawn import figure_of
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError
 from jupyter_mlpipe.store import aside
+from jupyter_mlpipe.store.blobs import Blob
 from jupyter_mlpipe.store.disk import explain
 from jupyter_mlpipe.store.locks import NoLocksError, can_lock, hold, oldest_live, remove_unheld
 from jupyter_mlpipe.store.logs import FOLDER, KEPT_S
-from jupyter_mlpipe.store.objects import Blob, Objects
+from jupyter_mlpipe.store.objects import Objects
 
 if TYPE_CHECKING:
     from jupyter_mlpipe.store.store import Store

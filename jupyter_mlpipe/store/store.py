@@ -11,28 +11,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, EncodingError, StoreError
+from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, EncodingError
 from jupyter_mlpipe.keys import canonical
 from jupyter_mlpipe.keys.custom import is_known, why_unknown
 from jupyter_mlpipe.keys.earlier import find_earlier
 from jupyter_mlpipe.keys.pickles import referring_to
 from jupyter_mlpipe.keys.refusals import qualified_name
 from jupyter_mlpipe.keys.stats import MEMO
-from jupyter_mlpipe.store import records, shared
+from jupyter_mlpipe.store import shared
+from jupyter_mlpipe.store.blobs import Blob
 from jupyter_mlpipe.store.codecs import choose, find_codec
-from jupyter_mlpipe.store.disk import BINARY, explain, rename, synchronise
+from jupyter_mlpipe.store.disk import explain
 from jupyter_mlpipe.store.drawn import figure_of_all
 from jupyter_mlpipe.store.encoding import Codec, Encoding, digest_content
 from jupyter_mlpipe.store.locks import Claims, Leases
-from jupyter_mlpipe.store.mapping import is_local
-from jupyter_mlpipe.store.objects import Blob, Objects, is_digest
+from jupyter_mlpipe.store.objects import Objects
 from jupyter_mlpipe.store.pins import Pins
 from jupyter_mlpipe.store.place import is_remote, local_folder
 from jupyter_mlpipe.store.placed import CODEC as PLACED
 from jupyter_mlpipe.store.placed import Copies, Kept
+from jupyter_mlpipe.store.recordfiles import RecordFiles
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.registered import load_entry_points
-from jupyter_mlpipe.store.remembered import RememberedRecords, Stamp
 from jupyter_mlpipe.store.shelves import FolderShelves, Shelves
 
 if TYPE_CHECKING:
@@ -100,10 +100,7 @@ class Store:
         self.leases = Leases(root, named=True)
         self.claims = Claims(root, self.leases)
         self.pins: Pins | BucketPins = Pins(root) if mirror is None else mirror.pins
-        self._records = os.path.join(root, "records")
-        # Every cell that runs asks for the records of all steps above it: files are read when they change.
-        self._known = RememberedRecords()
-        self._unsettled: list[int] = []
+        self._records = RecordFiles(root, self.objects, self.leases, mirror)
 
     @property
     def address(self) -> str:
@@ -170,57 +167,7 @@ class Store:
 
         During a lease it is marked as used, and stays with its artifacts for as long as the lease does.
         """
-        if not is_digest(key):
-            return None
-        path = self._record_path(key)
-        if self._mirror is not None:
-            if not self._mirror.bring(key, path, is_run=self.leases.since > 0):
-                return None
-            if self._mirror.trusts_others():
-                self._known.clear()
-        try:
-            known = self._known.get(key)
-            if known is not None:
-                status = os.stat(path)
-                if known[0] == _stamp(status):
-                    if self._mark_used(path, status):
-                        # It is read again the next time, with the times that it has then.
-                        self._known.drop(key)
-                    return known[1]
-            fd = os.open(path, os.O_RDONLY | BINARY)
-        except OSError:
-            return None
-        try:
-            self._mark_used(path, os.fstat(fd))
-            status = os.fstat(fd)
-            content = os.read(fd, status.st_size + 1)
-        except OSError:
-            return None
-        finally:
-            os.close(fd)
-        if self._mirror is not None:
-            content = self._mirror.open(key, content) or b""
-        record = records.from_bytes(content)
-        if record is None or record.key != key:
-            return None
-        self._known.put(key, _stamp(status), record)
-        return record
-
-    def _mark_used(self, path: str, status: os.stat_result) -> bool:
-        """Set a record's time during a lease, where it was used last before that; tells whether it did.
-
-        By its path: once it is moved aside to be removed this raises FileNotFoundError, and whoever moves it
-        aside after this sees it and puts it back. A store that cannot be written is not pruned either.
-        """
-        if status.st_mtime >= self.leases.since or self._mirror is not None:
-            return False
-        try:
-            os.utime(path)
-        except FileNotFoundError:
-            raise
-        except OSError:
-            return False
-        return True
+        return self._records.get(key)
 
     def put_record(self, record: Record, *, settles_later: bool = False) -> None:
         """Keep a record, replacing an earlier one of its key. The artifacts must be stored before.
@@ -231,60 +178,19 @@ class Store:
             Do not wait for the disk where it is one of this machine; `settle` does. Only a loss of power
             in between could lose the record, and a torn one counts as missing.
         """
-        if not is_digest(record.key):
-            raise ValueError(f"{record.key!r} is not a digest")
-        content = records.to_bytes(record)
-        if self._mirror is not None:
-            content = self._mirror.sign(record.key, content)
-        temporary = ""
-        try:
-            fd, temporary = self._create_temporary()
-            try:
-                left = memoryview(content)
-                while left.nbytes:
-                    left = left[os.write(fd, left) :]
-                if settles_later and is_local(self.root):
-                    self._unsettled.append(os.dup(fd))
-                else:
-                    synchronise(fd)
-            finally:
-                os.close(fd)
-            rename(temporary, self._record_path(record.key))
-        except OSError as error:
-            if temporary:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
-            raise explain(error, self.root, len(content)) from error
-        if self._mirror is not None:
-            self._mirror.send_record(record.key, content)
+        self._records.put(record, settles_later=settles_later)
 
     def settle(self) -> None:
         """Wait until the disk has what was written; what it refuses counts as missing one day, as torn."""
-        while self._unsettled:
-            fd = self._unsettled.pop()
-            with contextlib.suppress(OSError):
-                synchronise(fd)
-            os.close(fd)
+        self._records.settle()
 
     def keys(self) -> Iterator[str]:
         """Give the keys of all records, in no order."""
-        if self._mirror is not None:
-            yield from self._mirror.keys()
-            return
-        for shard in _names(self._records):
-            yield from _names(os.path.join(self._records, shard))
+        return self._records.keys()
 
     def remove_record(self, key: str) -> None:
         """Forget what a key gave; its artifacts stay."""
-        if is_digest(key):
-            try:
-                os.unlink(self._record_path(key))
-            except FileNotFoundError:
-                pass
-            except OSError as error:
-                raise explain(error, self.root) from error
-            if self._mirror is not None:
-                self._mirror.remove_record(key)
+        self._records.remove(key)
 
     def put_value(self, value: Any, namespace: Mapping[str, object] | None = None) -> Artifact:
         """Store a value.
@@ -444,12 +350,6 @@ class Store:
             encoding.write(out)
             return out.finish()
 
-    def _record_path(self, key: str) -> str:
-        return os.path.join(self._records, key[:2], key)
-
-    def _create_temporary(self) -> tuple[int, str]:
-        return self.objects.create_temporary()
-
 
 def _parts(
     values: Mapping[str, Any], described: Mapping[str, tuple[str, str, bool]], encoding: Encoding, blob: Blob
@@ -480,16 +380,3 @@ def _digest(codec: Codec, encoding: Encoding, content: str) -> str:
 
 def _sorted(needs: Mapping[str, str]) -> dict[str, str]:
     return dict(sorted(needs.items()))
-
-
-def _stamp(status: os.stat_result) -> Stamp:
-    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise StoreError(f"The store's folder {folder} cannot be read: {error}.") from error

@@ -140,7 +140,8 @@ class _HearsOfAWorker(DaskExecutor):
     """Told of a worker just before its start ends, as happens where one joins."""
 
     def preload(self, modules: Sequence[str]) -> None:
-        self._client.sync(self._on_topic, (0.0, {"action": "add-worker"}), callback_timeout=_PATIENCE_S)
+        assert self._attached is not None
+        self._client.sync(self._attached.look, callback_timeout=_PATIENCE_S)
         super().preload(modules)
 
 

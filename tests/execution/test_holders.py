@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jupyter_mlpipe.execution.cluster.holders import Holders
 from jupyter_mlpipe.execution.process.spec import VERIFIED_BYTES
-from jupyter_mlpipe.store.objects import Blob
+from jupyter_mlpipe.store.blobs import Blob
 from jupyter_mlpipe.store.records import Artifact
 
 

@@ -14,7 +14,7 @@ import pytest
 from jupyter_mlpipe.execution.process.spec import Prelude
 from jupyter_mlpipe.execution.process.waiting import rehearse
 from jupyter_mlpipe.keys.closure import ModuleSource
-from jupyter_mlpipe.keys.pickles import dump_closure
+from jupyter_mlpipe.keys.payload import dump_closure
 from tests.support.steps import Steps
 
 

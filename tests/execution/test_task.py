@@ -6,7 +6,7 @@ from jupyter_mlpipe.keys.closure import Closure, ModuleSource
 from jupyter_mlpipe.model.component import Component, Definition, Options
 from jupyter_mlpipe.model.pipeline import FromParameter, FromStep, Step
 from jupyter_mlpipe.model.resources import Resources
-from jupyter_mlpipe.store.objects import Blob
+from jupyter_mlpipe.store.blobs import Blob
 from jupyter_mlpipe.store.records import Artifact
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from jupyter_mlpipe.keys.closure import ModuleSource
 from jupyter_mlpipe.keys.derive import explain
-from jupyter_mlpipe.keys.pickles import load_closure
+from jupyter_mlpipe.keys.payload import load_closure
 from jupyter_mlpipe.keys.values import digest_value
 
 # (name, the cells before, the cells after, the step's code)

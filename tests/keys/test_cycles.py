@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.linear_model import LinearRegression
 
-from jupyter_mlpipe.keys.pickles import dump_artifact
+from jupyter_mlpipe.keys.artifacts import dump_artifact
 from jupyter_mlpipe.keys.values import digest_value
 
 

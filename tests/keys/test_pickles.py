@@ -1,5 +1,6 @@
 import ctypes
 import pickle
+import pickletools
 import subprocess
 import sys
 import threading
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError
-from jupyter_mlpipe.keys.pickles import dump_artifact, dump_closure, load_artifact, load_closure
+from jupyter_mlpipe.keys.artifacts import dump_artifact, load_artifact
+from jupyter_mlpipe.keys.payload import dump_closure, load_closure
 from jupyter_mlpipe.keys.values import digest_definition
 
 
@@ -238,7 +240,7 @@ def test_structures_take_arrays_and_pointers_of_their_types(notebook):
 
 _MODELS = """
 import pathlib, sys
-from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
+from jupyter_mlpipe.keys.payload import dump_closure, load_closure
 from jupyter_mlpipe.keys.values import digest_definition
 
 stream = pathlib.Path(sys.argv[1])
@@ -267,3 +269,45 @@ def test_a_model_that_names_what_was_defined_after_it_validates_elsewhere(tmp_pa
         command = [sys.executable, str(script), str(tmp_path / "stream")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (done.stdout, done.stderr) == (printed, "")
+
+
+def named_in(stream):
+    """Return what a pickle refers to by module and name: the two texts that were put there last."""
+    found, texts, memo = set(), [], []
+    for opcode, argument, _position in pickletools.genops(stream):
+        if opcode.name in ("SHORT_BINUNICODE", "BINUNICODE"):
+            texts.append(argument)
+        elif opcode.name == "MEMOIZE":
+            memo.append(texts[-1] if texts else None)
+        elif opcode.name in ("BINGET", "LONG_BINGET"):
+            texts.append(memo[argument])
+        elif opcode.name == "STACK_GLOBAL":
+            found.add(tuple(texts[-2:]))
+    return found
+
+
+def test_what_stored_pickles_name_stays_where_it_is(notebook):
+    # Whoever moves or renames one of these makes what people have stored unreadable.
+    notebook.run(
+        "import functools\n"
+        "def make():\n    n = 0\n    def get(): return n\n    return get\n"
+        "def here():\n    @functools.lru_cache\n    def cached(x): return x\n    return cached\n"
+        "class C: pass\n"
+        "class E(Exception):\n    def __init__(self, a, b): super().__init__(a)\n"
+        "def empty():\n    def get(): return late\n    if False: late = 1\n    return get\n"
+        "values = [make(), here(), C, E(1, 2), empty()]"
+    )
+    values = [*notebook.namespace["values"], np.add, np.random.mtrand._rand]
+    artifact = dump_artifact(values, notebook.namespace)
+    own = {name for module, name in named_in(artifact.stream) if module == "jupyter_mlpipe.keys.pickles"}
+    assert own == {
+        "_Empty",
+        "_find_definition",
+        "_global_random_state",
+        "_imported",
+        "_make_cached",
+        "_make_empty_cell",
+        "_make_exception",
+        "_make_function",
+        "_set_function_state",
+    }

@@ -19,7 +19,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
+from jupyter_mlpipe.keys.payload import dump_closure, load_closure
 from jupyter_mlpipe.keys.values import Digester, Undigestable, digest_value
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_mlpipe.model.status import Ingredient
-from jupyter_mlpipe.store.objects import Blob
+from jupyter_mlpipe.store.blobs import Blob
 from jupyter_mlpipe.store.records import Artifact, Record, from_bytes, to_bytes
 from jupyter_mlpipe.store.store import Store, open_store
 

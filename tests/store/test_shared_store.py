@@ -18,7 +18,7 @@ import pytest
 
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, StoreError
 from jupyter_mlpipe.model.files import Folder
-from jupyter_mlpipe.store.objects import Blob
+from jupyter_mlpipe.store.blobs import Blob
 from jupyter_mlpipe.store.place import find_store, local_folder
 from jupyter_mlpipe.store.records import Record, to_bytes
 from jupyter_mlpipe.store.signing import Key, Keyring, export_key, import_key, keys_path

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-import json
 import logging
 import os
 import threading
@@ -43,6 +42,8 @@ from jupyter_mlpipe.execution.cluster.executor import (
 )
 from jupyter_mlpipe.execution.cluster.growth import SETTLES_S, Growth, Wanted
 from jupyter_mlpipe.execution.cluster.pools import Machine, Pool, share_out
+from jupyter_mlpipe.execution.cluster.topics import Topics
+from jupyter_mlpipe.execution.cluster.underway import Underway
 from jupyter_mlpipe.execution.process.messages import Message
 
 _log = logging.getLogger(__name__)
@@ -53,7 +54,6 @@ _CLOSE_S = 10
 _ANSWER_S = 20
 _SCATTER_BYTES = 1_000_000
 _SPAN = "mlpipe"
-_HEARD, _HEARD_AGAIN_S = "mlpipe-heard", 0.1
 
 leave_random_numbers_alone()
 
@@ -89,8 +89,6 @@ class DaskExecutor:
         self._place = "this machine"
         self._store = store
         self._attached: AttachedWorkers | None = None
-        # Of the client's event loop alone.
-        self._hears = asyncio.Event()
         cluster = target if hasattr(target, "plan") else getattr(target, "cluster", None)
         self._growth = Growth(cluster, settles_s) if target is not None else None
         self._wanted = Wanted()
@@ -100,16 +98,11 @@ class DaskExecutor:
         self._pid = os.getpid()
         # Held while the cluster is started or let go: never taken by the client's event loop.
         self._starting = threading.Lock()
-        # Held for moments only, by the event loop too: never while waiting for the cluster.
-        self._lock = threading.Lock()
         self._listeners: list[Callable[[Event], None]] = []
         self._client: Any = None
         self._local: dask_worker.LocalWorkers | None = None
         self._stack = contextlib.ExitStack()
-        self._present = Present()
-        self._running: dict[str, str] = {}
-        self._futures: dict[str, Any] = {}
-        self._closed = False
+        self._underway = Underway()
 
     def listen(self, on_event: Callable[[Event], None]) -> Callable[[], None]:
         """Call `on_event` with each event, from any thread; returns what ends it."""
@@ -124,7 +117,7 @@ class DaskExecutor:
     def start(self, ahead: Sequence[str] = ()) -> Workers:
         """Start or attach, once; return what each worker offers."""
         with self._starting:
-            if self._closed:
+            if self._underway.closed:
                 raise ClusterError("This executor is closed. Make another one.")
             if self._client is None:
                 atexit.register(self.close)
@@ -135,6 +128,7 @@ class DaskExecutor:
                         self._attach(ahead)
                 except BaseException:
                     self._release()
+                    self._underway.change(Present())
                     raise
             return self.workers
 
@@ -187,9 +181,11 @@ class DaskExecutor:
                 _send_at_once(self._client, cluster)
         except Exception as error:
             raise ClusterError(f"A Dask cluster cannot be started on this machine: {error}") from error
-        self._present = Present(
-            {name: share.offer for name, share in shares.items()},
-            {name: cluster.workers[name].address for name in shares},
+        self._underway.change(
+            Present(
+                {name: share.offer for name, share in shares.items()},
+                {name: cluster.workers[name].address for name in shares},
+            )
         )
 
     def _attach(self, ahead: Sequence[str]) -> None:
@@ -207,34 +203,19 @@ class DaskExecutor:
                 f"Check the address, or start a cluster there.{hint if 'tls' in self._place else ''}"
             ) from error
         self._stack.callback(self._client.close, timeout=_CLOSE_S)
-        self._stack.callback(self._unsubscribe)
-        # Of a client that has left, the scheduler lets go of what it keeps under its name, in an hour.
-        self._client.subscribe_topic(self._client.id, self._on_topic)
-        self._client.subscribe_topic("all", self._on_topic)
         self._attached = AttachedWorkers(_Workers(self._client), self._store, self._take_workers)
-        self._wait_for(self._be_heard)
+        topics = Topics(self._client, self._attached, self._on_message, self._lose_cluster)
+        self._stack.callback(topics.unsubscribe)
+        topics.subscribe()
+        self._wait_for(topics.be_heard)
         self._wait_for(self._attached.look)
         self._attached.check(self._place)
         self.preload(ahead)
 
-    async def _be_heard(self) -> None:
-        """Wait until events come: subscriptions take their own way, and a worker may join before that."""
-        while not self._hears.is_set():
-            await self._client.scheduler.log_event(topic=self._client.id, msg={"action": _HEARD})
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hears.wait(), _HEARD_AGAIN_S)
-
-    def _unsubscribe(self) -> None:
-        # We are leaving: a scheduler that does not answer has forgotten us, or will.
-        for topic in (self._client.id, "all"):
-            with contextlib.suppress(Exception):
-                self._client.unsubscribe_topic(topic)
-
     @property
     def workers(self) -> Workers:
         """What each worker offers."""
-        with self._lock:
-            return dict(self._present.offers)
+        return dict(self._underway.present.offers)
 
     @property
     def growing(self) -> bool:
@@ -244,7 +225,7 @@ class DaskExecutor:
     def want(self, n_cpus: float) -> None:
         """Say for how many CPUs steps wait."""
         client = self._client
-        if self._attached is not None and client is not None and not self._closed:
+        if self._attached is not None and client is not None and not self._underway.closed:
             # Suppressed: the scheduler is gone, which is told elsewhere.
             with contextlib.suppress(Exception), self._span():
                 self._wanted.ask(client, n_cpus)
@@ -257,8 +238,7 @@ class DaskExecutor:
     @property
     def marks(self) -> Mapping[str, frozenset[str]]:
         """What each worker of an attached cluster has of the packages that were asked for."""
-        with self._lock:
-            return self._present.marks
+        return self._underway.present.marks
 
     def look_up(self, tops: frozenset[str]) -> dict[str, Reported]:
         """Return what each worker of an attached cluster has of top-level modules."""
@@ -278,7 +258,7 @@ class DaskExecutor:
             raise ClusterError(f"The cluster at '{self._place}' does not answer ({why}).") from error
 
     def _lose_cluster(self, why: str) -> None:
-        if not self._closed:
+        if not self._underway.closed:
             lost = f"The Dask scheduler at '{self._place}' is gone ({why}). What has ended is kept:"
             again = "run again" if self._target is None else "start the cluster, and run again"
             self._emit(ClusterLost(f"{lost} {again}."))
@@ -294,13 +274,7 @@ class DaskExecutor:
         self, token: str, worker: str, spec: bytes, amounts: Amounts, marks: frozenset[str] = frozenset()
     ) -> None:
         """Start a step on a worker that has room. Returns at once; a token is used only once."""
-        with self._lock:
-            address = self._present.addresses.get(worker)
-            if self._closed or self._client is None or address is None:
-                there = sorted(self._present.addresses)
-                raise ClusterError(f"There is no worker '{worker}'; there are {there}.")
-            offer = self._present.offers[worker]
-            self._running[token] = worker
+        address, offer = self._underway.place(token, worker)
         n_gpus = int(amounts.get("GPU", 0))
         options = {
             "key": f"{self._name}-{token}",
@@ -324,8 +298,7 @@ class DaskExecutor:
                 future = self._client.submit(
                     _run_step, self._client.id, token, sent, counted, marks, **options
                 )
-        with self._lock:
-            self._futures[token] = future
+        self._underway.hold(token, future)
         future.add_done_callback(lambda done: self._on_done(token, done))
 
     def _span(self) -> contextlib.AbstractContextManager[None]:
@@ -340,9 +313,7 @@ class DaskExecutor:
         if self._local is not None:
             self._local.server.kill(token)
             return
-        with self._lock:
-            address = self._present.addresses.get(self._running.get(token, ""))
-        if address is not None:
+        if (address := self._underway.address_of(token)) is not None:
             self._run_aside(dask_worker.kill_step, token, workers=[address])
 
     def _run_aside(
@@ -360,7 +331,7 @@ class DaskExecutor:
     # What comes back
 
     def _emit(self, event: Event) -> None:
-        if self._closed:
+        if self._underway.closed:
             return
         for listener in list(self._listeners):
             try:
@@ -369,20 +340,13 @@ class DaskExecutor:
                 _log.exception("A listener failed")
 
     def _on_message(self, token: str, message: Message) -> None:
-        with self._lock:
-            worker = self._running.get(token)
-            if worker is None:
-                return
-            if message["type"] == "ended":
-                del self._running[token]
-        if message["type"] == "started":
-            message = {**message, "worker": worker}
-        self._emit(StepMessage(token, message))
+        heard = self._underway.hear(token, message)
+        if heard is not None:
+            self._emit(StepMessage(token, heard))
 
     def _on_done(self, token: str, future: Any) -> None:
         """The Dask task is over: if its last message has not come by then, it never will."""
-        with self._lock:
-            self._futures.pop(token, None)
+        self._underway.let_go(token)
         if future.status == "error":
             try:
                 error = future.exception(timeout=_CLOSE_S)
@@ -394,72 +358,41 @@ class DaskExecutor:
         self._lose(token, f"its task was {future.status} before the step said how it ended")
 
     def _lose(self, token: str, why: str) -> None:
-        with self._lock:
-            if self._running.pop(token, None) is None:
-                return
-            future = self._futures.pop(token, None)
-        if future is not None:
-            # Else a worker that comes back at the same address would be given it.
-            future.release()
-        self._emit(StepLost(token, why))
-
-    async def _on_topic(self, event: tuple[float, Mapping[str, Any]]) -> None:
-        _, content = event
-        if "token" in content:
-            self._on_message(content["token"], json.loads(content["message"]))
-        elif content.get("action") == _HEARD:
-            self._hears.set()
-        elif content.get("action") in ("add-worker", "remove-worker") and self._attached is not None:
-            if content["action"] == "remove-worker":
-                self._attached.forget(content["worker"])
-            try:
-                await self._attached.look()
-            except Exception as error:  # whatever the scheduler answers with, or that it does not
-                self._lose_cluster(f"{type(error).__name__}: {error}")
+        if self._underway.lose(token):
+            self._emit(StepLost(token, why))
 
     def _take_workers(self) -> None:
         assert self._attached is not None
-        with self._lock:
-            before, now = self._present, self._attached.present
-            gone = {name for name, address in before.addresses.items() if now.addresses.get(name) != address}
-            self._present = now
-            lost = [token for token, worker in self._running.items() if worker in gone]
+        now = self._attached.present
+        before, lost = self._underway.change(now)
         # In this order: what is lost must not be sent to a worker that is gone.
         if now != before:
             self._emit(WorkersChanged(now.offers, now.marks))
         if now.offers.keys() - before.offers.keys():
             assert self._growth is not None
             self._growth.watch(self._tell_workers)
-        for token in lost:
-            self._lose(token, f"worker '{self._worker_of(token, gone)}' left the cluster")
+        for token, worker in lost.items():
+            self._lose(token, f"worker '{worker}' left the cluster")
 
     def _tell_workers(self) -> None:
-        with self._lock:
-            present = self._present
+        present = self._underway.present
         self._emit(WorkersChanged(present.offers, present.marks))
 
     def _ask_again(self, token: str) -> None:
         """Have a worker whose packages are not what it said they were say it anew."""
         assert self._attached is not None
-        with self._lock:
-            worker = self._running.get(token, "")
-        self._attached.distrust(worker)
+        self._attached.distrust(self._underway.worker_of(token))
         with contextlib.suppress(Exception):  # it does not answer: then it has no packages
             self.look_up(frozenset())
-
-    def _worker_of(self, token: str, gone: set[str]) -> str:
-        return self._running.get(token) or ", ".join(sorted(gone))
 
     def close(self) -> None:
         """Kill what runs and leave nothing behind; events end. May be called twice."""
         # A process forked from this one runs its exit handlers too, but has none of its threads.
         if os.getpid() != self._pid:
             return
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            running = list(self._running)
+        running = self._underway.close()
+        if running is None:
+            return
         with self._starting:
             if self._local is None:
                 for token in running:
@@ -467,8 +400,7 @@ class DaskExecutor:
             self._release()
 
     def _kill_for_good(self, token: str) -> None:
-        address = self._present.addresses.get(self._running.get(token, ""))
-        if address is not None:
+        if (address := self._underway.address_of(token)) is not None:
             # It is the last attempt, while we leave; a worker that does not answer cannot be told.
             with contextlib.suppress(Exception):
                 self._client.run(dask_worker.kill_step, token, workers=[address], on_error="ignore")
@@ -477,9 +409,7 @@ class DaskExecutor:
         atexit.unregister(self.close)
         if self._local is not None:
             self._local.server.close()
-        with self._lock:
-            futures, self._futures = self._futures, {}
-        futures.clear()
+        self._underway.let_all_go()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._stack.close()

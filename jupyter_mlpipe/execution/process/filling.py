@@ -14,7 +14,7 @@ from jupyter_mlpipe.errors import (
 from jupyter_mlpipe.execution.process.local_modules import quote
 from jupyter_mlpipe.execution.process.spec import StepSpec
 from jupyter_mlpipe.keys.earlier import keep
-from jupyter_mlpipe.keys.pickles import load_closure
+from jupyter_mlpipe.keys.payload import load_closure
 from jupyter_mlpipe.store.store import Store
 
 

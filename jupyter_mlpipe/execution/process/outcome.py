@@ -17,7 +17,7 @@ from jupyter_mlpipe.errors import EncodingError, StepOutputError, close_matches
 from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND, StepSpec, joint_mark, stored_with
 from jupyter_mlpipe.execution.process.unseen import is_closed_file
 from jupyter_mlpipe.execution.process.untouched import is_untouched, keep
-from jupyter_mlpipe.keys.pickles import load_closure
+from jupyter_mlpipe.keys.payload import load_closure
 from jupyter_mlpipe.keys.values import is_closure, is_definition
 from jupyter_mlpipe.model.files import Place
 from jupyter_mlpipe.store.comparing import are_same, can_store, content_of, is_same

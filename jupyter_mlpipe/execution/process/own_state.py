@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.keys.artifacts import dump_artifact, dump_definitions
 from jupyter_mlpipe.keys.held import DefinitionPickle, Path, held_by, is_holder
-from jupyter_mlpipe.keys.pickles import dump_artifact, dump_definitions
 from jupyter_mlpipe.keys.quiet import is_hooked
 from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.sharing import find_sharing, is_atom

@@ -9,35 +9,16 @@ from __future__ import annotations
 import sys
 
 if sys.platform == "linux":
-    from jupyter_mlpipe.execution.process.linux import (
-        count_out_of_memory,
-        end_here,
-        end_within,
-        peak_memory,
-        started_ns,
-        used_memory,
-        used_so_far,
-    )
+    from jupyter_mlpipe.execution.process import linux as system
 else:
-    from jupyter_mlpipe.execution.process.elsewhere import (
-        count_out_of_memory,
-        end_here,
-        end_within,
-        peak_memory,
-        started_ns,
-        used_memory,
-        used_so_far,
-    )
+    from jupyter_mlpipe.execution.process import elsewhere as system
 
 FORKS_AHEAD = sys.platform == "linux"
 
-__all__ = [
-    "FORKS_AHEAD",
-    "count_out_of_memory",
-    "end_here",
-    "end_within",
-    "peak_memory",
-    "started_ns",
-    "used_memory",
-    "used_so_far",
-]
+count_out_of_memory = system.count_out_of_memory
+end_here = system.end_here
+end_within = system.end_within
+peak_memory = system.peak_memory
+started_ns = system.started_ns
+used_memory = system.used_memory
+used_so_far = system.used_so_far

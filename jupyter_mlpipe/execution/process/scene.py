@@ -16,7 +16,7 @@ from jupyter_mlpipe.execution.process.spec import StepSpec
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.given import FOLDER, PROVIDERS, STATES, Effects
 from jupyter_mlpipe.keys.late import AtImport, as_import
-from jupyter_mlpipe.keys.pickles import dump_closure, load_closure
+from jupyter_mlpipe.keys.payload import dump_closure, load_closure
 from jupyter_mlpipe.keys.process import PATH, WARNINGS
 from jupyter_mlpipe.keys.providers import LIST, Changes, State, change_list
 from jupyter_mlpipe.keys.randomness import RandomState, state_digest

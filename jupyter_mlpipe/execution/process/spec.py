@@ -101,7 +101,7 @@ class StepSpec:
     imports
         By name, module and attribute to bind: ``{"pd": ("pandas", None)}``.
     payload
-        The closure's pickle, from `jupyter_mlpipe.keys.pickles`.
+        The closure's pickle, from `jupyter_mlpipe.keys.payload`.
     preludes
         In order, before inputs are decoded.
     earlier

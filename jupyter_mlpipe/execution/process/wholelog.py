@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable
 
 from blake3 import blake3
 
+from jupyter_mlpipe.store.blobs import Blob
 from jupyter_mlpipe.store.disk import BINARY, make_folder, synchronise
-from jupyter_mlpipe.store.objects import Blob, Objects
+from jupyter_mlpipe.store.objects import Objects
 
 
 class WholeLog:

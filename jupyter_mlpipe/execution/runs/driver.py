@@ -27,7 +27,7 @@ from jupyter_mlpipe.execution.runs.fleet import MakeExecutor
 from jupyter_mlpipe.execution.runs.handover import Work
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.execution.runs.runner import Runner
-from jupyter_mlpipe.keys.pickles import load_closure
+from jupyter_mlpipe.keys.payload import load_closure
 from jupyter_mlpipe.store.history import History, RunEntry
 from jupyter_mlpipe.store.locks import Held, hold
 from jupyter_mlpipe.store.registered import receive

@@ -27,7 +27,7 @@ from jupyter_mlpipe.execution.runs.state import Listener, RunState
 from jupyter_mlpipe.execution.runs.task import StepTask, check_places
 from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.keys.given import NOTHING
-from jupyter_mlpipe.keys.pickles import dump_closure
+from jupyter_mlpipe.keys.payload import dump_closure
 from jupyter_mlpipe.keys.process import ENVIRONMENT, is_own_variable
 from jupyter_mlpipe.model.graph import ancestors
 from jupyter_mlpipe.store.disk import explain, make_folder

@@ -14,7 +14,7 @@ from jupyter_mlpipe.keys.closure import Closure, ModuleSource
 from jupyter_mlpipe.keys.earlier import needed_earlier
 from jupyter_mlpipe.keys.given import NOTHING, Given, Snapshot
 from jupyter_mlpipe.keys.held import DefinitionPickle
-from jupyter_mlpipe.keys.pickles import dump_closure
+from jupyter_mlpipe.keys.payload import dump_closure
 from jupyter_mlpipe.keys.places import entries_of
 from jupyter_mlpipe.keys.values import places_in
 from jupyter_mlpipe.model.component import Options

@@ -51,8 +51,11 @@ from jupyter_mlpipe.store.store import Store
 from jupyter_mlpipe.store.texts import pack_texts
 from jupyter_mlpipe.store.users import user_name
 
+LAST_ERROR = r"\bsys\.last_\w+"
+"""By which code looks at the last error of the kernel."""
+
 _BEYOND = re.compile(
-    r"\b(?:globals|locals|vars|dir)\s*\(\s*\)|\bget_ipython\b|\bimport __main__\b|\bsys\.last_\w+"
+    r"\b(?:globals|locals|vars|dir)\s*\(\s*\)|\bget_ipython\b|\bimport __main__\b|" + LAST_ERROR
 )
 
 

@@ -20,7 +20,7 @@ from jupyter_mlpipe.execution.process.spec import NOT_BOUND
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.resources import describe_seconds
-from jupyter_mlpipe.notebook.running.here import HereCell, StepsHere, read_here
+from jupyter_mlpipe.notebook.running.here import LAST_ERROR, HereCell, StepsHere, read_here
 from jupyter_mlpipe.notebook.running.libraries import kept_here
 from jupyter_mlpipe.notebook.steps.registry import Registry
 from jupyter_mlpipe.notebook.steps.states import States
@@ -30,7 +30,6 @@ from jupyter_mlpipe.store.records import Record
 _LONGEST_S = 60.0
 """What took longer is not run a second time without being asked for."""
 
-_LAST_ERROR = re.compile(r"\bsys\.last_\w+")
 _MAGIC = re.compile(r"^\s*%\w", re.MULTILINE)
 
 
@@ -78,7 +77,7 @@ class Moving:
         notes = [f"it changes something through {name}, {what}, and keeps that open" for name, what in made]
         if _makes_widgets(task):
             notes.append("it makes widgets, which live where they are made")
-        if _LAST_ERROR.search(component.code):
+        if re.search(LAST_ERROR, component.code):
             notes.append("it looks at the last error of the kernel")
         if starts_tasks(component.code):
             notes.append("it starts tasks, which go on in the kernel's loop")

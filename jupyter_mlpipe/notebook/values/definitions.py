@@ -14,10 +14,10 @@ from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from jupyter_mlpipe.execution.process.unseen import settle_classes
+from jupyter_mlpipe.keys.artifacts import load_artifact
 from jupyter_mlpipe.keys.earlier import keep
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.held import DefinitionPickle, alter, is_holder
-from jupyter_mlpipe.keys.pickles import load_artifact
 from jupyter_mlpipe.model.component import Component, Definition
 from jupyter_mlpipe.model.futures import FUTURES
 from jupyter_mlpipe.notebook.steps.names import Names

@@ -11,7 +11,7 @@ from jupyter_mlpipe.errors import ArtifactCorruptError
 from jupyter_mlpipe.execution.process.filling import import_named
 from jupyter_mlpipe.execution.process.spec import NOT_BOUND, StepSpec
 from jupyter_mlpipe.execution.runs.task import StepTask
-from jupyter_mlpipe.keys.pickles import load_closure
+from jupyter_mlpipe.keys.payload import load_closure
 from jupyter_mlpipe.keys.witness import MISSING
 from jupyter_mlpipe.notebook.steps.kept import kept_values
 from jupyter_mlpipe.notebook.steps.names import Names
