@@ -113,7 +113,8 @@ def test_a_kernel_without_the_package_is_wrong(cli: CommandLine) -> None:
     (cli.folder / "bare" / "start.py").write_text(
         "import runpy, sys\nsys.meta_path.insert(0, type('No', (), {'find_spec': staticmethod(\n"
         "    lambda name, *_: (_ for _ in ()).throw(ModuleNotFoundError(f'No module named {name!r}'))\n"
-        "    if name == 'jupyter_mlpipe' else None)}))\nrunpy.run_module('ipykernel_launcher', run_name='__main__')\n"
+        "    if name == 'jupyter_mlpipe' else None)}))\n"
+        "runpy.run_module('ipykernel_launcher', run_name='__main__')\n"
     )
     argv = [sys.executable, str(cli.folder / "bare" / "start.py"), "-f", "{connection_file}"]
     install_kernel(cli.folder, "bare", argv=argv)
