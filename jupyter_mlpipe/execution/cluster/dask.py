@@ -14,7 +14,6 @@ import logging
 import os
 import threading
 import uuid
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -148,14 +147,14 @@ class DaskExecutor:
         # Its start goes on beside that of the cluster.
         self._local.server.ensure()
         try:
-            with dask.config.set(OF_OURS), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            # Without a filter for warnings, which would be that of the notebook's cells, too.
+            with dask.config.set(OF_OURS):
                 security = distributed.Security.temporary()
                 served = {
                     "host": "127.0.0.1",
                     "protocol": "tls://",
                     "security": security,
-                    "dashboard_address": None,
+                    "dashboard_address": "127.0.0.1:0",  # or it warns where 8787 is taken
                     "dashboard": False,
                     # Nothing here needs them; spans are kept for ever, one for each burst of work.
                     "extensions": {},
@@ -480,9 +479,7 @@ class DaskExecutor:
         with self._lock:
             futures, self._futures = self._futures, {}
         futures.clear()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self._stack.close()
+        self._stack.close()
         dask_worker.local_workers.pop(self._name, None)
         self._client = None
 
