@@ -18,6 +18,7 @@ from jupyter_mlpipe import __doc__ as description
 from jupyter_mlpipe import __version__
 from jupyter_mlpipe.app.adopt import adopt_notebook
 from jupyter_mlpipe.app.cache import add_options as add_cache_options
+from jupyter_mlpipe.app.doctor import check_installation
 from jupyter_mlpipe.app.question import accept_edit, draw_graph, show_plan, show_why
 from jupyter_mlpipe.app.report import print_json
 from jupyter_mlpipe.app.run import run_notebook
@@ -138,6 +139,17 @@ def _parser() -> argparse.ArgumentParser:
     adopt.add_argument("--remove", action="store_true", help="take all our lines out instead")
     adopt.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     adopt.set_defaults(command=adopt_notebook)
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="check this installation: kernel, store, cluster, JupyterLab; runs a step",
+        allow_abbrev=False,
+    )
+    doctor.add_argument(
+        "notebook", nargs="?", type=Path, metavar="NOTEBOOK", help="with its kernel, in its folder"
+    )
+    doctor.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    doctor.set_defaults(command=check_installation)
     return parser
 
 

@@ -157,19 +157,27 @@ class NotebookKernel:
         CellError
             It raised.
         """
-        if not self._is_loaded and _OURS.search(cell["source"]):
+        if _OURS.search(cell["source"]):
+            self.load()
+        self._execute(cell["source"], cell)
+
+    def load(self) -> None:
+        """Load the extension, once; raises CellError where that fails."""
+        if not self._is_loaded:
             self._execute(_LOAD, None)
             self._is_loaded = True
-        self._execute(cell["source"], cell)
 
     def ask(self, question: str, *words: Sequence[str]) -> Any:
         """Return the kernel's answer to a question; see `jupyter_mlpipe.notebook.answers`."""
-        expression = f"{_ANSWERS}.{question}({', '.join(repr(list(w)) for w in words)})"
+        return json.loads(self.evaluate(f"{_ANSWERS}.{question}({', '.join(repr(list(w)) for w in words)})"))
+
+    def evaluate(self, expression: str) -> Any:
+        """Return the value of an expression, a Python literal; raises MLPipeError where it raises."""
         reply = self._execute("", None, expressions={"answer": expression})
         answer = reply["user_expressions"]["answer"]
         if answer["status"] != "ok":
             raise MLPipeError(answer["evalue"])
-        return json.loads(ast.literal_eval(answer["data"]["text/plain"]))
+        return ast.literal_eval(answer["data"]["text/plain"])
 
     def _execute(
         self, source: str, cell: Cell | None, *, expressions: Mapping[str, str] | None = None

@@ -9,7 +9,7 @@ from IPython.core.getipython import get_ipython
 
 from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.model.planned import plan_json
-from jupyter_mlpipe.notebook import accepting
+from jupyter_mlpipe.notebook import accepting, checkup
 from jupyter_mlpipe.notebook.adopt import unstorable_values
 from jupyter_mlpipe.notebook.extension import current_session
 from jupyter_mlpipe.notebook.session import Session
@@ -70,3 +70,15 @@ def graph(targets: Sequence[str], force: Sequence[str]) -> str:
     """Return the picture of the pipeline as SVG and as DOT."""
     snapshot = current_session().standing.snapshot()
     return json.dumps({"svg": pipeline_svg(snapshot), "dot": pipeline_dot(snapshot)})
+
+
+def check() -> str:
+    """Return where the store is, and what a check of the kernel's installation finds."""
+    return json.dumps(checkup.facts(current_session()))
+
+
+def begin_trial(folders: Sequence[str]) -> str:
+    """Have the steps to come run on a cluster of their own, and be kept in a folder."""
+    (folder,) = folders
+    checkup.begin_trial(current_session(), folder)
+    return json.dumps({})

@@ -27,6 +27,7 @@ from jupyter_mlpipe.notebook.show.cellview import (
     words_on,
 )
 from jupyter_mlpipe.notebook.show.indexes import words_on_indexes
+from jupyter_mlpipe.notebook.show.notebooks import split_cell
 from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.receipt import Receipt, describe_interface
 from jupyter_mlpipe.notebook.show.tracebacks import as_raised, with_hint
@@ -111,7 +112,7 @@ class CellRuns:
         name, options = component.name, component.options
         receipt = self._receipt(task)
         notes = [*moved, *self._notes_on(component)]
-        facts = {"cell_id": component.cell_id}
+        facts = {"cell_id": split_cell(component.cell_id)[0] if component.cell_id else None}
         session.background.forget(name)
         if not options.run or mode == "register":
             output.display(receipt.bundle("registered", notes=notes, facts=facts))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -121,7 +121,7 @@ class Extension:
         self.session.bindings.settle()
         self.session.marks.pause()
         metadata = _request(self.shell, "metadata")
-        self.session.cell_id, self.session.needs_view = cell_id_of(metadata), needs_view(metadata)
+        self.session.cell_id, self.session.needs_view = self._cell_of(metadata), needs_view(metadata)
         content = _request(self.shell, "content")
         if content.get("silent"):
             self._make_ready(str(content.get("code", "")))
@@ -142,6 +142,11 @@ class Extension:
             if any(names.owner(name) for name in names.reached_from(_WORD.findall(code))):
                 self.session.note_plain_cell(self.shell.transform_cell(code))
         self._make_ready(" ".join(map(str, (content.get("user_expressions") or {}).values())))
+
+    def _cell_of(self, metadata: Mapping[str, Any]) -> str | None:
+        """Return what the kernel calls the cell that a request runs."""
+        cell_id = cell_id_of(metadata)
+        return self.session.notebooks.run_cell(_client(self.shell), cell_id) if cell_id else None
 
     def _is_comm_message(self) -> bool:
         """Tell whether a comm's message is what is done: in another thread, maybe, while a cell runs.
@@ -168,8 +173,11 @@ class Extension:
         """Load what the cell reads; a failed step makes the cell fail, see `visit`."""
         session = self.session
         metadata = _request(self.shell, "metadata")
-        session.forget_cells(metadata.get("deletedCells") or ())
-        session.cell_id = cell_id_of(metadata) or getattr(info, "cell_id", None)
+        client = _client(self.shell)
+        session.forget_cells(
+            session.notebooks.cell(client, gone) for gone in metadata.get("deletedCells") or ()
+        )
+        session.cell_id = self._cell_of(metadata) or getattr(info, "cell_id", None)
         session.needs_view = needs_view(metadata)
         text = info.raw_cell or ""
         ours = "".join(component_first(text.lstrip().splitlines(True))).startswith(_OURS)
@@ -291,6 +299,11 @@ class _Interrupted(InputRejected):
 
 
 _Interrupted.__name__ = "KeyboardInterrupt"
+
+
+def _client(shell: Any) -> str:
+    """Return which client sent the running request."""
+    return str(_request(shell, "header").get("session", ""))
 
 
 def _request(shell: Any, part: str) -> dict[str, Any]:

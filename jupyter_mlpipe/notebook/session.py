@@ -48,6 +48,7 @@ from jupyter_mlpipe.notebook.running.standing import Standing
 from jupyter_mlpipe.notebook.show.cellscomm import CellsComm
 from jupyter_mlpipe.notebook.show.link import Link
 from jupyter_mlpipe.notebook.show.live import LiveGraph
+from jupyter_mlpipe.notebook.show.notebooks import Notebooks
 from jupyter_mlpipe.notebook.steps.names import PARAMETERS, Names, lists_names
 from jupyter_mlpipe.notebook.steps.parameters import check_known, convert, declare
 from jupyter_mlpipe.notebook.steps.registry import Registry
@@ -79,6 +80,7 @@ class Session:
         self.headless = Headless.from_environment()
         self.mode: str = self.headless.mode or self.config.mode
         self.name = notebook_name()
+        self.notebooks = Notebooks()
         self.cell_id: str | None = None
         self.needs_view = False
         self._cells: dict[str, str] = {}  # cell id -> component
@@ -105,7 +107,7 @@ class Session:
         self.link: Link[LiveGraph] = Link(shell, Asks(self).answer, CellsAsks(self).answer)
         self.check_line: Callable[[str], None] = lambda line: None  # of %pipeline, whose commands stand above
         self.cells_comm = CellsComm(shell)
-        self.cells = CellsView(self.marks, self.runs, self.cells_comm.send)
+        self.cells = CellsView(self.marks, self.runs, self.notebooks, self.cells_comm.send)
         self.background = Background(self.registry, partial(self.cell_runs.begin, claim=False))
         self.here = StepsHere(
             shell,

@@ -133,6 +133,15 @@ describe('the facts of a pipeline', () => {
     expect(Object.hasOwn(Object.prototype, 'cell')).toBe(false);
   });
 
+  it('name a cell where it is in the notebook that asks', () => {
+    const parts = { steps: { one: { cell: 'a' }, two: { cell: 'a', notebook: 1 } } };
+    const cells = (state: PipelineState): string[] => state.steps.map(({ cell }) => cell);
+    expect(cells(parseState(parts, 'first'))).toEqual(['a', '']);
+    const state = apply(parseState(parts, 'copy'), { notebooks: { copy: 1 } }, 'copy');
+    expect(cells(state)).toEqual(['', 'a']);
+    expect(cells(apply(state, { steps: { one: { notebook: 1 }, two: { notebook: 0 } } }, 'copy'))).toEqual(['a', '']);
+  });
+
   it('are read from whatever was sent', () => {
     for (const sent of [{}, { steps: 3, run: [], stale: null }, { steps: { a: null, b: 3, c: [] } }]) {
       expect(parseState(sent).steps).toEqual([]);

@@ -67,7 +67,7 @@ let link: KernelLink;
 const settled = (): Promise<unknown> => new Promise(done => setTimeout(done));
 
 function open(): void {
-  link = new KernelLink(kernel as unknown as Kernel.IKernelConnection);
+  link = new KernelLink(kernel as unknown as Kernel.IKernelConnection, () => 'here.ipynb');
 }
 
 /** Opens a link to a kernel that has told of itself. */

@@ -133,3 +133,59 @@ def test_cells_show_what_the_kernel_of_their_notebook_says(
     expect_badge(notebook, "two", "reused")
     expect_badges(notebook, 2)
     assert heard == []
+
+
+def test_copies_of_a_notebook_on_one_kernel_show_each_its_own_cells(
+    open_notebook: Open, lab: Lab, complaints: Callable[[Notebook], list[str]]
+) -> None:
+    cells = [_LOAD, "%%component one\nx = 1", "%%component two\ny = x"]
+    notebook = open_notebook(cells)
+    first, page = notebook.name, notebook.page
+    heard = complaints(notebook)
+    notebook.run_all()
+    expect_badges(notebook, 2)
+
+    # The ids of its cells are the same; it has run nothing.
+    lab.write("copy.ipynb", cells)
+    notebook.open("copy.ipynb")
+    notebook.command("Show Pipeline")
+    notebook.choose_kernel(first)
+    expect(outline(page)).to_have_count(2, timeout=_WAIT_MS)
+    expect_badges(notebook, 0)
+
+    # What it runs is its own from then on; a step of another name leaves the cell of the same id alone.
+    replace_text(notebook, 2, "%%component three\nz = x + 1")
+    expect_badge(notebook, "three", "makes z, 2")
+    expect_badges(notebook, 1)
+    expect(outline(page)).to_have_count(3)
+    notebook.open(first)
+    expect_badge(notebook, "two", "makes y, 1")
+    expect_badges(notebook, 2)
+
+    # Nor does a cell whose line is taken out, or that is deleted.
+    notebook.open("copy.ipynb")
+    replace_text(notebook, 1, "x")
+    notebook.cell(1).locator(".jp-InputArea-prompt").click()
+    page.keyboard.press("d")
+    page.keyboard.press("d")
+    notebook.cell(1).locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    expect_badge(notebook, "three", "reused")
+    expect_badges(notebook, 1)
+    notebook.open(first)
+    expect_badges(notebook, 2)
+
+    # A step belongs to the cell that has run it last.
+    notebook.cell(1).locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    expect_badge(notebook, "one", "reused")
+    expect_badges(notebook, 2)
+
+    # So it is in a page that is loaded again.
+    page.reload()
+    notebook.open(first)
+    expect_badges(notebook, 2)
+    notebook.open("copy.ipynb")
+    expect_badges(notebook, 1)
+    expect_badge(notebook, "three", "makes z, 2")
+    assert heard == []

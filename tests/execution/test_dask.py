@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -355,3 +356,17 @@ def test_a_client_that_was_given_stays_open(cluster: ForeignCluster, tmp_path: P
         assert followed.wait("given").text == "1\n"
         followed.executor.close()
         assert client.submit(sum, [1, 2]).result() == 3
+
+
+def test_warnings_of_the_notebook_are_left_alone_while_a_cluster_starts_and_ends() -> None:
+    # Filters are those of the whole process: who sets them in another thread takes warnings from the
+    # notebook, for good where that one sets some at the same time.
+    executor = DaskExecutor(pools=[Pool("one", cpus=1)])
+    seen = set()
+    for change in (executor.start, executor.close):
+        thread = threading.Thread(target=change)
+        thread.start()
+        while thread.is_alive():
+            seen.add(tuple(map(str, warnings.filters)))
+            thread.join(0.001)
+    assert seen == {tuple(map(str, warnings.filters))}

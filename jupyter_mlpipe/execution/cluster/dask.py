@@ -13,7 +13,6 @@ import logging
 import os
 import threading
 import uuid
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -142,14 +141,14 @@ class DaskExecutor:
         # Its start goes on beside that of the cluster.
         self._local.server.ensure(ahead)
         try:
-            with dask.config.set(OF_OURS), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            # Without a filter for warnings, which would be that of the notebook's cells, too.
+            with dask.config.set(OF_OURS):
                 security = distributed.Security.temporary()
                 served = {
                     "host": "127.0.0.1",
                     "protocol": "tls://",
                     "security": security,
-                    "dashboard_address": None,
+                    "dashboard_address": "127.0.0.1:0",  # or it warns where 8787 is taken
                     "dashboard": False,
                     # Nothing here needs them; spans are kept for ever, one for each burst of work.
                     "extensions": {},
@@ -410,9 +409,7 @@ class DaskExecutor:
         if self._local is not None:
             self._local.server.close()
         self._underway.let_all_go()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self._stack.close()
+        self._stack.close()
         dask_worker.local_workers.pop(self._name, None)
         self._client = None
 

@@ -31,9 +31,12 @@ Answer = Mapping[str, Any]
 def _check(session: Session, asked: Asked) -> Answer:
     """Return what is to be shown in a cell while it is typed; see `check_cell`."""
     text = _text(asked)
-    facts = check_cell(session, text, _cell(asked))
+    facts = check_cell(session, text, _cell(session, asked))
     units = _Units(text)
     flaws = [{**flaw, "from": units[flaw["from"]], "to": units[flaw["to"]]} for flaw in facts["flaws"]]
+    for flaw in flaws:
+        if "beside" in flaw:
+            flaw["beside"] = _shown(session, asked, flaw["beside"])
     at = facts["at"]
     return {**facts, "flaws": flaws, "at": None if at is None else units[at]}
 
@@ -47,7 +50,7 @@ def _plain(session: Session, asked: Asked) -> Answer:
 
 
 def _lock(session: Session, asked: Asked) -> Answer:
-    return _edit(_text(asked), lock(session, _text(asked), _cell(asked)))
+    return _edit(_text(asked), lock(session, _text(asked), _cell(session, asked)))
 
 
 def _edited(session: Session, asked: Asked) -> Answer:
@@ -56,18 +59,18 @@ def _edited(session: Session, asked: Asked) -> Answer:
     ``how`` is as in a run; ``texts`` holds the page's cells by id. ``step`` is the step, "" where
     the cell has not been registered, ``status`` how far it has come since, "" where it has not run.
     """
-    cell, how = _cell(asked), asked.get("how")
-    name = session.component_of(cell)
+    name, how = session.component_of(_cell(session, asked)), asked.get("how")
     given = asked.get("texts")
     texts = {str(key): str(text) for key, text in given.items()} if isinstance(given, dict) else {}
     if name is None or name not in session.registry:
-        return {"step": "", "first": [cell], "status": ""}
+        return {"step": "", "first": [str(asked.get("cell", ""))], "status": ""}
     upstream = session.registry.upstream()
     steps = [name] if how == "only" else graph.ancestors(upstream, [name])
     if how == "from":
         steps = graph.ancestors(upstream, graph.descendants(upstream, [name]))
     ids = [session.registry.placed[step].component.cell_id for step in steps]
-    first = [i for i in ids if i in texts and not is_registered(session, texts[i], i)]
+    shown = {_shown(session, asked, cell_id): cell_id for cell_id in ids}
+    first = [own for own, i in shown.items() if own in texts and not is_registered(session, texts[own], i)]
     return {"step": name, "first": first, "status": session.states.status(name) or ""}
 
 
@@ -78,7 +81,7 @@ def _why(session: Session, asked: Asked) -> Answer:
 
 def _accept(session: Session, asked: Asked) -> Answer:
     """Let the kept result of a step count for its cell as it stands in the page, which need not have run."""
-    text, cell = _text(asked), _cell(asked)
+    text, cell = _text(asked), _cell(session, asked)
     name = _step_of(session, asked)
     if not is_registered(session, text, cell):
         typed = under_magic(session, text)
@@ -109,7 +112,7 @@ def _accepted(session: Session, name: str, *, takes_back: bool) -> Answer:
 
 
 def _step_of(session: Session, asked: Asked) -> str:
-    name = session.component_of(_cell(asked))
+    name = session.component_of(_cell(session, asked))
     if name is None or name not in session.registry:
         raise UsageError("The kernel does not know this cell as a step yet: run it first.")
     return name
@@ -119,8 +122,14 @@ def _text(asked: Asked) -> str:
     return str(asked.get("text", ""))
 
 
-def _cell(asked: Asked) -> str:
-    return str(asked.get("cell", ""))
+def _cell(session: Session, asked: Asked) -> str:
+    """Return what the kernel calls the cell that is asked about."""
+    return session.notebooks.cell(str(asked.get("client", "")), str(asked.get("cell", "")))
+
+
+def _shown(session: Session, asked: Asked, cell_id: str | None) -> str:
+    """Return what the page that asks calls a cell; empty where it is in another notebook."""
+    return session.notebooks.shown_to(str(asked.get("client", "")), cell_id)
 
 
 def _edit(text: str, edit: Edit) -> Answer:

@@ -67,6 +67,8 @@ def _sendable(text: str) -> str:
 
 
 def _hello(session: Session, asked: Asked) -> Answer:
+    if asked.get("client") and asked.get("path"):
+        session.notebooks.meet(str(asked["client"]), str(asked["path"]))
     session.cells.tell_all()
     return {}
 

@@ -13,6 +13,7 @@ from jupyter_mlpipe.notebook.running.runs import Runs
 from jupyter_mlpipe.notebook.show.cellfacts import cell_facts
 from jupyter_mlpipe.notebook.show.graphfacts import State, changes
 from jupyter_mlpipe.notebook.show.live import MAX_LOG
+from jupyter_mlpipe.notebook.show.notebooks import Notebooks
 from jupyter_mlpipe.notebook.show.words import without_colours
 
 _LOG_S = 0.25  # between two looks at what a step has printed
@@ -25,9 +26,12 @@ class CellsView:
     Nothing is planned or sent before somebody has asked.
     """
 
-    def __init__(self, marks: Marks, runs: Runs, send: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(
+        self, marks: Marks, runs: Runs, notebooks: Notebooks, send: Callable[[Mapping[str, Any]], None]
+    ) -> None:
         self._marks = marks
         self._runs = runs
+        self._notebooks = notebooks
         self.send = send
         self._lock = threading.RLock()
         self._told: State = {}
@@ -42,11 +46,13 @@ class CellsView:
         with self._lock:
             if self._unsubscribe is None:
                 self._unsubscribe = self._marks.subscribe(self.take)
+            # All pages hear it, the number of each one's notebook too.
+            self._told = {**self._told, "notebooks": self._notebooks.by_client}
             self.send({"n": self._n_told, "all": self._told})
 
     def take(self, snapshot: RunSnapshot) -> None:
         """Tell what has changed since."""
-        facts = cell_facts(snapshot)
+        facts = {**cell_facts(snapshot), "notebooks": self._notebooks.by_client}
         with self._lock:
             if changed := changes(self._told, facts):
                 self._told = facts

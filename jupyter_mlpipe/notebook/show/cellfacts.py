@@ -7,6 +7,7 @@ from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.notebook.show.graphfacts import State, step_facts
 from jupyter_mlpipe.notebook.show.look import look_of
+from jupyter_mlpipe.notebook.show.notebooks import split_cell
 from jupyter_mlpipe.notebook.show.stale import stale_facts
 from jupyter_mlpipe.notebook.show.words import plain, run_words
 
@@ -24,13 +25,15 @@ def cell_facts(snapshot: RunSnapshot) -> State:
 def _facts(step: StepSnapshot) -> State:
     took = step.seconds if step.status in ("succeeded", "failed") else step.saved_seconds
     facts = step_facts(step)
+    cell, notebook = split_cell(step.cell_id or "")
     if step.is_stale:
         # On a cell, what holds no more looks like what would run.
         look = look_of(None, step.plan)
         facts.update(sign=look.sign, colour=look.stroke)
     return {
         **facts,
-        "cell": step.cell_id or "",
+        "cell": cell,
+        "notebook": notebook,
         "reads": [[plain(name), plain(source)] for name, source in step.reads.items()],
         "stale": step.is_stale,
         "accepted": is_accepted(step.reasons),

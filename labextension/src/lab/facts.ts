@@ -8,7 +8,7 @@ export { isPart, type Part };
 /** A step, as its cell shows it. */
 export interface CellFacts extends StepState {
   name: string;
-  /** Of its cell; empty where it has none. */
+  /** Of its cell; empty where it has none, or has it in another notebook of the kernel. */
   cell: string;
   /** Names that it reads, and where from: a step, "parameter" or "notebook". */
   reads: [string, string][];
@@ -36,11 +36,11 @@ export const START: PipelineState = {
   parts: {}
 };
 
-function toFacts(name: string, value: Part): CellFacts {
+function toFacts(name: string, value: Part, notebook: unknown): CellFacts {
   return {
     ...toStep(value),
     name,
-    cell: text(value.cell),
+    cell: (value.notebook ?? 0) === notebook ? text(value.cell) : '',
     reads: list(value.reads).map(read => [text(list(read)[0]), text(list(read)[1])]),
     stale: value.stale === true,
     took: text(value.took),
@@ -48,15 +48,24 @@ function toFacts(name: string, value: Part): CellFacts {
   };
 }
 
-/** `known` gives facts that are as they were, so that they need not be drawn again. */
-export function parseState(parts: Part, known?: (step: string) => CellFacts | undefined): PipelineState {
+/**
+ * Reads what the kernel tells, as one of its clients has to show it: a copy of a notebook has cells of the same ids.
+ *
+ * `known` gives facts that are as they were, so that they need not be drawn again.
+ */
+export function parseState(
+  parts: Part,
+  client = '',
+  known?: (step: string) => CellFacts | undefined
+): PipelineState {
+  const notebook = isPart(parts.notebooks) ? (parts.notebooks[client] ?? 0) : 0;
   const run = isPart(parts.run) ? parts.run : {};
   const steps = isPart(parts.steps) ? parts.steps : {};
   const stale = isPart(parts.stale) ? parts.stale : {};
   return {
     run: { status: typeof run.status === 'string' ? run.status : null, text: text(run.text) },
     steps: Object.entries(steps).flatMap(([name, step]) =>
-      isPart(step) ? [known?.(name) ?? toFacts(name, step)] : []
+      isPart(step) ? [known?.(name) ?? toFacts(name, step, notebook)] : []
     ),
     stale: { n: typeof stale.n === 'number' ? stale.n : 0, text: text(stale.text) },
     parts
@@ -64,8 +73,9 @@ export function parseState(parts: Part, known?: (step: string) => CellFacts | un
 }
 
 /** Returns a state with what has changed in it; what is null is gone. */
-export function apply(state: PipelineState, changed: Part): PipelineState {
+export function apply(state: PipelineState, changed: Part, client = ''): PipelineState {
   const before = new Map(state.steps.map(step => [step.name, step]));
   const steps = isPart(changed.steps) ? changed.steps : {};
-  return parseState(merged(state.parts, changed), name => (name in steps ? undefined : before.get(name)));
+  const isKnown = (name: string): boolean => !('notebooks' in changed || name in steps);
+  return parseState(merged(state.parts, changed), client, name => (isKnown(name) ? before.get(name) : undefined));
 }

@@ -45,7 +45,11 @@ export class KernelLink implements IDisposable {
   private readonly _changed = new Signal<this, void>(this);
   private readonly _logged = new Signal<this, Log>(this);
 
-  constructor(private readonly kernel: Kernel.IKernelConnection) {
+  /** `path` gives that of the notebook which speaks to the kernel by this connection. */
+  constructor(
+    private readonly kernel: Kernel.IKernelConnection,
+    private readonly path: () => string
+  ) {
     kernel.iopubMessage.connect(this.onMessage, this);
     kernel.statusChanged.connect(this.onStatus, this);
     kernel.connectionStatusChanged.connect(this.onConnection, this);
@@ -76,6 +80,13 @@ export class KernelLink implements IDisposable {
     return this.send(asked);
   }
 
+  /** The notebook has another path. */
+  moved(): void {
+    if (this.isLive) {
+      this.greet();
+    }
+  }
+
   dispose(): void {
     if (!this.isDisposed) {
       this.isDisposed = true;
@@ -100,7 +111,7 @@ export class KernelLink implements IDisposable {
     const id = `${this.kernel.clientId}-${++this.nAsked}`;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
-      quick.send({ ...asked, cells: true, id });
+      quick.send({ ...asked, cells: true, id, client: this.kernel.clientId });
     });
   }
 
@@ -127,7 +138,7 @@ export class KernelLink implements IDisposable {
   /** Asks for all that there is to tell. */
   private greet(): void {
     if (!this.isDisposed) {
-      this.send({ do: 'hello' }).catch(() => undefined);
+      this.send({ do: 'hello', path: this.path() }).catch(() => undefined);
     }
   }
 
@@ -169,10 +180,10 @@ export class KernelLink implements IDisposable {
     if (typeof content.n === 'number' && isPart(content.all)) {
       this.n = content.n;
       this.quick?.then(quick => quick.keep()).catch(() => undefined);
-      this.become(parseState(content.all));
+      this.become(parseState(content.all, this.kernel.clientId));
     } else if (typeof content.n === 'number' && isPart(content.changed) && content.n === this.n + 1) {
       this.n = content.n;
-      this.become(apply(this.state, content.changed));
+      this.become(apply(this.state, content.changed, this.kernel.clientId));
     } else if (content.here || (this.isLive && typeof content.n === 'number' && content.n !== this.n)) {
       // It has just loaded our extension, or something was missed.
       this.greet();

@@ -20,9 +20,10 @@ export class Pipeline implements IDisposable {
 
   constructor(
     readonly panel: NotebookPanel,
-    private readonly linkTo: (kernel: Kernel.IKernelConnection) => KernelLink
+    private readonly linkTo: (kernel: Kernel.IKernelConnection, path: () => string) => KernelLink
   ) {
     panel.sessionContext.kernelChanged.connect(this.connect, this);
+    panel.context.pathChanged.connect(this.move, this);
     panel.disposed.connect(this.dispose, this);
     // Cells that come, go and move.
     void panel.context.ready.then(() => {
@@ -79,6 +80,7 @@ export class Pipeline implements IDisposable {
     if (!this.isDisposed) {
       this.isDisposed = true;
       this.disconnect();
+      this.panel.context.pathChanged.disconnect(this.move, this);
       Signal.clearData(this);
     }
   }
@@ -87,11 +89,15 @@ export class Pipeline implements IDisposable {
     this.disconnect();
     const kernel = this.panel.sessionContext.session?.kernel;
     if (kernel) {
-      this.link = this.linkTo(kernel);
+      this.link = this.linkTo(kernel, () => this.panel.context.path);
       this.link.changed.connect(this.update, this);
       this.link.logged.connect(this.log, this);
     }
     this.update();
+  }
+
+  private move(): void {
+    this.link?.moved();
   }
 
   private disconnect(): void {
@@ -164,7 +170,7 @@ export class Pipelines {
   }
 
   private add(panel: NotebookPanel): void {
-    const pipeline = new Pipeline(panel, kernel => this.linkTo(kernel));
+    const pipeline = new Pipeline(panel, (kernel, path) => this.linkTo(kernel, path));
     this.made.set(panel, pipeline);
     panel.disposed.connect(() => this.made.delete(panel));
     this._added.emit(pipeline);
@@ -174,8 +180,8 @@ export class Pipelines {
   }
 
   /** Views of a notebook share a connection, and what is heard by it. */
-  private linkTo(kernel: Kernel.IKernelConnection): KernelLink {
-    const link = this.links.get(kernel) ?? new KernelLink(kernel);
+  private linkTo(kernel: Kernel.IKernelConnection, path: () => string): KernelLink {
+    const link = this.links.get(kernel) ?? new KernelLink(kernel, path);
     this.links.set(kernel, link);
     return link;
   }
