@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from jupyter_mlpipe.keys.canonical import Encoded, digest
 from jupyter_mlpipe.keys.changes import changed_parts
@@ -20,6 +20,7 @@ _ORDER = {
     )
 }
 _MAX_DETAIL = 60
+_MAX_BESIDE = 4
 _ADDED, _REMOVED = "added", "removed"
 _IMPORTED = re.compile(r"[\w.]+")
 
@@ -63,6 +64,17 @@ def derive_key(
 def key_of(ingredients: Iterable[Ingredient], outputs: Sequence[str]) -> str:
     """Return the key of ingredients as `derive_key` gives them."""
     return digest("step key", [_encoded(*_identity(part)) for part in ingredients], list(outputs))
+
+
+def keys_beside(key: str) -> Iterator[str]:
+    """Give the keys under which the records of one work lie, its own first.
+
+    They differ in what only running it has shown, such as the content of a file that it opened: whoever goes
+    back to what was there before finds what it gave then.
+    """
+    yield key
+    for place in range(1, _MAX_BESIDE):
+        yield digest("beside", key, place)
 
 
 def place_ingredients(places: Iterable[tuple[Place, str]]) -> list[Ingredient]:

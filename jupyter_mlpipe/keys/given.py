@@ -22,6 +22,7 @@ from jupyter_mlpipe.keys.held import DefinitionPickle
 from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.logs import LOGGING
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
+from jupyter_mlpipe.keys.parallel import JOBLIB, START
 from jupyter_mlpipe.keys.patched import PATCHES, of_modules
 from jupyter_mlpipe.keys.payload import dump_closure, find_unpicklable, load_closure
 from jupyter_mlpipe.keys.process import (
@@ -46,12 +47,13 @@ PROVIDERS = {
     p.name: p
     for p in (
         *(*OF_LIBRARIES, *REGISTRIES),
-        *(WARNINGS, LOGGING, LOCALE, ENVIRONMENT, ZONE, LIMITS, PATH, PATCHES, STATE),
+        *(WARNINGS, LOGGING, LOCALE, ENVIRONMENT, ZONE, START, JOBLIB, LIMITS, PATH, PATCHES, STATE),
     )
 }
 STATES = {state.name: state for state in RANDOM_STATES}
-# Whatever calls into a library may warn, log, ask for the time, or write a number as the locale says.
-OF_ALL_LIBRARIES = (WARNINGS.name, LOGGING.name, LOCALE.name, ZONE.name)
+# Whatever calls into a library may warn, log, ask for the time, write a number as the locale says, or start
+# processes.
+OF_ALL_LIBRARIES = (WARNINGS.name, LOGGING.name, LOCALE.name, ZONE.name, START.name, JOBLIB.name)
 OF_ALL_CODE = (INTERACTIVITY.name, LIMITS.name, PATCHES.name, *(p.name for p in REGISTRIES))
 _BY_MODULE: dict[str, list[str]] = {}
 for _provider in PROVIDERS.values():

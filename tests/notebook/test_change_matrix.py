@@ -1558,6 +1558,33 @@ OPTIONS += [
     ),
     *(
         Row(
+            f"{what} that is used in parallel",
+            f"{before}\n---\n%%component s§\n{code}\n---\n{after}",
+            ran="s§",
+        )
+        for what, before, code, after in [
+            (
+                "how processes are started",
+                "import multiprocessing\nmultiprocessing.set_start_method('«spawn|forkserver»', force=True)",
+                "import multiprocessing\ny§ = multiprocessing.get_start_method()",
+                "multiprocessing.set_start_method(None, force=True)",
+            ),
+            (
+                "a configuration of joblib",
+                "import joblib\nc§ = joblib.parallel_config('threading', n_jobs=«2|3»)",
+                "from joblib import Parallel\np = Parallel()\ny§ = p.n_jobs, type(p._backend).__name__\ndel p",
+                "c§.unregister()",
+            ),
+            (
+                "a backend of joblib",
+                "import joblib\nc§ = joblib.parallel_backend('«threading|loky»', n_jobs=2)",
+                "from sklearn.utils.parallel import Parallel\np = Parallel()\ny§ = p.n_jobs, type(p._backend).__name__\ndel p",
+                "c§.unregister()",
+            ),
+        ]
+    ),
+    *(
+        Row(
             f"{what} of the process",
             f"import sys, socket, decimal\n{before}\n---\n%%component s§\nimport argparse, decimal, socket, threading\n"
             f"{code}\n---\n{after}",

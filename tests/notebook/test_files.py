@@ -176,3 +176,45 @@ def test_text_where_a_file_is_declared_is_told_apart() -> None:
 
 def test_names_of_the_notebook_go_before_ours() -> None:
     assert declare(declared("p", "File", "3"), {"File": int}).value == 3
+
+
+def test_going_back_to_earlier_content_of_a_file_runs_nothing(
+    start_kernel: Callable[..., Kernel], tmp_path: Path
+) -> None:
+    read = "%%component read\ntext = open('in.txt').read()"
+    kernel = start_kernel()
+    statuses, texts = [], []
+    for text in ("one", "two", "one", "two", "three", "four", "one"):
+        (tmp_path / "in.txt").write_text(text)
+        statuses.append(kernel.run(read).check().status_of_step)
+        texts.append(kernel.value("text"))
+    assert texts == ["one", "two", "one", "two", "three", "four", "one"]
+    assert statuses == [*["succeeded"] * 2, *["reused"] * 2, *["succeeded"] * 2, "reused"]
+    # Four are kept. The fifth takes the place of the oldest one.
+    (tmp_path / "in.txt").write_text("five")
+    assert kernel.run(read).check().receipt.count("in.txt changed") == 1
+    (tmp_path / "in.txt").write_text("two")
+    assert kernel.run(read).check().status_of_step == "reused"
+    kernel.close()
+    (tmp_path / "in.txt").write_text("one")
+    kernel = start_kernel()
+    assert kernel.run(read).check().status_of_step == "succeeded"
+    assert kernel.value("text") == "one"
+
+
+def test_a_forced_run_replaces_what_holds_for_the_file_as_it_is(kernel: Kernel, tmp_path: Path) -> None:
+    read = "%%component read\nimport time\nkept = open('in.txt').read(), time.time_ns()"
+    found = {}
+    for text in ("one", "two"):
+        (tmp_path / "in.txt").write_text(text)
+        kernel.run(read).check()
+        found[text] = kernel.value("kept")
+    kernel.run("run = %pipeline run read --force read\nrun.wait()").check()
+    kernel.run(read).check()
+    forced = kernel.value("kept")
+    assert forced[0] == "two"
+    assert forced != found["two"]
+    for text, kept in {"one": found["one"], "two": forced}.items():
+        (tmp_path / "in.txt").write_text(text)
+        assert kernel.run(read).check().status_of_step == "reused"
+        assert kernel.value("kept") == kept

@@ -63,6 +63,12 @@ def asks(code: str, before: str = "") -> dict[str, Any]:
 
 
 _THERE = "os.mkdir('q§')\nif «0|1»: Path('q§/b.txt').write_text('1')"
+_SWAPPED = "os.mkdir('q§')\n«Path('q§/b.txt').write_text('1')|os.mkdir('q§/b.txt')»"
+_ZIP = (
+    "import sys, zipfile\nwith zipfile.ZipFile('z§.zip', 'w') as z:\n    z.writestr('zm§.py', '{}')\n"
+    "    z.writestr('zo§.py', '{}')\n    z.writestr('zp§/__init__.py', '')\n    z.writestr('zp§/t.txt', '{}')\n"
+    "sys.path.insert(0, 'z§.zip')"
+)
 _SOME = "os.mkdir('q§')\nPath('q§/a').write_text('«1|22»')"
 _DATED = "os.mkdir('q§')\nPath('q§/a').write_text('1')\nos.utime('q§/a', (10**9, 10**9 + «0|1»))"
 
@@ -98,6 +104,62 @@ FILE_ROWS = [
             "os.mkdir('q§')\nif «0|1»: Path('q§/1200').touch()",
         ),
         ran="s§",
+    ),
+    Row(
+        "a file that became a folder",
+        **asks("y§ = [os.path.isfile('q§/b.txt'), Path('q§', 'b.txt').is_dir()]", _SWAPPED),
+        ran="s§",
+    ),
+    Row(
+        "one of very many files that became a folder",
+        **asks("y§ = [Path(f'q§/{n}').is_file() for n in ['b.txt', *range(1500)]]", _SWAPPED),
+        ran="s§",
+    ),
+    Row(
+        "a file that became a folder, in a walk",
+        **asks("y§ = [(d, f) for _, d, f in os.walk('q§')]", _SWAPPED),
+        ran="s§",
+    ),
+    Row(
+        "a file that became a link",
+        **asks(
+            "y§ = Path('q§', 'b').is_symlink()",
+            "os.mkdir('q§')\nPath('q§/a').touch()\n«Path('q§/b').touch()|os.symlink('a', 'q§/b')»",
+        ),
+        ran="s§",
+    ),
+    Row(
+        "a folder that became a link, in a walk",
+        **asks(
+            "y§ = [(d, f) for _, d, f in os.walk('q§')]",
+            "os.makedirs('q§/a')\n«os.mkdir('q§/b')|os.symlink('a', 'q§/b')»",
+        ),
+        ran="s§",
+    ),
+    Row(
+        "an archive of modules",
+        f"{_ZIP.format('X = «1|2»', '', '')}\n---\n%%component s§\nimport zm§\ny§ = zm§.X",
+        ran="s§",
+    ),
+    Row(
+        "another module of an archive",
+        f"{_ZIP.format('X = 1', 'X = «1|22»', '«1|2»')}\n---\n%%component s§\nimport zm§\ny§ = zm§.X",
+        reused="s§",
+    ),
+    Row(
+        "what an archive of modules holds beside them",
+        f"{_ZIP.format('', '', '«1|2»')}\n---\n%%component s§\nimport pkgutil\ny§ = pkgutil.get_data('zp§', 't.txt')",
+        ran="s§",
+    ),
+    Row(
+        "what an archive of modules holds, by importlib",
+        f"{_ZIP.format('', '', '«1|2»')}\n---\n%%component s§\nfrom importlib.resources import files\ny§ = files('zp§').joinpath('t.txt').read_text()",
+        ran="s§",
+    ),
+    Row(
+        "an archive of modules that are not used",
+        f"{_ZIP.format('X = 1', 'X = «1|22»', '«1|2»')}\n---\n%%component s§\nimport colorsys, json\ny§ = json.dumps([1])",
+        reused="s§",
     ),
     Row("the size of a file", **asks("y§ = os.path.getsize('q§/' + chr(97))", _SOME), ran="s§"),
     Row("the time of a file", **asks("y§ = os.path.getmtime('q§/a')", _DATED), ran="s§"),

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from blake3 import blake3
 
+from jupyter_mlpipe.execution.process.archives import member_digest
 from jupyter_mlpipe.keys.stats import MEMO
 
 MISSING = "missing"
 ABSENT = "absent"  # nothing is at the path; `THERE`: something is, whatever it holds
 THERE = "there"
 NOWHERE = "leads nowhere"  # a link
+IS_FOLDER, IS_FILE = "there, a folder", "there, no folder"
 CHANGED = "changed while it was read"  # never the digest of anything
 _NAMES = "names "
 _STATES = "states "
@@ -33,6 +35,8 @@ def digest_as_before(path: str, before: str) -> str:
 def _digest_like(path: str, before: str) -> str:
     if before in (ABSENT, THERE, NOWHERE):
         return there_digest(path)
+    if before in (IS_FOLDER, IS_FILE):
+        return (IS_FOLDER if os.path.isdir(path) else IS_FILE) if os.path.exists(path) else ABSENT
     for kind, digest_of in STATUS_DIGESTS.items():
         if before.startswith(f"{kind} "):
             return status_digest(path, digest_of)
@@ -94,25 +98,32 @@ def is_names(digest: str) -> bool:
     return digest.startswith(_NAMES)
 
 
-def names_digest(folder: str, changes: Mapping[str, bool] | None = None) -> str:
-    """Return a digest of what a folder holds, by names.
+def names_digest(folder: str, changes: Mapping[str, str] | None = None) -> str:
+    """Return a digest of what a folder holds, by names and which of them are folders.
 
     Parameters
     ----------
     changes
-        Names that it will hold, or not, when they have been made or removed.
+        By name, what will have become of it: `IS_FOLDER`, `IS_FILE` or `MISSING`.
     """
+    marks: dict[str, str] = {}
     try:
-        held: Iterable[str] = os.listdir(folder)
+        with os.scandir(folder) as held:
+            marks = {entry.name: _mark(entry) for entry in held}
     except OSError:
-        held = ()
-        if not changes or not any(changes.values()):
+        if not changes or set(changes.values()) == {MISSING}:
             return MISSING
-    if changes:
-        held = {*held, *(name for name, is_there in changes.items() if is_there)}
-        held = held - {name for name, is_there in changes.items() if not is_there}
-    names = sorted([name for name in held if name[:1] != "." and name != "__pycache__"])
+    for name, left in (changes or {}).items():
+        marks[name] = "/" if left == IS_FOLDER else ""
+        if left == MISSING:
+            del marks[name]  # which it may never have had
+    names = sorted([name + mark for name, mark in marks.items() if _counts(name)])
     return _NAMES + blake3("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _mark(entry: os.DirEntry[str]) -> str:
+    # Code that goes down from here does not follow links as a rule.
+    return ("//" if entry.is_symlink() else "/") if entry.is_dir() else ""
 
 
 def states_digest(folder: str) -> str:
@@ -171,4 +182,4 @@ def file_digest(path: str) -> str:
     try:
         return MEMO.digest(path)
     except OSError:
-        return MISSING
+        return member_digest(path) or MISSING

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import os
+import stat
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from typing import Any, Literal
 
 from jupyter_mlpipe.execution.process.files import (
     ABSENT,
+    IS_FILE,
+    IS_FOLDER,
     NOWHERE,
     STATUS_DIGESTS,
     THERE,
@@ -28,8 +31,8 @@ from jupyter_mlpipe.execution.process.files import (
 
 # By the function of the standard library that the user's code calls.
 _KINDS: dict[str, str] = {
-    **dict.fromkeys(("exists", "lexists", "isfile", "isdir", "islink", "is_file", "is_dir"), "there"),
-    "is_symlink": "there",
+    **dict.fromkeys(("exists", "lexists", "isfile", "isdir", "is_file", "is_dir"), "there"),
+    **dict.fromkeys(("islink", "is_symlink"), "whether a link"),
     "getsize": "size",
     **dict.fromkeys(("stat", "lstat", "getmtime", "getctime"), "state"),
     **dict.fromkeys(("access", "which"), "rights"),
@@ -45,8 +48,16 @@ MANY = 1000
 _NO_NAMES = frozenset({"", ".", ".."})
 _LIBRARY, _USERS, _STANDARD = range(1, 4)
 _WHOSE: dict[str, int] = {}
+
+
+def _what(found: os.stat_result) -> str | Literal[True]:
+    kind = stat.S_IFMT(found.st_mode)
+    return IS_FOLDER if kind == stat.S_IFDIR else True if kind == stat.S_IFLNK else IS_FILE
+
+
 _KEPT = {
-    **dict.fromkeys(("there", "rights", "owner", "link"), None),
+    **dict.fromkeys(("rights", "owner", "link", "whether a link"), None),
+    "there": _what,
     "size": STATUS_DIGESTS["size"],
     "state": STATUS_DIGESTS["state"],
 }
@@ -167,6 +178,8 @@ def _whose(file_name: str) -> int:
 
 def digest_answer(kind: str, answer: Answer, path: str) -> str | None:
     """Return the digest of an answer; None of one that says nothing."""
+    if kind == "whether a link":
+        return link_digest(path)
     if kind == "link":
         # Whoever wants to know where a path leads asks for each of its parts: few of them are links.
         return link_digest(path) if os.path.islink(path) else None

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from jupyter_mlpipe.execution.process.archives import imported_from
 from jupyter_mlpipe.execution.process.files import is_pattern, names_digest
 from jupyter_mlpipe.execution.process.paths import Paths, absolute_path, is_below
 from jupyter_mlpipe.execution.process.questions import (
@@ -79,6 +80,8 @@ class Sightings:
     ----------
     read
         With what each file was like when it was first opened: None where it was not there.
+    archives
+        On the import path: what was taken of them is in `read`.
     written
         Paths that were opened to be written to, or changed in another way.
     listed
@@ -96,6 +99,7 @@ class Sightings:
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
         self.read: dict[str, State | None] = {}
+        self.archives: set[str] = set()
         self.writes = Writes(self.read)
         self.written: set[str] = set()
         self.listed: dict[str, str] = {}
@@ -170,7 +174,11 @@ class Sightings:
         if not flags & _WRITES and "w" not in mode:
             # With an open folder before it, of which the event does not tell.
             if sys._getframe(4).f_code.co_name not in _WALKERS:
-                self._note(path, self.read)
+                taken = imported_from(path, sys._getframe(4))
+                if taken != path and (archive := absolute_path(path)) is not None:
+                    self.archives.add(archive)
+                if taken is not None:
+                    self._note(taken, self.read)
         elif (absolute := self._paths.named_by(path)) is not None:
             exclusive = "x" in mode or bool(flags & os.O_EXCL and flags & os.O_CREAT)
             exclusive = exclusive and not is_forgiving(sys._getframe(4))

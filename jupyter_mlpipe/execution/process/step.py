@@ -287,6 +287,9 @@ def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
     set_usual_limits()
     own = [path for path in sys.path if path not in spec.sys_path]
     sys.path[:] = [*spec.sys_path, *own]
+    for place, importer in [*sys.path_importer_cache.items()]:
+        if importer is None or not os.path.isabs(place):
+            del sys.path_importer_cache[place]  # as the fork server's folder has it, or had it when it started
     sys.argv[:] = [""]
 
 

@@ -116,10 +116,11 @@ class FileWatch:
 
     def _note_opened(self, paths: set[str]) -> None:
         """Count what was opened unseen by Python as if the code named it: it may be there to be written."""
-        opened = paths - self._seen.read.keys()
+        known = self._seen.read.keys() | self._seen.archives
+        opened = paths - known
         if not opened:
             return
-        seen = set(map(os.path.realpath, self._seen.read))  # by links
+        seen = set(map(os.path.realpath, known))  # by links
         for path in opened:
             # What SQLite has beside a database is looked at where that is opened.
             if os.path.realpath(path) not in seen and path.rpartition("-")[0] not in self._written:

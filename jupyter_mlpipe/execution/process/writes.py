@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import FrameType
 
+from jupyter_mlpipe.execution.process.archives import archive_of
 from jupyter_mlpipe.execution.process.files import ABSENT, CHANGED, MISSING, THERE, file_digest, files_in
 
 State = tuple[int, int, int, int]
@@ -53,7 +54,8 @@ def state_of(path: str) -> State | None:
     try:
         found = os.stat(path)
     except OSError:
-        return None
+        archive = archive_of(path)
+        return state_of(archive) if archive is not None else None
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 

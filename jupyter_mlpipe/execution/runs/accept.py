@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jupyter_mlpipe.errors import UsageError
-from jupyter_mlpipe.keys.derive import explain, key_of
+from jupyter_mlpipe.keys.derive import explain, key_of, keys_beside
 from jupyter_mlpipe.model.status import Ingredient, Reason, describe_reason, describe_reasons
 from jupyter_mlpipe.store.accepted import Accepted, all_accepted, put_accepted, remove_accepted
 from jupyter_mlpipe.store.history import History
@@ -113,7 +113,7 @@ def _nearest(
     for record in earlier:
         changed = explain(unpack_texts(record.ingredients, record.texts), ingredients)
         # With other names, or another order of names, it would make something else.
-        has_same_outputs = key_of(record.ingredients, outputs) == record.key
+        has_same_outputs = record.key in keys_beside(key_of(record.ingredients, outputs))
         if changed and has_same_outputs and all(reason.kind in ACCEPTABLE for reason in changed):
             return record, changed
     return None, ()

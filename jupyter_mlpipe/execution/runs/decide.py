@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from jupyter_mlpipe.execution.cluster.environments import Environments, Found
+from jupyter_mlpipe.execution.process.files import CHANGED
 from jupyter_mlpipe.execution.process.spec import joint_mark
 from jupyter_mlpipe.execution.runs.accept import accepted_reasons
 from jupyter_mlpipe.execution.runs.chain import why_changed
@@ -20,7 +21,7 @@ from jupyter_mlpipe.execution.runs.settings import libraries_of
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.execution.runs.written import Ahead, file_reasons
 from jupyter_mlpipe.keys.canonical import digest
-from jupyter_mlpipe.keys.derive import derive_key, explain
+from jupyter_mlpipe.keys.derive import derive_key, explain, keys_beside
 from jupyter_mlpipe.keys.given import differing
 from jupyter_mlpipe.keys.packages import is_standard, package_ingredients
 from jupyter_mlpipe.model.resources import describe_seconds
@@ -127,17 +128,21 @@ def decide(
     if task.problems or found.problems or live:
         # What cannot be digested must never match anything, not even its own record.
         key = digest("once", key, secrets.token_hex(16))
-    if not reasons:
-        record = store.get_record(key)
+    else:
+
+        def why_not(record: Record) -> tuple[Reason, ...]:
+            return (*_why_not(record, task, inputs, companions, store, now, ahead), *_what_lives(record))
+
         same: tuple[Reason, ...] = _SAME
-        if record is None and (accepted := find_accepted(store, key)) is not None:
+        key, record, why = _find_record(key, store, why_not)
+        if record is None and not why and (accepted := find_accepted(store, key)) is not None:
             record = store.get_record(accepted.record)
-            same = accepted_reasons(accepted, record, ingredients) if record is not None else ()
-        if record is not None:
-            reasons = (*_why_not(record, task, inputs, companions, store, now, ahead), *_what_lives(record))
-            if not reasons:
-                plan = StepPlan(name, "reuse", same, key, record.seconds)
-                return Decided(plan, ingredients, record, work, task.folder)
+            if record is not None:
+                same, why = accepted_reasons(accepted, record, ingredients), why_not(record)
+        if not reasons and record is not None and not why:
+            plan = StepPlan(name, "reuse", same, key, record.seconds)
+            return Decided(plan, ingredients, record, work, task.folder)
+        reasons = reasons or why
     before = last()
     if not reasons and (refused := store.why_refused(key)):
         reasons = (Reason("missing", "", refused),)
@@ -208,6 +213,40 @@ def _why_not(
         reasons += [Reason("setting", name, "changed") for name in changed]
     reasons += file_reasons(record, task, store, ahead)
     return tuple(reasons)
+
+
+def _find_record(
+    key: str, store: Store, why_not: Callable[[Record], tuple[Reason, ...]]
+) -> tuple[str, Record | None, tuple[Reason, ...]]:
+    """Return the key of a work, its record where one holds, and else why those that there are do not.
+
+    Without one it is the key that the record is to get, in place of one that never holds again or the oldest.
+    """
+    found: list[tuple[str, Record, tuple[Reason, ...]]] = []
+    free = ""
+    for beside in keys_beside(key):
+        record = store.get_record(beside)
+        if record is None:
+            free = beside
+            break
+        reasons = why_not(record)
+        if not reasons:
+            return beside, record, ()
+        found.append((beside, record, reasons))
+    if not found:
+        return free, None, ()
+    for beside, record, reasons in found:
+        if not _may_hold_again(record, reasons):
+            return beside, None, reasons
+    found.sort(key=lambda entry: entry[1].created_at)
+    return free or found[0][0], None, found[-1][2]
+
+
+def _may_hold_again(record: Record, reasons: tuple[Reason, ...]) -> bool:
+    """Tell whether a record holds once files, random states and what shares objects are what they were."""
+    if CHANGED in record.files.values() or not all(record.states.values()):
+        return False
+    return all(reason.kind in ("file", "setting", "input") for reason in reasons)
 
 
 def _missing(record: Record, store: Store) -> list[Reason]:

@@ -405,7 +405,8 @@ class Runner:
         state, task = active.state, active.tasks[node.step]
         try:
             decided = self._decisions.first(active, task)
-            if decided.record is None and self._may_wait(active, task):
+            key = ""
+            while decided.record is None and self._may_wait(active, task) and key != decided.plan.key:
                 key = decided.plan.key or ""
                 if not self._claimed.take(node, key):
                     return self._wait_for_another(active, node, key, decided)

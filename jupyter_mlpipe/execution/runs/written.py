@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from jupyter_mlpipe.execution.process.files import (
     ABSENT,
     CHANGED,
+    IS_FILE,
+    IS_FOLDER,
     MISSING,
     THERE,
     digest_as_before,
@@ -126,12 +128,16 @@ def _digest(path: str, before: str, ahead: Ahead) -> str:
     if is_names(before):
         added = {os.path.basename(p): left for p, left in ahead.items() if os.path.dirname(p) == path}
         if added:
-            return names_digest(path, {name: left != MISSING for name, left in added.items()})
+            return names_digest(path, {name: _there(left) for name, left in added.items()})
     elif path in ahead:
         if before in (ABSENT, THERE):
             return ABSENT if ahead[path] == MISSING else THERE
-        return ahead[path]
+        return _there(ahead[path]) if before in (IS_FOLDER, IS_FILE) else ahead[path]
     return digest_as_before(path, before)
+
+
+def _there(left: str) -> str:
+    return MISSING if left == MISSING else IS_FOLDER if left == FOLDER else IS_FILE
 
 
 def _left(entry: Written) -> str:
