@@ -407,6 +407,8 @@ class Runner:
             decided = self._decisions.first(active, task)
             key = ""
             while decided.record is None and self._may_wait(active, task) and key != decided.plan.key:
+                # Who waits for one key holds no other: two that do would wait for each other.
+                self._claimed.release(node)
                 key = decided.plan.key or ""
                 if not self._claimed.take(node, key):
                     return self._wait_for_another(active, node, key, decided)
