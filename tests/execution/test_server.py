@@ -258,9 +258,9 @@ def test_server_that_was_killed_is_started_again(own: Steps) -> None:
 
 
 def _kill_server() -> None:
-    [server] = [
-        p for p in psutil.Process().children() if "execution.process.server" in " ".join(p.cmdline())
-    ][-1:]
+    servers = (p for p in psutil.Process().children() if "execution.process.server" in " ".join(p.cmdline()))
+    # Numbers of processes come round again: the latest is not the highest.
+    server = max(servers, key=psutil.Process.create_time)
     children = server.children()
     server.send_signal(signal.SIGKILL)
     _eventually(lambda: all(_gone(process.pid) for process in children))
