@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 from jupyter_mlpipe.errors import ClusterError
@@ -21,6 +21,7 @@ from jupyter_mlpipe.execution.process.printed import Printed
 
 _STATUS_WAIT_S = 30.0
 _END_WAIT_S = 5.0
+_MAX_READ = 50  # files; large ones take some 20 MB each
 _BOOT = "from jupyter_mlpipe.execution.process.server import main; main()"
 
 
@@ -42,6 +43,7 @@ class Forked:
         self._exits: dict[int, tuple[int, int]] = {}
         self._changed = threading.Condition()
         self._ended = False
+        self._read: set[str] = set()
         numbers = control.fileno(), work.fileno()
         with control, work:
             try:
@@ -67,6 +69,14 @@ class Forked:
         """Have modules imported for the steps to come."""
         with contextlib.suppress(OSError):
             self._control.sendall(json.dumps({"preload": modules}).encode() + b"\n")
+
+    def read_ahead(self, files: Iterable[str]) -> None:
+        """Have files read that tracebacks of the steps to come may quote, as one did."""
+        fresh = [path for path in files if path not in self._read]
+        self._read.update(fresh)
+        if fresh and len(self._read) <= _MAX_READ:
+            with contextlib.suppress(OSError):
+                self._control.sendall(json.dumps({"read": fresh}).encode() + b"\n")
 
     def begin(self, sent: Mapping[str, Any], spec: bytes) -> ForkedStep | None:
         """Give a step to the child that takes it first; None where the server has ended."""

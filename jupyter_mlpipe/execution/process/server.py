@@ -21,9 +21,11 @@ import struct
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from jupyter_mlpipe.execution.process.linux import adopt_orphans, children_of, die_with
+from jupyter_mlpipe.execution.process.shell import read_ahead
 from jupyter_mlpipe.execution.process.waiting import Waiting, load, warm_up
 
 N_WAITING = 3
@@ -121,13 +123,15 @@ class ForkServer:
             return False
         *lines, self._received = (self._received + content).split(b"\n")
         for line in lines:
-            self._preload(json.loads(line)["preload"])
+            message = json.loads(line)
+            self._prepare(message.get("preload", ()), message.get("read", ()))
         return True
 
-    def _preload(self, modules: list[str]) -> None:
+    def _prepare(self, modules: Sequence[str], files: Sequence[str]) -> None:
         before = len(sys.modules)
         load(modules)
-        if len(sys.modules) == before:
+        read_ahead(files)
+        if len(sys.modules) == before and not files:
             return
         warm_up()
         gc.collect()
