@@ -287,7 +287,8 @@ def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
     sys.path[:] = [*spec.sys_path, *own]
     for place, importer in [*sys.path_importer_cache.items()]:
         if importer is None or not os.path.isabs(place):
-            del sys.path_importer_cache[place]  # as the fork server's folder has it, or had it when it started
+            # As the fork server's folder has it, or as it was when that started.
+            del sys.path_importer_cache[place]
     sys.argv[:] = [""]
 
 
