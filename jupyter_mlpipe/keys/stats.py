@@ -9,8 +9,10 @@ other processes and later kernels: one line a file, each with a check, so that t
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 import time
 
 from blake3 import blake3
@@ -60,6 +62,9 @@ class StatMemo:
         for _ in range(_TRIES):
             looked_at = time.time_ns()
             found = os.stat(path)
+            if not stat.S_ISREG(found.st_mode):
+                # To open a pipe waits for whoever writes to it.
+                raise OSError(errno.EINVAL, "It is not a regular file", path)
             known = self._find(found)
             if known is not None:
                 return known

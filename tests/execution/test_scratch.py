@@ -112,4 +112,4 @@ def test_modules_of_the_notebooks_folder_are_imported_from_there(steps: Steps) -
     code = "import importlib\nx = importlib.import_module('beside_it').VALUE"
     ended = steps.run(code, outputs=("x",), scratch=True, sys_path=("", *sys.path))
     assert steps.value(ended, "x") == 7
-    assert list(ended.record.files) == ["beside_it.py"]
+    assert list(ended.record.files) == ["beside_it.py", "beside_it/__init__.py"]

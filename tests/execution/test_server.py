@@ -251,6 +251,17 @@ def test_what_a_step_imports_is_imported_ahead_of_the_next_also_where_it_fails(o
     _eventually(lambda: own.value(own.run(code, outputs=("x",)), "x"))
 
 
+def test_what_a_traceback_quotes_of_libraries_is_read_ahead_of_the_next(own: Steps) -> None:
+    code = (
+        "import stack_data\n"
+        "known = stack_data.Source._class_local('__source_cache_with_lines', {})\n"
+        "x = any(path.endswith('/configparser.py') for path, _ in known)"
+    )
+    assert not own.value(own.run(code, outputs=("x",)), "x")
+    assert own.run("import configparser\nconfigparser.ConfigParser()['none']").ended["status"] == "failed"
+    _eventually(lambda: own.value(own.run(code, outputs=("x",)), "x"))
+
+
 def test_server_that_was_killed_is_started_again(own: Steps) -> None:
     own.run("1")
     _kill_server()

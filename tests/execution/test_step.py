@@ -229,7 +229,8 @@ def test_local_module_outside_the_snapshot_is_recorded_as_a_file(steps: Steps) -
     path.write_text("VALUE = 1\n")
     code = "import importlib\nx = importlib.import_module('dynamic_module').VALUE"
     ended = steps.run(code, outputs=("x",), sys_path=(str(steps.folder), *sys.path))
-    assert list(ended.record.files) == ["dynamic_module.py"]
+    assert list(ended.record.files) == ["dynamic_module.py", "dynamic_module/__init__.py"]
+    assert ended.record.files["dynamic_module/__init__.py"] == "absent"  # it would be found instead
 
 
 def test_prelude_defines_classes_before_inputs_are_decoded(steps: Steps) -> None:

@@ -136,6 +136,95 @@ FILE_ROWS = [
         ),
         ran="s§",
     ),
+    *(
+        Row(
+            f"{name}, under a name that is made up",
+            f"import sys\nsys.path[:0] = ['a§', 'b§']\n---\n%%component s§\nimport importlib.util\n{code}",
+            ran="s§",
+            files={"b§/m§.py": "X = 1", f"{folder}/«{first}|{second}».py": "X = 2"},
+        )
+        for name, folder, first, second, code in [
+            (
+                "a module that comes",
+                ".",
+                "no§",
+                "mo§",
+                "try:\n    y§ = importlib.import_module('mo' + '§').X\nexcept ImportError:\n    y§ = 0",
+            ),
+            (
+                "whether there is a module",
+                ".",
+                "no§",
+                "mo§",
+                "y§ = importlib.util.find_spec('mo' + '§') is None",
+            ),
+            ("a package before a module", "b§/m§", "x", "__init__", "y§ = __import__('m' + '§').X"),
+            ("a folder before another", "a§", "x", "m§", "y§ = importlib.import_module('m' + '§').X"),
+        ]
+    ),
+    Row(
+        "a file that a library looks for",
+        "%%component s§\nfrom dotenv import dotenv_values\ny§ = dict(dotenv_values('e§' + '.env'))",
+        ran="s§",
+        files={"«no|e»§.env": "A=1"},
+    ),
+    Row(
+        "a file that became a pipe",
+        **asks("y§ = Path('q§', 'a').is_file()", "os.mkdir('q§')\n«Path('q§/a').touch()|os.mkfifo('q§/a')»"),
+        ran="s§",
+    ),
+    *(
+        Row(
+            f"{name}, in a folder that is listed",
+            **asks(code, f"import polars as pl\nos.mkdir('q§')\n{before}"),
+            ran="s§",
+        )
+        for name, before, code in [
+            ("a hidden file", "Path('q§/.«a|b»').touch()", "y§ = os.listdir('q§')"),
+            (
+                "links",
+                "Path('q§/b').touch()\n«Path('q§/a').touch()|os.symlink('b', 'q§/a')»",
+                "y§ = sorted((e.name, e.is_symlink()) for e in os.scandir('q§'))",
+            ),
+            (
+                "where a path leads",
+                "Path('q§/a').touch()\n«Path('q§/l').touch()|os.symlink('a', 'q§/l')»",
+                "y§ = os.path.realpath('q§/' + 'l')",
+            ),
+            ("what a command lists", "Path('q§/«a|b»').touch()", "y§ = !ls q§\ny§ = list(y§)"),
+            (
+                "what a command adds up",
+                "Path('q§/a').write_text('x' * «10|99999»)",
+                "y§ = !du -s --apparent-size q§\ny§ = list(y§)",
+            ),
+            (
+                "what a program lists",
+                "Path('q§/s.py').write_text(\"import os; print(sorted(os.listdir('q§')))\")\nPath('q§/«a|b»').touch()",
+                "import subprocess, sys\ny§ = subprocess.check_output([sys.executable, 'q§/s.py'])",
+            ),
+            (
+                "what Rust lists",
+                "for n in «'a'|'ab'»: Path(f'q§/{n}.csv').write_text('x\\n1\\n')",
+                "y§ = pl.read_csv('q' + '§/*.csv').height",
+            ),
+        ]
+    ),
+    Row(
+        "a file that the step looks for beside temporary ones",
+        **asks(
+            "y§ = os.path.exists('/tmp/' + f'{t§}_x')\n---\nPath(f'/tmp/{t§}_x').unlink(missing_ok=True)",
+            "t§ = f'mlpipe_test_{os.getppid()}_§'\nPath(f'/tmp/{t§}_x').unlink(missing_ok=True)\nif «0|1»: Path(f'/tmp/{t§}_x').touch()",
+        ),
+        ran="s§",
+    ),
+    Row(
+        "the user's own file among those of libraries",
+        **asks(
+            "y§ = (Path.home() / '.cache' / 'mlpipe_test_§').read_text()\n---\n(Path.home() / '.cache' / 'mlpipe_test_§').unlink()",
+            "p = Path.home() / '.cache' / 'mlpipe_test_§'\np.parent.mkdir(exist_ok=True)\np.write_text('«1|2»')",
+        ),
+        ran="s§",
+    ),
     Row(
         "an archive of modules",
         f"{_ZIP.format('X = «1|2»', '', '')}\n---\n%%component s§\nimport zm§\ny§ = zm§.X",

@@ -110,8 +110,11 @@ class StepServer:
                 self._server.preload(fresh)
             return self._server
 
-    def _preload_like(self, imported: Iterable[str]) -> None:
-        """Load ahead what a step had to load: modules of packages, which do not change under a process."""
+    def _preload_like(self, imported: Iterable[str], quoted: Iterable[str]) -> None:
+        """Load ahead what a step had to load: modules of packages, which do not change under a process.
+
+        Where it failed, what its traceback quotes of them as well.
+        """
         found: dict[str, bool] = {}
         for name in imported:
             top = name.partition(".")[0]
@@ -119,7 +122,7 @@ class StepServer:
                 found[top] = top not in sys.stdlib_module_names and bool(_packages_of(top))
         modules = [name for name in imported if found[name.partition(".")[0]]]
         with contextlib.suppress(ClusterError):  # closed in the meantime
-            self._ensure(modules)
+            self._ensure(modules).read_ahead(quoted)
 
     def _packages(self) -> set[Package]:
         return {package for packages in self._preloaded.values() for package in packages}
@@ -211,9 +214,9 @@ class StepServer:
                         on_message({"type": "output", "output": fresh})
                     continue
                 self._verified.add(message.pop("verified", ()))
-                imported = message.pop("imported", ())
+                imported, quoted = message.pop("imported", ()), message.pop("quoted", ())
                 on_message(message)
-                self._preload_like(imported)
+                self._preload_like(imported, quoted)
                 if message["type"] == "ended":
                     return True
             code, peak = process.wait()

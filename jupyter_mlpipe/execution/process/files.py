@@ -23,6 +23,12 @@ _NAMES = "names "
 _STATES = "states "
 _MATCHES = "matches "
 _LINK = "link "
+# What editors, version control and caches leave in folders.
+_NOBODYS = (
+    *(".ipynb_checkpoints", ".mlpipe", ".git", ".DS_Store", ".nfs", ".~", ".#", "._", ".virtual_documents"),
+    *(".jupyter", ".cache", ".venv", ".vscode", ".idea", ".pytest_cache", ".mypy_cache", ".ruff_cache"),
+    *(".hypothesis", ".Trash", ".trash"),
+)
 AND = " and "  # between digests of several kinds of one file
 _MAGIC = re.compile(r"[*?[]")
 
@@ -117,13 +123,15 @@ def names_digest(folder: str, changes: Mapping[str, str] | None = None) -> str:
         marks[name] = "/" if left == IS_FOLDER else ""
         if left == MISSING:
             del marks[name]  # which it may never have had
-    names = sorted([name + mark for name, mark in marks.items() if _counts(name)])
+    names = sorted(
+        [n + mark for n, mark in marks.items() if n != "__pycache__" and not n.startswith(_NOBODYS)]
+    )
     return _NAMES + blake3("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _mark(entry: os.DirEntry[str]) -> str:
     # Code that goes down from here does not follow links as a rule.
-    return ("//" if entry.is_symlink() else "/") if entry.is_dir() else ""
+    return ("/" if entry.is_dir() else "") + ("//" if entry.is_symlink() else "")
 
 
 def states_digest(folder: str) -> str:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, Any
 
 from jupyter_mlpipe.errors import ClusterError
@@ -21,6 +21,7 @@ from jupyter_mlpipe.execution.process.printed import Printed
 
 _STATUS_WAIT_S = 30.0
 _END_WAIT_S = 5.0
+_MAX_READ = 50  # files; large ones take some 20 MB each
 # What is imported stays: to look for garbage meanwhile takes a fifth of the time.
 _BOOT = "import gc; gc.disable(); from jupyter_mlpipe.execution.process.server import main; main()"
 
@@ -48,6 +49,7 @@ class Forked:
         self._exits: dict[int, tuple[int, int]] = {}
         self._changed = threading.Condition()
         self._ended = False
+        self._read: set[str] = set()
         numbers = control.fileno(), work.fileno()
         with control, work:
             try:
@@ -74,6 +76,13 @@ class Forked:
     def preload(self, modules: list[str]) -> None:
         """Have modules imported for the steps to come."""
         self._ask({"preload": modules})
+
+    def read_ahead(self, files: Iterable[str]) -> None:
+        """Have files read that tracebacks of the steps to come may quote, as one did."""
+        fresh = [path for path in files if path not in self._read]
+        self._read.update(fresh)
+        if fresh and len(self._read) <= _MAX_READ:
+            self._ask({"read": fresh})
 
     def _ask(self, asked: Mapping[str, Sequence[str]]) -> None:
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Which files a process opens by whatever code: Linux tells it (fanotify), for folders that are named.
+"""Which files and folders a process opens by whatever code: Linux tells (fanotify), in given folders.
 
 What this process opens counts, and what those do that it has started. Without special rights it is not told
 who opened something but this one: then anybody may have been such a process, once it has started some. Where
@@ -18,7 +18,7 @@ from typing import Any
 _CLOEXEC, _NONBLOCK = 0x1, 0x2
 _REPORT_FOLDER_AND_NAME = 0x400 | 0x800
 _MARK_ADD = 0x1
-_OPEN, _ON_CHILD, _OVERFLOW = 0x20, 0x08000000, 0x4000
+_OPEN, _ON_CHILD, _OVERFLOW, _FOLDERS = 0x20, 0x08000000, 0x4000, 0x40000000
 _AT_FDCWD, _FOLLOW = -100, 0x400
 _FOLDER_AND_NAME = 2
 _EVENT = struct.Struct("=IBBHQii")  # length, version, -, where records begin, mask, descriptor, process
@@ -48,7 +48,7 @@ class Opens:
         self._descriptor = _C.fanotify_init(_CLOEXEC | _NONBLOCK | _REPORT_FOLDER_AND_NAME, os.O_RDONLY)
         if self._descriptor < 0:
             return
-        mask = ctypes.c_uint64(_OPEN | _ON_CHILD)
+        mask = ctypes.c_uint64(_OPEN | _ON_CHILD | _FOLDERS)
         for folder, _ in zip(folders, range(_MAX_FOLDERS), strict=False):
             if _C.fanotify_mark(self._descriptor, _MARK_ADD, mask, _AT_FDCWD, os.fsencode(folder)) == 0:
                 self._folders.append(folder)
@@ -59,6 +59,8 @@ class Opens:
 
     def take(self, *, has_children: bool = False) -> tuple[set[str], set[str]]:
         """Return the paths of what this process has opened, and of what those have that it has started.
+
+        Those of folders end with a slash: they were listed, most likely.
 
         Parameters
         ----------
@@ -87,13 +89,16 @@ class Opens:
             while at < len(content):
                 length, _, _, header, mask, _, process = _EVENT.unpack_from(content, at)
                 self._has_missed |= bool(mask & _OVERFLOW)
+                end = b"/" if mask & _FOLDERS else b""
                 for folder, name in _folder_and_name(content[at + header : at + length]):
-                    yield process, folder, name
+                    yield process, folder, name + end
                 at += length
 
 
 def _paths(opened: Iterable[tuple[bytes, bytes]], folders: Mapping[bytes, str]) -> set[str]:
-    return {os.path.join(folders[f], os.fsdecode(name)) for f, name in opened if f in folders}
+    found = {os.path.join(folders[f], os.fsdecode(name)) for f, name in opened if f in folders}
+    # A folder is told of by itself, too: as the one of the name "." in it.
+    return {path[:-2] if path.endswith("/./") else path for path in found}
 
 
 def _descends(process: int, has_children: bool) -> bool:

@@ -104,6 +104,10 @@ class Paths:
     def is_temporary(self, real: str) -> bool:
         return real.startswith(_real_folder(tempfile.gettempdir())) and not real.startswith(self._folder)
 
+    def is_of_libraries(self, path: str) -> bool:
+        """Tell whether a path is in a folder of the user's home where libraries keep files."""
+        return path.startswith(_folders_at_home())
+
     def is_excluded(self, real: str) -> bool:
         """Tell whether what is at a path, links resolved, says nothing about a step."""
         if "/site-packages/" in real or "/dist-packages/" in real:
@@ -117,6 +121,12 @@ class Paths:
 @functools.cache
 def _real_folder(folder: str) -> str:
     return os.path.join(os.path.realpath(folder), "")
+
+
+@functools.cache
+def _folders_at_home() -> tuple[str, ...]:
+    home = os.path.expanduser("~")
+    return tuple(os.path.join(home, name, "") for name in _IN_HOME)
 
 
 @functools.cache

@@ -1,9 +1,10 @@
 """What a step asks of files without opening them: whether they are there, how large, where a link leads.
 
 Python raises no audit event for it. So `os.stat` and its like, to which `os.path.exists`, `Path.is_file` and
-`Path.resolve` lead, are other functions while a step runs. Only what the user's own code asks counts:
-libraries look around for many reasons. Code may ask a hundred thousand times: an answer is noted as it
-is, and looked at when the step has ended. Of very many, only in which folders they are looked for is noted.
+`Path.resolve` lead, are other functions while a step runs. What the user's own code asks counts; of
+libraries, which look around for many reasons, what they look for in vain (`load_dotenv`). Code may ask a
+hundred thousand times: an answer is noted as it is, and looked at when the step has ended. Of very many, only
+in which folders they are looked for is noted.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ _OTHERS = ("/site-packages/", "/dist-packages/")
 _OWN = os.path.join(Path(__file__).parents[2], "")
 _STDLIB = os.path.join(sysconfig.get_path("stdlib"), "")
 MANY = 1000
+MISSED = "looked for in vain by a library"
 _NO_NAMES = frozenset({"", ".", ".."})
-_LIBRARY, _USERS, _STANDARD = range(1, 4)
+_LIBRARY, _USERS, _STANDARD, _OURS = range(1, 5)
 _WHOSE: dict[str, int] = {}
 
 
@@ -81,7 +83,7 @@ class Questions:
         self._counts_as_one = counts_as_one
         self._folders: dict[str, bool] = {}
         self._originals: dict[str, Any] = {}
-        self._answers: dict[str, dict[Any, Any]] = {kind: {} for kind in _KINDS.values()}
+        self._answers: dict[str, dict[Any, Any]] = {kind: {} for kind in (*_KINDS.values(), MISSED)}
 
     def start(self) -> None:
         for name in _NAMES:
@@ -114,6 +116,7 @@ class Questions:
         known, get_frame, standard, users = _WHOSE, sys._getframe, _STANDARD, _USERS
         noted = {function: (self._answers[kind], _KEPT[kind]) for function, kind in _KINDS.items()}
         looked_for, folders, counts_as_one = self._answers["there"], self._folders, self._counts_as_one
+        missed = self._answers[MISSED]
 
         @functools.wraps(original)
         def ask(path: Any, *more: Any, **options: Any) -> Any:
@@ -131,7 +134,13 @@ class Questions:
                 or type(path) is int
                 or (options and options.get("dir_fd") is not None)
             ):
-                return original(path, *more, **options)
+                try:
+                    return original(path, *more, **options)
+                except OSError:
+                    is_look = whose == _LIBRARY and _KINDS.get(asked) == "there" and type(path) is not int
+                    if is_look and len(missed) < MANY and not _is_imported(frame):
+                        missed[os.fspath(path)] = None
+                    raise
             answers, kept = noted[asked]
             place = path if type(path) is str else os.fspath(path)
             if answers is looked_for and len(answers) >= MANY and type(place) is str:
@@ -152,6 +161,20 @@ class Questions:
         return ask
 
 
+def _is_imported(frame: FrameType | None) -> bool:
+    """Tell whether a library asks while it is imported: the fork server may have done so ahead."""
+    while frame is not None and _whose(frame.f_code.co_filename) != _USERS:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def is_ours(file_name: str) -> bool:
+    """Tell whether code of this file is our own."""
+    return _whose(file_name) == _OURS
+
+
 def is_users(file_name: str) -> bool:
     """Tell whether code of this file is the user's own."""
     return _whose(file_name) == _USERS
@@ -168,7 +191,9 @@ def is_asked_by_user(frame: FrameType | None) -> bool:
 
 def _whose(file_name: str) -> int:
     if (found := _WHOSE.get(file_name)) is None:
-        if any(other in file_name for other in _OTHERS) or file_name.startswith(_OWN):
+        if file_name.startswith(_OWN):
+            found = _OURS
+        elif any(other in file_name for other in _OTHERS):
             found = _LIBRARY
         else:
             found = _STANDARD if file_name.startswith(("<frozen ", _STDLIB)) else _USERS

@@ -22,9 +22,10 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from jupyter_mlpipe.execution.process.linux import adopt_orphans, children_of, die_with
+from jupyter_mlpipe.execution.process.shell import read_ahead
 from jupyter_mlpipe.execution.process.waiting import Waiting, load, warm_up
 
 N_WAITING = 3
@@ -37,6 +38,14 @@ def main() -> None:
     """Serve until the worker is gone. Linux only."""
     control, work = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
     ForkServer(control, work, later=sys.argv[3:]).serve()
+
+
+class _Asked(NamedTuple):
+    """What to import before the first step, what at any time, and files that tracebacks may quote."""
+
+    first: list[str]
+    preload: list[str]
+    read: list[str]
 
 
 class ForkServer:
@@ -92,7 +101,7 @@ class ForkServer:
                 self._waiting.difference_update(pid for (pid,) in _PID.iter_unpack(content))
                 self._early_deaths = 0
                 later, self._later = self._later, []
-                self._preload(later)
+                self._prepare(later, ())
             if self._wake in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wake, 4096)
@@ -109,13 +118,13 @@ class ForkServer:
         asked = self._read_asked()
         if asked is None:
             self._end()
-        first, self._later = asked
+        self._later = asked.preload
         # Both streams are one file.
         n_shown = os.fstat(2).st_size
-        load(first)
+        load(asked.first)
         if os.fstat(2).st_size != n_shown:
             # The step is to show it: begin anew without.
-            os.execv(sys.executable, [*sys.orig_argv, *first, *self._later])
+            os.execv(sys.executable, [*sys.orig_argv, *asked.first, *asked.preload])
 
     def _fill(self) -> bool:
         """Keep children waiting; False where the system gives no more processes."""
@@ -137,12 +146,11 @@ class ForkServer:
         asked = self._read_asked()
         if asked is None:
             return False
-        for modules in asked:
-            self._preload(modules)
+        self._prepare([*asked.first, *asked.preload], asked.read)
         return True
 
-    def _read_asked(self) -> tuple[list[str], list[str]] | None:
-        """Return the modules to import before the first step, and whenever; None where the worker is gone."""
+    def _read_asked(self) -> _Asked | None:
+        """Return what the worker has asked for by now; None where it is gone."""
         try:
             content = self._control.recv(1 << 16)
         except ConnectionError:
@@ -150,14 +158,14 @@ class ForkServer:
         if not content:
             return None
         *lines, self._received = (self._received + content).split(b"\n")
-        asked = [json.loads(line) for line in lines]
-        first, others = ([m for each in asked for m in each.get(kind, ())] for kind in ("first", "preload"))
-        return first, others
+        messages = [json.loads(line) for line in lines]
+        return _Asked(*([n for m in messages for n in m.get(kind, ())] for kind in _Asked._fields))
 
-    def _preload(self, modules: list[str]) -> None:
+    def _prepare(self, modules: Sequence[str], files: Sequence[str]) -> None:
         before = len(sys.modules)
         load(modules)
-        if len(sys.modules) == before:
+        read_ahead(files)
+        if len(sys.modules) == before and not files:
             return
         warm_up()
         gc.collect()

@@ -12,7 +12,7 @@ import io
 import os
 import pathlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from types import MappingProxyType, ModuleType
 from typing import Any, NoReturn
@@ -226,6 +226,17 @@ def make_shell_ahead() -> None:
         _made_ahead.append(shell)
     for shell in _made_ahead:
         _render_ahead(shell)
+
+
+def read_ahead(files: Iterable[str]) -> None:
+    """Read what tracebacks have quoted, as IPython does: a large file of a library takes half a second."""
+    if _SHELL_MODULE not in sys.modules:
+        return
+    from stack_data.core import Source
+
+    for path in files:
+        with contextlib.suppress(Exception):  # the step that quotes it tells what is wrong
+            getattr(Source.for_filename(path), "pieces")  # noqa: B009 - stack_data says nothing of its type
 
 
 def _render_ahead(shell: Any) -> None:

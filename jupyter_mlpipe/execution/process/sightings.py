@@ -22,12 +22,14 @@ from jupyter_mlpipe.execution.process.archives import imported_from
 from jupyter_mlpipe.execution.process.files import is_pattern, names_digest
 from jupyter_mlpipe.execution.process.paths import Paths, absolute_path, is_below
 from jupyter_mlpipe.execution.process.questions import (
+    MISSED,
     Answer,
     Questions,
     digest_answer,
     is_asked_by_user,
     is_users,
 )
+from jupyter_mlpipe.execution.process.searches import Searches
 from jupyter_mlpipe.execution.process.writes import State, Writes, is_forgiving, state_of
 from jupyter_mlpipe.keys.codes import nested_codes
 
@@ -86,6 +88,10 @@ class Sightings:
         Paths that were opened to be written to, or changed in another way.
     listed
         Folder -> digest of the names in it.
+    own
+        Files of the user's among those that libraries keep in the home folder.
+    told
+        Folders, each with its final slash, that Python has listed for whatever reason.
     looked_through
         Folders whose entries bring what `os.stat` says.
     mentioned
@@ -103,11 +109,14 @@ class Sightings:
         self.writes = Writes(self.read)
         self.written: set[str] = set()
         self.listed: dict[str, str] = {}
+        self.told: set[str] = set()
+        self.own: set[str] = set()
         self.looked_through: set[str] = set()
         self.mentioned: dict[str, bool] = {}
         self.asked: dict[str, dict[str, Answer]] = {}
         self.asked_in: set[str] = set()
         self._questions = Questions(self._counts_as_one)
+        self._searches = Searches()
         self._active = False
         self._noting: set[int] = set()  # threads
 
@@ -116,11 +125,13 @@ class Sightings:
         self._active = True
         _follow(self._hook)
         self._questions.start()
+        self._searches.start()
 
     def stop(self) -> None:
         self._active = False
         _leave(self._hook)
         self._questions.stop()
+        self._searches.stop()
         self._note_questions()
 
     @contextlib.contextmanager
@@ -152,6 +163,7 @@ class Sightings:
         elif event == "sqlite3.connect":
             self._note_database(args[0])
         elif event in ("os.listdir", "os.scandir"):
+            self._note_told(args[0])
             if not _imports(sys._getframe(3)):
                 self._note_listing(args[0], sys._getframe(3))
         elif event == "subprocess.Popen":
@@ -175,15 +187,24 @@ class Sightings:
             # With an open folder before it, of which the event does not tell.
             if sys._getframe(4).f_code.co_name not in _WALKERS:
                 taken = imported_from(path, sys._getframe(4))
+                if taken is path and path in sys.path and _imports(sys._getframe(4)):
+                    taken = None  # installed packages are looked for in it
                 if taken != path and (archive := absolute_path(path)) is not None:
                     self.archives.add(archive)
                 if taken is not None:
                     self._note(taken, self.read)
+                    self._note_own(path, sys._getframe(4))
         elif (absolute := self._paths.named_by(path)) is not None:
             exclusive = "x" in mode or bool(flags & os.O_EXCL and flags & os.O_CREAT)
             exclusive = exclusive and not is_forgiving(sys._getframe(4))
             self.writes.open(absolute, anew="w" in mode or bool(flags & os.O_TRUNC), exclusive=exclusive)
             self.written.add(absolute)
+
+    def _note_own(self, path: Any, frame: FrameType) -> None:
+        """Note what the user's code opens where libraries keep what is theirs."""
+        absolute = absolute_path(path)
+        if absolute is not None and self._paths.is_of_libraries(absolute) and is_asked_by_user(frame):
+            self.own.add(absolute)
 
     def _note_change(self, event: str, args: tuple[Any, ...]) -> None:
         writes = self.writes
@@ -239,6 +260,13 @@ class Sightings:
             self.writes.open(absolute, anew=False)
             self.written.add(absolute)
 
+    def _note_told(self, folder: Any) -> None:
+        if (
+            not isinstance(folder, int)
+            and (absolute := absolute_path("." if folder is None else folder)) is not None
+        ):
+            self.told.add(os.path.join(absolute, ""))
+
     def _note_listing(self, folder: Any, frame: FrameType) -> None:
         if isinstance(folder, int):
             if frame.f_code.co_name in _REMOVERS:
@@ -260,15 +288,28 @@ class Sightings:
     def _note_questions(self) -> None:
         """Note what was asked since the working directory last changed."""
         named_in = functools.cache(self._paths.named_in)
-        for kind, path, answer in self._questions.take():
+        looked_for = self._searches.take(self._may_be_users)
+        for kind, path, answer in (*self._questions.take(), *(("there", path, None) for path in looked_for)):
             absolute = self._named_by(path, named_in)
             if absolute is None or absolute in self.written or is_below(self._paths.base, absolute):
                 continue
+            if kind == MISSED:
+                if is_below(absolute, self._paths.base):
+                    self.asked.setdefault(absolute, {}).setdefault("there", answer)
+                continue
+            if kind == "link" and is_below(absolute, self._paths.base) and not os.path.isdir(absolute):
+                kind = "whether a link"
             # Of very many, only in which folders they are may be asked for.
             digest = answer if kind == "there" else digest_answer(kind, answer, absolute)
             if digest is not None or kind == "there":
                 # The last answer counts: code may wait for a file.
                 self.asked.setdefault(absolute, {})[kind] = digest
+
+    def _may_be_users(self, folder: str) -> bool:
+        absolute = absolute_path(folder)
+        return absolute is not None and not self._paths.is_excluded(
+            os.path.join(os.path.realpath(absolute), "")
+        )
 
     def _counts_as_one(self, folder: str) -> bool:
         """Tell whether a folder counts instead of the files that are looked for in it; note it then."""
@@ -295,6 +336,8 @@ class Sightings:
         parts = [command] if isinstance(command, str | bytes | os.PathLike) else list(command or ())
         base = absolute_path("." if folder is None else folder) or os.getcwd()
         self.writes.has_children = True
+        said: set[str] = set()
+        folders: set[str] = set()
         for part in parts:
             try:
                 text = os.fsdecode(part)
@@ -303,7 +346,10 @@ class Sightings:
                 continue
             named = {text, *words, *(piece for w in words for piece in _WORD_ENDS.split(w))}
             paths = {word: os.path.join(base, os.path.expanduser(word)) for word in named if word}
-            for folder in [path for path in paths.values() if os.path.isdir(path)]:
+            said.update(words)
+            inside = [path for path in paths.values() if os.path.isdir(path)]
+            folders.update(map(os.path.abspath, inside))
+            for folder in inside:
                 # `cd data && cat rows.csv`
                 paths |= {os.path.join(folder, word): os.path.join(folder, word) for word in words}
             self.writes.start_command(text, map(os.path.abspath, paths.values()), base)
@@ -314,6 +360,10 @@ class Sightings:
                     self.mentioned.setdefault(absolute, False)
                     if path != word:
                         self._paths.relative.add(absolute)
+        if "du" in said or ("ls" in said and any(word[:1] == "-" and "l" in word for word in said)):
+            for folder in folders or {base}:
+                self.listed.setdefault(folder, names_digest(folder))
+                self.looked_through.add(folder)
 
 
 # Python takes no audit hook out again: there is one for the process, told to whoever follows it last.

@@ -12,6 +12,7 @@ from jupyter_mlpipe.execution.process.messages import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.process.shell import LazyShell
 from jupyter_mlpipe.execution.process.spec import USUAL_MODE
 from jupyter_mlpipe.keys.late import IMPORT
+from jupyter_mlpipe.keys.packages import is_installed
 
 _OURS = os.path.dirname(os.path.abspath(__file__))
 _ASYNCIO = os.path.join(os.path.dirname(os.__file__), "asyncio")
@@ -52,6 +53,22 @@ def describe_error(
         "evalue": _text(error),
         "traceback": lines,
     }
+
+
+def quoted_files(error: BaseException) -> list[str]:
+    """Return the files of installed modules that the traceback of an error quotes."""
+    files: dict[str, None] = {}
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        found = pending.pop()
+        if found is None or id(found) in seen:
+            continue
+        seen.add(id(found))
+        pending += [found.__cause__, found.__context__]
+        for frame, _line in traceback.walk_tb(found.__traceback__):
+            files[frame.f_code.co_filename] = None
+    return [path for path in files if path.endswith(".py") and is_installed(path)]
 
 
 def _text(error: BaseException) -> str:

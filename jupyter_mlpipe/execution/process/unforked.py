@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -52,6 +52,9 @@ class Unforked:
             self._modules.update(dict.fromkeys(modules))
             if self._ahead is not None:
                 self._ahead.preload(modules)
+
+    def read_ahead(self, files: Iterable[str]) -> None:
+        """Do nothing: to read them would keep the interpreter that waits from taking a step."""
 
     def begin(
         self, sent: Mapping[str, Any], spec: bytes, note: Callable[[Channel], None]

@@ -32,6 +32,7 @@ from jupyter_mlpipe.execution.process.spawn import sent_before, start_anew
 from jupyter_mlpipe.execution.process.spec import StepSpec
 from jupyter_mlpipe.execution.process.step import StepProcess, find_mentions, know_thread_pools
 from jupyter_mlpipe.execution.process.telling import Told
+from jupyter_mlpipe.execution.process.tracebacks import quoted_files
 from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes
 from jupyter_mlpipe.execution.process.watch import FileWatch
 from jupyter_mlpipe.execution.process.wholelog import WholeLog
@@ -98,7 +99,7 @@ def _serve(channel: Channel, capture: Capture, given: Any, encoded: bytes, *, ma
             record = process.run(spec, given, started)
             ended |= {"status": "succeeded", "record": record.to_json(), "verified": process.verified}
         except BaseException as error:  # whatever user code raises, SystemExit too, is told and not lost
-            ended |= {"status": "failed", "error": process.describe(error)}
+            ended |= {"status": "failed", "error": process.describe(error), "quoted": quoted_files(error)}
             if (rescued := process.rescue(error)) is not None:
                 ended["rescued"] = rescued.to_json()
             capture.stop()

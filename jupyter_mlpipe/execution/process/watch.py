@@ -14,6 +14,7 @@ import functools
 import importlib.util
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -105,7 +106,7 @@ class FileWatch:
                 self._paths.relative.add(absolute)
             self._mentioned[absolute] = self._mentioned.get(absolute, False) or may_be_folder
         own, of_children = self._opens.take(has_children=self._seen.writes.has_children)
-        self._note_opened(own)
+        self._note_opened(own - self._seen.told)
         if self._snapshot is not None:
             after = look_around(self._paths.base, self._paths.is_left_out)
             self._unseen = find_unseen(
@@ -116,6 +117,14 @@ class FileWatch:
 
     def _note_opened(self, paths: set[str]) -> None:
         """Count what was opened unseen by Python as if the code named it: it may be there to be written."""
+        folders = {path.rstrip(os.sep) for path in paths if path.endswith(os.sep)}
+        paths = {path for path in paths if not path.endswith(os.sep)}
+        # Whoever imports lists the import path.
+        for folder in (
+            folders - {absolute_path(place) for place in ("", *sys.path)} - self._seen.listed.keys()
+        ):
+            if not any(written.startswith(folder + os.sep) for written in self._written):
+                self._seen.listed[folder] = names_digest(folder)
         known = self._seen.read.keys() | self._seen.archives
         opened = paths - known
         if not opened:
@@ -151,13 +160,13 @@ class FileWatch:
                     continue
                 before = state_of(path)
             real = os.path.realpath(path)
-            if self._paths.is_excluded(real):
+            if self._paths.is_excluded(real) and path not in self._seen.own:
                 continue
             try:
                 if not stat.S_ISREG(os.stat(path).st_mode):
                     continue
             except OSError:
-                if self._paths.is_temporary(real):
+                if self._paths.is_temporary(real) and before is not None:
                     continue  # made and removed by a library or a child process
             is_same = path in self._written or state_of(path) == before
             found[path] = file_digest(path) if is_same else CHANGED
@@ -235,7 +244,7 @@ class FileWatch:
             if is_out or path in self._written or path in around or self._declares(path):
                 continue
             only_there = len(answers) == 1 and "there" in answers
-            if is_temporary or (only_there and (folder in self._seen.listed or folder in folders)):
+            if only_there and (folder in self._seen.listed or folder in folders):
                 continue
             if is_many and not is_above:
                 folders[folder] = folders.get(folder, False) or not only_there
@@ -244,7 +253,9 @@ class FileWatch:
                 before = digest_answer("there", answers["there"], path) or ""
             else:
                 before = joint_digest(sorted({str(a) for kind, a in answers.items() if kind != "there"}))
-            yield path, before if digest_as_before(path, before) == before else CHANGED
+            is_same = digest_as_before(path, before) == before
+            if is_same or not is_temporary:  # else made and removed by a library or a child process
+                yield path, before if is_same else CHANGED
         for folder, beside_names in folders.items():
             yield os.path.join(folder, ""), names_digest(folder)
             if beside_names:
