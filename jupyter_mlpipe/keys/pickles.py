@@ -34,6 +34,7 @@ from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.libraries import callbacks_state, frame_attributes, is_global_state
 from jupyter_mlpipe.keys.lossless import add_causes, find_lossless
 from jupyter_mlpipe.keys.quiet import fill_class, leaving_no_trace, make_class
+from jupyter_mlpipe.keys.refusals import refuse
 from jupyter_mlpipe.keys.structures import reduce_type, to_set
 from jupyter_mlpipe.keys.validated import without_made
 from jupyter_mlpipe.keys.views import arrays_in, reduce_views
@@ -225,12 +226,23 @@ _REDUCED_HERE = (
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement, or as one
 
 
+def _reduce_file(file: io.TextIOWrapper) -> Any:
+    """Reduce Python's own streams, and no other file: cloudpickle makes a text in memory of these."""
+    if file is not sys.stdout and file is not sys.stderr:
+        refuse(file)
+    return cloudpickle.Pickler._dispatch_table[io.TextIOWrapper](file)
+
+
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def __init__(
         self, file: io.BytesIO, namespace: Mapping[str, Any], *, by_name: bool, buffer_callback: Any = None
     ) -> None:
         # One dict: cloudpickle's own is a chain of two, which is slow to ask for each object.
-        self.dispatch_table = {**copyreg.dispatch_table, **cloudpickle.Pickler._dispatch_table}
+        self.dispatch_table = {
+            **copyreg.dispatch_table,
+            **cloudpickle.Pickler._dispatch_table,
+            io.TextIOWrapper: _reduce_file,
+        }
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
         self._namespace = namespace
         self._by_name = by_name
@@ -252,6 +264,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         try:
             with leaving_no_trace():
                 self.dump(value)
+        except EncodingError:
+            raise
         except Exception as error:  # whatever a user's __reduce__ raises
             culprit = type(self._last if self._last is not None else value)
             raise EncodingError(
