@@ -31,6 +31,7 @@ from jupyter_mlpipe.keys.homes import find_home, find_in
 from jupyter_mlpipe.keys.libraries import callbacks_state, frame_attributes, is_global_state
 from jupyter_mlpipe.keys.lossless import add_causes, find_lossless
 from jupyter_mlpipe.keys.quiet import leaving_no_trace
+from jupyter_mlpipe.keys.refusals import refuse
 from jupyter_mlpipe.keys.structures import reduce_type
 from jupyter_mlpipe.keys.threadvalue import ThreadValue
 from jupyter_mlpipe.model.files import Place
@@ -53,6 +54,13 @@ _REDUCED_HERE = (
 )
 
 
+def _reduce_file(file: io.TextIOWrapper) -> Any:
+    """Reduce Python's own streams, and no other file: cloudpickle makes a text in memory of these."""
+    if file is not sys.stdout and file is not sys.stderr:
+        refuse(file)
+    return cloudpickle.Pickler._dispatch_table[io.TextIOWrapper](file)
+
+
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles for the notebook whose names are `namespace`; definitions `by_name` where it finds them so."""
 
@@ -60,7 +68,11 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self, file: io.BytesIO, namespace: Mapping[str, Any], *, by_name: bool, buffer_callback: Any = None
     ) -> None:
         # One dict: cloudpickle's own is a chain of two, which is slow to ask for each object.
-        self.dispatch_table = {**copyreg.dispatch_table, **cloudpickle.Pickler._dispatch_table}
+        self.dispatch_table = {
+            **copyreg.dispatch_table,
+            **cloudpickle.Pickler._dispatch_table,
+            io.TextIOWrapper: _reduce_file,
+        }
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
         self._namespace = namespace
         self._by_name = by_name
@@ -83,6 +95,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         try:
             with leaving_no_trace():
                 self.dump(value)
+        except EncodingError:
+            raise
         except Exception as error:  # whatever a user's __reduce__ raises
             culprit = type(self._last if self._last is not None else value)
             raise EncodingError(

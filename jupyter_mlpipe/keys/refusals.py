@@ -17,6 +17,7 @@ _FILE = (
 _LINK = ("is a live connection of this process", "Store its settings, and connect where it is used.")
 _TASK = ("is work under way in this process", "Wait for it, and store its result.")
 _MAP = ("is a file seen as memory", "Open it where it is read: numpy.memmap(path, ...).")
+_DOCUMENT = ("belongs to the document of this process", "Make it where it is shown.")
 _MOCK = ("counts its calls in this process", "Make it where it is used.")
 _TEMPORARY = ("is a temporary file, which goes with this process", "Make it where it is used.")
 _VIEW = ("is a view of memory that it does not own", "Make it bytes: bytes(...).")
@@ -75,6 +76,7 @@ _REASONS: dict[str, tuple[str, str]] = {
     "_asyncio.Future": _TASK,
     "multiprocessing.context.Process": _TASK,
     "multiprocessing.pool.Pool": _TASK,
+    "bokeh.model.model.Model": _DOCUMENT,
     "memoryview": _VIEW,
     "tempfile._TemporaryFileWrapper": _TEMPORARY,
     "tempfile.TemporaryDirectory": _TEMPORARY,

@@ -19,3 +19,14 @@ def test_the_content_of_a_cache_is_said_to_stay_in_its_step(start_kernel: Start)
     kernel.run("%%component one\ntwice(1)").check()
     counted = kernel.run("%%component two\ntwice.cache_info()").check()
     assert "what a cache holds stays in its step" in counted.receipt
+
+
+def test_a_pickle_of_what_the_cell_does_not_name_says_what_to_do(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("import pickle\nclass Box: pass\nwith open('box', 'wb') as f: pickle.dump(Box(), f)").check()
+    unnamed = kernel.run("%%component a\nimport pickle\nbox = pickle.load(open('box', 'rb'))")
+    assert unnamed.error is not None
+    assert unnamed.error["ename"] == "AttributeError"
+    assert "write a line Box above this one" in unnamed.traceback
+    kernel.run("%%component b\nimport pickle\nBox\nbox = pickle.load(open('box', 'rb'))").check()
+    assert kernel.value("isinstance(box, Box)") is True

@@ -170,6 +170,34 @@ file.close()
 # %%
 file.closed, file.name
 """,
+    "files inside of other values": r"""
+# %%
+import contextlib
+with open("lines.txt", "w") as lines:
+    print("one", "two", "three", sep="\n", file=lines)
+stack = contextlib.ExitStack()
+held = {"file": stack.enter_context(open("lines.txt"))}
+# %%
+held["file"].readline()
+# %%
+print(held["file"].readline())
+# %%
+stack.close()
+held["file"].closed
+""",
+    "a plot of bokeh": r"""
+# %%
+from bokeh.plotting import figure
+plot = figure()
+drawn = plot.line([1, 2], [3, 4])
+# %%
+plot.title.text = "lines"
+plot.title.text, len(plot.renderers)
+# %%
+print(drawn.data_source.data, plot.renderers[0] is drawn)
+# %% plain
+del plot, drawn
+""",
     "a reader of a file": r"""
 # %%
 import csv

@@ -12,6 +12,7 @@ from jupyter_mlpipe.errors import MLPipeError, StepError, UnknownNameError
 _UNKNOWN = re.compile(r"name '(\w+)' is not defined")
 # IPython shows the first otherwise; two end generators and loops; the last are not made of one text.
 _NOT_RAISED = (SyntaxError, StopIteration, StopAsyncIteration, BaseExceptionGroup, UnicodeError)
+_UNPICKLED = re.compile(r"Can't get attribute '(\w+)' on <module '__main__'")
 _RED = "\x1b[31m"
 _PLAIN = "\x1b[39m"
 
@@ -103,17 +104,23 @@ def cut_own_frames(trace: TracebackType | None, user: TracebackType | None = Non
 
 
 def with_hint(error: MLPipeError, word_on: Callable[[str], str]) -> MLPipeError:
-    """Return a NameError of a step's code with a word on the name below its traceback.
+    """Return an error of a step's code about a name that it lacks, with a word on it below its traceback.
 
     Parameters
     ----------
     word_on
         Returns what there is to say about a name.
     """
-    match = _UNKNOWN.match(str(error))
-    if not (isinstance(error, StepError) and error.ename == "NameError" and match and error.traceback):
+    if not isinstance(error, StepError) or not error.traceback:
         return error
-    word = word_on(match[1])
+    word = ""
+    if error.ename == "NameError" and (match := _UNKNOWN.match(str(error))):
+        word = word_on(match[1])
+    elif error.ename == "AttributeError" and (match := _UNPICKLED.match(str(error))):
+        word = (
+            f"A step has what its code names, and a pickle is no code: write a line {match[1]} above "
+            "this one, or put --here behind the component's name."
+        )
     return StepError(
         error.message,
         step=error.step,
