@@ -44,8 +44,7 @@ def _encode_pandas(value: Any) -> Encoding | None:
         return None
     schema = pa.schema([pa.field(name, column.type) for name, column in zip(names, columns, strict=True)])
     batch = pa.RecordBatch.from_arrays(columns, schema=schema)
-    shape = f"{len(value):,} × {value.shape[1]:,}" if value.ndim == 2 else f"{value.dtype}[{len(value):,}]"
-    return _encoding(batch, schema, spec, shape)
+    return _encoding(batch, schema, spec, frames.shape_of(value))
 
 
 def _encode_polars(value: Any) -> Encoding | None:

@@ -47,6 +47,11 @@ def is_frame(value: Any) -> bool:
     return type(value) in (pd.DataFrame, pd.Series)
 
 
+def shape_of(value: Any) -> str:
+    """Return how large a table is, for people: ``336,776 × 19``."""
+    return f"{len(value):,} × {value.shape[1]:,}" if value.ndim == 2 else f"{value.dtype}[{len(value):,}]"
+
+
 def pack_frame(value: Any) -> tuple[Spec, list[str], list[Any]]:
     """Return how to rebuild a table, and its Arrow columns by name; raises InexactError."""
     try:

@@ -68,17 +68,25 @@ def encode(
             position += out.write(bytes(-position % _ALIGNMENT))
             position += out.write(buffer)
 
-    kind = type(value)
     n_bytes = len(head) + len(pickled.stream) + sum(sizes)
     return Encoding(
         write,
-        kind.__name__,
+        _preview(value),
         n_bytes,
         pickled.needs,
         pickled.modules,
         pickled.codecs,
         reducer.has_detached,
     )
+
+
+def _preview(value: Any) -> str:
+    if str(type(value).__module__).partition(".")[0] == "pandas":
+        from jupyter_mlpipe.store import frames  # nothing else may load pandas
+
+        if frames.is_frame(value):
+            return frames.shape_of(value)
+    return type(value).__name__
 
 
 def _is_open(value: Any) -> bool:

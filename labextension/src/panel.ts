@@ -210,15 +210,20 @@ function figure({ png, text }: Shown): HTMLElement {
   return element('img', { class: 'mlp-figure', src: `data:image/png;base64,${png}`, alt: text || 'figure' });
 }
 
+/** Returns a dotted name that a narrow column breaks at its dots. */
+function breakable(name: string): (Node | string)[] {
+  return name.split(/(?<=\.)/).flatMap((part, index) => (index ? [element('wbr'), part] : [part]));
+}
+
 function table(items: Item[]): HTMLTableElement {
   const made = element('table', 'mlp-table');
   for (const item of items) {
     const from = item.from ? element('span', 'mlp-faint', ` ${item.from}`) : '';
     const name = element('th', { scope: 'row' }, item.name, from);
-    const about = [item.shape, item.type].filter(Boolean).join(' · ');
+    const about = [item.shape && item.type ? `${item.shape} · ` : item.shape, ...breakable(item.type)];
     const was = item.was ? element('div', 'mlp-faint', item.was) : '';
     const size = element('td', 'mlp-number', item.size);
-    made.append(element('tr', {}, name, element('td', {}, about, was), size));
+    made.append(element('tr', {}, name, element('td', {}, ...about, was), size));
     if (item.note) {
       const note = element('pre', { class: 'mlp-pre', tabindex: '0', 'aria-label': `${item.name} begins` }, item.note);
       made.append(element('tr', {}, element('td', { colspan: '3' }, note)));

@@ -167,8 +167,15 @@ def test_small_values_make_no_file(store: Store) -> None:
 @pytest.mark.parametrize(
     ("value", "type_", "preview"),
     [
-        (pd.DataFrame(np.zeros((336_776, 19))), "pandas.DataFrame", "336,776 × 19"),
-        (pd.Series(["a"]), "pandas.Series", "str[1]"),
+        (pd.DataFrame(np.zeros((336_776, 19))), f"{pd.DataFrame.__module__}.DataFrame", "336,776 × 19"),
+        (pd.Series(["a"]), f"{pd.Series.__module__}.Series", f"{pd.Series(['a']).dtype}[1]"),
+        # Kept as pickles: cells of any objects, as all texts are before pandas 3.
+        (
+            pd.DataFrame({"a": [{}, "x"], "b": [1, 2]}, dtype=object),
+            f"{pd.DataFrame.__module__}.DataFrame",
+            "2 × 2",
+        ),
+        (pd.Series([{}, set()]), f"{pd.Series.__module__}.Series", "object[2]"),
         (np.zeros((100, 3)), "numpy.ndarray", "float64[100, 3]"),
         (np.float64(0.25), "numpy.float64", "np.float64(0.25)"),
         (0.25, "float", "0.25"),

@@ -125,7 +125,8 @@ class Kernel:
             "store_history": store_history and not silent,
             "user_expressions": dict(user_expressions or {}),
             "allow_stdin": False,
-            "stop_on_error": True,
+            # Cells are sent one by one: older kernels would drop the one that comes right after an error.
+            "stop_on_error": False,
         }
         message = self.client.session.msg("execute_request", content)
         if cell_id is not None:

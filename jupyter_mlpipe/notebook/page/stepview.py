@@ -17,7 +17,7 @@ from jupyter_mlpipe.model.status import Reason, StepSnapshot, readable, reasons_
 from jupyter_mlpipe.notebook.page.before import outputs_before
 from jupyter_mlpipe.notebook.show.live import MAX_LOG
 from jupyter_mlpipe.notebook.show.receipt import describe_interface
-from jupyter_mlpipe.notebook.show.tracebacks import render
+from jupyter_mlpipe.notebook.show.tracebacks import render_narrow
 from jupyter_mlpipe.notebook.show.words import plain, without_colours
 from jupyter_mlpipe.store.preview import first_rows
 from jupyter_mlpipe.store.records import Artifact
@@ -87,7 +87,7 @@ def step_detail(session: Session, graph: Shown, name: str) -> Detail:
         "ends": _ends(session, name),
         "log": without_colours(f"…{log[-MAX_LOG:]}" if len(log) > MAX_LOG else log),
         "shown": _shown(step),
-        "traceback": without_colours("\n".join(render(step.error))) if step.error is not None else "",
+        "traceback": render_narrow(step.error) if step.error is not None else "",
     }
 
 
@@ -131,8 +131,10 @@ def _read(
 
 
 def _artifact(artifact: Artifact) -> Detail:
+    # Of what is told by its type alone, once is enough.
+    is_type = artifact.preview == artifact.type.rpartition(".")[2]
     return {
-        "shape": plain(artifact.preview, 100),
+        "shape": "" if is_type else plain(artifact.preview, 100),
         "size": describe_bytes(artifact.size),
         "type": artifact.type.removeprefix("builtins."),
     }

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from types import TracebackType
 
 from jupyter_mlpipe.errors import MLPipeError, StepError, UnknownNameError
+from jupyter_mlpipe.notebook.show.words import without_colours
 
 _UNKNOWN = re.compile(r"name '(\w+)' is not defined")
 # IPython shows the first otherwise; two end generators and loops; the last are not made of one text.
 _NOT_RAISED = (SyntaxError, StopIteration, StopAsyncIteration, BaseExceptionGroup, UnicodeError)
 _UNPICKLED = re.compile(r"Can't get attribute '(\w+)' on <module '__main__'")
+_WIDE = re.compile(r"\A(?:-{30,}\n)?(?:\S+ {2,}(?=Traceback \())?")
 _RED = "\x1b[31m"
 _PLAIN = "\x1b[39m"
 
@@ -22,6 +24,15 @@ def render(error: MLPipeError) -> list[str]:
     if isinstance(error, StepError) and error.traceback:
         return list(error.traceback)
     return [f"{_RED}{_name_of(error)}{_PLAIN}: {error}"]
+
+
+def render_narrow(error: MLPipeError) -> str:
+    """Return the text of an error for a panel: without the rule above it and the wide first line.
+
+    The name of the error, which is cut from that, stands in the last line as well.
+    """
+    text = without_colours("\n".join(render(error)))
+    return _WIDE.sub("", text, count=1)
 
 
 def _name_of(error: MLPipeError) -> str:
