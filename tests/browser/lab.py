@@ -205,7 +205,7 @@ class Notebook:
             self.command("Open from Path…")
             self.page.locator(".jp-Dialog input").fill(name)
             self.page.locator(".jp-Dialog button.jp-mod-accept").click()
-        expect(tab.and_(self.page.locator(".lm-mod-current"))).to_be_visible()
+        expect(tab.and_(self.page.locator(".lm-mod-current"))).to_be_visible(timeout=_WAIT_MS)
         expect(self.cell(0)).to_be_visible(timeout=_WAIT_MS)
         self._lab.wait_for_kernel(name)
         self.cell(0).locator(".cm-content").click()  # the file browser had come to the front

@@ -229,8 +229,8 @@ def test_folders_do_not_share_what_they_read(start_kernel: Start, tmp_path: Path
         seen.append((statuses, kernel.value("(x, y, z)")))
     assert seen[0] == (["succeeded"] * 4, ("same", "same", "one"))
     assert seen[1] == (["succeeded"] * 3 + ["reused"], ("other", "other", "two"))
-    # A key keeps its last record only, which is that of the folder before.
-    assert seen[2] == (["succeeded"] * 3 + ["reused"], ("same", "same", "three"))
+    # What was read is as in the first folder.
+    assert seen[2] == (["reused", "reused", "succeeded", "reused"], ("same", "same", "three"))
 
 
 def test_the_import_path_decides_which_module_is_meant(kernel: Kernel) -> None:
