@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from jupyter_mlpipe.errors import StepTimeoutError
 from jupyter_mlpipe.execution.process.indexes import shared_indexes
 from jupyter_mlpipe.execution.process.spec import NOT_BOUND
-from jupyter_mlpipe.execution.runs.ahead import QUIET
+from jupyter_mlpipe.execution.runs.ahead import QUIET, may_set_variables
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.execution.runs.runstep import RunStep
 from jupyter_mlpipe.execution.runs.task import StepTask
@@ -166,6 +166,8 @@ class CellRuns:
         """Return what to do while the step runs: import what its cell imports."""
         definitions = step.task.step.component.definitions
         if step.task.options.here or not any(definition.kind == "import" for definition in definitions):
+            return None
+        if may_set_variables(step.task):
             return None
         return partial(import_ahead, definitions, QUIET)
 

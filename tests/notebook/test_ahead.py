@@ -61,12 +61,15 @@ def with_library(start_kernel: Start, tmp_path: Path, text: str) -> Kernel:
     return start_kernel(tmp_path, PYTHONPATH=str(place))
 
 
+@pytest.mark.parametrize("line", ["os.environ['AHEAD'] = '1'", "%env AHEAD=1", "prepare()"])
 def test_what_a_cell_puts_into_the_environment_is_there_when_it_imports(
-    start_kernel: Start, tmp_path: Path
+    start_kernel: Start, tmp_path: Path, line: str
 ) -> None:
     kernel = with_library(start_kernel, tmp_path, "import os\nFOUND = os.environ.get('AHEAD')\n")
-    cell = "%%component load\nimport os\nos.environ['AHEAD'] = '1'\nimport skimage\nskimage.FOUND"
+    kernel.run("import os\ndef prepare():\n    os.environ['AHEAD'] = '1'").check()
+    cell = f"%%component load\nimport os\n{line}\nimport skimage\nskimage.FOUND"
     assert kernel.run(cell).check().result == "'1'"
+    assert kernel.run("skimage.FOUND").check().result == "'1'"
 
 
 def test_what_a_library_warns_its_importer_of_is_shown(start_kernel: Start, tmp_path: Path) -> None:

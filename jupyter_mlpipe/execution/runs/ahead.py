@@ -27,15 +27,25 @@ QUIET = frozenset(
         "torch",
     }
 )
-# Libraries read variables when they are imported: these may be set a line above.
-_SETS_VARIABLES = re.compile(r"environ|putenv")
+_SETS_VARIABLES = re.compile(r"environ|putenv|\benv\b|dotenv")
+
+
+def may_set_variables(task: StepTask) -> bool:
+    """Tell whether code that a step reaches may set environment variables: imports read them."""
+    closure = task.closure
+    texts = (
+        task.step.component.code,
+        *closure.sources.values(),
+        *(m.source for m in closure.modules.values()),
+    )
+    return any(_SETS_VARIABLES.search(text) for text in texts)
 
 
 def modules_ahead(tasks: Iterable[StepTask]) -> list[str]:
     """Return what the process from which steps are forked may import before it serves the first of these."""
     found = set()
     for task in tasks:
-        if not _SETS_VARIABLES.search(task.step.component.code):
+        if not may_set_variables(task):
             found |= {name for name in task.closure.preload if name.partition(".")[0] in QUIET}
         found |= {name for name in task.preload if name not in task.closure.preload}
     return sorted(found)
