@@ -23,6 +23,9 @@ def topological_order(upstream: Upstream) -> list[str]:
     for root in upstream:
         if root in done:
             continue
+        if not any(above in upstream for above in upstream[root] if above not in done):
+            done[root] = None  # as most are: cells mostly stand below those that they read from
+            continue
         # An explicit stack: a notebook of thousands of cells in a row must not hit the recursion limit.
         path: list[str] = []
         on_path: set[str] = set()

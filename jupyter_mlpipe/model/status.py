@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import msgspec
+
 from jupyter_mlpipe.model.diffs import shorten_diff, unified_diff
 
 StepStatus = Literal[
@@ -145,8 +147,7 @@ def reasons_json(reasons: Sequence[Reason], *, diff_lines: int = 2000) -> list[d
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Ingredient:
+class Ingredient(msgspec.Struct, frozen=True, array_like=True):
     """A named part of a step's key.
 
     Parameters

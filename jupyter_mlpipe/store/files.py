@@ -9,13 +9,14 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
+
 from jupyter_mlpipe.errors import RestoreError
 from jupyter_mlpipe.model.resources import describe_bytes
-from jupyter_mlpipe.store.blobs import INLINE_BYTES, Blob, blob_from_json, blob_to_json
+from jupyter_mlpipe.store.blobs import INLINE_BYTES, Blob
 from jupyter_mlpipe.store.disk import BINARY, is_space_error
 from jupyter_mlpipe.store.objects import Objects
 
@@ -33,8 +34,7 @@ class Limits:
     step_bytes: int = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a step left at one path.
 
     Parameters
@@ -62,33 +62,6 @@ class Written:
     blob: Blob | None = None
     sets_mode: bool = False
     careful: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        entry: dict[str, Any] = {"path": self.path, "kind": self.kind}
-        if self.digest:
-            entry["digest"] = self.digest
-        if self.mode:
-            entry["mode"] = self.mode
-        if self.blob is not None:
-            entry["blob"] = blob_to_json(self.blob)
-        if self.sets_mode:
-            entry["sets_mode"] = True
-        if self.careful:
-            entry["careful"] = True
-        return entry
-
-    @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Written:
-        blob = entry.get("blob")
-        return cls(
-            path=entry["path"],
-            kind=entry["kind"],
-            digest=entry.get("digest", ""),
-            mode=entry.get("mode", 0),
-            blob=None if blob is None else blob_from_json(blob),
-            sets_mode=entry.get("sets_mode", False),
-            careful=entry.get("careful", False),
-        )
 
 
 class FileKeeper:

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from blake3 import blake3
 
 from jupyter_mlpipe.keys import canonical
 from jupyter_mlpipe.model.status import Ingredient
-from jupyter_mlpipe.store.blobs import Blob, blob_from_json, blob_to_json
+from jupyter_mlpipe.store.blobs import Blob
 from jupyter_mlpipe.store.files import Written
 
-SCHEMA = 3
+SCHEMA = 4
 _PREFIX = b'{"mlpipe_record":%d,"checksum":"' % SCHEMA
 _MIDDLE = b'","record":'
 _SUFFIX = b"}\n"
 _ANY = re.compile(rb'\{"mlpipe_record":(\d+),"checksum":"([0-9a-f]{64})","record":')
+_INLINE = frozenset({"inline", "text", "base64"})  # the last two until schema 3
 _CHECKSUM_AT = len(_PREFIX)
 _BODY_AT = _CHECKSUM_AT + 64 + len(_MIDDLE)
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(msgspec.Struct, frozen=True, omit_defaults=True):
     """Stored content of an output and how to read it.
 
     Parameters
@@ -57,10 +56,10 @@ class Artifact:
     type: str
     preview: str
     blob: Blob
-    needs: Mapping[str, str] = field(default_factory=dict)
+    needs: Mapping[str, str] = {}
     modules: tuple[str, ...] = ()
     part: str = ""
-    codecs: Mapping[str, str] = field(default_factory=dict)
+    codecs: Mapping[str, str] = {}
     detached: bool = False
 
     @property
@@ -74,17 +73,12 @@ class Artifact:
         return joint_digest(self.digest, self.part, self.blob.object)
 
 
-# Versions and settings are the same in thousands of records.
-_ingredient = functools.lru_cache(maxsize=1024)(Ingredient)
-
-
 def joint_digest(digest: str, part: str, stored: str) -> str:
     """Return the digest of a value together with those that are stored in the same object."""
     return canonical.digest("together", digest, part, stored)
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, weakref=True):
     """What running a step gave.
 
     Parameters
@@ -132,8 +126,8 @@ class Record:
     """
 
     key: str
-    outputs: Mapping[str, Artifact] = field(default_factory=dict)
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, Artifact] = {}
+    left_out: Mapping[str, str] = {}
     result: Artifact | None = None
     ingredients: tuple[Ingredient, ...] = ()
     texts: str = ""
@@ -141,16 +135,16 @@ class Record:
     log: Blob | None = None
     seconds: float = 0.0
     peak_memory_bytes: int = 0
-    used: Mapping[str, float] = field(default_factory=dict)
-    metrics: Mapping[str, float | str] = field(default_factory=dict)
-    curves: Mapping[str, Sequence[Sequence[float | str]]] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
+    used: Mapping[str, float] = {}
+    metrics: Mapping[str, float | str] = {}
+    curves: Mapping[str, Sequence[Sequence[float | str]]] = {}
+    files: Mapping[str, str] = {}
     written: tuple[Written, ...] = ()
-    joint: Mapping[str, str] = field(default_factory=dict)
+    joint: Mapping[str, str] = {}
     settings: Blob | None = None
-    states: Mapping[str, str] = field(default_factory=dict)
+    states: Mapping[str, str] = {}
     altered: tuple[str, ...] = ()
-    live: Mapping[str, str] = field(default_factory=dict)
+    live: Mapping[str, str] = {}
     step: str = ""
     why: str = ""
     created_at: float = 0.0
@@ -159,83 +153,25 @@ class Record:
     python: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        entry: dict[str, Any] = {
-            "key": self.key,
-            "outputs": {name: artifact_to_json(artifact) for name, artifact in self.outputs.items()},
-            "left_out": dict(self.left_out),
-            "result": None if self.result is None else artifact_to_json(self.result),
-            "ingredients": [[i.kind, i.name, i.digest, i.detail] for i in self.ingredients],
-            "shown": None if self.shown is None else blob_to_json(self.shown),
-            "seconds": self.seconds,
-            "peak_memory_bytes": self.peak_memory_bytes,
-            "metrics": dict(self.metrics),
-            "files": dict(self.files),
-            "joint": dict(self.joint),
-            "step": self.step,
-            "created_at": self.created_at,
-            "host": self.host,
-            "user": self.user,
-            "python": self.python,
-        }
-        if self.log is not None:
-            entry["log"] = blob_to_json(self.log)
-        if self.used:
-            entry["used"] = dict(self.used)
-        if self.curves:
-            entry["curves"] = {name: [[*point] for point in curve] for name, curve in self.curves.items()}
-        if self.why:
-            entry["why"] = self.why
-        if self.texts:
-            entry["texts"] = self.texts
-        if self.written:
-            entry["written"] = [written.to_json() for written in self.written]
-        if self.settings is not None:
-            entry["settings"] = blob_to_json(self.settings)
-        if self.states:
-            entry["states"] = dict(self.states)
-        if self.altered:
-            entry["altered"] = [*self.altered]
-        if self.live:
-            entry["live"] = dict(self.live)
-        return entry
+        """Return it as plain JSON values."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Record:
-        """Build a record from what `to_json` gave; KeyError, TypeError or ValueError for anything else."""
-        shown, result, settings = found["shown"], found.get("result"), found.get("settings")
-        return cls(
-            key=found["key"],
-            outputs={name: artifact_from_json(entry) for name, entry in found["outputs"].items()},
-            left_out=found["left_out"],
-            result=None if result is None else artifact_from_json(result),
-            ingredients=tuple(_ingredient(*entry) for entry in found["ingredients"]),
-            texts=found.get("texts", ""),
-            shown=None if shown is None else blob_from_json(shown),
-            log=blob_from_json(found["log"]) if "log" in found else None,
-            seconds=found["seconds"],
-            peak_memory_bytes=found["peak_memory_bytes"],
-            used=found.get("used", {}),
-            metrics=found["metrics"],
-            curves=found.get("curves", {}),
-            files=found["files"],
-            written=tuple(Written.from_json(entry) for entry in found.get("written", ())),
-            joint=found.get("joint", {}),
-            settings=None if settings is None else blob_from_json(settings),
-            states=found.get("states", {}),
-            altered=tuple(found.get("altered", ())),
-            live=found.get("live", {}),
-            step=found["step"],
-            why=found.get("why", ""),
-            created_at=found["created_at"],
-            host=found["host"],
-            user=found["user"],
-            python=found["python"],
-        )
+        """Build a record from what `to_json` gave; ValueError for anything else."""
+        return msgspec.convert(found, cls)
+
+
+_decode = msgspec.json.Decoder(Record).decode
 
 
 def to_bytes(record: Record) -> bytes:
     """Return the file of a record: JSON whose body is preceded by its checksum."""
-    body = json.dumps(record.to_json(), ensure_ascii=True, separators=(",", ":")).encode()
+    try:
+        body = msgspec.json.encode(record)
+    except UnicodeEncodeError:  # a path with bytes that are no text
+        body = json.dumps(record.to_json(), separators=(",", ":")).encode()
     return b"".join((_PREFIX, blake3(body).hexdigest().encode(), _MIDDLE, body, _SUFFIX))
 
 
@@ -248,8 +184,15 @@ def from_bytes(content: bytes) -> Record | None:
     if content[_CHECKSUM_AT:_BODY_AT] != seal:
         return None
     try:
-        return Record.from_json(json.loads(body.decode()))  # of bytes it would guess the encoding first
-    except (KeyError, TypeError, ValueError):
+        return _decode(body)
+    except ValueError:
+        return _from_escaped(body)
+
+
+def _from_escaped(body: bytes) -> Record | None:
+    try:
+        return Record.from_json(json.loads(body))
+    except ValueError:
         return None
 
 
@@ -275,48 +218,10 @@ def stored_blobs(found: object) -> Iterator[tuple[str, int]]:
     """Give digest and size of each object that a record's body refers to, wherever it stands there."""
     if isinstance(found, dict):
         digest, size = found.get("object"), found.get("size")
-        if isinstance(digest, str) and isinstance(size, int) and not {"text", "base64"} & found.keys():
+        if isinstance(digest, str) and isinstance(size, int) and not _INLINE & found.keys():
             yield digest, size
         for value in found.values():
             yield from stored_blobs(value)
     elif isinstance(found, list):
         for value in found:
             yield from stored_blobs(value)
-
-
-def artifact_to_json(artifact: Artifact) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "digest": artifact.digest,
-        "codec": artifact.codec,
-        "version": artifact.version,
-        "type": artifact.type,
-        "preview": artifact.preview,
-        **blob_to_json(artifact.blob),
-    }
-    if artifact.needs:
-        entry["needs"] = dict(artifact.needs)
-    if artifact.modules:
-        entry["modules"] = list(artifact.modules)
-    if artifact.part:
-        entry["part"] = artifact.part
-    if artifact.codecs:
-        entry["codecs"] = dict(artifact.codecs)
-    if artifact.detached:
-        entry["detached"] = True
-    return entry
-
-
-def artifact_from_json(entry: Mapping[str, Any]) -> Artifact:
-    return Artifact(
-        digest=entry["digest"],
-        codec=entry["codec"],
-        version=entry["version"],
-        type=entry["type"],
-        preview=entry["preview"],
-        blob=blob_from_json(entry),
-        needs=entry.get("needs", {}),
-        modules=tuple(entry.get("modules", ())),
-        part=entry.get("part", ""),
-        codecs=entry.get("codecs", {}),
-        detached=entry.get("detached", False),
-    )

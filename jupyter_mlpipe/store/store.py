@@ -7,9 +7,10 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, EncodingError
 from jupyter_mlpipe.keys import canonical
@@ -286,7 +287,7 @@ class Store:
 
     def get_all(self, artifact: Artifact, namespace: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return all values that are stored together with this one, by name; see `get_value`."""
-        found: dict[str, Any] = self.get_value(replace(artifact, part=""), namespace)
+        found: dict[str, Any] = self.get_value(msgspec.structs.replace(artifact, part=""), namespace)
         return found
 
     def has(self, artifact: Artifact) -> bool:

@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jupyter_mlpipe.store.records import artifact_from_json, joint_digest, read_any, stored_blobs
+import msgspec
+
+from jupyter_mlpipe.store.records import Artifact, joint_digest, read_any, stored_blobs
 from jupyter_mlpipe.store.shelves import Found
 from jupyter_mlpipe.store.store import Store
 
@@ -129,7 +131,9 @@ def _read(file: Found, content: bytes | None, store: Store) -> Entry | None:
     objects = dict(stored_blobs(body))
     for artifact in outputs.values() if isinstance(outputs, dict) else ():
         objects.update(_beside(artifact, store))
-        digest, part, stored = (str(artifact.get(name, "")) for name in ("digest", "part", "object"))
+        digest, part = (str(artifact.get(name, "")) for name in ("digest", "part"))
+        # Until schema 3 an artifact named its object itself.
+        stored = str(artifact.get("blob", artifact).get("object", ""))
         makes |= {digest, joint_digest(digest, part, stored)} if part else {digest}
     ingredients = body.get("ingredients")
     return Entry(
@@ -149,7 +153,7 @@ def _read(file: Found, content: bytes | None, store: Store) -> Entry | None:
 
 def _beside(found: Mapping[str, Any], store: Store) -> Iterator[tuple[str, int]]:
     """Give digest and size of the objects that an artifact lists in its own bytes: files and folders."""
-    with contextlib.suppress(KeyError, TypeError, ValueError):  # of another scheme
-        for blob in store.blobs(artifact_from_json(found)):
+    with contextlib.suppress(ValueError):  # of another scheme
+        for blob in store.blobs(msgspec.convert(found, Artifact)):
             if blob.inline is None:
                 yield blob.object, blob.size

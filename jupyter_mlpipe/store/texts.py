@@ -10,7 +10,8 @@ import base64
 import json
 import zlib
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from jupyter_mlpipe.model.status import Ingredient
 

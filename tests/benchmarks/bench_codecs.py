@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from support import print_table
 
@@ -70,7 +71,7 @@ def read_plainly(kind: str, path: Path) -> Any:
 
 def measure(kind: str, who: str, what: str, megabytes: float, folder: Path) -> None:
     """Print the seconds of one act, how much memory it took beside the value, and the value's size."""
-    from jupyter_mlpipe.store.records import artifact_from_json, artifact_to_json
+    from jupyter_mlpipe.store.records import Artifact
     from jupyter_mlpipe.store.store import open_store
 
     path, note = folder / "plain.npy", folder / "artifact.json"
@@ -85,7 +86,7 @@ def measure(kind: str, who: str, what: str, megabytes: float, folder: Path) -> N
         store = open_store(folder / "store")
         store.get_value(store.put_value(make(kind, 0.1)))
         if who == "ours":
-            artifact = artifact_from_json(json.loads(note.read_text()))
+            artifact = msgspec.json.decode(note.read_bytes(), type=Artifact)
             act = lambda: store.get_value(artifact)  # noqa: E731
         else:
             act = lambda: read_plainly(kind, path)  # noqa: E731
@@ -95,7 +96,7 @@ def measure(kind: str, who: str, what: str, megabytes: float, folder: Path) -> N
     result = act()
     seconds = time.perf_counter() - started
     if who == "ours" and what == "write":
-        note.write_text(json.dumps(artifact_to_json(result)))
+        note.write_bytes(msgspec.json.encode(result))
     print(json.dumps([seconds, peak() - before]))
 
 

@@ -1,9 +1,9 @@
 """Accepting an edit: what it does, for how long, and where it is refused."""
 
 import os
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.execution.runs.accept import accept, is_accepted, revoke

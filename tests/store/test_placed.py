@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 from blake3 import blake3
 
@@ -13,7 +14,7 @@ from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError, En
 from jupyter_mlpipe.keys.places import entries_of
 from jupyter_mlpipe.model.files import File, Folder, Place
 from jupyter_mlpipe.store.comparing import content_of, holds
-from jupyter_mlpipe.store.records import artifact_from_json, artifact_to_json
+from jupyter_mlpipe.store.records import Artifact
 from jupyter_mlpipe.store.store import Store, open_store
 
 CONTENT = b"0123456789abcdef" * 1000
@@ -45,7 +46,7 @@ def test_a_place_comes_back_as_it_was_whatever_became_of_it(store: Store, places
     before = entries_of(place)
     artifact = store.put_value(place, {})
     shutil.rmtree(places)
-    found = store.get_value(artifact_from_json(artifact_to_json(artifact)))
+    found = store.get_value(msgspec.convert(msgspec.to_builtins(artifact), Artifact))
     assert type(found) is type(place)
     assert found.name == place.name
     assert found.path.is_absolute()

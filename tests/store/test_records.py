@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from jupyter_mlpipe.model.status import Ingredient
 from jupyter_mlpipe.store.blobs import Blob
@@ -25,7 +27,7 @@ RECORD = Record(
     shown=Blob("9" * 64, 2, b"[]"),
     seconds=1.25,
     peak_memory_bytes=10**9,
-    metrics={"auc": 0.5, "nan": None},
+    metrics={"auc": 0.5, "nan": "nan"},
     files={"data.csv": "3" * 64},
     step="load",
     created_at=1.7e9,
@@ -47,6 +49,23 @@ def test_records_come_back(store: Store) -> None:
     store.remove_record(KEY)
     store.remove_record(KEY)
     assert store.get_record(KEY) is None
+
+
+def test_a_record_may_name_files_whose_names_are_no_text(store: Store) -> None:
+    record = Record(KEY, files={os.fsdecode(b"\xff.csv"): "3" * 64}, texts="ü")
+    store.put_record(record)
+    assert open_store(store.root).get_record(KEY) == record
+
+
+@pytest.mark.parametrize("wrong", [{"key": 1}, {"outputs": []}, {"shown": {"object": "../x", "size": 1}}])
+def test_a_record_with_values_of_other_types_counts_as_unknown(wrong: dict[str, object]) -> None:
+    body = json.dumps({**RECORD.to_json(), **wrong}).encode()
+    content = to_bytes(RECORD)
+    head, _, _ = content.partition(b'"checksum":"')
+    assert (
+        from_bytes(b'%s"checksum":"%s","record":%s}\n' % (head, blake3(body).hexdigest().encode(), body))
+        is None
+    )
 
 
 def test_a_record_damaged_or_gone_after_it_was_read_counts_as_unknown(store: Store) -> None:

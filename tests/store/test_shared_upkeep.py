@@ -276,9 +276,13 @@ def test_names_that_lead_out_of_the_store_are_followed_by_nobody(
     body = json.loads(signed.partition(b"\n")[2])["record"]
     body["key"] = "66" * 32
     for name, artifact in body["outputs"].items():
-        body["outputs"][name] = {**artifact, "object": outside, "codec": "files"}
+        body["outputs"][name] = {
+            **artifact,
+            "blob": {**artifact["blob"], "object": outside},
+            "codec": "files",
+        }
     content = json.dumps(body).encode()
-    head = b'{"mlpipe_record":3,"checksum":"%s","record":' % blake3(content).hexdigest().encode()
+    head = b'{"mlpipe_record":4,"checksum":"%s","record":' % blake3(content).hexdigest().encode()
     (evil / ("66" * 32)).write_bytes(head + content + b"}\n")
 
     def find(fs: Counted, path: str, **options: Any) -> Any:

@@ -24,7 +24,7 @@ from jupyter_mlpipe.store.signing import (
 
 KEY = Key("ab" * 32, 'ada "the first"@laptop\n')
 RECORD, OTHER = "1" * 64, "2" * 64
-CONTENT = b'{"mlpipe_record":3}\n'
+CONTENT = b'{"mlpipe_record":4}\n'
 
 
 def test_what_was_signed_comes_back() -> None:

@@ -15,7 +15,9 @@ import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from jupyter_mlpipe.execution.process.files import ABSENT, CHANGED, MISSING, THERE, file_digest
 from jupyter_mlpipe.execution.process.mentions import Mentions

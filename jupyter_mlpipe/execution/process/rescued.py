@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.keys.given import Effects
-from jupyter_mlpipe.store.records import Artifact, artifact_from_json, artifact_to_json
+from jupyter_mlpipe.store.records import Artifact
 from jupyter_mlpipe.store.store import Store
 
 # IPython shows the first otherwise; two end generators and loops; the last are not made of one text.
@@ -41,10 +43,10 @@ class Rescued:
     def to_json(self) -> dict[str, Any]:
         """Return what a step's process sends."""
         return {
-            "outputs": {name: artifact_to_json(artifact) for name, artifact in self.outputs.items()},
+            "outputs": msgspec.to_builtins(self.outputs),
             "bound": self.bound,
             "effects": base64.b64encode(self.effects.to_bytes()).decode() if self.effects else None,
-            "error": artifact_to_json(self.error) if self.error is not None else None,
+            "error": msgspec.to_builtins(self.error),
         }
 
     @staticmethod
@@ -52,10 +54,10 @@ class Rescued:
         """Read back what `to_json` gave."""
         effects, error = found["effects"], found.get("error")
         return Rescued(
-            {name: artifact_from_json(artifact) for name, artifact in found["outputs"].items()},
+            msgspec.convert(found["outputs"], dict[str, Artifact]),
             found["bound"],
             Effects.from_bytes(memoryview(base64.b64decode(effects))) if effects else None,
-            artifact_from_json(error) if error else None,
+            msgspec.convert(error, Artifact | None),
         )
 
 
