@@ -211,7 +211,9 @@ class Runner:
                 check_places(*ordered.values())
                 last = functools.partial(last_record, self.store, self.history, pipeline)
                 behind = file_order(ordered, last)
-                ordered = {n: replace(task, behind=tuple(behind.get(n, ()))) for n, task in ordered.items()}
+                ordered |= {
+                    n: replace(ordered[n], behind=tuple(above)) for n, above in behind.items() if above
+                }
             state = RunState(
                 run_id or secrets.token_hex(8), pipeline, ordered, wanted, listener, by_itself=by_itself
             )

@@ -85,11 +85,12 @@ class Standing:
     ) -> dict[str, StepTask]:
         """Return steps and what is above them, which has been run by its own cells."""
         # A name that nothing provides is told when its line is reached, as Python does.
-        tasks = self._registry.tasks(None if everything else targets, strict=False, refused=refused)
-        return {
-            name: task if name in targets else replace(task, made=self._states.made(name))
-            for name, task in tasks.items()
-        }
+        return self._registry.tasks(
+            None if everything else targets,
+            strict=False,
+            refused=refused,
+            made=lambda name: None if name in targets else self._states.made(name),
+        )
 
     def known(self) -> Look:
         """Say what is known without a plan."""

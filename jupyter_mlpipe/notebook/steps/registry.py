@@ -39,6 +39,7 @@ from jupyter_mlpipe.notebook.steps.producers import Producers
 from jupyter_mlpipe.notebook.steps.results import history_read, is_history
 from jupyter_mlpipe.notebook.steps.siblings import Version, still_found
 from jupyter_mlpipe.notebook.steps.unsettled import Earlier, Unsettled
+from jupyter_mlpipe.store.records import Record
 
 _INTERACTIVE = frozenset({"In", "Out", "_", "__", "___", "_dh", "_ih", "_oh", "exit", "quit"})
 
@@ -207,6 +208,7 @@ class Registry:
         *,
         strict: bool = True,
         refused: dict[str, MLPipeError] | None = None,
+        made: Callable[[str], tuple[str, Record] | None] = lambda name: None,
     ) -> dict[str, StepTask]:
         """Return `targets` (all by default) and what is above them, ready to be planned and run.
 
@@ -216,6 +218,8 @@ class Registry:
             Whether a name that nothing provides is refused before anything runs.
         refused
             Takes the errors of steps that cannot run as they are; these and those below are left out then.
+        made
+            Gives what counts for the steps below, see `StepTask`.
 
         Raises
         ------
@@ -230,7 +234,7 @@ class Registry:
             name = pending.pop()
             if name not in tasks:
                 try:
-                    task = self.task(name, overrides, surroundings, planned=strict)
+                    task = self.task(name, overrides, surroundings, planned=strict, made=made(name))
                     if strict and task.closure.unresolved:
                         check_resolved(task.step.component, task.closure.unresolved, self.known_names)
                     if not task.options.here:
@@ -290,6 +294,7 @@ class Registry:
         surroundings: Surroundings | None = None,
         *,
         planned: bool = False,
+        made: tuple[str, Record] | None = None,
     ) -> StepTask:
         """Return one step with all that it reaches, as the notebook stands.
 
@@ -348,6 +353,7 @@ class Registry:
             sys_path=around.sys_path,
             titles={name: self._title_of(name) for name in closure.sources},
             siblings=siblings_of(placed),
+            made=made,
             given=self._given(placed, closure.affected),
             snapshot=placed.snapshot,
             earlier=placed.after,

@@ -37,19 +37,22 @@ class States:
 
     def note(self, run: Run, step: RunStep) -> None:
         """Note how far a step of a run has come."""
-        if step.status in MADE and step.record is not None:
-            self._made[step.name] = (step.work, step.record)
-        before = self._states.get(step.name)
-        made_here = (
-            before is not None and before.status == "succeeded" and self._keys.get(step.name) == step.key
-        )
-        if not (step.status == "reused" and made_here):
-            # A step that ran in this session stays "succeeded" when a later cell reuses it.
-            self._states[step.name] = as_first_found(
-                before, step.snapshot(), is_target=run.is_target(step.name)
-            )
-            self._keys[step.name] = step.key
-            self._last_runs[step.name] = run
+        name, record = step.name, step.record
+        before, made, is_target = self._states.get(name), self._made.get(name), run.is_target(name)
+        if step.status in MADE and record is not None:
+            self._made[name] = (step.work, record)
+        if before is not None and step.status == "reused" and self._keys.get(name) == step.key:
+            if before.status == "succeeded":
+                return  # a step that ran in this session stays so when a later cell reuses it
+            if before.status == "reused" and not is_target and made is not None and made[1] is record:
+                # Each cell finds again all that is above it.
+                if before.reasons != step.reasons:
+                    self._states[name] = replace(before, reasons=step.reasons)
+                self._last_runs[name] = run
+                return
+        self._states[name] = as_first_found(before, step.snapshot(), is_target=is_target)
+        self._keys[name] = step.key
+        self._last_runs[name] = run
 
     def made(self, name: str) -> tuple[str, Record] | None:
         """Return what a step gave last, behind the key of its work."""
@@ -109,16 +112,21 @@ class States:
                 source = getattr(binding, "step", None)
                 reads[read] = source or type(binding).__name__.removeprefix("From").lower()
             planned = plan[name] if plan is not None and name in plan else None
-            if planned is not None and (state.status is None or planned.decision != "reuse"):
-                # Of what has been made, why that holds no more.
-                state = replace(state, reasons=planned.reasons)
-            if planned is not None:
-                expected = None if planned.decision == "reuse" else planned.seconds
-                matches = self._has(name, plan.decided[name].record if plan is not None else None)
-                state = replace(state, plan=planned.decision, expected_seconds=expected, matches=matches)
-            else:
-                state = replace(state, plan=None)
-            steps.append(replace(state, reads=reads))
+            if plan is None or planned is None:
+                steps.append(replace(state, reads=reads, plan=None))
+                continue
+            # Of what has been made, why that holds no more.
+            is_why = state.status is None or planned.decision != "reuse"
+            steps.append(
+                replace(
+                    state,
+                    reads=reads,
+                    plan=planned.decision,
+                    reasons=planned.reasons if is_why else state.reasons,
+                    expected_seconds=None if planned.decision == "reuse" else planned.seconds,
+                    matches=self._has(name, plan.decided[name].record),
+                )
+            )
         return tuple(steps)
 
 
