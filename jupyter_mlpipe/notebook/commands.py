@@ -284,7 +284,7 @@ def _load(session: Session, parser: _Parser, words: list[str]) -> None:
 
 def _remove(session: Session, parser: _Parser, words: list[str]) -> None:
     parser.add_argument("step", type=_step_of(session))
-    session.remove(parser.read(words).step)
+    session.components.remove(parser.read(words).step)
 
 
 def _debug(session: Session, parser: _Parser, words: list[str]) -> Debugged:
