@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 from jupyter_mlpipe.cells.adopt import advise
 from jupyter_mlpipe.cells.cache_words import add_cache_words, cache_arguments
 from jupyter_mlpipe.errors import UsageError, close_matches
-from jupyter_mlpipe.execution.process.shown import Shown, stream_output
+from jupyter_mlpipe.execution.process.outputs import stream_output
+from jupyter_mlpipe.execution.process.shown import Shown
 from jupyter_mlpipe.execution.runs.logs import save, text_of
 from jupyter_mlpipe.execution.runs.past import find_entry, list_runs, tell_diff, tell_runs
 from jupyter_mlpipe.model import graph

@@ -22,6 +22,7 @@ from jupyter_mlpipe.errors import (
 )
 from jupyter_mlpipe.execution.process.bars import follow_bars
 from jupyter_mlpipe.execution.process.body import Body, ReturnedWrongly, call_function, unpack_result
+from jupyter_mlpipe.execution.process.capture import Capture
 from jupyter_mlpipe.execution.process.declared import Declared
 from jupyter_mlpipe.execution.process.figures import left_open
 from jupyter_mlpipe.execution.process.filling import fill
@@ -37,7 +38,6 @@ from jupyter_mlpipe.execution.process.rescued import Rescued, store_error
 from jupyter_mlpipe.execution.process.scene import Scene, make_scene
 from jupyter_mlpipe.execution.process.scratch import Scratch
 from jupyter_mlpipe.execution.process.shell import LazyShell
-from jupyter_mlpipe.execution.process.shown import Capture
 from jupyter_mlpipe.execution.process.spec import USUAL_MODE, VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.tracebacks import describe_error, left_behind

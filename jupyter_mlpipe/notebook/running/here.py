@@ -19,6 +19,7 @@ from jupyter_mlpipe.execution.process.body import Body, ReturnedWrongly, call_fu
 from jupyter_mlpipe.execution.process.declared import Declared
 from jupyter_mlpipe.execution.process.messages import StepFailure
 from jupyter_mlpipe.execution.process.outcome import GivenValues
+from jupyter_mlpipe.execution.process.outputs import result_output
 from jupyter_mlpipe.execution.process.own_state import OwnStates
 from jupyter_mlpipe.execution.process.recording import find_mentions, make_record
 from jupyter_mlpipe.execution.process.scene import Scene
@@ -29,7 +30,7 @@ from jupyter_mlpipe.execution.process.watch import FileWatch
 from jupyter_mlpipe.execution.runs.local import LocalFailure, LocalJob
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model.futures import POSTPONED
-from jupyter_mlpipe.notebook.running.capturing import LiveCapture, result_output
+from jupyter_mlpipe.notebook.running.capturing import LiveCapture
 from jupyter_mlpipe.notebook.running.libraries import kept_here
 from jupyter_mlpipe.notebook.running.living import asking, looks_beyond, unlike_key, what_lives
 from jupyter_mlpipe.notebook.show.tracebacks import cut_own_frames
