@@ -370,8 +370,10 @@ class Session:
         self.registry.note_set(step)
         self.definitions.take(self.registry.placed[step].component, effects, is_of_cell=is_of_cell)
         if effects.logged:
-            deliver(effects.logged, lambda names: self.names.prepare(names, ""))
-            self.names.observe()  # their code is the notebook's own
+            try:
+                deliver(effects.logged, lambda names: self.names.prepare(names, ""))
+            finally:
+                self.names.observe()  # their code is the notebook's own
 
     def is_known(self, name: str) -> bool:
         """Tell whether a name is there once a cell reads it, though it may not be bound yet."""

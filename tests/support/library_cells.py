@@ -83,6 +83,10 @@ log.addHandler(shown)
 # %%
 log.warning("three")
 # %%
+sizes = [1]
+log.warning("sizes %s", sizes)
+sizes.append(2)
+# %%
 try: 1 / 0
 except ZeroDivisionError: log.exception("failed %s", "here")
 # %%
