@@ -90,6 +90,11 @@ sizes.append(2)
 try: 1 / 0
 except ZeroDivisionError: log.exception("failed %s", "here")
 # %%
+log.addFilter(lambda record: "four" not in record.getMessage())
+# %% plain
+log.warning("four")
+print(len(log.filters))
+# %%
 log.handlers.clear()
 # %%
 log.info("five")

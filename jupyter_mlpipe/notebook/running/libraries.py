@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from jupyter_mlpipe.cells.deeds import adds_handlers, temporary
+from jupyter_mlpipe.cells.deeds import changes_logging, temporary
 
 _PATCHES = re.compile(r"\bpatch(?:\.(?:object|dict|multiple))?\s*\(")
 _STARTS = re.compile(r"\.start\(\s*\)")
@@ -25,7 +25,7 @@ def kept_here(code: str, namespace: Mapping[str, Any]) -> list[str]:
     return [
         *_of_mocks(code),
         *_of_duckdb(code, namespace),
-        *(["the handler that it adds to logging stays there"] if adds_handlers(code) else []),
+        *(["what it adds to logging, or takes out, stays there"] if changes_logging(code) else []),
         *(f"{name} is {what}, which goes with its process" for name, what in temporary(code)),
     ]
 
