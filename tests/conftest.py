@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,19 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 # A process that a test starts compiles its imports once, as a user's does.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+# About how long a test takes, by the dearest that it asks for: a page, a command, a kernel.
+_COSTS_S = {"browser": 15.0, "cli": 6.0, "start_kernel": 6.0, "steps": 0.5}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files that take long come first: no worker then has one left when the others have ended."""
+    costs: defaultdict[Path, float] = defaultdict(float)
+    for item in items:
+        asked = getattr(item, "fixturenames", ())
+        costs[item.path] += max((_COSTS_S.get(name, 0.1) for name in asked), default=0.1)
+    items.sort(key=lambda item: -costs[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)

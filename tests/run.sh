@@ -33,4 +33,5 @@ else
 fi
 say "Running the tests."
 # Much of the time one test waits for processes of its own. A file stays together: its tests share kernels.
-exec python -m pytest -n 2 --dist loadfile "$@"
+# Those that take long come first (tests/conftest.py), not those that have many tests.
+exec python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"

@@ -36,7 +36,7 @@ FLEET = {"dask", "distributed"}
 NOTEBOOK_LIBRARIES = {"IPython", "ipywidgets", "anywidget", "comm", "ipykernel"}
 
 # A step process gives IPython to the cell that uses it, and only then: it is imported inside functions.
-STEP_PROCESS = {"execution/process/shell.py", "execution/process/shown.py", "execution/process/step.py"}
+STEP_PROCESS = {"execution/process/shell.py"}
 
 
 class Import(NamedTuple):

@@ -81,6 +81,7 @@ _TEMPORARY = {
     "NamedTemporaryFile": "a temporary file",
     "TemporaryFile": "a temporary file",
 }
+_FILTERING = ("addFilter", "removeFilter")
 _PLAIN_LOGGING = frozenset({"StreamHandler", "FileHandler", "NullHandler", "Formatter"})
 
 _STARTS_TASK = frozenset({"create_task", "ensure_future", "get_running_loop", "run_coroutine_threadsafe"})
@@ -221,9 +222,9 @@ def temporary(code: str) -> Iterator[tuple[str, str]]:
                 yield from ((name, _TEMPORARY[word]) for name in names)
 
 
-def adds_handlers(code: str) -> bool:
-    """Tell whether code gives loggers handlers, or handlers formatters, beyond the plain ones of Python."""
-    if "addHandler" not in code and "handlers" not in code:
+def changes_logging(code: str) -> bool:
+    """Tell whether code changes filters of logs, or gives handlers or formatters beyond the plain ones."""
+    if not any(word in code for word in ("addHandler", "handlers", *_FILTERING)):
         return False
     tree = parse(code)
     plain = {
@@ -237,6 +238,8 @@ def adds_handlers(code: str) -> bool:
         if not isinstance(node, ast.Call):
             continue
         word = last_word(node.func)
+        if word in _FILTERING:
+            return True
         given = list(node.args) if word in ("addHandler", "setFormatter") else []
         if word == "basicConfig":
             lists = [k.value for k in node.keywords if k.arg == "handlers"]

@@ -91,7 +91,8 @@ def _described(handler: logging.Handler, logger: logging.Logger) -> tuple[Any, .
     if isinstance(handler, Relay):
         return (handler.level, None, _RELAY, handler.kind, None)
     formatter = handler.formatter
-    if formatter is None or type(formatter) is logging.Formatter:
+    # What a filter lets through may depend on the notebook.
+    if not handler.filters and (formatter is None or type(formatter) is logging.Formatter):
         style = _STYLES.get(type(formatter._style).__name__, "%") if formatter is not None else "%"
         shape = (formatter._fmt, formatter.datefmt, style) if formatter is not None else None
         if type(handler) is logging.FileHandler:

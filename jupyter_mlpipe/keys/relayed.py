@@ -26,12 +26,22 @@ class Relay(logging.Handler):
         self.kind = kind
 
     def emit(self, record: logging.LogRecord) -> None:
-        # Where a logger has several of them, each gets the record in turn.
-        if not _records or _records[-1][1] is not record or _records[-1][0] != self.logger:
-            _records.append((self.logger, record))
+        # Where a logger has several, each gets the record in turn: the first that takes it stands for all.
+        takers = (
+            handler
+            for handler in logging.getLogger(self.logger).handlers
+            if isinstance(handler, Relay) and record.levelno >= handler.level
+        )
+        if next(takers, self) is not self:
+            return
+        try:
+            # At once: what it is about may change before the step ends.
+            _records.append((self.logger, _fields(record)))
+        except Exception:  # of the user's own texts: said on stderr, as other handlers do
+            self.handleError(record)
 
 
-_records: list[tuple[str, logging.LogRecord]] = []
+_records: list[tuple[str, dict[str, Any]]] = []
 
 
 def forget_relayed() -> None:
@@ -41,7 +51,7 @@ def forget_relayed() -> None:
 
 def take_relayed() -> Relayed:
     """Return what a step has logged for handlers of the notebook."""
-    found = tuple((logger, _fields(record)) for logger, record in _records)
+    found = tuple(_records)
     _records.clear()
     return found
 
@@ -50,9 +60,12 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     """Return the fields of a record as plain values: objects as text, an error as its traceback."""
     given = record.args.values() if isinstance(record.args, dict) else record.args or ()
     is_plain = type(record.msg) is str and all(type(value) in _PLAIN for value in given)
-    fields = {name: value if type(value) in _PLAIN else str(value) for name, value in vars(record).items()}
+    fields = {
+        name: value if type(value) in _PLAIN else str(value)
+        for name, value in vars(record).items()
+        if name not in ("msg", "args", "exc_info")
+    }
     fields["msg"], fields["args"] = (record.msg, record.args) if is_plain else (record.getMessage(), None)
     if record.exc_info:
         fields["exc_text"] = record.exc_text or logging.Formatter().formatException(record.exc_info)
-        fields["exc_info"] = None
     return fields

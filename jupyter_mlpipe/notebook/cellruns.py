@@ -101,14 +101,14 @@ class CellRuns:
         before = _Before(session, component)
         if here is not None:
             session.here.place(component.name, here)
-        task = session.register(component)
+        task = session.components.register(component)
         mode = self.mode_of(component)
         moved: list[str] = []
         may_move = mode == "run" and component.options.run and not component.options.here
         if may_move and (found := session.moving.move(task)) is not None:
             component, here, moved = found
             session.here.place(component.name, here)
-            task = session.register(component)
+            task = session.components.register(component)
         name, options = component.name, component.options
         receipt = self._receipt(task)
         notes = [*moved, *self._notes_on(component)]

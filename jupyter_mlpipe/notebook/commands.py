@@ -10,17 +10,28 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from jupyter_mlpipe.cells.adopt import advise
 from jupyter_mlpipe.cells.cache_words import add_cache_words, cache_arguments
 from jupyter_mlpipe.errors import UsageError, close_matches
-from jupyter_mlpipe.execution.process.shown import Shown, stream_output
+from jupyter_mlpipe.execution.process.outputs import stream_output
+from jupyter_mlpipe.execution.process.shown import Shown
 from jupyter_mlpipe.execution.runs.logs import save, text_of
 from jupyter_mlpipe.execution.runs.past import find_entry, list_runs, tell_diff, tell_runs
-from jupyter_mlpipe.model import graph
 from jupyter_mlpipe.notebook.accepting import accepted_facts, accepted_of, why
 from jupyter_mlpipe.notebook.adoptview import adopt_bundle
+from jupyter_mlpipe.notebook.commandwords import (
+    OnlyReads,
+    Parser,
+    WordsRead,
+    add_run_options,
+    check_chosen,
+    checked,
+    overrides_of,
+    step_of,
+    targets_of,
+)
 from jupyter_mlpipe.notebook.debugging import NAME, Debugged, debug_step
 from jupyter_mlpipe.notebook.logs import logs_of
 from jupyter_mlpipe.notebook.page.before import changed_outputs
@@ -39,7 +50,6 @@ from jupyter_mlpipe.notebook.show.views import (
     status_bundle,
     table_bundle,
 )
-from jupyter_mlpipe.notebook.steps.parameters import check_known, parse_overrides
 from jupyter_mlpipe.store.tables import Answer, ask_cache
 
 HELP = {
@@ -65,34 +75,6 @@ HELP = {
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    def read(self, words: list[str], *checks: Callable[[argparse.Namespace], object]) -> argparse.Namespace:
-        """Read the words of a command, before it does anything; checks refuse what does not go together."""
-        asked = self.parse_args(words)
-        for check in checks:
-            check(asked)
-        return asked
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}. {self.format_usage().strip()}")
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        raise UsageError((message or "").strip())
-
-    def print_help(self, file: Any = None) -> None:
-        raise UsageError(self.format_help())
-
-
-class _WordsRead(Exception):  # noqa: N818 - no error: it ends a command before it does anything
-    pass
-
-
-class _OnlyReads(_Parser):
-    def read(self, *words: Any) -> NoReturn:
-        super().read(*words)
-        raise _WordsRead
-
-
 def run_command(session: Session, line: str) -> Any:
     """Do what ``%pipeline LINE`` says; returns the value of the magic.
 
@@ -102,7 +84,7 @@ def run_command(session: Session, line: str) -> Any:
         The line cannot be understood.
     """
     command, name, words = _read(line)
-    parser = _Parser(prog=f"%pipeline {name}", description=HELP[name], allow_abbrev=False)
+    parser = Parser(prog=f"%pipeline {name}", description=HELP[name], allow_abbrev=False)
     return command(session, parser, words)
 
 
@@ -117,12 +99,12 @@ def check_command(session: Session, line: str) -> None:
         It names a step, an output or a parameter that is not there, or not yet.
     """
     command, name, words = _read(line)
-    with suppress(_WordsRead):
+    with suppress(WordsRead):
         # Each of them reads its words before it does anything.
-        command(session, _OnlyReads(prog=f"%pipeline {name}", allow_abbrev=False), words)
+        command(session, OnlyReads(prog=f"%pipeline {name}", allow_abbrev=False), words)
 
 
-def _read(line: str) -> tuple[Callable[[Session, _Parser, list[str]], Any], str, list[str]]:
+def _read(line: str) -> tuple[Callable[[Session, Parser, list[str]], Any], str, list[str]]:
     """Return the subcommand of a line, its name and the words behind it."""
     try:
         words = shlex.split(line)
@@ -141,10 +123,10 @@ def help_text() -> str:
     return "\n".join(["%pipeline", *(f"  {name:<8} {words}" for name, words in HELP.items())])
 
 
-def _show(session: Session, parser: _Parser, words: list[str]) -> None:
+def _show(session: Session, parser: Parser, words: list[str]) -> None:
     parser.add_argument(
         "--output",
-        type=_checked(check_file),
+        type=checked(check_file),
         metavar="FILE",
         help="write a .svg, .png, .dot or .html file instead",
     )
@@ -161,22 +143,22 @@ def _show(session: Session, parser: _Parser, words: list[str]) -> None:
     write_graph(snapshot, Path(asked.output))
 
 
-def _plan(session: Session, parser: _Parser, words: list[str]) -> Any:
-    _add_run_options(session, parser)
-    asked = parser.read(words, _check_chosen)
+def _plan(session: Session, parser: Parser, words: list[str]) -> Any:
+    add_run_options(session, parser)
+    asked = parser.read(words, check_chosen)
     session.settle()
     plan = session.standing.plan(
-        _targets(session, asked), params=_overrides(session, asked.param), force=asked.force or ()
+        targets_of(session, asked), params=overrides_of(session, asked.param), force=asked.force or ()
     )
     CellOutput(session.shell).display(plan_bundle(plan))
 
 
-def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
-    _add_run_options(session, parser)
+def _run(session: Session, parser: Parser, words: list[str]) -> Any:
+    add_run_options(session, parser)
     parser.add_argument("--detach", action="store_true", help="in a process that outlives this kernel")
-    asked = parser.read(words, _check_chosen)
-    targets = _targets(session, asked)
-    params = _overrides(session, asked.param)
+    asked = parser.read(words, check_chosen)
+    targets = targets_of(session, asked)
+    params = overrides_of(session, asked.param)
     if asked.only:
         session.standing.check_only(asked.only, params)
     live = _live_graph(session)
@@ -191,7 +173,7 @@ def _run(session: Session, parser: _Parser, words: list[str]) -> Any:
         )
 
 
-def _attach(session: Session, parser: _Parser, words: list[str]) -> Any:
+def _attach(session: Session, parser: Parser, words: list[str]) -> Any:
     parser.add_argument("run", nargs="?", default="", metavar="RUN", help="its id, or how that begins")
     asked = parser.read(words)
     live = _live_graph(session)
@@ -216,7 +198,7 @@ def _live_graph(session: Session, *, follows_all: bool = False) -> LiveGraph:
     )
 
 
-def _status(session: Session, parser: _Parser, words: list[str]) -> None:
+def _status(session: Session, parser: Parser, words: list[str]) -> None:
     parser.read(words)
     session.settle()
     output = CellOutput(session.shell)
@@ -225,16 +207,16 @@ def _status(session: Session, parser: _Parser, words: list[str]) -> None:
         output.display(said_bundle(text, {"kind": "detached", "run": folder.id}))
 
 
-def _why(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.add_argument("step", type=_step_of(session))
+def _why(session: Session, parser: Parser, words: list[str]) -> None:
+    parser.add_argument("step", type=step_of(session))
     name = parser.read(words).step
     session.settle()
     CellOutput(session.shell).display(why_bundle(why(session, name)))
 
 
-def _log(session: Session, parser: _Parser, words: list[str]) -> None:
+def _log(session: Session, parser: Parser, words: list[str]) -> None:
     parser.add_argument(
-        "steps", nargs="*", type=_step_of(session), metavar="STEP", help="all that have run by default"
+        "steps", nargs="*", type=step_of(session), metavar="STEP", help="all that have run by default"
     )
     parser.add_argument("--output", metavar="FILE", help="write every line there, however many they are")
     asked = parser.read(words)
@@ -248,8 +230,8 @@ def _log(session: Session, parser: _Parser, words: list[str]) -> None:
     print(text_of(shown.to_list()), end="")
 
 
-def _accept(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.add_argument("step", nargs="?", type=_step_of(session), help="without it, list what is accepted")
+def _accept(session: Session, parser: Parser, words: list[str]) -> None:
+    parser.add_argument("step", nargs="?", type=step_of(session), help="without it, list what is accepted")
     parser.add_argument("--revoke", action="store_true", help="take back what was accepted for the step")
     asked = parser.read(words, _check_revoked)
     output = CellOutput(session.shell)
@@ -266,7 +248,7 @@ def _check_revoked(asked: argparse.Namespace) -> None:
         raise UsageError("%pipeline accept --revoke: say for which STEP.")
 
 
-def _cancel(session: Session, parser: _Parser, words: list[str]) -> None:
+def _cancel(session: Session, parser: Parser, words: list[str]) -> None:
     parser.add_argument("run", nargs="?", default="", metavar="RUN", help="a detached run by its id")
     asked = parser.read(words)
     if asked.run:
@@ -277,25 +259,25 @@ def _cancel(session: Session, parser: _Parser, words: list[str]) -> None:
         raise UsageError(f"Nothing is running.{''.join(words_on)}")
 
 
-def _load(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.add_argument("names", nargs="+", type=_checked(session.check_outputs))
+def _load(session: Session, parser: Parser, words: list[str]) -> None:
+    parser.add_argument("names", nargs="+", type=checked(session.check_outputs))
     session.load(parser.read(words).names)
 
 
-def _remove(session: Session, parser: _Parser, words: list[str]) -> None:
-    parser.add_argument("step", type=_step_of(session))
-    session.remove(parser.read(words).step)
+def _remove(session: Session, parser: Parser, words: list[str]) -> None:
+    parser.add_argument("step", type=step_of(session))
+    session.components.remove(parser.read(words).step)
 
 
-def _debug(session: Session, parser: _Parser, words: list[str]) -> Debugged:
-    parser.add_argument("step", type=_step_of(session))
+def _debug(session: Session, parser: Parser, words: list[str]) -> Debugged:
+    parser.add_argument("step", type=step_of(session))
     parser.add_argument("--no-run", action="store_true", help="only bring what it reads")
     parser.add_argument("--as", dest="into", default=NAME, metavar="NAME", help=f"instead of {NAME}")
     asked = parser.read(words)
     return debug_step(session, asked.step, run=not asked.no_run, into=asked.into)
 
 
-def _mode(session: Session, parser: _Parser, words: list[str]) -> str | None:
+def _mode(session: Session, parser: Parser, words: list[str]) -> str | None:
     parser.add_argument("mode", nargs="?", type=known_mode)
     asked = parser.read(words).mode
     if asked is None:
@@ -304,7 +286,7 @@ def _mode(session: Session, parser: _Parser, words: list[str]) -> str | None:
     return None
 
 
-def _auto(session: Session, parser: _Parser, words: list[str]) -> None:
+def _auto(session: Session, parser: Parser, words: list[str]) -> None:
     parser.add_argument("level", nargs="?", type=known_level, metavar="|".join(LEVELS))
     parser.add_argument(
         "--budget",
@@ -319,7 +301,7 @@ def _auto(session: Session, parser: _Parser, words: list[str]) -> None:
     CellOutput(session.shell).display(said_bundle(facts["text"], facts))
 
 
-def _cluster(session: Session, parser: _Parser, words: list[str]) -> None:
+def _cluster(session: Session, parser: Parser, words: list[str]) -> None:
     parser.add_argument("target", nargs="?", help="local, an address, a scheduler file or a Client")
     parser.add_argument(
         "--pool",
@@ -358,7 +340,7 @@ def _check_pools_asked(asked: argparse.Namespace) -> None:
     parse_pools(asked.pool)
 
 
-def _runs(session: Session, parser: _Parser, words: list[str]) -> None:
+def _runs(session: Session, parser: Parser, words: list[str]) -> None:
     parser.add_argument("--limit", type=int, default=20, metavar="N", help="how many; 20 by default")
     parser.add_argument("--all", action="store_true", help="of all notebooks that share the store")
     asked = parser.read(words)
@@ -366,7 +348,7 @@ def _runs(session: Session, parser: _Parser, words: list[str]) -> None:
     _show_answer(session, "runs", tell_runs(list_runs(session.backend.store, pipeline, asked.limit)))
 
 
-def _diff(session: Session, parser: _Parser, words: list[str]) -> None:
+def _diff(session: Session, parser: Parser, words: list[str]) -> None:
     parser.add_argument("before", metavar="RUN")
     parser.add_argument("now", metavar="RUN")
     asked = parser.read(words)
@@ -380,7 +362,7 @@ def _show_answer(session: Session, kind: str, answer: Answer) -> None:
     CellOutput(session.shell).display(table_bundle(answer.head, answer.columns, answer.rows, facts))
 
 
-def _cache(session: Session, parser: _Parser, words: list[str]) -> None:
+def _cache(session: Session, parser: Parser, words: list[str]) -> None:
     add_cache_words(parser, argparse.ArgumentParser(add_help=False))
     asked = parser.read(words)
     answer = ask_cache(session.cache, asked.what, **cache_arguments(asked))
@@ -391,7 +373,7 @@ def _cache(session: Session, parser: _Parser, words: list[str]) -> None:
     CellOutput(session.shell).display(table_bundle(answer.head, answer.columns, answer.rows, facts))
 
 
-def _adopt(session: Session, parser: _Parser, words: list[str]) -> None:
+def _adopt(session: Session, parser: Parser, words: list[str]) -> None:
     parser.add_argument("--all", action="store_true", help="also cells that are quick or only show something")
     asked = parser.read(words)
     cells = session.cells_run.cells()
@@ -399,54 +381,3 @@ def _adopt(session: Session, parser: _Parser, words: list[str]) -> None:
         raise UsageError("No cell has run yet: run the notebook, then %pipeline adopt.")
     advice = advise([cell.seen for cell in cells], all_cells=asked.all, taken=tuple(session.registry.placed))
     CellOutput(session.shell).display(adopt_bundle(cells, advice))
-
-
-def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
-    """Return what takes a word as it is, where a check does not refuse it."""
-
-    def read(word: str) -> str:
-        check(word)
-        return word
-
-    return read
-
-
-def _step_of(session: Session) -> Callable[[str], str]:
-    return _checked(session.registry.check)
-
-
-def _add_run_options(session: Session, parser: _Parser) -> None:
-    step = _step_of(session)
-    override = _checked(lambda pair: _overrides(session, [pair]))
-    parser.add_argument(
-        "targets", nargs="*", type=step, metavar="STEP", help="steps to reach; all by default"
-    )
-    parser.add_argument("-p", "--param", action="append", type=override, default=[], metavar="NAME=VALUE")
-    parser.add_argument(
-        "--force", action="append", type=step, metavar="STEP", help="run it though it could be reused"
-    )
-    parser.add_argument(
-        "--only", type=step, metavar="STEP", help="run this step alone; those above must be reusable"
-    )
-    parser.add_argument(
-        "--from", dest="start", type=step, metavar="STEP", help="run this step and all below it"
-    )
-
-
-def _check_chosen(asked: argparse.Namespace) -> None:
-    if sum([bool(asked.targets), asked.only is not None, asked.start is not None]) > 1:
-        raise UsageError("Give steps, --only STEP or --from STEP, not several of them.")
-
-
-def _targets(session: Session, asked: argparse.Namespace) -> list[str] | None:
-    if asked.only:
-        return [asked.only]
-    if asked.start:
-        return graph.descendants(session.registry.upstream(), [asked.start])
-    return asked.targets or None
-
-
-def _overrides(session: Session, pairs: list[str]) -> dict[str, Any]:
-    overrides = parse_overrides(pairs)
-    check_known(overrides, session.registry.parameter_names())
-    return dict(overrides)

@@ -174,7 +174,7 @@ class Extension:
         session = self.session
         metadata = _request(self.shell, "metadata")
         client = _client(self.shell)
-        session.forget_cells(
+        session.components.forget_cells(
             session.notebooks.cell(client, gone) for gone in metadata.get("deletedCells") or ()
         )
         session.cell_id = self._cell_of(metadata) or getattr(info, "cell_id", None)
@@ -213,7 +213,7 @@ class Extension:
         if not self._plain_cell:
             return
         # Of a cell whose line was taken out: it is no step any more.
-        self.session.forget_cells([self.session.cell_id or ""])
+        self.session.components.forget_cells([self.session.cell_id or ""])
         self.session.note_plain_cell(self._plain_cell)
         self._patches.note(self._plain_cell, self.shell.user_ns)
         error = getattr(result, "error_in_exec", None)

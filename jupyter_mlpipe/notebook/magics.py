@@ -57,7 +57,7 @@ class PipelineMagics(Magics):
         """
         if line.strip():
             raise IPythonUsageError(f"%%parameters takes nothing on its line, but found '{line.strip()}'.")
-        _said_in_a_cell(lambda: self.session.declare_parameters(cell))
+        _said_in_a_cell(lambda: self.session.components.declare_parameters(cell))
 
     @no_var_expand
     @line_magic

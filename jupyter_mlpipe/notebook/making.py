@@ -6,9 +6,11 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from jupyter_mlpipe.cells.compile import compile_cell
 from jupyter_mlpipe.cells.header import parse_header
 from jupyter_mlpipe.cells.magics import LineMagic, expand_magics
 from jupyter_mlpipe.model.component import Component
+from jupyter_mlpipe.model.futures import POSTPONED
 from jupyter_mlpipe.notebook.running.here import HereCell, read_here
 
 if TYPE_CHECKING:
@@ -52,8 +54,13 @@ def make_component(
         header = replace(header, options=replace(header.options, salt=salt.strip()))
         looks = tuple(f"%{magic.name}" for magic in body.for_kernel if magic.looks_around)
         here = replace(here, looks_around=(*looks, "%run") if runs_script else looks)
-    component = session.component(
-        header, f"%%component {line}\n{cell}", body.code, cell_id=cell_id, title=title
+    component = compile_cell(
+        f"%%component {line}\n{cell}",
+        header=header,
+        body=body.code,
+        cell_id=cell_id,
+        title=title,
+        postponed=bool(shell.compile.flags & POSTPONED),
     )
     return Made(component, here, body.for_kernel)
 
@@ -71,7 +78,7 @@ def under_magic(session: Session, text: str) -> tuple[str, str] | None:
 
 def is_registered(session: Session, text: str, cell_id: str | None) -> bool:
     """Tell whether a cell's component is registered as its text stands."""
-    placed = session.registry.placed.get(session.component_of(cell_id) or "")
+    placed = session.registry.placed.get(session.components.of_cell(cell_id) or "")
     typed = under_magic(session, text)
     if placed is None or typed is None:
         return False

@@ -8,13 +8,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from jupyter_mlpipe.cells.compile import compile_cell
-from jupyter_mlpipe.cells.header import Header
 from jupyter_mlpipe.cells.names import analyse
-from jupyter_mlpipe.cells.parameters import parse_parameters
 from jupyter_mlpipe.errors import (
     MLPipeError,
-    PlaceError,
     UnknownNameError,
     UsageError,
     close_matches,
@@ -25,12 +21,10 @@ from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.keys.collector import paused_collector
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.helpers import read_ahead
-from jupyter_mlpipe.model.component import Component
-from jupyter_mlpipe.model.futures import POSTPONED, futures_of
-from jupyter_mlpipe.model.parsed import parse
 from jupyter_mlpipe.model.pipeline import FromStep, Step
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.cellruns import CellRuns
+from jupyter_mlpipe.notebook.components import Components
 from jupyter_mlpipe.notebook.following.auto import Auto
 from jupyter_mlpipe.notebook.following.binding import Bindings
 from jupyter_mlpipe.notebook.following.marks import Marks
@@ -49,8 +43,8 @@ from jupyter_mlpipe.notebook.show.cellscomm import CellsComm
 from jupyter_mlpipe.notebook.show.link import Link
 from jupyter_mlpipe.notebook.show.live import LiveGraph
 from jupyter_mlpipe.notebook.show.notebooks import Notebooks
-from jupyter_mlpipe.notebook.steps.names import PARAMETERS, Names, lists_names
-from jupyter_mlpipe.notebook.steps.parameters import check_known, convert, declare
+from jupyter_mlpipe.notebook.steps.names import Names, lists_names
+from jupyter_mlpipe.notebook.steps.parameters import check_known
 from jupyter_mlpipe.notebook.steps.registry import Registry
 from jupyter_mlpipe.notebook.steps.results import Results
 from jupyter_mlpipe.notebook.steps.states import MADE, States
@@ -83,7 +77,6 @@ class Session:
         self.notebooks = Notebooks()
         self.cell_id: str | None = None
         self.needs_view = False
-        self._cells: dict[str, str] = {}  # cell id -> component
         self.cells_run = CellsRun(shell)
 
         loaded = Loaded(lambda: self.backend.store, shell.user_ns)
@@ -103,6 +96,7 @@ class Session:
         self.auto = Auto(self)
         self.runs.on_launch = self.auto.note_launch
         self.bindings = Bindings(self)
+        self.components = Components(self)
         self.cell_runs = CellRuns(self)
         self.link: Link[LiveGraph] = Link(shell, Asks(self).answer, CellsAsks(self).answer)
         self.check_line: Callable[[str], None] = lambda line: None  # of %pipeline, whose commands stand above
@@ -141,78 +135,6 @@ class Session:
         self.auto.use(self.config.auto if hasattr(shell, "kernel") else "mark", self.config.auto_budget)
         self.config.observe(lambda change: self.auto.use(level=change["new"]), "auto")
         self.config.observe(lambda change: self.auto.use(budget=change["new"]), "auto_budget")
-
-    # -- registering -----------------------------------------------------------------------------
-
-    def component(
-        self, header: Header, cell: str, body: str, *, cell_id: str | None, title: str
-    ) -> Component:
-        """Make a component of a cell's text; see `compile_cell` for its errors."""
-        postponed = bool(self.shell.compile.flags & POSTPONED)
-        return compile_cell(cell, header=header, body=body, cell_id=cell_id, title=title, postponed=postponed)
-
-    def register(self, component: Component) -> StepTask:
-        """Register a component in place of an earlier one of its name, or of its cell."""
-        self.backend.open()
-        if "__future__" in component.code:
-            self.shell.compile.flags |= futures_of(parse(component.code))
-        # Words in texts, too: a library may look them up (``dmatrix("log(x)")``).
-        self.definitions.note_text(component.code)
-        self.definitions.bring({*component.reads, *self.definitions.names_in(component.code)})
-        self.results.load_read(component.reads)
-        before = self._cells.get(component.cell_id or "")
-        around = self.settings.unsettled, self.settings.set_by(component.name)
-        is_to_run = component.options.run and self.cell_runs.mode_of(component) != "register"
-        with self.bindings.giving_way(component):
-            try:
-                task = self.registry.add(component, *around, is_to_run=is_to_run)
-            except PlaceError:
-                if not self.runs.live:
-                    raise
-                # A step that still runs may be making it.
-                self.wait()
-                task = self.registry.add(component, *around)
-        if before and before != component.name and before in self.registry:
-            self.remove(before)
-        if component.cell_id:
-            # A cell that is split or copied leaves its step to the one that runs it next.
-            owners = {cell: owner for cell, owner in self._cells.items() if owner != component.name}
-            self._cells = {**owners, component.cell_id: component.name}
-        self.definitions.add(component)
-        self.settings.expect(component.name, self.registry.placed[component.name].place)
-        self.states.register(task)
-        return task
-
-    def remove(self, name: str) -> None:
-        """Forget a component; its results stay in the store."""
-        self.registry.remove(name)
-        self.settings.forget(name)
-        self.states.forget(name)
-        self.cell_runs.forget(name)
-        self._cells = {cell: owner for cell, owner in self._cells.items() if owner != name}
-
-    def component_of(self, cell_id: str | None) -> str | None:
-        """Return the component that a cell is, as it was last run."""
-        return self._cells.get(cell_id or "")
-
-    def forget_cells(self, deleted: Iterable[str]) -> None:
-        """Drop the components of cells that the front end says are gone."""
-        for cell_id in deleted:
-            name = self._cells.get(cell_id)
-            if name is not None and name in self.registry:
-                self.remove(name)
-
-    def declare_parameters(self, body: str) -> dict[str, Any]:
-        """Declare the names of a parameters cell and bind them; returns their values."""
-        declared = {i.name: declare(i, self.shell.user_ns) for i in parse_parameters(body)}
-        for name, parameter in declared.items():
-            value = parameter.value
-            if name in self.registry.overrides:
-                value = convert(parameter, self.registry.overrides[name])
-            self.registry.parameters[name] = parameter
-            self.names.bind(name, value, PARAMETERS)
-        self.bindings.note_declared(declared)
-        return {name: self.shell.user_ns[name] for name in declared}
 
     # -- running -----------------------------------------------------------------------------
 
@@ -448,8 +370,10 @@ class Session:
         self.registry.note_set(step)
         self.definitions.take(self.registry.placed[step].component, effects, is_of_cell=is_of_cell)
         if effects.logged:
-            deliver(effects.logged, lambda names: self.names.prepare(names, ""))
-            self.names.observe()  # their code is the notebook's own
+            try:
+                deliver(effects.logged, lambda names: self.names.prepare(names, ""))
+            finally:
+                self.names.observe()  # their code is the notebook's own
 
     def is_known(self, name: str) -> bool:
         """Tell whether a name is there once a cell reads it, though it may not be bound yet."""

@@ -98,7 +98,7 @@ STEP_PARTS = {
     "in the step: encoding and writing outputs": [
         "store.store:Store.put_value",
         "store.store:Store.put_values",
-        "execution.process.step:store_result",
+        "execution.process.recording:_store_result",
     ],
     "in the step: writing the record": ["store.store:Store.put_shown", "store.store:Store.put_record"],
 }

@@ -1,4 +1,4 @@
-"""One JupyterLab server and one browser for all tests here; a notebook and a kernel for each."""
+"""One JupyterLab server for all tests here, a browser for each file, a notebook and a kernel each test."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     server.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    # No longer: while it is there, no other event loop can run in this thread, which other tests may need.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium())
         yield browser

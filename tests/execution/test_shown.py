@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_mlpipe.execution.process.shown import HEAD_CHARS, TAIL_CHARS, Shown, stream_output
+from jupyter_mlpipe.execution.process.outputs import stream_output
+from jupyter_mlpipe.execution.process.shown import HEAD_CHARS, TAIL_CHARS, Shown
 from tests.support.steps import Ended, Steps
 
 

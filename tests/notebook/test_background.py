@@ -11,6 +11,24 @@ from tests.support.kernel import MIME, Kernel, Result
 
 _WAIT_S = 30.0
 
+LOOK = """
+import sys, threading, time
+
+def look(main=threading.main_thread().ident):
+    names = []
+    # A cell that reads a name waits for it before its own code runs.
+    while not ("prepare" in names and names[0] == "wait"):
+        time.sleep(0.01)
+        frame, names = sys._current_frames()[main], []
+        while frame is not None:
+            names.append(frame.f_code.co_name)
+            frame = frame.f_back
+    open("waits", "w").close()
+
+threading.Thread(target=look, daemon=True).start()
+"""
+"""Makes a file once the main thread waits for what a cell reads."""
+
 
 def wait_for_file(path: Path) -> None:
     deadline = time.monotonic() + _WAIT_S
@@ -88,8 +106,9 @@ def test_an_error_comes_below_its_cell_and_reaches_readers(background: Kernel) -
 def test_interrupting_a_cell_that_waits_leaves_the_step_alone(background: Kernel) -> None:
     background.run(f"%%component long\n{waits('long')}value = 5").check()
     begun(background, "long")
+    background.run(LOOK).check()
     waiting = background.start("value + 1")
-    time.sleep(0.3)  # nothing tells that the cell has begun to wait
+    wait_for_file(background.folder / "waits")
     background.interrupt()
     result = background.wait(waiting)
     assert result.status == "error"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import re
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -96,13 +98,36 @@ class Kernel:
             self.client = self.manager.blocking_client()
             self.client.start_channels()
             try:
-                self.client.wait_for_ready(timeout=30)
+                self._wait_until_ready(30)
                 break
             except RuntimeError:
                 # Jupyter chooses free ports before the kernel binds them: another one may be quicker.
                 self.close()
                 if attempt == 2:
                     raise
+
+    def _wait_until_ready(self, timeout: float) -> None:
+        """Ask what kernel it is until both its answer and word that it is idle again have come.
+
+        `wait_for_ready` goes on until a fifth of a second has passed without a message: a minute and more
+        of all tests together.
+        """
+        deadline = time.monotonic() + timeout
+        asked: set[str] = set()
+        answered: set[str] = set()
+        idle: set[str] = set()
+        while not answered & idle:
+            if time.monotonic() > deadline or not self.manager.is_alive():
+                raise RuntimeError("the kernel has died or does not answer")
+            if asked <= answered:
+                # What is sent before it listens to the other channel is idle unheard: it is asked again.
+                asked.add(self.client.kernel_info())
+            with contextlib.suppress(queue.Empty):
+                answered.add(self.client.get_shell_msg(timeout=1)["parent_header"]["msg_id"])
+            with contextlib.suppress(queue.Empty):
+                while (found := self._take(self.client.get_iopub_msg(timeout=0.2))) not in answered:
+                    pass
+                idle.add(found)
 
     @property
     def pid(self) -> int:
@@ -211,6 +236,10 @@ class Kernel:
     def close(self) -> None:
         self.client.stop_channels()
         if self.manager.has_kernel:
+            process = self.manager.provisioner.process  # type: ignore[union-attr]
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()  # the manager would look for its end every tenth of a second
             self.manager.shutdown_kernel(now=True)
         self.manager.cleanup_resources()
 

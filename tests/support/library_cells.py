@@ -83,8 +83,17 @@ log.addHandler(shown)
 # %%
 log.warning("three")
 # %%
+sizes = [1]
+log.warning("sizes %s", sizes)
+sizes.append(2)
+# %%
 try: 1 / 0
 except ZeroDivisionError: log.exception("failed %s", "here")
+# %%
+log.addFilter(lambda record: "four" not in record.getMessage())
+# %% plain
+log.warning("four")
+print(len(log.filters))
 # %%
 log.handlers.clear()
 # %%

@@ -11,7 +11,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from jupyter_mlpipe.execution.process.shown import Output, Shown, stream_output
+from jupyter_mlpipe.execution.process.outputs import Output, stream_output
+from jupyter_mlpipe.execution.process.shown import Shown
 
 SILENCE_S = 0.25
 _NAMES = ("stdout", "stderr")

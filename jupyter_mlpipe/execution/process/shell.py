@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import builtins
 import contextlib
 import importlib
@@ -17,9 +16,16 @@ from importlib.machinery import ModuleSpec
 from types import MappingProxyType, ModuleType
 from typing import Any, NoReturn
 
+from jupyter_mlpipe.execution.process.capture import Capture
 from jupyter_mlpipe.execution.process.figures import INLINE_BACKEND, make_figures_showable
 from jupyter_mlpipe.execution.process.frontend import frontend_for_caller
-from jupyter_mlpipe.execution.process.shown import OURS, Capture, Output, error_output
+from jupyter_mlpipe.execution.process.outputs import (
+    OURS,
+    display_output,
+    error_output,
+    plain,
+    result_output,
+)
 from jupyter_mlpipe.keys.late import call_after
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -114,14 +120,7 @@ class LazyShell:
             del formats[_WIDGET]
             self.tell_of_widgets()
         if formats:
-            self.capture.show(
-                {
-                    "output_type": "execute_result",
-                    "execution_count": None,
-                    "data": plain(formats),
-                    "metadata": plain(metadata),
-                }
-            )
+            self.capture.show(result_output(formats, metadata))
 
     def show_error(self, error: type[BaseException], value: object, traceback: Sequence[str]) -> None:
         """Show an error that IPython has caught: a value cannot be shown in one of its forms."""
@@ -197,19 +196,6 @@ class _ArmAtImport(importlib.abc.MetaPathFinder):
         if spec is not None:
             call_after(spec, self._lazy._arm)
         return spec
-
-
-def plain(value: Any) -> Any:
-    """Return JSON values, bytes as base64, as ipykernel sends them."""
-    if isinstance(value, bytes):
-        return binascii.b2a_base64(value, newline=False).decode("ascii")
-    if isinstance(value, Mapping):
-        return {str(name): plain(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [plain(part) for part in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return str(value)
 
 
 _made_ahead: list[Any] = []
@@ -309,13 +295,7 @@ def _make_shell() -> Any:
             if _WIDGET in data:
                 data = {kind: shown for kind, shown in data.items() if kind != _WIDGET}
                 self.shell.lazy.tell_of_widgets()
-            output: Output = {
-                "output_type": "update_display_data" if update else "display_data",
-                "data": plain(data),
-                "metadata": plain(metadata or {}),
-            }
-            if transient:
-                output["transient"] = plain(transient)
+            output = display_output(data, metadata, transient=transient, update=update)
             self.shell.lazy.capture.show(output)
 
         def clear_output(self, wait: bool = False) -> None:

@@ -6,7 +6,6 @@ import atexit
 import builtins
 import contextlib
 import os
-import platform
 import socket
 import sys
 import time
@@ -18,28 +17,27 @@ from typing import Any
 
 from jupyter_mlpipe.errors import (
     ClusterError,
-    EncodingError,
     MLPipeError,
     StepOutputError,
 )
 from jupyter_mlpipe.execution.process.bars import follow_bars
 from jupyter_mlpipe.execution.process.body import Body, ReturnedWrongly, call_function, unpack_result
+from jupyter_mlpipe.execution.process.capture import Capture
 from jupyter_mlpipe.execution.process.declared import Declared
 from jupyter_mlpipe.execution.process.figures import left_open
 from jupyter_mlpipe.execution.process.filling import fill
 from jupyter_mlpipe.execution.process.indexes import shared_indexes
 from jupyter_mlpipe.execution.process.leftovers import flush_files
 from jupyter_mlpipe.execution.process.local_modules import install_modules, quote
-from jupyter_mlpipe.execution.process.mentions import Mentions
 from jupyter_mlpipe.execution.process.messages import ErrorKind, StepFailure
 from jupyter_mlpipe.execution.process.outcome import GivenValues
 from jupyter_mlpipe.execution.process.own_state import OwnState, OwnStates
 from jupyter_mlpipe.execution.process.processes import peak_memory, used_so_far
+from jupyter_mlpipe.execution.process.recording import find_mentions, make_record
 from jupyter_mlpipe.execution.process.rescued import Rescued, store_error
 from jupyter_mlpipe.execution.process.scene import Scene, make_scene
 from jupyter_mlpipe.execution.process.scratch import Scratch
 from jupyter_mlpipe.execution.process.shell import LazyShell
-from jupyter_mlpipe.execution.process.shown import Capture
 from jupyter_mlpipe.execution.process.spec import USUAL_MODE, VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.tracebacks import describe_error, left_behind
@@ -49,14 +47,11 @@ from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.held import alter
 from jupyter_mlpipe.keys.process import THREAD_VARIABLES, set_usual_limits
 from jupyter_mlpipe.model.files import stand_in
-from jupyter_mlpipe.model.metrics import curves_to_json, numbers_to_json
 from jupyter_mlpipe.store.files import FileKeeper
 from jupyter_mlpipe.store.objects import Mark
-from jupyter_mlpipe.store.records import Artifact, Record
+from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.registered import receive, settle
 from jupyter_mlpipe.store.store import Store, open_store
-from jupyter_mlpipe.store.texts import pack_texts
-from jupyter_mlpipe.store.users import user_name
 
 _thread_pools: Any = None
 
@@ -186,14 +181,23 @@ class StepProcess:
         outcome = given.store_outcome(results, namespace, unseen)
         own_state = definitions.end(namespace, outcome.outputs)
         effects = _with_definitions(effects, own_state)
-        result = store_result(shell.result, outcome.outputs, results, store)
-        ingredients, texts = pack_texts(spec.ingredients)
-        shown = store.put_shown(self._capture.stop())
-        record = Record(
-            key=spec.key,
-            outputs=outcome.outputs,
-            left_out=outcome.left_out,
-            joint=outcome.joint,
+        shown = self._capture.stop()
+        record = make_record(
+            spec,
+            store,
+            outcome,
+            self._told,
+            results=results,
+            last=shell.result,
+            shown=shown,
+            effects=effects,
+            states=states,
+            files=files,
+            written=written,
+            started=started,
+        )
+        record = replace(
+            record,
             altered=(
                 *own_state.untold,
                 *left_open(),
@@ -201,26 +205,9 @@ class StepProcess:
                 *left_behind(outcome.outputs, results),
                 *shared_indexes({**values, **{n: results[n] for n in outcome.outputs if n in results}}),
             ),
-            result=result,
-            ingredients=ingredients,
-            texts=texts,
-            shown=shown,
             log=self._capture.log.store(store.objects) if self._capture.log is not None else None,
-            seconds=time.perf_counter() - started,
             peak_memory_bytes=peak_memory(),
             used=used_so_far(),
-            metrics=numbers_to_json(self._told.metrics),
-            curves=curves_to_json(self._told.curves),
-            files=files,
-            written=written,
-            settings=store.objects.put(effects.to_bytes()) if effects is not None else None,
-            states=states,
-            step=spec.step,
-            why=spec.why,
-            created_at=time.time(),
-            host=socket.gethostname(),
-            user=spec.user or user_name(),
-            python=platform.python_version(),
         )
         store.put_record(record, settles_later=True)
         self.verified = [mark for mark in store.objects.verified() if mark[3] >= VERIFIED_BYTES]
@@ -294,14 +281,6 @@ def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
     sys.argv[:] = [""]
 
 
-def find_mentions(spec: StepSpec, values: Mapping[str, object], namespace: Mapping[str, object]) -> Mentions:
-    mentions = Mentions()
-    mentions.add_sources(spec.code, spec.modules)
-    mentions.add_values((*values.values(), *namespace.values()))
-    mentions.add_variables(namespace)
-    return mentions
-
-
 def _n_threads(spec: StepSpec) -> int:
     return max(1, int(spec.cpus))
 
@@ -326,18 +305,3 @@ def _limit_threads(spec: StepSpec) -> None:
         sys.modules["torch"].set_num_threads(n_threads)
     if "pyarrow" in sys.modules:
         sys.modules["pyarrow"].set_cpu_count(n_threads)
-
-
-def store_result(
-    value: object, outputs: Mapping[str, Artifact], results: Mapping[str, object], store: Store
-) -> Artifact | None:
-    """Store the value of the last expression, for `Out[n]`; None where that cannot be done."""
-    if value is None:
-        return None
-    for name, artifact in outputs.items():
-        if results.get(name) is value:
-            return artifact
-    try:
-        return store.put_value(value, vars(sys.modules["__main__"]))
-    except EncodingError:
-        return None  # what was shown is kept, which is what people look for

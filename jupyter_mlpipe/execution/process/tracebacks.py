@@ -45,7 +45,7 @@ def describe_error(
     trace = _cut(error.__traceback__)
     try:
         lines = _render(error, trace, shell, mode)
-    except Exception:
+    except Exception:  # of IPython, or of what the error's own class shows: Python can always say it
         lines = "".join(traceback.format_exception(type(error), error, trace)).splitlines()
     return {
         "kind": kind,

@@ -17,20 +17,22 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_mlpipe.execution.process.body import Body
+from jupyter_mlpipe.execution.process.capture import Capture
 from jupyter_mlpipe.execution.process.channel import Channel, PipeChannel
 from jupyter_mlpipe.execution.process.filling import fill
 from jupyter_mlpipe.execution.process.frontend import as_in_a_kernel
 from jupyter_mlpipe.execution.process.leftovers import flush_files
 from jupyter_mlpipe.execution.process.outcome import GivenValues
+from jupyter_mlpipe.execution.process.outputs import Output
 from jupyter_mlpipe.execution.process.own_state import OwnStates
 from jupyter_mlpipe.execution.process.paths import excluded_folders
 from jupyter_mlpipe.execution.process.processes import end_here, end_within, used_so_far
+from jupyter_mlpipe.execution.process.recording import find_mentions
 from jupyter_mlpipe.execution.process.scene import make_scene
 from jupyter_mlpipe.execution.process.shell import make_shell_ahead
-from jupyter_mlpipe.execution.process.shown import Capture, Output
 from jupyter_mlpipe.execution.process.spawn import sent_before, start_anew
 from jupyter_mlpipe.execution.process.spec import StepSpec
-from jupyter_mlpipe.execution.process.step import StepProcess, find_mentions, know_thread_pools
+from jupyter_mlpipe.execution.process.step import StepProcess, know_thread_pools
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.tracebacks import quoted_files
 from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes

@@ -22,12 +22,9 @@ from jupyter_mlpipe.errors import (
 )
 from jupyter_mlpipe.execution.cluster import executor as executors
 from jupyter_mlpipe.execution.cluster.environments import Environments
-from jupyter_mlpipe.execution.cluster.holders import Holders
-from jupyter_mlpipe.execution.process.messages import Message
-from jupyter_mlpipe.execution.process.rescued import Rescued
-from jupyter_mlpipe.execution.process.spec import StepSpec
 from jupyter_mlpipe.execution.runs.active import ActiveRun, Decisions, note_decided
 from jupyter_mlpipe.execution.runs.ahead import modules_ahead
+from jupyter_mlpipe.execution.runs.attempts import Attempts
 from jupyter_mlpipe.execution.runs.chronicle import Chronicle
 from jupyter_mlpipe.execution.runs.claiming import ClaimedKeys
 from jupyter_mlpipe.execution.runs.decide import Decided, must_run
@@ -39,7 +36,6 @@ from jupyter_mlpipe.execution.runs.events import (
     DeriveKey,
     EndRun,
     Event,
-    InputDamaged,
     Instruction,
     KeyBusy,
     KeyFailed,
@@ -51,18 +47,14 @@ from jupyter_mlpipe.execution.runs.events import (
     SetRetryTimer,
     SetTimer,
     StartCluster,
-    StepFailed,
-    StepLost,
-    StepStarted,
-    StepSucceeded,
     Submit,
     TimeUp,
     WorkersKnown,
 )
-from jupyter_mlpipe.execution.runs.failures import decided_error, reported_error, unshippable_error
+from jupyter_mlpipe.execution.runs.failures import decided_error, unshippable_error
 from jupyter_mlpipe.execution.runs.fleet import Fleet, MakeExecutor
 from jupyter_mlpipe.execution.runs.inbox import Inbox
-from jupyter_mlpipe.execution.runs.local import LocalJob, Work
+from jupyter_mlpipe.execution.runs.local import Work
 from jupyter_mlpipe.execution.runs.machine import RunMachine
 from jupyter_mlpipe.execution.runs.offers import Account, WorkerUse
 from jupyter_mlpipe.execution.runs.plan import Plan, check_steps, last_record, plan_steps
@@ -72,18 +64,14 @@ from jupyter_mlpipe.execution.runs.task import StepTask, check_places
 from jupyter_mlpipe.execution.runs.written import file_order
 from jupyter_mlpipe.execution.runs.written import restore as restore_files
 from jupyter_mlpipe.keys.collector import paused_collector
-from jupyter_mlpipe.keys.environment import folders_of_user
 from jupyter_mlpipe.model.graph import ancestors
-from jupyter_mlpipe.model.metrics import numbers_from_json
 from jupyter_mlpipe.model.status import ENDED, Reason, RunStatus
 from jupyter_mlpipe.store.accepted import remove_accepted
 from jupyter_mlpipe.store.history import History
-from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.store import Store
 
 _CLOSE_S = 10.0
 _LOOK_FIRST_S, _LOOK_LAST_S = 0.02, 0.25
-_DAMAGED = frozenset({"ArtifactMissingError", "ArtifactCorruptError"})
 _log = logging.getLogger(__name__)
 
 
@@ -129,18 +117,18 @@ class Runner:
     ) -> None:
         self.store = store
         self.make_executor = make_executor
-        self._in_process = in_process
-        self._local: dict[tuple[Node, int], LocalJob] = {}
         self.history = history
         self._machine = RunMachine()
         # The machine is the runner's thread's; others look at it between two events.
         self._looking = threading.Lock()
-        self._holders = Holders()
         self._inbox: Inbox[Event | executors.Told | _LookAgain | _Close] = Inbox()
         self._runs: dict[str, ActiveRun] = {}
         self._fleet = Fleet(make_executor, self._inbox.put)
         self.environments = Environments(self._fleet.ask) if attaches else None
         self._decisions = Decisions(store, history, self.environments)
+        self._attempts = Attempts(
+            self._fleet, self._decisions, attaches=attaches, in_process=in_process, tell=self._inbox.put
+        )
         self._claimed = ClaimedKeys(store.claims)
         self._chronicle = Chronicle(history)
         self._lock = threading.Lock()
@@ -294,7 +282,7 @@ class Runner:
 
     def _ask(self, active: ActiveRun, name: str, seconds: float | None) -> Ask:
         task = active.tasks[name]
-        here = self._is_local(task)
+        here = self._attempts.is_local(task)
         return Ask(
             upstream=task.above,
             amounts={} if here else task.options.resources.amounts(),
@@ -341,12 +329,9 @@ class Runner:
                 modules = (m for run in runs for task in run.tasks.values() for m in task.preload)
                 self._fleet.start(modules, modules_ahead(task for run in runs for task in run.first()))
             case Submit(node, attempt, worker, amounts):
-                return self._submit(node, attempt, worker, amounts)
+                return self._attempts.submit(self._runs[node.run], node, attempt, worker, amounts)
             case Kill(node, attempt):
-                if (job := self._local.get((node, attempt))) is not None:
-                    job.kill()
-                else:
-                    self._fleet.kill(node, attempt)
+                self._attempts.kill(node, attempt)
             case SetTimer(node, attempt, seconds):
                 self._inbox.put_after(seconds, TimeUp(node, attempt))
             case SetRetryTimer(node, seconds):
@@ -389,10 +374,7 @@ class Runner:
             active.lease.close()
             active.state.end("failed")
         self._claimed.release_all()
-        for job in list(self._local.values()):
-            job.kill()
-        self._local.clear()
-        self._fleet.kill_all()
+        self._attempts.kill_all()
         self._runs.clear()
         # The next run starts from nothing but what workers there are.
         workers = self._machine.workers
@@ -417,9 +399,9 @@ class Runner:
                 if self.store.get_record(key) is not None:
                     # Whoever had claimed it may have come to the end just before.
                     decided = self._decisions.with_files(active, task, self._decisions.anew(active, task))
-            if decided.plan.decision == "run" and task.unshippable and not self._is_local(task):
+            if decided.plan.decision == "run" and task.unshippable and not self._attempts.is_local(task):
                 raise unshippable_error(task)
-            near = {} if decided.record else self._holders.near(active.inputs(task).values())
+            near = {} if decided.record else self._attempts.near(active.inputs(task).values())
         except Exception as error:
             if not isinstance(error, MLPipeError):
                 _log.exception("The key of step %r could not be derived", node.step)
@@ -432,7 +414,7 @@ class Runner:
 
     def _may_wait(self, active: ActiveRun, task: StepTask) -> bool:
         """Tell whether the record that another process makes will do. The main thread waits for nobody."""
-        return not self._is_local(task) and not must_run(task, forced=task.name in active.force)
+        return not self._attempts.is_local(task) and not must_run(task, forced=task.name in active.force)
 
     def _wait_for_another(self, active: ActiveRun, node: Node, key: str, decided: Decided) -> KeyBusy:
         claimant = self._claimed.claimant(key) or ""
@@ -441,54 +423,6 @@ class Runner:
         note_decided(active.state, node.step, replace(decided, plan=waiting))
         self._inbox.put_after(_LOOK_FIRST_S, _LookAgain(node, key, claimant, _LOOK_FIRST_S))
         return KeyBusy(node, why)
-
-    def _submit(self, node: Node, attempt: int, worker: str, amounts: Mapping[str, float]) -> Event | None:
-        active = self._runs[node.run]
-        task, decided = active.tasks[node.step], active.decided[node.step]
-        step = active.state.steps[node.step]
-        if self.environments is not None and not self._is_local(task):
-            # The worker's own packages, not those that lie where the notebook has its.
-            task = replace(task, sys_path=folders_of_user(task.sys_path))
-        try:
-            spec = self._decisions.spec(active, task)
-            encoded = spec.to_bytes() if not self._is_local(task) else b""
-        except Exception as error:
-            if not isinstance(error, MLPipeError):
-                _log.exception("What step %r is to be sent could not be made", node.step)
-            why = str(error) or type(error).__name__
-            step.error = MLPipeError(f"Step '{node.step}' cannot be sent to a worker: {why}")
-            return StepFailed(node, attempt, "key", str(step.error))
-        if self._is_local(task):
-            self._hand_over(active, node, attempt, spec)
-            return None
-        step.worker = worker
-        # It reads them before it runs its code, and verifies them then.
-        self._holders.note(worker, active.inputs(task).values())
-        if not self._fleet.submit(node, attempt, worker, encoded, amounts, task.preload, decided.marks):
-            return StepLost(node, attempt)
-        active.state.tell("sent", node.step, None)
-        return None
-
-    def _is_local(self, task: StepTask) -> bool:
-        return task.options.here and self._in_process is not None
-
-    def _hand_over(self, active: ActiveRun, node: Node, attempt: int, spec: StepSpec) -> None:
-        """Leave a step to the main thread."""
-        assert self._in_process is not None
-        token = self._fleet.note(node, attempt)
-
-        def tell(message: Message) -> None:
-            self._inbox.put(executors.StepMessage(token, message))
-
-        job = self._local[node, attempt] = LocalJob(
-            node.run,
-            active.tasks[node.step],
-            spec,
-            work=self._in_process,
-            tell=tell,
-            cancel=lambda: self._inbox.put(CancelRun(node.run)),
-        )
-        active.state.add_job(node.step, job)
 
     def _change(self, changed: Changed) -> None:
         active = self._runs[changed.node.run]
@@ -527,48 +461,7 @@ class Runner:
             case WorkersKnown():
                 return replace(item, growing=self._fleet.growing)
             case executors.StepLost(token, why):
-                found = self._fleet.attempt(token)
-                self._fleet.forget(token)
-                if found is None:
-                    return None
-                _log.info("Step %r lost its worker: %s", found[0].step, why)
-                return StepLost(*found)
+                return self._attempts.lost(token, why)
             case executors.StepMessage(token, message):
-                if (found := self._fleet.attempt(token)) is None:
-                    return None
-                return self._on_message(token, *found, message)
+                return self._attempts.hear(token, message, self._runs)
         return item
-
-    def _on_message(self, token: str, node: Node, attempt: int, message: Message) -> Event | None:
-        state = self._runs[node.run].state
-        step = state.steps[node.step]
-        if message["type"] == "started":
-            return StepStarted(node, attempt)
-        if message["type"] == "output":
-            state.add_output(node.step, message["output"])
-            return None
-        if message["type"] == "progress":
-            state.set_progress(node.step, message["fraction"], message["text"])
-            return None
-        if message["type"] == "metrics":
-            step.metrics.update(numbers_from_json(message["values"]))
-            return None
-        self._fleet.forget(token)
-        self._local.pop((node, attempt), None)
-        step.seconds = message["seconds"]
-        if message["status"] == "succeeded":
-            step.record = Record.from_json(message["record"])
-            if step.worker:
-                self._holders.note(step.worker, step.record.outputs.values())
-            return StepSucceeded(node, attempt)
-        failure = message["error"]
-        if failure["ename"] in _DAMAGED:
-            active = self._runs[node.run]
-            producers = self._decisions.producers_of_missing(active, node.step)
-            if failure["ename"] == "ArtifactCorruptError":
-                active.corrupt.update(producers)
-            return InputDamaged(node, attempt, producers)
-        step.error = reported_error(step.task, failure)
-        if "rescued" in message:
-            step.rescued = Rescued.from_json(message["rescued"])
-        return StepFailed(node, attempt, failure["kind"], failure["evalue"])

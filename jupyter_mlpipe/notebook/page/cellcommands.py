@@ -59,7 +59,7 @@ def _edited(session: Session, asked: Asked) -> Answer:
     ``how`` is as in a run; ``texts`` holds the page's cells by id. ``step`` is the step, "" where
     the cell has not been registered, ``status`` how far it has come since, "" where it has not run.
     """
-    name, how = session.component_of(_cell(session, asked)), asked.get("how")
+    name, how = session.components.of_cell(_cell(session, asked)), asked.get("how")
     given = asked.get("texts")
     texts = {str(key): str(text) for key, text in given.items()} if isinstance(given, dict) else {}
     if name is None or name not in session.registry:
@@ -94,7 +94,7 @@ def _accept(session: Session, asked: Asked) -> Answer:
         name = made.component.name
         if made.here is not None:
             session.here.place(name, made.here)
-        session.offers.claim_unmade(session.register(made.component))
+        session.offers.claim_unmade(session.components.register(made.component))
     return _accepted(session, name, takes_back=False)
 
 
@@ -112,7 +112,7 @@ def _accepted(session: Session, name: str, *, takes_back: bool) -> Answer:
 
 
 def _step_of(session: Session, asked: Asked) -> str:
-    name = session.component_of(_cell(session, asked))
+    name = session.components.of_cell(_cell(session, asked))
     if name is None or name not in session.registry:
         raise UsageError("The kernel does not know this cell as a step yet: run it first.")
     return name

@@ -12,9 +12,8 @@ from jupyter_mlpipe.notebook.following.marks import Marks
 from jupyter_mlpipe.notebook.running.runs import Runs
 from jupyter_mlpipe.notebook.show.cellfacts import cell_facts
 from jupyter_mlpipe.notebook.show.graphfacts import State, changes
-from jupyter_mlpipe.notebook.show.live import MAX_LOG
 from jupyter_mlpipe.notebook.show.notebooks import Notebooks
-from jupyter_mlpipe.notebook.show.words import without_colours
+from jupyter_mlpipe.notebook.show.watched import WatchedLog
 
 _LOG_S = 0.25  # between two looks at what a step has printed
 _TICKS = 4  # of these between two looks at how long it runs
@@ -37,8 +36,7 @@ class CellsView:
         self._told: State = {}
         self._n_told = 0
         self._unsubscribe: Callable[[], None] | None = None
-        self._watched: str | None = None
-        self._n_sent = 0
+        self._watched = WatchedLog(self.find)
         self._thread: threading.Thread | None = None
 
     def tell_all(self) -> None:
@@ -65,7 +63,7 @@ class CellsView:
     def watch(self, step: str | None, n_sent: int = 0) -> None:
         """Send what a step prints as it comes, in place of another's; None for none."""
         with self._lock:
-            self._watched, self._n_sent = step, n_sent
+            self._watched.watch(step, n_sent)
 
     def find(self, step: str) -> RunStep | None:
         """Return a step of the latest run that had it."""
@@ -94,17 +92,10 @@ class CellsView:
             latest = self._marks.latest()
             is_running = latest is not None and latest.status == "running"
             with self._lock:
-                self._tell_log()
+                if (printed := self._watched.take()) is not None:
+                    self.send(printed)
                 if not is_running or self._unsubscribe is None:
                     self._thread = None
                     return
             if tick % _TICKS == 0 and latest is not None:
                 self.take(latest)
-
-    def _tell_log(self) -> None:
-        step = self.find(self._watched) if self._watched is not None else None
-        log = step.log if step is not None else ""
-        if step is not None and len(log) > self._n_sent:
-            text = without_colours(log[self._n_sent :][-MAX_LOG:])
-            self._n_sent = len(log)
-            self.send({"step": step.name, "log": text})

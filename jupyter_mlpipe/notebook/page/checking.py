@@ -43,7 +43,7 @@ def check_cell(session: Session, cell: str, cell_id: str | None) -> Facts:
             for span, error in line_flaws(cell, session.check_line)
         ]
         return {"flaws": flaws, "at": None, "inferred": "", "told": "", "edited": ""}
-    is_edited = session.component_of(cell_id) is not None and not is_registered(session, cell, cell_id)
+    is_edited = session.components.of_cell(cell_id) is not None and not is_registered(session, cell, cell_id)
     edited = "edited since it was run" if is_edited else ""
     facts: Facts = {"flaws": [], "at": located.above[1], "inferred": None, "told": "", "edited": edited}
     try:

@@ -63,7 +63,8 @@ def read_cell(session: Session, located: Located, cell_id: str | None) -> Readin
     header = parse_header(located.header)
     component = read_component(located, header, cell_id)
     registry = session.registry
-    placed = registry.placed.get(header.name) or registry.placed.get(session.component_of(cell_id) or "")
+    before = session.components.of_cell(cell_id) or ""
+    placed = registry.placed.get(header.name) or registry.placed.get(before)
     own = {header.name, placed.component.name if placed is not None else header.name}
     bindings: dict[str, Binding] = {}
     unknown = []

@@ -15,9 +15,9 @@ from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep
 from jupyter_mlpipe.model.resources import describe_amounts, describe_bytes, describe_seconds
 from jupyter_mlpipe.model.status import Reason, StepSnapshot, readable, reasons_json
 from jupyter_mlpipe.notebook.page.before import outputs_before
-from jupyter_mlpipe.notebook.show.live import MAX_LOG
 from jupyter_mlpipe.notebook.show.receipt import describe_interface
 from jupyter_mlpipe.notebook.show.tracebacks import render_narrow
+from jupyter_mlpipe.notebook.show.watched import MAX_LOG
 from jupyter_mlpipe.notebook.show.words import plain, without_colours
 from jupyter_mlpipe.store.preview import first_rows
 from jupyter_mlpipe.store.records import Artifact

@@ -10,8 +10,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jupyter_mlpipe.execution.process.shell import plain
-from jupyter_mlpipe.execution.process.shown import Output, Shown, error_output, stream_output
+from jupyter_mlpipe.execution.process.outputs import (
+    Output,
+    display_output,
+    error_output,
+    plain,
+    result_output,
+    stream_output,
+)
+from jupyter_mlpipe.execution.process.shown import Shown
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 _STREAMS = ("stdout", "stderr")
@@ -121,13 +128,7 @@ class LiveCapture:
             update: bool = False,
             **options: Any,
         ) -> None:
-            output: Output = {
-                "output_type": "update_display_data" if update else "display_data",
-                "data": plain(data),
-                "metadata": plain(metadata or {}),
-            }
-            if transient:
-                output["transient"] = plain(transient)
+            output = display_output(data, metadata, transient=transient, update=update)
             self.add(output)
             if self._shows:
                 publish(data, metadata, *arguments, transient=transient, update=update, **options)
@@ -168,16 +169,6 @@ class LiveCapture:
             write(data, metadata)
 
         return keep_and_write
-
-
-def result_output(data: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> Output:
-    """Return a last expression as an output."""
-    return {
-        "output_type": "execute_result",
-        "execution_count": None,
-        "data": plain(data),
-        "metadata": plain(metadata or {}),
-    }
 
 
 class _Stream:

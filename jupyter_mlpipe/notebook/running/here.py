@@ -6,60 +6,39 @@ shows is kept all the same, and what can be had again without running it is reus
 
 from __future__ import annotations
 
-import ast
-import builtins
 import contextlib
 import os
-import platform
-import re
-import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jupyter_mlpipe.cells.names import parse_cell
 from jupyter_mlpipe.errors import MLPipeError, StepOutputError, UsageError
 from jupyter_mlpipe.execution.process.body import Body, ReturnedWrongly, call_function, unpack_result
 from jupyter_mlpipe.execution.process.declared import Declared
-from jupyter_mlpipe.execution.process.mentions import Mentions
 from jupyter_mlpipe.execution.process.messages import StepFailure
-from jupyter_mlpipe.execution.process.outcome import GivenValues, Outcome
-from jupyter_mlpipe.execution.process.own_state import OwnState, OwnStates
+from jupyter_mlpipe.execution.process.outcome import GivenValues
+from jupyter_mlpipe.execution.process.outputs import result_output
+from jupyter_mlpipe.execution.process.own_state import OwnStates
+from jupyter_mlpipe.execution.process.recording import find_mentions, make_record
 from jupyter_mlpipe.execution.process.scene import Scene
-from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND, StepSpec
-from jupyter_mlpipe.execution.process.step import store_result
+from jupyter_mlpipe.execution.process.spec import StepSpec
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes
 from jupyter_mlpipe.execution.process.watch import FileWatch
 from jupyter_mlpipe.execution.runs.local import LocalFailure, LocalJob
 from jupyter_mlpipe.execution.runs.task import StepTask
-from jupyter_mlpipe.keys.given import Snapshot, give
-from jupyter_mlpipe.keys.randomness import state_digest
-from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.futures import POSTPONED
-from jupyter_mlpipe.model.metrics import curves_to_json, numbers_to_json
-from jupyter_mlpipe.notebook.running.capturing import LiveCapture, result_output
+from jupyter_mlpipe.notebook.running.capturing import LiveCapture
 from jupyter_mlpipe.notebook.running.libraries import kept_here
-from jupyter_mlpipe.notebook.show.cellview import patches_of
+from jupyter_mlpipe.notebook.running.living import asking, looks_beyond, unlike_key, what_lives
 from jupyter_mlpipe.notebook.show.tracebacks import cut_own_frames
 from jupyter_mlpipe.notebook.steps.imported import Imported
 from jupyter_mlpipe.notebook.values.herenames import HereNames
 from jupyter_mlpipe.store.files import FileKeeper
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.store import Store
-from jupyter_mlpipe.store.texts import pack_texts
-from jupyter_mlpipe.store.users import user_name
-
-LAST_ERROR = r"\bsys\.last_\w+"
-"""By which code looks at the last error of the kernel."""
-
-_BEYOND = re.compile(
-    r"\b(?:globals|locals|vars|dir)\s*\(\s*\)|\bget_ipython\b|\bimport __main__\b|" + LAST_ERROR
-)
-
-
-_CHANGED = "is changed itself, in the kernel only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +224,7 @@ class StepsHere:
             # A step that runs for a cell below must not wait for what that cell is to make.
             self._prepare(cell.code, task.name == self._own)
         started, cpu = time.perf_counter(), time.process_time()
-        unlike = _unlike(task, namespace)
+        unlike = unlike_key(task, namespace)
         kept = kept_here(cell.code, namespace)
         is_kept = self._is_kept(task.name, job.run)
         with self._names.standing(task, spec, store, is_kept=is_kept) as standing:
@@ -260,7 +239,7 @@ class StepsHere:
             shown = _LastExpression(self._shell, capture, is_own=task.name == self._own)
             try:
                 scene.begin()
-                with capture, _asking(self._shell) as asked:
+                with capture, asking(self._shell) as asked:
                     watch.start()
                     watch.look_around()
                     with told.listening():
@@ -273,7 +252,7 @@ class StepsHere:
                 watch.stop()
                 scene.leave()
             bound = {n: namespace[n] for n in results if n not in known}
-            mentions = _mentions(spec, standing.values, bound)
+            mentions = find_mentions(spec, standing.values, {**standing.values, **bound})
             watch.mention(mentions)
             written = watch.written(mentions, FileKeeper(store.objects, spec.file_limits))
             settle_classes({n: namespace[n] for n in namespace.keys() - known})
@@ -281,11 +260,8 @@ class StepsHere:
             if not spec.outputs_declared:
                 unseen = names_bound_unseen(spec.code, known, standing.values, spec.outputs, namespace)
             outcome = given.store_outcome(results, namespace, unseen)
-            live = _what_lives(task, outcome, definitions.end(namespace, outcome.outputs), namespace)
-            live |= dict.fromkeys(cell.looks_around, "looks at the kernel")
-            live |= dict.fromkeys(
-                _looks_beyond([cell.text, *spec.sources.values()]), "may read any name there is"
-            )
+            live = what_lives(task, outcome, definitions.end(namespace, outcome.outputs), namespace)
+            live |= looks_beyond(cell.looks_around, [cell.text, *spec.sources.values()])
             if kept:
                 live[""] = kept[0]
             elif capture.has_widget:
@@ -298,34 +274,24 @@ class StepsHere:
                 live[""] = f"it ran where {unlike} not as when its cell was run"
             elif outdated := self._imported.outdated(spec.modules, _tops(task)):
                 live[", ".join(outdated)] = "changed on disk after the kernel loaded it: restart the kernel"
-            ingredients, texts = pack_texts(spec.ingredients)
             stay = _otherwise(self._stored, outcome.outputs)
             self.stayed = tuple(sorted(stay))
-            record = Record(
-                key=spec.key,
-                outputs={**outcome.outputs, **stay},
-                left_out=outcome.left_out,
-                joint=outcome.joint,
-                live=live,
-                result=store_result(shown.value, outcome.outputs, results, store),
-                ingredients=ingredients,
-                texts=texts,
-                shown=store.put_shown(outputs),
-                seconds=time.perf_counter() - started,
-                used={"cpu_seconds": round(time.process_time() - cpu, 6)},
-                metrics=numbers_to_json(told.metrics),
-                curves=curves_to_json(told.curves),
+            record = make_record(
+                spec,
+                store,
+                outcome,
+                told,
+                results=results,
+                last=shown.value,
+                shown=outputs,
+                effects=effects,
+                states=states,
                 files=watch.files(),
                 written=written,
-                settings=store.objects.put(effects.to_bytes()) if effects is not None else None,
-                states=states,
-                step=spec.step,
-                why=spec.why,
-                created_at=time.time(),
-                host=socket.gethostname(),
-                user=spec.user or user_name(),
-                python=platform.python_version(),
+                started=started,
             )
+            used = {"cpu_seconds": round(time.process_time() - cpu, 6)}
+            record = replace(record, outputs={**outcome.outputs, **stay}, live=live, used=used)
             store.put_record(record)
             standing.take(record, claim=task.name == self._own, stay=stay)
         return record
@@ -360,14 +326,6 @@ def _otherwise(stored: Mapping[str, Artifact], made: Mapping[str, Artifact]) -> 
     return {n: a for n, a in stored.items() if n in changed or (a.part and a.blob.object in together)}
 
 
-def _mentions(spec: StepSpec, values: Mapping[str, object], bound: Mapping[str, object]) -> Mentions:
-    mentions = Mentions()
-    mentions.add_sources(spec.code, spec.modules)
-    mentions.add_values((*values.values(), *bound.values()))
-    mentions.add_variables({**values, **bound})
-    return mentions
-
-
 class _LastExpression:
     """Shows the value of a last expression, and keeps it."""
 
@@ -388,71 +346,6 @@ class _LastExpression:
         data, metadata = self._shell.display_formatter.format(value)
         if data:
             self._capture.show_result(result_output(data, metadata))
-
-
-@contextlib.contextmanager
-def _asking(shell: Any) -> Iterator[list[bool]]:
-    """Give a list that is not empty once somebody was asked: by `input`, `getpass` or a debugger."""
-    asked: list[bool] = []
-    kernel = getattr(shell, "kernel", None)
-    owner, name = (kernel, "_input_request") if hasattr(kernel, "_input_request") else (builtins, "input")
-    before = getattr(owner, name)
-
-    def ask(*arguments: Any, **options: Any) -> Any:
-        asked.append(True)
-        return before(*arguments, **options)
-
-    setattr(owner, name, ask)
-    try:
-        yield asked
-    finally:
-        setattr(owner, name, before)
-
-
-def _unlike(task: StepTask, namespace: dict[str, Any]) -> str:
-    """Return what of the notebook's settings is not as the step's key has it; nothing where all is."""
-    now = give(Snapshot(), task.closure.affected, namespace)
-    if now.ingredients != task.given.ingredients or os.getcwd() != (task.folder or os.getcwd()):
-        return "the notebook's settings were"
-    for name, state in now.states.items():
-        if state_digest(name, state) != state_digest(name, task.given.states.get(name)):
-            return "the notebook's random state was"
-    return ""
-
-
-def _what_lives(
-    task: StepTask, outcome: Outcome, own_state: OwnState, namespace: Mapping[str, Any]
-) -> dict[str, str]:
-    """Return what the step did to this process that only running it does."""
-    live = {
-        name: f"lives in the kernel only: {why.rstrip('.')}"
-        for name, why in outcome.left_out.items()
-        if why not in (NOT_BOUND, CLOSED_FILE)
-    }
-    for definitions in (own_state.altered, own_state.made):
-        if definitions is not None:
-            live |= dict.fromkeys(definitions.names, _CHANGED)
-    live |= dict.fromkeys(own_state.untold, _CHANGED)
-    component: Component = task.step.component
-    live |= dict.fromkeys(patches_of(component, namespace), "changes a library, in the kernel only")
-    return live
-
-
-def _looks_beyond(texts: Iterable[str]) -> list[str]:
-    """Return what in code reads names of the notebook that its text does not show.
-
-    In a step's process there are no others than those that it shows.
-    """
-    found: dict[str, None] = {}
-    for text in texts:
-        found.update(dict.fromkeys(_BEYOND.findall(text)))
-        with contextlib.suppress(SyntaxError):
-            for node in ast.walk(ast.parse(text)):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                    is_written = bool(node.args) and isinstance(node.args[0], ast.Constant)
-                    if node.func.id in ("eval", "exec") and not is_written:
-                        found[f"{node.func.id}()"] = None
-    return list(found)
 
 
 def _tops(task: StepTask) -> set[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from jupyter_mlpipe.cells.deeds import adds_handlers, temporary
+from jupyter_mlpipe.cells.deeds import changes_logging, temporary
 
 _PATCHES = re.compile(r"\bpatch(?:\.(?:object|dict|multiple))?\s*\(")
 _STARTS = re.compile(r"\.start\(\s*\)")
@@ -25,7 +25,7 @@ def kept_here(code: str, namespace: Mapping[str, Any]) -> list[str]:
     return [
         *_of_mocks(code),
         *_of_duckdb(code, namespace),
-        *(["the handler that it adds to logging stays there"] if adds_handlers(code) else []),
+        *(["what it adds to logging, or takes out, stays there"] if changes_logging(code) else []),
         *(f"{name} is {what}, which goes with its process" for name, what in temporary(code)),
     ]
 
@@ -40,7 +40,7 @@ def _of_mocks(code: str) -> Iterator[str]:
 
 
 def _place(patch: Any) -> str:
-    with suppress(Exception):
+    with suppress(Exception):  # it imports what is patched, and only a name is wanted
         owner = patch.getter()
         return f"{getattr(owner, '__name__', type(owner).__name__)}.{patch.attribute}"
     return str(getattr(patch, "attribute", "something"))
@@ -55,6 +55,6 @@ def _of_duckdb(code: str, namespace: Mapping[str, Any]) -> Iterator[str]:
     if _CHANGES_TABLES.search(code):
         yield "what it tells DuckDB without a connection stays there"
     elif duckdb is not None:
-        with suppress(Exception):
+        with suppress(Exception):  # an aborted transaction, say: the cell's own query tells of it
             if duckdb.sql(_TABLES).fetchall():
                 yield "tables of DuckDB that belong to no file are there"

@@ -20,8 +20,9 @@ from jupyter_mlpipe.execution.process.spec import NOT_BOUND
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.resources import describe_seconds
-from jupyter_mlpipe.notebook.running.here import LAST_ERROR, HereCell, StepsHere, read_here
+from jupyter_mlpipe.notebook.running.here import HereCell, StepsHere, read_here
 from jupyter_mlpipe.notebook.running.libraries import kept_here
+from jupyter_mlpipe.notebook.running.living import LAST_ERROR
 from jupyter_mlpipe.notebook.steps.registry import Registry
 from jupyter_mlpipe.notebook.steps.states import States
 from jupyter_mlpipe.notebook.values.settings import put_back, set_states

@@ -19,7 +19,7 @@ from jupyter_mlpipe.notebook.show.link import Link
 from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.painting import pipeline_svg
 from jupyter_mlpipe.notebook.show.views import graph_bundle, kept_svg
-from jupyter_mlpipe.notebook.show.words import without_colours
+from jupyter_mlpipe.notebook.show.watched import WatchedLog
 from jupyter_mlpipe.store.records import Record
 
 Was = Mapping[str, tuple[str, int]]
@@ -29,7 +29,6 @@ Was = Mapping[str, tuple[str, int]]
 _PAUSE_S = 0.06
 _GATHER_S = 0.04
 _REDRAW_S = 0.25  # between pictures
-MAX_LOG = 40_000  # characters of what a step printed that are sent, the last ones
 # Between pictures where the browser is told of each change: they are for the saved notebook.
 _KEEP_S = 10.0
 _TIMES_COST = 50  # of the picture before, which keeps messages waiting
@@ -98,8 +97,7 @@ class LiveGraph:
         self._n_told = 0
         self._is_due = False  # a run may have ended before it is looked at: reuse takes no time
         self._is_heard = False
-        self._watched: str | None = None
-        self._n_sent = 0
+        self._watched = WatchedLog(self.find)
         self._base: RunSnapshot | None = None
         self._names: frozenset[str] = frozenset()
         self.runs: list[Run] = []
@@ -108,7 +106,7 @@ class LiveGraph:
         """Take an event from the runner's thread."""
         if kind == "end":
             self._ended.set()
-        if kind != "output" or step == self._watched:
+        if kind != "output" or step == self._watched.step:
             self._changed.set()
 
     def begin(self, runs: Sequence[Run], base: RunSnapshot | None = None) -> list[threading.Thread]:
@@ -188,7 +186,7 @@ class LiveGraph:
             Characters of it that have been sent.
         """
         with self._lock:
-            self._watched, self._n_sent = step, n_sent
+            self._watched.watch(step, n_sent)
         self._start()
 
     def fold(self, groups: Iterable[str]) -> None:
@@ -218,7 +216,8 @@ class LiveGraph:
 
     @property
     def _is_live(self) -> bool:
-        is_watched = self._watched is not None and self._by_itself(self._watched) is not None
+        watched = self._watched.step
+        is_watched = watched is not None and self._by_itself(watched) is not None
         return is_watched or any(run.status == "running" for run in self.runs)
 
     def _follow(self) -> None:
@@ -273,12 +272,8 @@ class LiveGraph:
     def _tell_log(self) -> None:
         """Send what the step that is looked at has printed since."""
         with self._lock:
-            step = self.find(self._watched) if self._watched is not None else None
-            log = step.log if step is not None else ""
-            if step is not None and len(log) > self._n_sent:
-                text = without_colours(log[self._n_sent :][-MAX_LOG:])
-                self._n_sent = len(log)
-                self.send({"step": step.name, "log": text})
+            if (printed := self._watched.take()) is not None:
+                self.send(printed)
 
     def _snapshot(self) -> RunSnapshot:
         return self.runs[-1].snapshot() if self._base is None else overlay(self._base, self.runs)

@@ -9,7 +9,7 @@ from typing import Any
 from IPython.core.page import page
 
 from jupyter_mlpipe.errors import MLPipeError, StepError
-from jupyter_mlpipe.execution.process.shown import OURS
+from jupyter_mlpipe.execution.process.outputs import OURS
 from jupyter_mlpipe.notebook.show.tracebacks import render
 
 MIME = OURS

@@ -168,7 +168,7 @@ class Definitions:
         if self._names.owner(definition.name) is not None or module not in sys.modules:
             return False
         bound: dict[str, Any] = {}
-        with suppress(Exception):
+        with suppress(Exception):  # what cannot be imported again is not what the name stands for
             exec(self._compiled(textwrap.dedent(definition.source), "<import>"), bound)
         return bound.get(definition.name) is value
 
@@ -262,7 +262,7 @@ class Definitions:
     def _bring_made(self, made: DefinitionPickle, begun: set[str]) -> bool:
         namespace = self._names.namespace
         self._bring(made.needs, begun)
-        with suppress(Exception):
+        with suppress(Exception):  # it stays unbound, which whoever needs it is told
             for name, value in load_artifact(made.stream, (), namespace).items():
                 if self._made.get(name, (None, None))[1] is made and name not in namespace:
                     namespace[name] = self._brought[name] = value

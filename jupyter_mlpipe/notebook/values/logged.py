@@ -17,17 +17,28 @@ def deliver(relayed: Relayed, prepare: Callable[[str], None]) -> None:
     ----------
     prepare
         Makes names ready that stand in a text.
+
+    Raises
+    ------
+    Exception
+        The first that one of them has raised; all have got theirs then.
     """
     loggers = {name: logging.getLogger(name) for name, _ in relayed}
     handlers = {name: relayed_to(logger) for name, logger in loggers.items()}
     prepare(
         " ".join({name for found in handlers.values() for handler in found for name in _names_in(handler)})
     )
+    failed: list[Exception] = []
     for logger, fields in relayed:
         record = logging.makeLogRecord(fields)
         for handler in handlers[logger]:
             if record.levelno >= handler.level:
-                handler.handle(record)
+                try:
+                    handler.handle(record)
+                except Exception as error:
+                    failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 def _names_in(handler: logging.Handler) -> Iterator[str]:
