@@ -34,45 +34,77 @@ _TAKES_STEPS = ("plan", "run", "why", "accept", "remove", "debug", "log")
 _BINDS = re.compile(r"^\s*[\w, ]+=\s*(?=%)")  # run = %pipeline run
 
 
-def make_matchers(session: Session) -> list[Callable[[Any], dict[str, Any]]]:
-    """Return what IPython's completer is to ask: nothing before IPython 8.6, which tells one word."""
+def complete_lines(completer: Any, session: Session) -> Callable[[], None]:
+    """Have IPython's completer ask about lines of ours; returns what takes that back."""
     try:
-        from IPython.core.completer import SimpleCompletion, context_matcher
-    except ImportError:
-        return []
+        matchers, matcher = completer.custom_matchers, _make_matcher(session)
+    except ImportError:  # before IPython 8.6
+        matchers, matcher = completer.magic_arg_matchers, _make_line_matcher(completer, session)
+    matchers.append(matcher)
+    return lambda: matchers.remove(matcher)
+
+
+def _make_matcher(session: Session) -> Any:
+    from IPython.core.completer import SimpleCompletion, context_matcher
 
     @context_matcher(identifier="mlpipe.magics")  # type: ignore[untyped-decorator]
     def match(context: Any) -> dict[str, Any]:
         lines = context.full_text.splitlines() or [""]
         line = lines[context.cursor_line] if context.cursor_line < len(lines) else ""
-        text = _BINDS.sub("", line[: context.cursor_position])
-        # What stands right before the cursor is completed; the words before it say where we are.
-        fragment = re.search(r"(?:--?[\w-]*|\w*)$", text)[0]  # type: ignore[index]
-        before = text[: len(text) - len(fragment)]
-        words = before.split()
-        if not words:
-            return {"completions": []}
-        found = None
-        if words[0] == "%%component" or (words[0].startswith("#|") and _is_header(context)):
-            found = _component_words(session, context.full_text, before, fragment)
-        elif words[0] == "%pipeline":
-            found = _pipeline_words(session, words[1:], fragment)
+        found, fragment = _words(
+            session, context.full_text, line[: context.cursor_position], context.cursor_line
+        )
         if found is None:
             return {"completions": []}
         return {
-            "completions": [
-                SimpleCompletion(word, type=kind) for word, kind in found if word.startswith(fragment)
-            ],
+            "completions": [SimpleCompletion(word, type=kind) for word, kind in found],
             "matched_fragment": fragment,
             "suppress": True,
         }
 
-    return [match]
+    return match
 
 
-def _is_header(context: Any) -> bool:
-    located = locate(context.full_text)
-    return located is not None and context.cursor_line < located.header_lines
+def _make_line_matcher(completer: Any, session: Session) -> Callable[[str], list[str]]:
+    """Return what is told one line, and whose words stand for all since the last space or bracket."""
+
+    def match(line: str) -> list[str]:
+        text = completer.text_until_cursor
+        # It may go on with a header above it.
+        above = "" if line.startswith(("%", "#| component:")) else "#| component: it\n"
+        found, fragment = _words(session, above + line, text, above.count("\n"))
+        since = completer.splitter.split_line(text).removesuffix(fragment)
+        return [since + word for word, _ in found or ()]
+
+    return match
+
+
+def _words(session: Session, cell: str, line: str, number: int) -> tuple[list[tuple[str, str]] | None, str]:
+    """Return what can stand at a line's end, each with its kind, and what of it is typed; None elsewhere.
+
+    Parameters
+    ----------
+    line, number
+        Of the cell, up to the cursor.
+    """
+    text = _BINDS.sub("", line)
+    # What stands right before the cursor is completed; the words before it say where we are.
+    fragment = re.search(r"(?:--?[\w-]*|\w*)$", text)[0]  # type: ignore[index]
+    before = text[: len(text) - len(fragment)]
+    words = before.split()
+    found = None
+    if words[:1] == ["%%component"] or (before.startswith("#|") and _is_header(cell, number)):
+        found = _component_words(session, cell, before, fragment)
+    elif words[:1] == ["%pipeline"]:
+        found = _pipeline_words(session, words[1:], fragment)
+    if found is None:
+        return None, fragment
+    return [(word, kind) for word, kind in found if word.startswith(fragment)], fragment
+
+
+def _is_header(cell: str, line: int) -> bool:
+    located = locate(cell)
+    return located is not None and line < located.header_lines
 
 
 def _component_words(session: Session, cell: str, before: str, fragment: str) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ from jupyter_mlpipe.execution.runs.plan import Plan
 from jupyter_mlpipe.execution.runs.why import Why
 from jupyter_mlpipe.notebook.automagic import KnownNameChecker
 from jupyter_mlpipe.notebook.commands import check_command
-from jupyter_mlpipe.notebook.completion import make_matchers
+from jupyter_mlpipe.notebook.completion import complete_lines
 from jupyter_mlpipe.notebook.magics import PipelineMagics
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.show.frontend import cell_id_of, needs_view
@@ -56,7 +56,6 @@ class Extension:
         self.shell = shell
         self.session = Session(shell)
         self.session.check_line = partial(check_command, self.session)
-        self._matchers = make_matchers(self.session)
         self._rejection: BaseException | None = None
         self._plain_cell = ""
         self._patches = Patches()
@@ -71,7 +70,7 @@ class Extension:
         shell.events.register("pre_run_cell", self.before_cell)
         shell.events.register("post_run_cell", self.after_cell)
         shell.configurables.append(self.session.config)
-        shell.Completer.custom_matchers.extend(self._matchers)
+        self._stop_completing = complete_lines(shell.Completer, self.session)
         self._checker = KnownNameChecker(shell, self.session.is_known)
         make_figures_showable(shell)
         for shown, bundle in _SHOWN.items():
@@ -100,8 +99,7 @@ class Extension:
         shell.events.unregister("pre_run_cell", self.before_cell)
         shell.events.unregister("post_run_cell", self.after_cell)
         shell.configurables.remove(self.session.config)
-        for matcher in self._matchers:
-            shell.Completer.custom_matchers.remove(matcher)
+        self._stop_completing()
         shell.prefilter_manager.unregister_checker(self._checker)
         for shown in _SHOWN:
             shell.display_formatter.mimebundle_formatter.pop(shown, None)

@@ -1,8 +1,8 @@
-/** The state of a step, put on its node. Nothing moves. */
+/** The state of a step, put on its node, and that of a run. Nothing moves. */
 
-import { set, shape, tint } from './dom';
+import { element, set, shape, tint } from './dom';
 import type { Edge, Node } from './picture';
-import type { StepState } from './protocol';
+import type { GraphState, StepState } from './protocol';
 
 /** Makes a node of the kernel's drawing one that can be reached, and whose colours follow its state. */
 export function prepare(node: Node): void {
@@ -37,6 +37,15 @@ export function paintStep(node: Node, state: StepState): void {
   }
   set(group, { 'aria-label': describe(name, state) });
   paintProgress(node, state.progress);
+}
+
+/** Says how a run is: its sign and state in the colour of that, and what else there is to say. */
+export function paintRun(node: HTMLElement, { status, sign, colour, text }: GraphState['run']): void {
+  const word = status && text.startsWith(status) ? status : '';
+  const state = element('b', 'mlp-state', `${sign} ${word}`.trim());
+  tint(state, colour);
+  node.replaceChildren(state, `${sign && !word ? ' ' : ''}${text.slice(word.length)}`);
+  node.title = text;
 }
 
 /** What is read out of a step, or of a folded group. */

@@ -27,6 +27,7 @@ export class Panel {
   readonly #acts = element('div', 'mlp-acts');
   #log: HTMLPreElement | null = null;
   #offered = '';
+  #known: StepState | null = null;
   step: string | null = null;
 
   constructor(private readonly actions: PanelActions) {
@@ -57,6 +58,7 @@ export class Panel {
     if (!state) {
       return;
     }
+    this.#known = state;
     tint(this.#state, state.colour);
     const worker = state.worker ? element('span', 'mlp-faint', ` on ${state.worker}`) : '';
     this.#state.replaceChildren(element('b', {}, `${state.sign} ${state.text}`), worker);
@@ -106,7 +108,7 @@ export class Panel {
       [...this.#body.querySelectorAll('details')].filter(part => !part.open).map(part => part.dataset.part)
     );
     const parts: (Node | null)[] = [
-      detail.traceback ? section('Error', pre(detail.traceback, 'mlp-error')) : null,
+      detail.traceback ? section('Error', ...this.#errorOf(detail.traceback)) : null,
       detail.reasons.length > 0 ? section('Why', ...detail.reasons.map(reason)) : null,
       detail.reads.length > 0 ? section('Reads', table(detail.reads)) : null,
       detail.makes.length > 0 ? section('Makes', table(detail.makes)) : null,
@@ -136,6 +138,13 @@ export class Panel {
     if (isAtEnd) {
       this.#scrollLog();
     }
+  }
+
+  /** What it failed with, where one need not look for it, and where that was. */
+  #errorOf(traceback: string): HTMLElement[] {
+    const message = element('div', 'mlp-message mlp-state', this.#known?.why ?? '');
+    tint(message, this.#known?.colour ?? '');
+    return [message, pre(traceback, 'mlp-error')];
   }
 
   #logOf(text: string): HTMLPreElement {

@@ -47,8 +47,10 @@ function toBar(value: unknown): Bar {
   };
 }
 
-const toRun = record({
+export const toRun = record({
   status: textOrNull,
+  sign: text,
+  colour: text,
   text,
   /** How long the timeline is so far. */
   seconds: number,

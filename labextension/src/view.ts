@@ -5,6 +5,7 @@ import { Finder } from './finder';
 import { Graph } from './graph';
 import { Instead } from './instead';
 import { News } from './news';
+import { paintRun } from './paint';
 import { Panel } from './panel';
 import { apply, type Ask, type GraphState, type Message, NOTHING, type RunHow } from './protocol';
 import { Runs } from './runs';
@@ -282,9 +283,8 @@ export class View {
   }
 
   #paintRun(): void {
-    const { status, text } = this.#state.run;
-    this.#runText.textContent = text;
-    this.#runText.title = text;
+    const { status } = this.#state.run;
+    paintRun(this.#runText, this.#state.run);
     this.#stopButton.disabled = status !== 'running';
     this.#runButton.disabled = status === 'running';
     const { stale } = this.#state;

@@ -6,7 +6,7 @@ import type { Box } from './picture';
 const LEAST = 0.01; // unless all of it needs less
 const NOTHING = 1e-6; // where the stage has no size
 const MOST = 4;
-const READABLE = 0.55;
+const READABLE = 0.9; // names of 12 pixels: what does not fit is gone to, and not made smaller
 
 export class Viewport {
   scale = 1;
@@ -81,7 +81,7 @@ export class Viewport {
   }
 
   /** Moves as little as brings a box of the sheet into the stage. */
-  reveal(box: Box, margin = 8): void {
+  reveal(box: Box, margin = 16): void {
     const { width, height } = this.size;
     const by = (from: number, length: number, room: number) => {
       const to = from + length;

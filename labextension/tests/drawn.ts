@@ -87,7 +87,7 @@ export function step(part: Partial<StepState> = {}): StepState {
 
 export function state(names: string[], part: Partial<GraphState> = {}): GraphState {
   return {
-    run: { status: 'running', text: `running, 0 of ${names.length} steps done, 0 s`, seconds: 0, path: '' },
+    run: { status: 'running', sign: '▶', colour: '#c79100', text: `running, 0 of ${names.length} steps done, 0 s`, seconds: 0, path: '' },
     steps: Object.fromEntries(names.map(name => [name, step()])),
     flows: {},
     bars: {},

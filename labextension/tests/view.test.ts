@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Ask } from '../src/protocol';
+import { type Ask, type Detail, toDetail } from '../src/protocol';
 import { View } from '../src/view';
 import { diamond, draw, frame, message, state, step } from './drawn';
 
 const NAMES = ['load', 'left', 'right', 'join'];
+const DETAIL = toDetail({});
 let asked: Ask[];
 let view: View;
 
@@ -51,6 +52,21 @@ test('a state is a mark, a word, a sign and what is read out', async () => {
   expect(group('left').querySelector('.mlpipe-state')?.textContent).toBe('✗ failed 2 s');
   expect(group('left').getAttribute('aria-label')).toBe('left: failed 2 s. ValueError: no. on w1');
   expect(group('right').getAttribute('data-mlpipe-status')).toBe('waiting');
+});
+
+test('a run is a sign and a word in the colour of its state, and what there is to say', async () => {
+  change(1, { run: { status: 'failed', sign: '✗', colour: '#d03a3a', text: 'failed: left, 4 steps' } });
+  await frame();
+  const said = view.node.querySelector<HTMLElement>('.mlp-run')!;
+  expect(said.textContent).toBe('✗ failed: left, 4 steps');
+  const state = said.querySelector<HTMLElement>('.mlp-state')!;
+  expect([state.textContent, state.style.getPropertyValue('--mlp-c')]).toEqual(['✗ failed', '#d03a3a']);
+  change(2, { run: { sign: '▷', text: '4 steps: 1 stale' } });
+  await frame();
+  expect(said.textContent).toBe('▷ 4 steps: 1 stale');
+  change(3, { run: { status: null, sign: '', colour: '', text: '4 steps' } });
+  await frame();
+  expect(said.textContent).toBe('4 steps');
 });
 
 test('sizes stand on the edges, progress in the node', async () => {
@@ -114,7 +130,8 @@ test('an open step shows its details, its log as it comes, and is asked for agai
   click(group('left'));
   const size = { shape: '10 × 2', size: '2 kB', was: 'before: 9 × 2, 1 kB' };
   const df = { name: 'df', from: 'from load', type: 'pandas.DataFrame', note: 'a b', ...size };
-  const detail = {
+  const detail: Detail = {
+    ...DETAIL,
     interface: 'df → x',
     code: 'x = 1',
     reasons: [{ text: 'code changed', diff: '-x = 0\n+x = 1' }],
@@ -147,6 +164,15 @@ test('an open step shows its details, its log as it comes, and is asked for agai
   expect(asked).toEqual([]);
   change(2, { steps: { left: { status: 'succeeded' } } });
   expect(asked).toEqual([{ graph: 'g1', do: 'step', step: 'left' }]);
+});
+
+test('what a step failed with stands above its traceback', () => {
+  click(group('left'));
+  change(1, { steps: { left: { status: 'failed', why: 'ValueError: no' } } });
+  view.take(message('detail', { ...DETAIL, traceback: 'Cell In[3], line 2\nValueError: no' }, { step: 'left' }));
+  const error = panel().querySelector('[data-part=Error]')!;
+  expect(error.querySelector('.mlp-message')?.textContent).toBe('ValueError: no');
+  expect(error.querySelector('.mlp-error')?.textContent).toBe('Cell In[3], line 2\nValueError: no');
 });
 
 test('Stop is there while it runs, Run when it does not', async () => {

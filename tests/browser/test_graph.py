@@ -289,6 +289,65 @@ def test_when_steps_ran_what_earlier_runs_gave_and_groups(open_notebook: Open, l
     expect(shown.locator(".mlp-row[data-mlpipe-step=clean]")).to_be_visible()
 
 
+def test_beside_a_panel_names_can_be_read_and_a_table_shows_that_it_goes_on(open_notebook: Open) -> None:
+    names = [f"features_of_the_airport_{n}" for n in range(5)]
+    cells = [
+        LOAD + "\nimport jupyter_mlpipe as mlpipe",
+        "%%parameters\nrate = 0.25",
+        "%%component load\nx = rate",
+        *(f"%%component {name}\nmlpipe.log_metric('{name}', x)\n{name} = x" for name in names),
+        f"pipeline = mlpipe.current()\nfor rate in (0.25, 0.5):\n"
+        f"    pipeline.run(targets={names}, params={{'rate': rate}}).wait()",
+        "run = %pipeline run\nrun.wait().status",
+    ]
+    notebook = open_notebook(cells)
+    notebook.run_all()
+    page = notebook.page
+    shown = graph(notebook, 9)
+    stage = shown.locator(".mlp-stage")
+    for step in (names[-1], names[0]):
+        node(shown, step).focus()
+        page.keyboard.press("Enter")
+        expect(shown.get_by_role("region", name=f"step {step}")).to_be_visible()
+        size = (
+            node(shown, step)
+            .locator(".mlpipe-name")
+            .evaluate("name => parseFloat(getComputedStyle(name).fontSize) * name.getScreenCTM().a")
+        )
+        assert size >= 11
+        box, room = node(shown, step).bounding_box(), stage.bounding_box()
+        assert box is not None
+        assert room is not None
+        assert room["x"] <= box["x"]
+        assert box["x"] + box["width"] <= room["x"] + room["width"]
+        expect(shown.locator(".mlp-minimap")).to_be_visible()
+        page.keyboard.press("Escape")
+
+    shown.get_by_role("tab", name="Runs").click()
+    table = shown.get_by_role("group", name="Table of runs")
+    expect(table.locator("tbody tr")).to_have_count(3)
+
+    def edge() -> bytes:
+        """What is seen of the right edge, beside the charts."""
+        box = table.bounding_box()
+        assert box is not None
+        return page.screenshot(
+            clip={"x": box["x"] + box["width"] - 6, "y": box["y"] + 2, "width": 6, "height": 8}
+        )
+
+    table.scroll_into_view_if_needed()
+    table.focus()
+    there_is_more = edge()
+    assert table.evaluate("table => table.scrollWidth > table.clientWidth")
+    page.keyboard.press("End")
+    for _ in range(40):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "table => table.scrollLeft + table.clientWidth >= table.scrollWidth - 1", arg=table.element_handle()
+    )
+    assert edge() != there_is_more
+
+
 VIEWED = """
 from jupyter_mlpipe.notebook.extension import current_session
 current_session().needs_view = True  # as in VS Code and Colab

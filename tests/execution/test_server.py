@@ -15,6 +15,7 @@ import pytest
 
 from jupyter_mlpipe.errors import ClusterError
 from jupyter_mlpipe.execution.process.client import StepServer
+from jupyter_mlpipe.execution.process.shell import read_ahead
 from jupyter_mlpipe.execution.process.spec import Prelude
 from tests.support.steps import Ended, Steps
 
@@ -260,6 +261,15 @@ def test_what_a_traceback_quotes_of_libraries_is_read_ahead_of_the_next(own: Ste
     assert not own.value(own.run(code, outputs=("x",)), "x")
     assert own.run("import configparser\nconfigparser.ConfigParser()['none']").ended["status"] == "failed"
     _eventually(lambda: own.value(own.run(code, outputs=("x",)), "x"))
+
+
+def test_nothing_is_read_ahead_with_an_ipython_that_has_no_stack_data(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import IPython.core.interactiveshell  # noqa: F401 - nothing is read where nobody has imported it
+
+    monkeypatch.setitem(sys.modules, "stack_data.core", None)
+    read_ahead([__file__])
 
 
 def test_server_that_was_killed_is_started_again(own: Steps) -> None:

@@ -16,7 +16,8 @@ FIT = StepSnapshot(name="fit", reads={"df": "load"}, status="waiting", reasons=(
 def test_a_step_is_told_in_the_words_and_colours_of_the_picture() -> None:
     facts = graph_facts(RunSnapshot((LOAD, FIT), "running", 3.9))
     text = "running, 0 of 2 steps done, 3 s"
-    assert facts["run"] == {"status": "running", "text": text, "seconds": 0.0, "path": ""}
+    look = {"sign": "▶", "colour": "#c79100"}
+    assert facts["run"] == {"status": "running", **look, "text": text, "seconds": 0.0, "path": ""}
     assert facts["steps"]["load"] == {
         "status": "running",
         "plan": None,
@@ -108,8 +109,16 @@ def test_a_failed_run_names_the_step() -> None:
     failed = replace(LOAD, status="failed", error="ValueError: no")
     facts = graph_facts(RunSnapshot((failed, FIT), "failed", 3.2))
     assert facts["run"]["text"] == "failed: load, 2 steps, 3.2 s"
+    assert (facts["run"]["sign"], facts["run"]["colour"]) == ("✗", "#d03a3a")
     assert facts["stale"]["text"] == "run 1 failed"
     assert facts["steps"]["load"]["why"] == "ValueError: no"
+
+
+def test_a_run_that_holds_no_more_looks_like_one_to_come() -> None:
+    stale = replace(LOAD, status="succeeded", plan="run")
+    run = graph_facts(RunSnapshot((stale, FIT), "succeeded", 3.2))["run"]
+    assert (run["sign"], run["text"]) == ("▷", "2 steps: 1 stale")
+    assert graph_facts(RunSnapshot((FIT,)))["run"]["sign"] == ""  # before a run
 
 
 def test_what_is_told_is_of_a_length_that_can_be_sent() -> None:

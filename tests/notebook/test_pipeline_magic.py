@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import IPython
 import pytest
 
 from tests.support.kernel import MIME, Kernel
@@ -224,16 +225,19 @@ def test_tab_completes_options_names_and_subcommands(kernel: Kernel) -> None:
     assert "--detach" in complete("run = %pipeline run --d")
     assert complete("%%component make --memory 1GB --m") == ["--max-age"]
     assert complete("#| component: make\n#|  --mem", "\nx = 1") == ["--memory"]
-    assert complete("%%component ", "\ntotal = sum(rows)") == ["make", "sum_total"]
     assert complete("%%component ", "") == ["make"]
-    assert complete("%%component use(", "\ny = value_of_mine + 1") == ["value_of_mine"]
     assert "make" in complete("%%component use(x=")
-    assert complete("%%component use(x=make.", "\ny = x") == ["value_of_mine"]
-    assert complete("%%component use(x) -> y, ", "\nz, y = x") == ["y", "z"]
-    assert complete("%%component use(x) -> y ", "\ny = x") == ["y"]
     assert {"->", "--cpus"} < {*complete("%%component use ", "\ny = x")}
     kernel.run("%pipeline cluster local --pool fast:workers=1").check()
     assert complete("%%component use --pool ", "\ny = x") == ["fast"]
+    if IPython.version_info >= (8, 6):  # before, one is told the line alone
+        assert complete("%%component ", "\ntotal = sum(rows)") == ["make", "sum_total"]
+        assert complete("%%component use(", "\ny = value_of_mine + 1") == ["value_of_mine"]
+        assert complete("%%component use(x=make.", "\ny = x") == ["value_of_mine"]
+        assert complete("%%component use(x) -> y, ", "\nz, y = x") == ["y", "z"]
+        assert complete("%%component use(x) -> y ", "\ny = x") == ["y"]
+    else:
+        assert complete("%%component use(x=make.") == ["make.value_of_mine"]
 
 
 def test_help_lists_every_option(kernel: Kernel) -> None:

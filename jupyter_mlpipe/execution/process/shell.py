@@ -218,7 +218,10 @@ def read_ahead(files: Iterable[str]) -> None:
     """Read what tracebacks have quoted, as IPython does: a large file of a library takes half a second."""
     if _SHELL_MODULE not in sys.modules:
         return
-    from stack_data.core import Source
+    try:
+        from stack_data.core import Source
+    except ModuleNotFoundError:
+        return  # an IPython before 8 reads what it quotes by itself
 
     for path in files:
         with contextlib.suppress(Exception):  # the step that quotes it tells what is wrong

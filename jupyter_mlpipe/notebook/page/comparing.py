@@ -133,7 +133,7 @@ def _head(entry: RunEntry) -> Facts:
     took = f", {describe_seconds(entry.seconds)}" if entry.seconds is not None else ""
     return {
         "id": entry.id,
-        "text": f"{describe_time(entry.started_at)} · {entry.status}{took}",
+        "text": f"{describe_time(entry.started_at)} · {look_of(entry.status).sign} {entry.status}{took}",
     }
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from jupyter_mlpipe.execution.runs.accept import is_accepted
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
-from jupyter_mlpipe.notebook.show.graphfacts import State, step_facts
+from jupyter_mlpipe.notebook.show.graphfacts import State, run_facts, step_facts
 from jupyter_mlpipe.notebook.show.look import look_of
 from jupyter_mlpipe.notebook.show.notebooks import split_cell
 from jupyter_mlpipe.notebook.show.stale import stale_facts
-from jupyter_mlpipe.notebook.show.words import plain, run_words
+from jupyter_mlpipe.notebook.show.words import plain
 
 
 def cell_facts(snapshot: RunSnapshot) -> State:
     """Return what the extension is told: the run, its steps by name, what is stale."""
     stale = stale_facts(snapshot)
     return {
-        "run": {"status": snapshot.status, "text": run_words(snapshot)},
+        "run": run_facts(snapshot),
         "steps": {plain(step.name): _facts(step) for step in snapshot.steps},
         "stale": {"n": stale["count"], "text": stale["text"].capitalize()},
     }

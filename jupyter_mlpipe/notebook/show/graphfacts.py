@@ -11,7 +11,7 @@ from jupyter_mlpipe.model.resources import describe_bytes
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot, describe_reasons
 from jupyter_mlpipe.model.timeline import Timeline, timeline_of
 from jupyter_mlpipe.notebook.show.drawing import Flow, flows_of
-from jupyter_mlpipe.notebook.show.look import look_of
+from jupyter_mlpipe.notebook.show.look import LOOKS, Look, look_of
 from jupyter_mlpipe.notebook.show.stale import stale_facts, stale_words
 from jupyter_mlpipe.notebook.show.words import (
     change_words,
@@ -44,14 +44,13 @@ def graph_facts(snapshot: RunSnapshot, folded: Collection[str] = (), now: float 
     timeline = timeline_of(snapshot.steps, time.time() if now is None else now)
     is_running = snapshot.status == "running"
     stale = stale_facts(snapshot)
-    text = run_words(snapshot)
+    told = run_facts(snapshot)
     if not is_running and any(step.is_stale for step in snapshot.steps):
         # What it takes stands on the button then.
-        text = f"{count_steps(snapshot)}: {stale_words(snapshot.steps)}"
+        told |= _signs(LOOKS["run"], f"{count_steps(snapshot)}: {stale_words(snapshot.steps)}")
     return {
         "run": {
-            "status": snapshot.status,
-            "text": text,
+            **told,
             "seconds": round(timeline.seconds, 1 if is_running else 3),
             "path": path_words(timeline),
         },
@@ -63,6 +62,18 @@ def graph_facts(snapshot: RunSnapshot, folded: Collection[str] = (), now: float 
         "bars": {plain(name): _bar_facts(name, timeline) for name in timeline.bars},
         "stale": stale,
     }
+
+
+def run_facts(snapshot: RunSnapshot) -> State:
+    """Return what is said of the run as a whole; before there is one, without a sign."""
+    text = run_words(snapshot)
+    status = snapshot.status
+    signs = _signs(look_of(status), text) if status else {"sign": "", "colour": "", "text": text}
+    return {"status": status, **signs}
+
+
+def _signs(look: Look, text: str) -> State:
+    return {"sign": look.sign, "colour": look.stroke, "text": text}
 
 
 def _bar_facts(name: str, timeline: Timeline) -> list[Any]:

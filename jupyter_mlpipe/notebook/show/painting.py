@@ -42,7 +42,7 @@ _SCALE = 1.1  # pixels for a point: names at 13 px
 _STYLE = (
     f".mlpipe-graph{{font-family:var(--jp-ui-font-family,{_FONTS})}}"
     f".mlpipe-graph text{{fill:{TEXT_FILL};white-space:pre}}"
-    ".mlpipe-name{font-size:12px;font-weight:700}.mlpipe-others{font-size:9px}.mlpipe-size{font-size:8.5px}"
+    ".mlpipe-name{font-size:12px;font-weight:700}.mlpipe-others{font-size:9.5px}.mlpipe-size{font-size:9px}"
     ".mlpipe-graph :is(.mlpipe-others,.mlpipe-edges text,.mlpipe-group text)"
     f"{{fill:{FAINT_FILL};stroke:none}}"
     # Colours that users force leave drawings as they are.
@@ -185,7 +185,7 @@ def _whole(
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{label}" class="mlpipe-graph{kind}" '
         f'data-mlpipe-drawing="{drawing}" width="{width:.0f}" height="{height:.0f}" viewBox="{laid.view}" '
         # A wide graph shrinks to the page, but not below what can be read.
-        f'font-family="{_FONTS}" style="max-width:max(100%,{width * 0.6:.0f}px);height:auto">'
+        f'font-family="{_FONTS}" style="max-width:max(100%,{width * 0.9:.0f}px);height:auto">'
         f'<style>{_STYLE}{colours}</style><g transform="{laid.moved}">{"".join(parts)}</g></svg>'
     )
 

@@ -1,6 +1,6 @@
 /** What the kernel tells of its pipeline; see `cellfacts.py`. */
 
-import { merged, type StepState, toStep } from '../protocol';
+import { type GraphState, merged, type StepState, toRun, toStep } from '../protocol';
 import { isPart, list, type Part, text } from '../read';
 
 export { isPart, type Part };
@@ -21,7 +21,7 @@ export interface CellFacts extends StepState {
 }
 
 export interface PipelineState {
-  run: { status: string | null; text: string };
+  run: GraphState['run'];
   /** In the order of the notebook. */
   steps: CellFacts[];
   /** How many steps hold no more or were never run, and what running them takes. */
@@ -30,7 +30,7 @@ export interface PipelineState {
 }
 
 export const START: PipelineState = {
-  run: { status: null, text: '' },
+  run: toRun({}),
   steps: [],
   stale: { n: 0, text: '' },
   parts: {}
@@ -59,11 +59,10 @@ export function parseState(
   known?: (step: string) => CellFacts | undefined
 ): PipelineState {
   const notebook = isPart(parts.notebooks) ? (parts.notebooks[client] ?? 0) : 0;
-  const run = isPart(parts.run) ? parts.run : {};
   const steps = isPart(parts.steps) ? parts.steps : {};
   const stale = isPart(parts.stale) ? parts.stale : {};
   return {
-    run: { status: typeof run.status === 'string' ? run.status : null, text: text(run.text) },
+    run: toRun(parts.run),
     steps: Object.entries(steps).flatMap(([name, step]) =>
       isPart(step) ? [known?.(name) ?? toFacts(name, step, notebook)] : []
     ),

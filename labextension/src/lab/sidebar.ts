@@ -5,6 +5,7 @@ import type { ICommandPalette } from '@jupyterlab/apputils';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 import { button, element } from '../dom';
+import { paintRun } from '../paint';
 import { isPart, list, type Part, text } from '../read';
 import type { CellFacts } from './facts';
 import { stepIcon } from './icons';
@@ -96,7 +97,7 @@ class Sidebar extends Widget {
     const { run, stale } = pipeline.state;
     const isRunning = run.status === 'running';
     const hadFocus = [this.runStale, this.stop].some(each => each === document.activeElement);
-    this.run.textContent = run.text;
+    paintRun(this.run, run);
     this.runStale.textContent = stale.n ? stale.text : 'Nothing is stale';
     this.runStale.disabled = stale.n === 0;
     this.runStale.classList.toggle('mlp-side-first', stale.n > 0);
