@@ -6,13 +6,18 @@ import contextlib
 import os
 import sqlite3
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
+import pyarrow.csv as pac
 import pytest
 from blake3 import blake3
 
 from jupyter_mlpipe.execution.process.files import ABSENT, MISSING, digest_as_before, file_digest
 from jupyter_mlpipe.execution.process.opens import Opens
+from jupyter_mlpipe.execution.process.paths import Paths
+from jupyter_mlpipe.execution.process.sightings import Sightings
 from tests.support.steps import Steps
 
 
@@ -239,3 +244,19 @@ def test_where_links_lead_and_who_may_what_is_recorded_beside_the_content(steps:
     (steps.folder / "link").unlink()
     (steps.folder / "link").symlink_to("two")
     assert digest_as_before(str(steps.folder / "link"), digest) != digest
+
+
+@pytest.mark.parametrize("read", [pl.read_csv, pac.read_csv])
+def test_a_file_counts_whose_path_a_library_makes_one_in_full(
+    steps: Steps, tmp_path: Path, read: Callable[[str], object]
+) -> None:
+    """It opens it in Rust or C++ next; its path stands nowhere."""
+    path = tmp_path / "rows.csv"
+    path.write_text("a\n1\n")
+    seen = Sightings(Paths(str(steps.folder)))
+    seen.start()
+    try:
+        read(str(path))
+    finally:
+        seen.stop()
+    assert str(path) in seen.mentioned
