@@ -260,3 +260,29 @@ def test_a_file_counts_whose_path_a_library_makes_one_in_full(
     finally:
         seen.stop()
     assert str(path) in seen.mentioned
+
+
+def test_what_a_forked_process_tells_the_next_one_does_not_tell_again(steps: Steps, tmp_path: Path) -> None:
+    """Or the epochs of a training, each with workers of its own, would fill the memory."""
+    if not hasattr(os, "memfd_create"):
+        pytest.skip("no file in memory here")
+    (tmp_path / "rows.txt").write_text("rows")
+    code = f"""
+import os
+def told():
+    held = [f"/proc/self/fd/{{n}}" for n in os.listdir("/proc/self/fd")]
+    return [os.stat(path).st_size for path in held if "memfd:seen" in os.path.realpath(path)]
+def read_in_child():
+    if not os.fork():
+        open({str(tmp_path)!r} + "/ro" + "ws.txt").read()
+        os._exit(0)
+    os.wait()
+    return told()
+first, second = read_in_child(), read_in_child()
+assert first == second and first[0] > 0, (first, second)
+del first, second
+"""
+    assert os.path.relpath(tmp_path / "rows.txt", steps.folder) in [
+        os.path.relpath(os.path.join(steps.folder, path), steps.folder)
+        for path in steps.run(code).record.files
+    ]

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import IO, Any
+
+_READ_BYTES = 1 << 20
 
 
 class Forks:
@@ -19,11 +21,17 @@ class Forks:
     ----------
     begin
         Called in a forked process with what tells: from then on, what that process sees is to be told.
+    hear
+        Called here with what was told: at the next fork, for that process knows it then, and at the end.
     """
 
-    def __init__(self, begin: Callable[[Callable[..., None]], None]) -> None:
+    def __init__(self, begin: Callable[[Callable[..., None]], None], hear: Callable[..., None]) -> None:
         self._begin = begin
+        self._hear = hear
         self._told: IO[bytes] | None = None
+        self._rest = b""
+        self._heard_bytes = 0
+        self._is_forked = False
 
     def start(self) -> None:
         _LISTENING[:] = [self]
@@ -34,18 +42,16 @@ class Forks:
     def stop(self) -> None:
         if self in _LISTENING:
             _LISTENING.clear()
-
-    def take(self) -> Iterator[list[Any]]:
-        """Give what was told since the first was forked; once."""
-        told, self._told = self._told, None
-        if told is not None:
-            with told:
-                told.seek(0)
-                for line in told:
-                    yield json.loads(line)
+        if self._told is not None:
+            self._hear_told(self._told)
+            self._told.close()
+            self._told = None
 
     def before_fork(self) -> None:
-        if self._told is None and hasattr(os, "memfd_create"):
+        if self._told is not None:
+            if not self._is_forked:
+                self._hear_told(self._told)
+        elif hasattr(os, "memfd_create"):
             import fcntl
 
             descriptor = os.memfd_create("seen")
@@ -53,8 +59,16 @@ class Forks:
             self._told = os.fdopen(descriptor, "r+b", buffering=0)
 
     def after_fork(self) -> None:
+        self._is_forked = True
         if self._told is not None:
             self._begin(self._tell)
+
+    def _hear_told(self, told: IO[bytes]) -> None:
+        while piece := os.pread(told.fileno(), _READ_BYTES, self._heard_bytes):
+            self._heard_bytes += len(piece)
+            *lines, self._rest = (self._rest + piece).split(b"\n")
+            for line in lines:
+                self._hear(*json.loads(line))
 
     def _tell(self, *message: Any) -> None:
         assert self._told is not None

@@ -120,7 +120,7 @@ class Sightings:
         self.asked_in: set[str] = set()
         self._questions = Questions(self._counts_as_one)
         self._searches = Searches()
-        self._forks = Forks(self._begin_telling)
+        self._forks = Forks(self._begin_telling, self._hear)
         self._tell: Callable[..., None] | None = None  # in a forked process
         self._active = False
         self._noting: set[int] = set()  # threads
@@ -138,10 +138,8 @@ class Sightings:
         _leave(self._hook)
         self._questions.stop()
         self._searches.stop()
-        self._forks.stop()
         self._note_questions()
-        for told in self._forks.take():
-            self._hear(*told)
+        self._forks.stop()
 
     def _begin_telling(self, tell: Callable[..., None]) -> None:
         """Tell the process that has forked this one what is seen from here on."""
