@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,17 +60,26 @@ def _is_exact(dtype: np.dtype[Any]) -> bool:
         return False
     if dtype.fields is None:
         return dtype.subdtype is None
+    if _has_metadata(dtype):
+        return False  # of which NumPy would warn
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            again = np.lib.format.descr_to_dtype(np.lib.format.dtype_to_descr(dtype))
-    except (ValueError, TypeError, UserWarning):
+        again = np.lib.format.descr_to_dtype(np.lib.format.dtype_to_descr(dtype))
+    except (ValueError, TypeError):
         return False
     return (
         bool(again == dtype)
         and again.isalignedstruct == dtype.isalignedstruct
-        and all(field[0].metadata is None and len(field) == 2 for field in dtype.fields.values())
+        and all(len(field) == 2 for field in dtype.fields.values())
     )
+
+
+def _has_metadata(dtype: np.dtype[Any]) -> bool:
+    """Tell whether a type, or one within it, holds what no file says of it."""
+    if dtype.metadata is not None:
+        return True
+    if dtype.subdtype is not None:
+        return _has_metadata(dtype.subdtype[0])
+    return any(_has_metadata(field[0]) for field in (dtype.fields or {}).values())
 
 
 def decode(view: memoryview, namespace: dict[str, Any] | None) -> Any:

@@ -6,13 +6,18 @@ import contextlib
 import os
 import sqlite3
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
+import pyarrow.csv as pac
 import pytest
 from blake3 import blake3
 
 from jupyter_mlpipe.execution.process.files import ABSENT, MISSING, digest_as_before, file_digest
 from jupyter_mlpipe.execution.process.opens import Opens
+from jupyter_mlpipe.execution.process.paths import Paths
+from jupyter_mlpipe.execution.process.sightings import Sightings
 from tests.support.steps import Steps
 
 
@@ -239,3 +244,45 @@ def test_where_links_lead_and_who_may_what_is_recorded_beside_the_content(steps:
     (steps.folder / "link").unlink()
     (steps.folder / "link").symlink_to("two")
     assert digest_as_before(str(steps.folder / "link"), digest) != digest
+
+
+@pytest.mark.parametrize("read", [pl.read_csv, pac.read_csv])
+def test_a_file_counts_whose_path_a_library_makes_one_in_full(
+    steps: Steps, tmp_path: Path, read: Callable[[str], object]
+) -> None:
+    """It opens it in Rust or C++ next; its path stands nowhere."""
+    path = tmp_path / "rows.csv"
+    path.write_text("a\n1\n")
+    seen = Sightings(Paths(str(steps.folder)))
+    seen.start()
+    try:
+        read(str(path))
+    finally:
+        seen.stop()
+    assert str(path) in seen.mentioned
+
+
+def test_what_a_forked_process_tells_the_next_one_does_not_tell_again(steps: Steps, tmp_path: Path) -> None:
+    """Or the epochs of a training, each with workers of its own, would fill the memory."""
+    if not hasattr(os, "memfd_create"):
+        pytest.skip("no file in memory here")
+    (tmp_path / "rows.txt").write_text("rows")
+    code = f"""
+import os
+def told():
+    held = [f"/proc/self/fd/{{n}}" for n in os.listdir("/proc/self/fd")]
+    return [os.stat(path).st_size for path in held if "memfd:seen" in os.path.realpath(path)]
+def read_in_child():
+    if not os.fork():
+        open({str(tmp_path)!r} + "/ro" + "ws.txt").read()
+        os._exit(0)
+    os.wait()
+    return told()
+first, second = read_in_child(), read_in_child()
+assert first == second and first[0] > 0, (first, second)
+del first, second
+"""
+    assert os.path.relpath(tmp_path / "rows.txt", steps.folder) in [
+        os.path.relpath(os.path.join(steps.folder, path), steps.folder)
+        for path in steps.run(code).record.files
+    ]

@@ -7,7 +7,7 @@ What has to run again, and where that is tested: own code and salt: CODE; helper
 defaults, containers, `functools`: HELPERS; docstrings and comments where they are read: TEXTS; names wherever they stand: NAMES; outputs, definitions and changes of other
 cells: OTHER_CELLS; local modules: MODULES, PATCHES (name by name: tests/keys/test_slices.py, at random:
 test_slices_properties.py); values: VALUES (more kinds: tests/keys/test_values.py, test_closure.py); parameters:
-PARAMETERS; files and folders: FILES and tests/support/file_rows.py; options: OPTIONS; versions of packages:
+PARAMETERS; files and folders: FILES, tests/support/file_rows.py and asked_rows.py; options: OPTIONS; versions of packages:
 test_staleness.py, tests/keys/test_closure.py. What is to be reused: REUSED and FILE_ROWS; for another notebook, user
 and folder, and what has no digest: test_outside_the_key.py. The encoding by properties: tests/keys/test_canonical.py.
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.asked_rows import ASKED_ROWS
 from tests.support.file_rows import FILE_ROWS
 from tests.support.kernel import Kernel
 from tests.support.matrix import Outcome, Row, as_value, expected, run_version
@@ -1863,6 +1864,7 @@ ROWS = [
     *PARAMETERS,
     *FILES,
     *ASKED,
+    *ASKED_ROWS,
     *FILE_ROWS,
     *OPTIONS,
     *REUSED,

@@ -143,3 +143,16 @@ def test_the_values_of_a_small_table_can_be_written_to(store: Store, n_rows: int
     found = open_store(store.root).get_value(store.put_value(table))
     found.values[:] = 7.0
     pd.testing.assert_frame_equal(found, table)
+
+
+def test_to_store_records_leaves_alone_which_warnings_were_shown(store: Store) -> None:
+    """Warnings are filtered for all threads at once: the code of a step may be running beside."""
+    value = make("array: nested record")
+    code = "import warnings\nwarnings.warn('seen', UserWarning)"
+    namespace: dict[str, Any] = {}
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.resetwarnings()
+        exec(code, namespace)
+        store.put_value(value)
+        exec(code, namespace)
+    assert [str(warning.message) for warning in shown] == ["seen"]

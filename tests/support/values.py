@@ -198,6 +198,9 @@ ARRAYS: dict[str, Make] = {
     "part of a record": lambda: np.zeros(2, [("a", "i4"), ("b", "f8"), ("c", "i1")])[["a", "c"]],
     "aligned record": lambda: np.zeros(2, np.dtype([("a", "i1"), ("b", "f8")], align=True)),
     "type with a note": lambda: np.zeros(2, np.dtype("i4", metadata={"unit": "m"})),
+    "record whose records have a note": lambda: np.zeros(
+        2, [("a", [("b", np.dtype("i4", metadata={"unit": "m"}), (2,))], (3,))]
+    ),
     "object array": lambda: np.array([1, "a", None], dtype=object),
     "object array, fortran": lambda: np.asfortranarray([[1, "a"], [None, 2.5]], dtype=object),
     "ragged": lambda: np.array([np.arange(3), np.arange(2)], dtype=object),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
@@ -23,6 +24,7 @@ _NAMES = "names "
 _STATES = "states "
 _MATCHES = "matches "
 _LINK = "link "
+_ATTRIBUTES = "attributes "
 # What editors, version control and caches leave in folders.
 _NOBODYS = (
     *(".ipynb_checkpoints", ".mlpipe", ".git", ".DS_Store", ".nfs", ".~", ".#", "._", ".virtual_documents"),
@@ -48,6 +50,8 @@ def _digest_like(path: str, before: str) -> str:
             return status_digest(path, digest_of)
     if before.startswith(_LINK):
         return link_digest(path)
+    if before.startswith(_ATTRIBUTES):
+        return attributes_digest(path)
     if before.startswith(_NAMES):
         return names_digest(path)
     if before.startswith(_STATES):
@@ -76,8 +80,9 @@ STATUS_DIGESTS: Mapping[str, Callable[[os.stat_result], str]] = {
     "state": lambda found: f"state {found.st_mode} {found.st_size} {found.st_mtime_ns}",
     "rights": lambda found: f"rights {found.st_mode}",
     "owner": lambda found: f"owner {found.st_uid} {found.st_gid}",
+    "last read": lambda found: f"last read {found.st_atime_ns}",
 }
-_BESIDE_CONTENT = ("state ", "rights ", "owner ", _LINK)
+_BESIDE_CONTENT = ("state ", "rights ", "owner ", "last read ", _LINK, _ATTRIBUTES)
 
 
 def link_digest(path: str) -> str:
@@ -89,6 +94,14 @@ def link_digest(path: str) -> str:
     return _LINK + blake3(os.fsencode(target)).hexdigest()
 
 
+def attributes_digest(path: str) -> str:
+    """Return what a file is marked with beside its content; nothing where the system knows no such marks."""
+    marks = []
+    with contextlib.suppress(OSError, AttributeError):
+        marks = [(name, os.getxattr(path, name)) for name in sorted(os.listxattr(path))]
+    return _ATTRIBUTES + blake3(repr(marks).encode()).hexdigest()
+
+
 def is_beside_content(digest: str) -> bool:
     """Tell whether a digest says of a file what its content does not."""
     return digest.startswith(_BESIDE_CONTENT)
@@ -97,6 +110,9 @@ def is_beside_content(digest: str) -> bool:
 def joint_digest(parts: Iterable[str]) -> str:
     """Return one digest of all that is known of a file."""
     return AND.join(parts)
+
+
+NO_LINK = _LINK + blake3(b"").hexdigest()
 
 
 def is_names(digest: str) -> bool:

@@ -1,5 +1,7 @@
 """Which files and folders a process opens by whatever code: Linux tells (fanotify), in given folders.
 
+With special rights, anywhere: then all that anybody opens is told, and what others open is left out.
+
 What this process opens counts, and what those do that it has started. Without special rights it is not told
 who opened something but this one: then anybody may have been such a process, once it has started some. Where
 the system has no such thing, or does not allow it (before Linux 5.13, in many containers), nothing is seen.
@@ -7,7 +9,9 @@ the system has no such thing, or does not allow it (before Linux 5.13, in many c
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import functools
 import os
 import struct
 import sys
@@ -17,16 +21,37 @@ from typing import Any
 # https://man7.org/linux/man-pages/man7/fanotify.7.html
 _CLOEXEC, _NONBLOCK = 0x1, 0x2
 _REPORT_FOLDER_AND_NAME = 0x400 | 0x800
-_MARK_ADD = 0x1
+_MARK_ADD, _MARK_MOUNT = 0x1, 0x10
 _OPEN, _ON_CHILD, _OVERFLOW, _FOLDERS = 0x20, 0x08000000, 0x4000, 0x40000000
 _AT_FDCWD, _FOLLOW = -100, 0x400
 _FOLDER_AND_NAME = 2
 _EVENT = struct.Struct("=IBBHQii")  # length, version, -, where records begin, mask, descriptor, process
-_RECORD = struct.Struct("=BBH8x")  # kind, -, length, file system
+_RECORD = struct.Struct("=BBHQ")  # kind, -, length, file system
 _HANDLE = struct.Struct("=Ii")  # bytes, kind
 _HANDLE_BYTES = 128
 _MAX_FOLDERS = 1000
 _READ_BYTES = 1 << 20
+# What is in others is nobody's data, or made up when it is read.
+_OF_DISKS = frozenset(
+    {
+        "ext2",
+        "ext3",
+        "ext4",
+        "xfs",
+        "btrfs",
+        "zfs",
+        "bcachefs",
+        "f2fs",
+        "tmpfs",
+        "overlay",
+        "vfat",
+        "exfat",
+        "ntfs3",
+    }
+    | {"nfs", "nfs4", "cifs", "smb3", "lustre", "ceph", "9p", "virtiofs", "fuse", "fuseblk", "gpfs", "beegfs"}
+)
+
+_NO_DATA = ("/dev", "/proc", "/run", "/sys")
 
 _C: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -39,7 +64,9 @@ class Opens:
 
     def __init__(self) -> None:
         self._folders: list[str] = []
+        self._mounts: list[str] = []
         self._descriptor = -1
+        self._anywhere = -1  # by itself: where very much is told, some gets lost
         self._has_missed = False
 
     def watch(self, folders: Iterable[str]) -> None:
@@ -52,6 +79,21 @@ class Opens:
         for folder, _ in zip(folders, range(_MAX_FOLDERS), strict=False):
             if _C.fanotify_mark(self._descriptor, _MARK_ADD, mask, _AT_FDCWD, os.fsencode(folder)) == 0:
                 self._folders.append(folder)
+
+    def watch_anywhere(self) -> None:
+        """Note also what is opened anywhere on disks, where this process may be told."""
+        if self._descriptor < 0 or os.geteuid() != 0:
+            return
+        self._anywhere = _C.fanotify_init(_CLOEXEC | _NONBLOCK | _REPORT_FOLDER_AND_NAME, os.O_RDONLY)
+        mask = ctypes.c_uint64(_OPEN | _FOLDERS)
+        for mount in mounts():
+            if _C.fanotify_mark(self._anywhere, _MARK_ADD | _MARK_MOUNT, mask, _AT_FDCWD, os.fsencode(mount)):
+                continue
+            self._mounts.append(mount)
+
+    @property
+    def is_open(self) -> bool:
+        return self._descriptor >= 0
 
     def sees(self, folder: str) -> bool:
         """Tell whether all that was opened in a folder itself has been taken."""
@@ -69,36 +111,108 @@ class Opens:
         """
         if self._descriptor < 0:
             return set(), set()
-        by_process: dict[int, set[tuple[bytes, bytes]]] = {}
-        for process, folder, name in self._read():
-            by_process.setdefault(process, set()).add((folder, name))
-        own = by_process.pop(os.getpid(), set())
+        by_process: dict[int, set[_Opened]] = {}
+        for process, opened in self._read(self._descriptor):
+            by_process.setdefault(process, set()).add(opened)
+        if self._mounts:
+            own, newest = os.getpid(), 0
+            for process, opened in self._read(self._anywhere):
+                if process != own:
+                    # Of those that have ended nobody knows whose they were, but that of older ones.
+                    newest = newest or _newest_process()
+                    if not _is_between(own, process, newest):
+                        continue
+                by_process.setdefault(process, set()).add(opened)
+        own_opened = by_process.pop(os.getpid(), set())
         others = set().union(*(o for process, o in by_process.items() if _descends(process, has_children)))
-        if not own and not others:
+        if not own_opened and not others:
             return set(), set()
         by_handle = {handle: folder for folder in self._folders if (handle := _handle_of(folder))}
-        return _paths(own, by_handle), _paths(others, by_handle)
+        folder_of = _Folders(by_handle, self._mounts)
+        return _paths(own_opened, folder_of), _paths(others, folder_of)
 
-    def _read(self) -> Iterator[tuple[int, bytes, bytes]]:
+    def _read(self, descriptor: int) -> Iterator[tuple[int, _Opened]]:
         while True:
             try:
-                content = os.read(self._descriptor, _READ_BYTES)
+                content = os.read(descriptor, _READ_BYTES)
             except OSError:
                 return
             at = 0
             while at < len(content):
                 length, _, _, header, mask, _, process = _EVENT.unpack_from(content, at)
-                self._has_missed |= bool(mask & _OVERFLOW)
+                self._has_missed |= descriptor == self._descriptor and bool(mask & _OVERFLOW)
                 end = b"/" if mask & _FOLDERS else b""
-                for folder, name in _folder_and_name(content[at + header : at + length]):
-                    yield process, folder, name + end
+                for system, folder, name in _folder_and_name(content[at + header : at + length]):
+                    yield process, (system, folder, name + end)
                 at += length
 
 
-def _paths(opened: Iterable[tuple[bytes, bytes]], folders: Mapping[bytes, str]) -> set[str]:
-    found = {os.path.join(folders[f], os.fsdecode(name)) for f, name in opened if f in folders}
+_Opened = tuple[int, bytes, bytes]
+"""A file system, a folder as that knows it, a name."""
+
+
+class _Folders:
+    """Where folders are, by what the system knows them by."""
+
+    def __init__(self, known: Mapping[bytes, str], mounts: Iterable[str]) -> None:
+        self._known = dict(known)
+        self._mounts: dict[int, str] = {}
+        for mount in mounts:
+            with contextlib.suppress(OSError):
+                self._mounts.setdefault(os.statvfs(mount).f_fsid, mount)
+        self._found: dict[tuple[int, bytes], str] = {}
+
+    def path(self, system: int, handle: bytes) -> str:
+        """Return a path; nothing where the folder is gone, or nobody knows."""
+        if handle in self._known:
+            return self._known[handle]
+        if (system, handle) not in self._found:
+            found = _open_handle(self._mounts[system], handle) if system in self._mounts else -1
+            self._found[system, handle] = ""
+            if found >= 0:
+                path = os.readlink(f"/proc/self/fd/{found}")
+                os.close(found)
+                self._found[system, handle] = "" if path.endswith(" (deleted)") else path
+        return self._found[system, handle]
+
+
+def _paths(opened: Iterable[_Opened], folders: _Folders) -> set[str]:
+    found = {
+        os.path.join(folder, os.fsdecode(name))
+        for system, handle, name in opened
+        if (folder := folders.path(system, handle))
+    }
     # A folder is told of by itself, too: as the one of the name "." in it.
     return {path[:-2] if path.endswith("/./") else path for path in found}
+
+
+@functools.cache
+def mounts() -> tuple[str, ...]:
+    """Return where disks are mounted, each place once, as this process first finds it: that takes a while."""
+    if _C is None or os.geteuid() != 0:
+        return ()
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            lines = [line.partition(" - ") for line in file]
+    except OSError:
+        return ()
+    places = [
+        before.split()[4]
+        for before, _, after in lines
+        if after.partition(" ")[0].partition(".")[0] in _OF_DISKS
+    ]
+    data = [place for place in dict.fromkeys(places) if not place.startswith(_NO_DATA)]
+    return tuple(place for place in data if "\\" not in place)  # of rare characters
+
+
+def _newest_process() -> int:
+    with open("/proc/loadavg", "rb") as file:
+        return int(file.read().split()[4])
+
+
+def _is_between(first: int, process: int, last: int) -> bool:
+    """Tell whether a process was started after the first and up to the last one; numbers begin anew."""
+    return first < process <= last if first <= last else process > first or process <= last
 
 
 def _descends(process: int, has_children: bool) -> bool:
@@ -116,15 +230,27 @@ def _descends(process: int, has_children: bool) -> bool:
     return has_children and process <= 0
 
 
-def _folder_and_name(records: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _folder_and_name(records: bytes) -> Iterator[_Opened]:
     while len(records) >= _RECORD.size + _HANDLE.size:
-        kind, _, length = _RECORD.unpack_from(records)
+        kind, _, length, system = _RECORD.unpack_from(records)
         if kind == _FOLDER_AND_NAME:
             start = _RECORD.size
             n_bytes, _ = _HANDLE.unpack_from(records, start)
             end = start + _HANDLE.size + n_bytes
-            yield records[start:end], records[end:length].partition(b"\0")[0]
+            yield system, records[start:end], records[end:length].partition(b"\0")[0]
         records = records[length:]
+
+
+def _open_handle(mount: str, handle: bytes) -> int:
+    """Open a folder by what its file system knows it by; a negative number where that cannot be."""
+    try:
+        above = os.open(mount, os.O_RDONLY)
+    except OSError:
+        return -1
+    held = ctypes.create_string_buffer(handle, len(handle))
+    found: int = _C.open_by_handle_at(above, held, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+    os.close(above)
+    return found
 
 
 def _handle_of(folder: str) -> bytes:

@@ -76,12 +76,19 @@ class Paths:
 
     def as_meant(self, path: str) -> str:
         """Return the name for records: the same notebook in another folder means the files there."""
+        path = self.as_in_base(path)
         plain = path.rstrip(os.sep)
         if plain not in self.relative and (plain in self.absolute or not is_below(plain, self.base)):
             return path
         if plain.startswith(self.base + os.sep):
             return path[len(self.base) + 1 :]
         return os.path.relpath(plain, self.base) + path[len(plain) :]
+
+    def as_in_base(self, path: str) -> str:
+        """Return a path as seen through the notebook's folder, which may be a link."""
+        if path.startswith(self._folder):
+            return os.path.join(self.base, path[len(self._folder) :])
+        return path
 
     def name_of_written(self, path: str) -> str | None:
         """Return the name for records of what a step wrote; None where it does not count."""
@@ -108,6 +115,10 @@ class Paths:
         """Tell whether a path is in a folder of the user's home where libraries keep files."""
         return path.startswith(_folders_at_home())
 
+    def is_installed(self, real: str) -> bool:
+        """Tell whether a path, links resolved, is out of the notebook's folder and came with some program."""
+        return real.startswith(_places_of_programs()) and not real.startswith(self._folder)
+
     def is_excluded(self, real: str) -> bool:
         """Tell whether what is at a path, links resolved, says nothing about a step."""
         if "/site-packages/" in real or "/dist-packages/" in real:
@@ -127,6 +138,12 @@ def _real_folder(folder: str) -> str:
 def _folders_at_home() -> tuple[str, ...]:
     home = os.path.expanduser("~")
     return tuple(os.path.join(home, name, "") for name in _IN_HOME)
+
+
+@functools.cache
+def _places_of_programs() -> tuple[str, ...]:
+    folders = {sys.prefix, sys.base_prefix, "/var/cache", "/var/log", "/var/spool", "/snap", "/boot"}
+    return tuple(os.path.join(os.path.realpath(folder), "") for folder in folders)
 
 
 @functools.cache
@@ -163,3 +180,28 @@ def absolute_path(path: Any) -> str | None:
         return None if "\0" in text else os.path.abspath(text)
     except (TypeError, ValueError, OSError):
         return None
+
+
+def path_seen_from(path: Any, folder: int | None = None) -> Any:
+    """Return a path as seen from an open folder, or where an open file is; None where nobody knows.
+
+    Parameters
+    ----------
+    path
+        A descriptor stands for what it was opened on.
+    folder
+        A descriptor; None for the working directory.
+    """
+    if isinstance(path, int):
+        folder, place = path, ""
+    else:
+        place = os.fspath(path)
+    if folder is None or os.path.isabs(place):
+        return place
+    try:
+        above = os.readlink(f"/proc/self/fd/{folder}")
+    except OSError:
+        return None
+    if not os.path.isabs(above) or above.endswith(" (deleted)"):
+        return None  # a pipe
+    return os.path.join(above, os.fsdecode(place)) if place else above

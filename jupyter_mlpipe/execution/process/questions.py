@@ -2,9 +2,10 @@
 
 Python raises no audit event for it. So `os.stat` and its like, to which `os.path.exists`, `Path.is_file` and
 `Path.resolve` lead, are other functions while a step runs. What the user's own code asks counts; of
-libraries, which look around for many reasons, what they look for in vain (`load_dotenv`). Code may ask a
-hundred thousand times: an answer is noted as it is, and looked at when the step has ended. Of very many, only
-in which folders they are looked for is noted.
+libraries, which look around for many reasons, what they look for in vain (`load_dotenv`). What goes through
+`os.path.expanduser` counts as if the code named it: Arrow, Polars and others do that before they open a file.
+Code may ask a hundred thousand times: an answer is noted as it is, and looked at when the step has ended. Of
+very many, only in which folders they are looked for is noted.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, Literal
 
 from jupyter_mlpipe.execution.process.files import (
@@ -26,27 +27,36 @@ from jupyter_mlpipe.execution.process.files import (
     NOWHERE,
     STATUS_DIGESTS,
     THERE,
+    attributes_digest,
     link_digest,
     status_digest,
 )
+from jupyter_mlpipe.execution.process.paths import path_seen_from
 
 # By the function of the standard library that the user's code calls.
 _KINDS: dict[str, str] = {
     **dict.fromkeys(("exists", "lexists", "isfile", "isdir", "is_file", "is_dir"), "there"),
     **dict.fromkeys(("islink", "is_symlink"), "whether a link"),
     "getsize": "size",
-    **dict.fromkeys(("stat", "lstat", "getmtime", "getctime"), "state"),
+    **dict.fromkeys(("stat", "lstat", "fstat", "getmtime", "getctime", "cmp", "cmpfiles"), "state"),
+    "getatime": "last read",
     **dict.fromkeys(("access", "which"), "rights"),
+    **dict.fromkeys(("is_fifo", "is_socket", "is_block_device", "is_char_device"), "rights"),
     **dict.fromkeys(("owner", "group"), "owner"),
     **dict.fromkeys(("readlink", "realpath", "resolve", "samefile"), "link"),
+    **dict.fromkeys(("getxattr", "listxattr"), "attributes"),
 }
-_NAMES = ("stat", "lstat", "access", "readlink")
+_NAMES = tuple(
+    name
+    for name in ("stat", "lstat", "fstat", "access", "readlink", "getxattr", "listxattr")
+    if hasattr(os, name)
+)
 _SUPPORTED = (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks, os.supports_effective_ids)
 _OTHERS = ("/site-packages/", "/dist-packages/")
 _OWN = os.path.join(Path(__file__).parents[2], "")
 _STDLIB = os.path.join(sysconfig.get_path("stdlib"), "")
 MANY = 1000
-MISSED = "looked for in vain by a library"
+MISSED, NAMED = "looked for in vain by a library", "made a path in full"
 _NO_NAMES = frozenset({"", ".", ".."})
 _LIBRARY, _USERS, _STANDARD, _OURS = range(1, 5)
 _WHOSE: dict[str, int] = {}
@@ -58,10 +68,11 @@ def _what(found: os.stat_result) -> str | Literal[True]:
 
 
 _KEPT = {
-    **dict.fromkeys(("rights", "owner", "link", "whether a link"), None),
+    **dict.fromkeys(("rights", "owner", "link", "whether a link", "attributes"), None),
     "there": _what,
     "size": STATUS_DIGESTS["size"],
     "state": STATUS_DIGESTS["state"],
+    "last read": STATUS_DIGESTS["last read"],
 }
 
 
@@ -77,25 +88,38 @@ class Questions:
     counts_as_one
         Called with a folder, as it was given, in which very many files are looked for: may it be noted
         instead of them?
+    tell
+        Called at once with the kind, the path and the answer, if it is a new one.
     """
 
-    def __init__(self, counts_as_one: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        counts_as_one: Callable[[str], bool],
+        tell: Callable[[str, Any, Answer], None] | None = None,
+    ) -> None:
         self._counts_as_one = counts_as_one
         self._folders: dict[str, bool] = {}
         self._originals: dict[str, Any] = {}
-        self._answers: dict[str, dict[Any, Any]] = {kind: {} for kind in (*_KINDS.values(), MISSED)}
+        self._expanduser: Any = os.path.expanduser
+        self._answers: dict[str, dict[Any, Any]] = {
+            kind: {} if tell is None else _Told(kind, tell) for kind in (*_KINDS.values(), MISSED, NAMED)
+        }
 
     def start(self) -> None:
-        for name in _NAMES:
+        for name in (*_NAMES, "open"):
             original = self._originals[name] = getattr(os, name)
-            noting = self._noting(original, name)
+            noting = _opening(original) if name == "open" else self._noting(original, name)
             for supporting in _SUPPORTED:
                 if original in supporting:
                     supporting.add(noting)
             setattr(os, name, noting)
+        self._expanduser = os.path.expanduser
+        setattr(os.path, "expanduser", self._expanding(self._expanduser))  # noqa: B010 - as for the others
 
     def stop(self) -> None:
         """Leave all as it was; may be called twice."""
+        if self._originals:
+            setattr(os.path, "expanduser", self._expanduser)  # noqa: B010
         while self._originals:
             name, original = self._originals.popitem()
             for supporting in _SUPPORTED:
@@ -112,10 +136,23 @@ class Questions:
             while answers:
                 yield kind, *answers.popitem()
 
+    def _expanding(self, original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        named = self._answers[NAMED]
+
+        @functools.wraps(original)
+        def expanduser(path: Any) -> Any:
+            found = original(path)
+            if len(named) < MANY:
+                named[found] = None
+            return found
+
+        return expanduser
+
     def _noting(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
         known, get_frame, standard, users = _WHOSE, sys._getframe, _STANDARD, _USERS
         noted = {function: (self._answers[kind], _KEPT[kind]) for function, kind in _KINDS.items()}
-        looked_for, folders, counts_as_one = self._answers["there"], self._folders, self._counts_as_one
+        is_there = looked_for, _ = self._answers["there"], _KEPT["there"]
+        folders, counts_as_one = self._folders, self._counts_as_one
         missed = self._answers[MISSED]
 
         @functools.wraps(original)
@@ -128,12 +165,7 @@ class Questions:
                     break
                 asked, frame = code.co_name, above
                 code = frame.f_code
-            if (
-                whose != users
-                or asked not in noted
-                or type(path) is int
-                or (options and options.get("dir_fd") is not None)
-            ):
+            if whose != users:
                 try:
                     return original(path, *more, **options)
                 except OSError:
@@ -141,8 +173,14 @@ class Questions:
                     if is_look and len(missed) < MANY and not _is_imported(frame):
                         missed[os.fspath(path)] = None
                     raise
-            answers, kept = noted[asked]
-            place = path if type(path) is str else os.fspath(path)
+            # Whatever else Python's own library asks for the user, as `glob` does: is something there?
+            answers, kept = noted.get(asked, is_there)
+            place = path
+            if type(path) is not str or options:
+                is_own = type(path) is int and asked != name  # a descriptor of the library's
+                place = None if is_own else path_seen_from(path, options.get("dir_fd"))
+                if place is None:
+                    return original(path, *more, **options)
             if answers is looked_for and len(answers) >= MANY and type(place) is str:
                 folder, _, file_name = place.rpartition("/")
                 if folder not in folders:
@@ -159,6 +197,38 @@ class Questions:
             return found
 
         return ask
+
+
+class _Told(dict[Any, Any]):
+    """Answers of one kind, each of which is told once."""
+
+    def __init__(self, kind: str, tell: Callable[[str, Any, Answer], None]) -> None:
+        self._kind = kind
+        self._tell = tell
+
+    def __setitem__(self, place: Any, answer: Any) -> None:
+        if place not in self or self[place] != answer:
+            super().__setitem__(place, answer)
+            self._tell(self._kind, place, answer)
+
+
+def _opening(original: Callable[..., int]) -> Callable[..., int]:
+    def open_from(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        return original(path, flags, mode, dir_fd=dir_fd)
+
+    if not _OPENING:
+        _OPENING.append(open_from.__code__)
+    return functools.update_wrapper(open_from, original)
+
+
+_OPENING: list[CodeType] = []
+
+
+def opened_by(frame: FrameType) -> tuple[FrameType, int | None]:
+    """Return who has called what opens a file, and from which open folder that is seen: no event tells."""
+    if frame.f_code not in _OPENING or frame.f_back is None:
+        return frame, None
+    return frame.f_back, frame.f_locals["dir_fd"]
 
 
 def _is_imported(frame: FrameType | None) -> bool:
@@ -203,13 +273,12 @@ def _whose(file_name: str) -> int:
 
 def digest_answer(kind: str, answer: Answer, path: str) -> str | None:
     """Return the digest of an answer; None of one that says nothing."""
-    if kind == "whether a link":
+    if kind in ("link", "whether a link"):
         return link_digest(path)
-    if kind == "link":
-        # Whoever wants to know where a path leads asks for each of its parts: few of them are links.
-        return link_digest(path) if os.path.islink(path) else None
     if kind in ("rights", "owner"):
         return status_digest(path, STATUS_DIGESTS[kind])
+    if kind == "attributes":
+        return attributes_digest(path)
     if not answer:
         # What leads nowhere is not there for some questions.
         return NOWHERE if os.path.islink(path) else ABSENT

@@ -20,14 +20,17 @@ from urllib.parse import unquote, urlsplit
 
 from jupyter_mlpipe.execution.process.archives import imported_from
 from jupyter_mlpipe.execution.process.files import is_pattern, names_digest
-from jupyter_mlpipe.execution.process.paths import Paths, absolute_path, is_below
+from jupyter_mlpipe.execution.process.forks import Forks
+from jupyter_mlpipe.execution.process.paths import Paths, absolute_path, is_below, path_seen_from
 from jupyter_mlpipe.execution.process.questions import (
     MISSED,
+    NAMED,
     Answer,
     Questions,
     digest_answer,
     is_asked_by_user,
     is_users,
+    opened_by,
 )
 from jupyter_mlpipe.execution.process.searches import Searches
 from jupyter_mlpipe.execution.process.writes import State, Writes, is_forgiving, state_of
@@ -117,6 +120,8 @@ class Sightings:
         self.asked_in: set[str] = set()
         self._questions = Questions(self._counts_as_one)
         self._searches = Searches()
+        self._forks = Forks(self._begin_telling, self._hear)
+        self._tell: Callable[..., None] | None = None  # in a forked process
         self._active = False
         self._noting: set[int] = set()  # threads
 
@@ -126,6 +131,7 @@ class Sightings:
         _follow(self._hook)
         self._questions.start()
         self._searches.start()
+        self._forks.start()
 
     def stop(self) -> None:
         self._active = False
@@ -133,6 +139,39 @@ class Sightings:
         self._questions.stop()
         self._searches.stop()
         self._note_questions()
+        self._forks.stop()
+
+    def _begin_telling(self, tell: Callable[..., None]) -> None:
+        """Tell the process that has forked this one what is seen from here on."""
+        self._tell = tell
+        self._noting.clear()  # threads that are not here
+        self._questions.stop()
+        self._questions = Questions(lambda folder: False, self._tell_answer)
+        self._questions.start()
+
+    def _tell_answer(self, kind: str, path: Any, answer: Answer) -> None:
+        absolute = self._paths.named_by(path)
+        if self._tell is not None and absolute is not None:
+            self._tell("asked", absolute, absolute in self._paths.relative, kind, answer)
+
+    def _hear(self, what: str, path: str, is_relative: bool, *more: Any) -> None:
+        """Note what a forked process has seen."""
+        if is_relative:
+            self._paths.relative.add(path)
+        if what == "read":
+            state = tuple(more[0]) if more[0] is not None else None
+            touch = self.writes.touched.get(path)
+            # What this process has written in between is no input.
+            if path not in self.written or (touch is not None and touch.before == state):
+                self.read.setdefault(path, state)
+        elif what == "written":
+            self.written.add(path)
+        elif what == "listed":
+            self.listed.setdefault(path, *more)
+        elif what == "mentioned":
+            self.mentioned.setdefault(path, False)
+        else:
+            self._note_answer(path, *more)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -183,22 +222,25 @@ class Sightings:
             self._note_change(event, args)
 
     def _note_open(self, path: Any, mode: str, flags: int) -> None:
+        frame, folder = opened_by(sys._getframe(4))
+        if folder is not None and (path := path_seen_from(path, folder)) is None:
+            return
         if not flags & _WRITES and "w" not in mode:
-            # With an open folder before it, of which the event does not tell.
-            if sys._getframe(4).f_code.co_name not in _WALKERS:
-                taken = imported_from(path, sys._getframe(4))
-                if taken is path and path in sys.path and _imports(sys._getframe(4)):
+            if frame.f_code.co_name not in _WALKERS:
+                taken = imported_from(path, frame)
+                if taken is path and path in sys.path and _imports(frame):
                     taken = None  # installed packages are looked for in it
                 if taken != path and (archive := absolute_path(path)) is not None:
                     self.archives.add(archive)
                 if taken is not None:
                     self._note(taken, self.read)
-                    self._note_own(path, sys._getframe(4))
+                    self._note_own(path, frame)
         elif (absolute := self._paths.named_by(path)) is not None:
             exclusive = "x" in mode or bool(flags & os.O_EXCL and flags & os.O_CREAT)
-            exclusive = exclusive and not is_forgiving(sys._getframe(4))
+            exclusive = exclusive and not is_forgiving(frame)
             self.writes.open(absolute, anew="w" in mode or bool(flags & os.O_TRUNC), exclusive=exclusive)
             self.written.add(absolute)
+            self._pass_on("written", absolute)
 
     def _note_own(self, path: Any, frame: FrameType) -> None:
         """Note what the user's code opens where libraries keep what is theirs."""
@@ -245,6 +287,11 @@ class Sightings:
         # What is made anew is no input; what was read before stays one.
         if absolute is not None and absolute not in self.written and absolute not in seen:
             seen[absolute] = state_of(absolute)
+            self._pass_on("read", absolute, seen[absolute])
+
+    def _pass_on(self, what: str, absolute: str, *more: Any) -> None:
+        if self._tell is not None:
+            self._tell(what, absolute, absolute in self._paths.relative, *more)
 
     def _note_database(self, name: Any) -> None:
         try:
@@ -271,8 +318,9 @@ class Sightings:
         if isinstance(folder, int):
             if frame.f_code.co_name in _REMOVERS:
                 return
-            folder = f"/proc/self/fd/{folder}"
-            folder = os.readlink(folder) if os.path.isdir(folder) else None
+            folder = path_seen_from(folder)
+            if folder is None:
+                return
         absolute = absolute_path("." if folder is None else folder)
         if absolute is None:
             return
@@ -284,26 +332,31 @@ class Sightings:
             return
         with self.paused():
             self.listed[absolute] = names_digest(absolute)
+        self._pass_on("listed", absolute, self.listed[absolute])
 
     def _note_questions(self) -> None:
         """Note what was asked since the working directory last changed."""
         named_in = functools.cache(self._paths.named_in)
         looked_for = self._searches.take(self._may_be_users)
         for kind, path, answer in (*self._questions.take(), *(("there", path, None) for path in looked_for)):
-            absolute = self._named_by(path, named_in)
-            if absolute is None or absolute in self.written or is_below(self._paths.base, absolute):
-                continue
-            if kind == MISSED:
-                if is_below(absolute, self._paths.base):
-                    self.asked.setdefault(absolute, {}).setdefault("there", answer)
-                continue
-            if kind == "link" and is_below(absolute, self._paths.base) and not os.path.isdir(absolute):
-                kind = "whether a link"
-            # Of very many, only in which folders they are may be asked for.
-            digest = answer if kind == "there" else digest_answer(kind, answer, absolute)
-            if digest is not None or kind == "there":
-                # The last answer counts: code may wait for a file.
-                self.asked.setdefault(absolute, {})[kind] = digest
+            if (absolute := self._named_by(path, named_in)) is not None:
+                self._note_answer(absolute, kind, answer)
+
+    def _note_answer(self, absolute: str, kind: str, answer: Answer) -> None:
+        if absolute in self.written or is_below(self._paths.base, absolute):
+            return
+        if kind == NAMED:
+            self.mentioned.setdefault(absolute, False)
+            return
+        if kind == MISSED:
+            if is_below(absolute, self._paths.base):
+                self.asked.setdefault(absolute, {}).setdefault("there", answer)
+            return
+        # Of very many, only in which folders they are may be asked for.
+        digest = answer if kind == "there" else digest_answer(kind, answer, absolute)
+        if digest is not None or kind == "there":
+            # The last answer counts: code may wait for a file.
+            self.asked.setdefault(absolute, {})[kind] = digest
 
     def _may_be_users(self, folder: str) -> bool:
         absolute = absolute_path(folder)
@@ -360,6 +413,7 @@ class Sightings:
                     self.mentioned.setdefault(absolute, False)
                     if path != word:
                         self._paths.relative.add(absolute)
+                    self._pass_on("mentioned", absolute)
         if "du" in said or ("ls" in said and any(word[:1] == "-" and "l" in word for word in said)):
             for folder in folders or {base}:
                 self.listed.setdefault(folder, names_digest(folder))
@@ -431,9 +485,5 @@ def _logs_ahead(database: str) -> bool:
 
 def _absolute_in(path: Any, folder: Any) -> str | None:
     """Return a path in full, as seen from an open folder where there is one."""
-    if not isinstance(folder, int) or folder == _NO_DIRECTORY or os.path.isabs(os.fsdecode(path)):
-        return absolute_path(path)
-    try:
-        return absolute_path(os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(path)))
-    except OSError:
-        return None
+    is_none = not isinstance(folder, int) or folder == _NO_DIRECTORY
+    return absolute_path(path_seen_from(path, None if is_none else folder))

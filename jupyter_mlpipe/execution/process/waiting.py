@@ -22,6 +22,7 @@ from jupyter_mlpipe.execution.process.channel import Channel, PipeChannel
 from jupyter_mlpipe.execution.process.filling import fill
 from jupyter_mlpipe.execution.process.frontend import as_in_a_kernel
 from jupyter_mlpipe.execution.process.leftovers import flush_files
+from jupyter_mlpipe.execution.process.opens import mounts
 from jupyter_mlpipe.execution.process.outcome import GivenValues
 from jupyter_mlpipe.execution.process.outputs import Output
 from jupyter_mlpipe.execution.process.own_state import OwnStates
@@ -217,6 +218,7 @@ def rehearse() -> None:
         scene.leave()
     flush_files(namespace)
     mentions = find_mentions(spec, values, namespace)
+    mounts()
     file_watch.mention(mentions)
     file_watch.written(mentions, FileKeeper(store.objects, spec.file_limits))
     settle_classes(namespace)

@@ -24,6 +24,7 @@ from jupyter_mlpipe.execution.process.files import (
     AND,
     CHANGED,
     MISSING,
+    NO_LINK,
     digest_as_before,
     digest_states,
     file_digest,
@@ -90,6 +91,7 @@ class FileWatch:
         """Note also what code in other languages opens in the notebook's folder; for a process of its own."""
         if self._snapshot is not None:
             self._opens.watch([self._paths.base, *self._snapshot.folders])
+            self._opens.watch_anywhere()
 
     def stop(self) -> None:
         self._seen.stop()
@@ -105,7 +107,9 @@ class FileWatch:
             else:
                 self._paths.relative.add(absolute)
             self._mentioned[absolute] = self._mentioned.get(absolute, False) or may_be_folder
-        own, of_children = self._opens.take(has_children=self._seen.writes.has_children)
+        writes = self._seen.writes
+        writes.has_children = writes.has_children or (self._opens.is_open and _has_had_children())
+        own, of_children = self._opens.take(has_children=writes.has_children)
         self._note_opened(own - self._seen.told)
         if self._snapshot is not None:
             after = look_around(self._paths.base, self._paths.is_left_out)
@@ -117,12 +121,12 @@ class FileWatch:
 
     def _note_opened(self, paths: set[str]) -> None:
         """Count what was opened unseen by Python as if the code named it: it may be there to be written."""
+        paths = {self._paths.as_in_base(path) for path in paths if self._may_be_data(path)}
         folders = {path.rstrip(os.sep) for path in paths if path.endswith(os.sep)}
         paths = {path for path in paths if not path.endswith(os.sep)}
         # Whoever imports lists the import path.
-        for folder in (
-            folders - {absolute_path(place) for place in ("", *sys.path)} - self._seen.listed.keys()
-        ):
+        listed = {absolute_path(place) for place in ("", *sys.path)} | self._seen.listed.keys()
+        for folder in folders - listed - set(map(os.path.realpath, self._seen.listed)):
             if not any(written.startswith(folder + os.sep) for written in self._written):
                 self._seen.listed[folder] = names_digest(folder)
         known = self._seen.read.keys() | self._seen.archives
@@ -135,6 +139,9 @@ class FileWatch:
             if os.path.realpath(path) not in seen and path.rpartition("-")[0] not in self._written:
                 self._mentioned.setdefault(path, False)
                 self._paths.relative.add(path)
+
+    def _may_be_data(self, path: str) -> bool:
+        return not self._paths.is_excluded(path) and not self._paths.is_installed(path)
 
     def written(self, mentions: Mentions, keeper: FileKeeper) -> tuple[Written, ...]:
         """Return what the step left on disk, kept in the store as far as its limits allow."""
@@ -247,7 +254,8 @@ class FileWatch:
             if only_there and (folder in self._seen.listed or folder in folders):
                 continue
             if is_many and not is_above:
-                folders[folder] = folders.get(folder, False) or not only_there
+                names_say_all = all(kind == "there" or a == NO_LINK for kind, a in answers.items())
+                folders[folder] = folders.get(folder, False) or not names_say_all
                 continue
             if only_there:
                 before = digest_answer("there", answers["there"], path) or ""
@@ -309,6 +317,13 @@ class FileWatch:
     def _is_old(self, found: os.stat_result) -> bool:
         # Both times: a file that was moved there keeps the first.
         return max(found.st_mtime_ns, found.st_ctime_ns) < self._started_ns
+
+
+def _has_had_children() -> bool:
+    """Tell whether this process has started others, told to Python or not: their memory is counted."""
+    import resource  # which Windows has not
+
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0
 
 
 def _folders_above(path: str) -> Iterator[str]:

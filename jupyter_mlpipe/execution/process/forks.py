@@ -1,0 +1,90 @@
+"""What processes that a step forks see of files: they tell it at once, for they may be killed at any time.
+
+They write lines to a file in memory that is there before the first of them is forked (on Linux). Programs
+that are started anew, Python's own workers by other ways than `fork` among them, tell nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import IO, Any
+
+_READ_BYTES = 1 << 20
+
+
+class Forks:
+    """Hears what forked processes tell, from `start` until `stop`.
+
+    Parameters
+    ----------
+    begin
+        Called in a forked process with what tells: from then on, what that process sees is to be told.
+    hear
+        Called here with what was told: at the next fork, for that process knows it then, and at the end.
+    """
+
+    def __init__(self, begin: Callable[[Callable[..., None]], None], hear: Callable[..., None]) -> None:
+        self._begin = begin
+        self._hear = hear
+        self._told: IO[bytes] | None = None
+        self._rest = b""
+        self._heard_bytes = 0
+        self._is_forked = False
+
+    def start(self) -> None:
+        _LISTENING[:] = [self]
+        if not _IS_REGISTERED and hasattr(os, "register_at_fork"):
+            _IS_REGISTERED.append(True)
+            os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+
+    def stop(self) -> None:
+        if self in _LISTENING:
+            _LISTENING.clear()
+        if self._told is not None:
+            self._hear_told(self._told)
+            self._told.close()
+            self._told = None
+
+    def before_fork(self) -> None:
+        if self._told is not None:
+            if not self._is_forked:
+                self._hear_told(self._told)
+        elif hasattr(os, "memfd_create"):
+            import fcntl
+
+            descriptor = os.memfd_create("seen")
+            fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
+            self._told = os.fdopen(descriptor, "r+b", buffering=0)
+
+    def after_fork(self) -> None:
+        self._is_forked = True
+        if self._told is not None:
+            self._begin(self._tell)
+
+    def _hear_told(self, told: IO[bytes]) -> None:
+        while piece := os.pread(told.fileno(), _READ_BYTES, self._heard_bytes):
+            self._heard_bytes += len(piece)
+            *lines, self._rest = (self._rest + piece).split(b"\n")
+            for line in lines:
+                self._hear(*json.loads(line))
+
+    def _tell(self, *message: Any) -> None:
+        assert self._told is not None
+        self._told.write(json.dumps(message).encode() + b"\n")  # appended as one piece
+
+
+# Python takes no function out again that is called at forks.
+_LISTENING: list[Forks] = []
+_IS_REGISTERED: list[bool] = []
+
+
+def _before_fork() -> None:
+    for forks in _LISTENING:
+        forks.before_fork()
+
+
+def _after_fork() -> None:
+    for forks in _LISTENING:
+        forks.after_fork()
