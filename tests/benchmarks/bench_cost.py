@@ -47,8 +47,8 @@ KERNEL_PARTS = {
         "notebook.extension:Extension.before_cell",
         "notebook.extension:Extension.after_cell",
     ],
-    "analysis": ["notebook.magics:PipelineMagics._component", "notebook.session:Session.component"],
-    "registration": ["notebook.session:Session.register", "notebook.steps.registry:Registry.tasks"],
+    "analysis": ["notebook.magics:PipelineMagics._component", "notebook.making:compile_cell"],
+    "registration": ["notebook.components:Components.register", "notebook.steps.registry:Registry.tasks"],
     "closure and captured values": ["keys.closure:Closures.take"],
     "settings": [
         "notebook.steps.registry:Registry._given",
