@@ -40,7 +40,7 @@ def test_ls_shows_the_store_of_this_folder_by_step(store: Store, said: Said) -> 
     head, columns, row = said.readouterr().out.splitlines()
     assert head == f"store: {store.root}, 9.5 kB"
     assert columns.split() == ["step", "records", "size", "to", "compute", "again", "last", "used", "pinned"]
-    assert row.split()[:7] == ["fit", "1", "9.7", "kB", "2", "min", "0"]
+    assert row.split()[:7] == ["fit", "1", "9.5", "kB", "2", "min", "0"]
     assert main(["cache", "ls", "--json", "--store", str(store.root)]) == 0
     found = json.loads(said.readouterr().out)
     assert found["steps"]["fit"]["seconds"] == 120
@@ -51,7 +51,7 @@ def test_prune_says_what_would_go_and_what_it_costs_and_then_does_it(store: Stor
     assert main(["cache", "prune", "--max-size", "1kB", "--dry-run"]) == 0
     head, _, row = said.readouterr().out.splitlines()
     assert head == "prune: would remove 9.5 kB, 0 B left; computing it again takes 2 min 0 s"
-    assert row.split() == ["fit", "1", "9.7", "kB", "2", "min", "0", "s"]
+    assert row.split() == ["fit", "1", "9.5", "kB", "2", "min", "0", "s"]
     assert store.get_record(KEY)
     assert main(["cache", "prune", "--older-than", "30d", "--json"]) == 0
     assert json.loads(said.readouterr().out)["steps"] == {}

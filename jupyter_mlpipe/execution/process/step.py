@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from jupyter_mlpipe.errors import (
     ClusterError,
     MLPipeError,
@@ -196,7 +198,7 @@ class StepProcess:
             written=written,
             started=started,
         )
-        record = replace(
+        record = structs.replace(
             record,
             altered=(
                 *own_state.untold,

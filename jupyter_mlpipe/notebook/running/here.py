@@ -10,8 +10,10 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec import structs
 
 from jupyter_mlpipe.cells.names import parse_cell
 from jupyter_mlpipe.errors import MLPipeError, StepOutputError, UsageError
@@ -291,7 +293,7 @@ class StepsHere:
                 started=started,
             )
             used = {"cpu_seconds": round(time.process_time() - cpu, 6)}
-            record = replace(record, outputs={**outcome.outputs, **stay}, live=live, used=used)
+            record = structs.replace(record, outputs={**outcome.outputs, **stay}, live=live, used=used)
             store.put_record(record)
             standing.take(record, claim=task.name == self._own, stay=stay)
         return record
