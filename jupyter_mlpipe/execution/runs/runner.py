@@ -277,7 +277,9 @@ class Runner:
 
     def _asks(self, active: ActiveRun, names: Iterable[str]) -> dict[str, Ask]:
         names = tuple(names)
-        expected = self.history.expected_seconds(active.state.pipeline, names) if self.history else {}
+        # What is above a cell that is run mostly has been found: nobody asks how long that took.
+        open_ = [name for name in names if name not in active.found]
+        expected = self.history.expected_seconds(active.state.pipeline, open_) if self.history else {}
         return {name: self._ask(active, name, expected.get(name)) for name in names}
 
     def _ask(self, active: ActiveRun, name: str, seconds: float | None) -> Ask:
