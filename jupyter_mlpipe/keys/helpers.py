@@ -52,7 +52,7 @@ def _scan_settings(node: ast.AST) -> Settings:
 def _scan_names(reads: CodeReads) -> Settings:
     """Take code without a source by the names in it: rather once too often."""
     attributes = reads.attributes
-    reads_environment = attributes & {"environ", "environb", "getenv", "getenvb"}
+    reads_environment = attributes & {"environ", "environb", "getenv", "getenvb", "expandvars"}
     # Under whatever name: `from os import environ as settings`.
     environment: tuple[tuple[str, str | None], ...] = tuple((name, None) for name in reads.names)
     if reads_environment:

@@ -230,9 +230,20 @@ def _find(
         locations = above.submodule_search_locations if above is not None else None
         spec = None
         if locations is not None:
-            spec = importlib.machinery.PathFinder.find_spec(name, list(locations))
+            spec = _find_in(list(locations), name)
     places[name] = spec
     return spec
+
+
+def _find_in(folders: list[str], name: str) -> importlib.machinery.ModuleSpec | None:
+    try:
+        return importlib.machinery.PathFinder.find_spec(name, folders)
+    except KeyError:
+        # A folder without `__init__.py`: Python asks for its parent, which is loaded where it imports.
+        spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
+        places = [os.path.join(folder, name.rpartition(".")[2]) for folder in folders]
+        spec.submodule_search_locations = [place for place in places if os.path.isdir(place)]
+        return spec
 
 
 def find_loaded(top: str) -> importlib.machinery.ModuleSpec | None:

@@ -86,7 +86,10 @@ _SHELL_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
 ASK_FOR_FOLDER = frozenset({"getcwd", "getcwdb", "cwd"})
 MAY_ASK_FOR_FOLDER = ASK_FOR_FOLDER | {"abspath", "realpath", "resolve", "absolute"}
 _ENVIRONMENT = frozenset({"os.environ", "os.environb"})
-_READERS = frozenset({"os.getenv", "os.getenvb"})
+_EXPANDER = "expandvars"
+_READERS = frozenset(
+    {"os.getenv", "os.getenvb", f"os.path.{_EXPANDER}", f"posixpath.{_EXPANDER}", f"ntpath.{_EXPANDER}"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,8 @@ def _scan(nodes: Mapping[type[ast.AST], Sequence[Any]], imported: Mapping[str, s
             if last in ("getenv", "getenvb", "get", "pop", "setdefault"):
                 environment.append((name, _literal(node.args)))
                 covered.update(map(id, _chain(node.func)))
+            elif last == _EXPANDER and _literal(node.args) is not None:
+                covered.add(id(node.func))  # its variables are found as those for a shell
     for node in nodes.get(ast.Constant, ()):
         if isinstance(node.value, str) and "$" in node.value:
             # For a shell: `!echo $HOME`. Where it is no variable, it never changes either.
@@ -180,6 +185,10 @@ def _scan(nodes: Mapping[type[ast.AST], Sequence[Any]], imported: Mapping[str, s
                 environment.append((name, _literal([node.left])))
                 covered.update(map(id, _chain(node.comparators[0])))
     environment += [(_dotted(node, imported) or "", None) for node in named if id(node) not in covered]
+    if any(name.endswith(_EXPANDER) for name in dotted):
+        expanders = (*nodes.get(ast.Name, ()), *nodes.get(ast.Attribute, ()))
+        named_so = [_dotted(node, imported) or "" for node in expanders if id(node) not in covered]
+        environment += [(name, None) for name in named_so if name.endswith(_EXPANDER)]
     return Settings(frozenset(dotted), tuple(dict.fromkeys(environment)), frozenset(called))
 
 
@@ -217,6 +226,8 @@ def resolve_settings(settings: Settings, resolve: Callable[[str], str], found: F
     for name in settings.dotted:
         full = _resolved(name, resolve)
         module, _, function = full.rpartition(".")
+        if full in _READERS and not name.endswith(function):
+            found.reads_any_variable = True  # under another name: `from os import getenv as setting`
         if module in _RANDOM_MODULES and function not in _OWN_GENERATORS:
             found.draws = found.draws or module != "torch" or function in _TORCH_RANDOM
 

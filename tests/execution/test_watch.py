@@ -279,7 +279,7 @@ def read_in_child():
     os.wait()
     return told()
 first, second = read_in_child(), read_in_child()
-assert first == second and first[0] > 0, (first, second)
+assert 0 < second[0] - first[0] < first[0] / 2, (first, second)  # that it is there, only
 del first, second
 """
     assert os.path.relpath(tmp_path / "rows.txt", steps.folder) in [

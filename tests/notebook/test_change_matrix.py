@@ -621,6 +621,18 @@ MODULES = [
         files={"lm§.py": "def f(): return «1|2»"},
     ),
     Row(
+        "a folder of a folder of modules without __init__",
+        "%%component s§\nimport ns§.sub.m as q\ny§ = q.X",
+        ran="s§",
+        files={"ns§/sub/m.py": "X = «1|2»"},
+    ),
+    Row(
+        "another module in a folder of a folder without __init__",
+        "%%component s§\nimport ns§.sub.m as q\ny§ = q.X",
+        reused="s§",
+        files={"ns§/sub/m.py": "X = 1", "ns§/sub/other.py": "X = «1|2»"},
+    ),
+    Row(
         "a relative import in a package",
         "from pk§.a import f as f§\n---\n%%component s§\ny§ = f§()",
         ran="s§",
@@ -1397,6 +1409,24 @@ FILES = [
     Row(
         "an environment variable by getenv",
         "import os\n---\n%%component s§\ny§ = os.getenv('V§')",
+        ran="s§",
+        environment={"V§": "«1|2»"},
+    ),
+    Row(
+        "an environment variable in a path that is put together",
+        "%%component s§\nimport os\ny§ = os.path.expandvars('$V' + '§')",
+        ran="s§",
+        environment={"V§": "«1|2»"},
+    ),
+    Row(
+        "an environment variable in paths of a helper",
+        "from os.path import expandvars as x§\ndef h§(): return list(map(x§, ['$V' + '§']))\n---\n%%component s§\ny§ = h§()",
+        ran="s§",
+        environment={"V§": "«1|2»"},
+    ),
+    Row(
+        "an environment variable by getenv under another name",
+        "from os import getenv as g§\ndef h§(): return g§('V§')\n---\n%%component s§\ny§ = h§()",
         ran="s§",
         environment={"V§": "«1|2»"},
     ),

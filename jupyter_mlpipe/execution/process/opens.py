@@ -15,7 +15,7 @@ import functools
 import os
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 # https://man7.org/linux/man-pages/man7/fanotify.7.html
@@ -99,7 +99,9 @@ class Opens:
         """Tell whether all that was opened in a folder itself has been taken."""
         return folder in self._folders and not self._has_missed
 
-    def take(self, *, has_children: bool = False) -> tuple[set[str], set[str]]:
+    def take(
+        self, *, has_children: bool = False, children: Collection[int] = ()
+    ) -> tuple[set[str], set[str]]:
         """Return the paths of what this process has opened, and of what those have that it has started.
 
         Those of folders end with a slash: they were listed, most likely.
@@ -108,6 +110,9 @@ class Opens:
         ----------
         has_children
             Whether this process has started others: what nobody knows any more may have been one.
+        children
+            Those that are known. Far from the notebook others do not count once they have ended: too much
+            is opened there by anybody.
         """
         if self._descriptor < 0:
             return set(), set()
@@ -115,21 +120,31 @@ class Opens:
         for process, opened in self._read(self._descriptor):
             by_process.setdefault(process, set()).add(opened)
         if self._mounts:
-            own, newest = os.getpid(), 0
-            for process, opened in self._read(self._anywhere):
-                if process != own:
-                    # Of those that have ended nobody knows whose they were, but that of older ones.
-                    newest = newest or _newest_process()
-                    if not _is_between(own, process, newest):
-                        continue
-                by_process.setdefault(process, set()).add(opened)
+            self._read_anywhere(by_process, children)
         own_opened = by_process.pop(os.getpid(), set())
-        others = set().union(*(o for process, o in by_process.items() if _descends(process, has_children)))
+        others = set().union(
+            *(
+                o
+                for process, o in by_process.items()
+                if process in children or _descends(process, has_children=has_children)
+            )
+        )
         if not own_opened and not others:
             return set(), set()
         by_handle = {handle: folder for folder in self._folders if (handle := _handle_of(folder))}
         folder_of = _Folders(by_handle, self._mounts)
         return _paths(own_opened, folder_of), _paths(others, folder_of)
+
+    def _read_anywhere(self, by_process: dict[int, set[_Opened]], children: Collection[int]) -> None:
+        own = os.getpid()
+        counts = {own: True, **dict.fromkeys(children, True)}
+        newest = 0
+        for process, opened in self._read(self._anywhere):
+            if process not in counts:
+                newest = newest or _newest_process()
+                counts[process] = _is_between(own, process, newest) and _descends(process, has_children=False)
+            if counts[process]:
+                by_process.setdefault(process, set()).add(opened)
 
     def _read(self, descriptor: int) -> Iterator[tuple[int, _Opened]]:
         while True:
@@ -215,7 +230,7 @@ def _is_between(first: int, process: int, last: int) -> bool:
     return first < process <= last if first <= last else process > first or process <= last
 
 
-def _descends(process: int, has_children: bool) -> bool:
+def _descends(process: int, *, has_children: bool) -> bool:
     """Tell whether a process may descend from this one."""
     own = os.getpid()
     above = process

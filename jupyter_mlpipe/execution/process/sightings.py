@@ -103,6 +103,8 @@ class Sightings:
         Path -> kind of question -> digest of the answer; of "there", the answer.
     asked_in
         Folders in which very many were looked for.
+    children
+        Processes that this one is known to have started.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -118,6 +120,8 @@ class Sightings:
         self.mentioned: dict[str, bool] = {}
         self.asked: dict[str, dict[str, Answer]] = {}
         self.asked_in: set[str] = set()
+        self.children: set[int] = set()
+        self._fork_exec: Any = None
         self._questions = Questions(self._counts_as_one)
         self._searches = Searches()
         self._forks = Forks(self._begin_telling, self._hear)
@@ -138,12 +142,16 @@ class Sightings:
         _leave(self._hook)
         self._questions.stop()
         self._searches.stop()
+        if self._fork_exec is not None:
+            setattr(sys.modules["subprocess"], "_fork_exec", self._fork_exec)  # noqa: B010
+            self._fork_exec = None
         self._note_questions()
         self._forks.stop()
 
     def _begin_telling(self, tell: Callable[..., None]) -> None:
         """Tell the process that has forked this one what is seen from here on."""
         self._tell = tell
+        tell("forked", "", False, os.getpid())
         self._noting.clear()  # threads that are not here
         self._questions.stop()
         self._questions = Questions(lambda folder: False, self._tell_answer)
@@ -158,7 +166,9 @@ class Sightings:
         """Note what a forked process has seen."""
         if is_relative:
             self._paths.relative.add(path)
-        if what == "read":
+        if what == "forked":
+            self.children.update(more)
+        elif what == "read":
             state = tuple(more[0]) if more[0] is not None else None
             touch = self.writes.touched.get(path)
             # What this process has written in between is no input.
@@ -207,6 +217,7 @@ class Sightings:
                 self._note_listing(args[0], sys._getframe(3))
         elif event == "subprocess.Popen":
             self._note_command(args[1], args[2])
+            self._note_next_process()
         elif event == "os.system":
             self._note_command(args[0], None)
         elif event == "os.posix_spawn":
@@ -384,6 +395,22 @@ class Sightings:
         if found[1]:
             self._paths.relative.add(absolute)
         return absolute
+
+    def _note_next_process(self) -> None:
+        """Have it noted which process `subprocess` starts: it has ended when somebody asks what it opened."""
+        module: Any = sys.modules.get("subprocess")
+        start = getattr(module, "_fork_exec", None)
+        if start is None or self._fork_exec is not None:
+            return
+
+        def fork_exec(*args: Any) -> int:
+            process: int = start(*args)
+            self.children.add(process)
+            if self._tell is not None:
+                self._tell("forked", "", False, process)
+            return process
+
+        self._fork_exec, module._fork_exec = start, fork_exec
 
     def _note_command(self, command: Any, folder: Any) -> None:
         parts = [command] if isinstance(command, str | bytes | os.PathLike) else list(command or ())
