@@ -31,7 +31,8 @@ function drawn(text: string, head: string, steps: StepDiff[], at: number): HTMLE
   const figure = element('figure', 'mlp-picture', element('figcaption', {}, head));
   const svg = toDrawing(text);
   if (svg) {
-    ['width', 'height', 'style'].forEach(name => svg.removeAttribute(name));
+    svg.style.maxWidth = `${svg.getAttribute('width')}px`; // a small drawing is not blown up
+    ['width', 'height'].forEach(name => svg.removeAttribute(name));
     paint(svg, steps, at);
     figure.append(element('div', 'mlp-drawn', svg as unknown as Node));
   }

@@ -5,8 +5,8 @@ import type { Picture } from './picture';
 import type { StepState } from './protocol';
 import type { Viewport } from './viewport';
 
-const WIDTH = 160;
-const HEIGHT = 112;
+const WIDTH = 128;
+const HEIGHT = 80;
 const NEARLY = 0.8; // seen of it, each way, that is enough to find one's way
 
 export class Minimap {

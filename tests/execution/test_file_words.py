@@ -17,6 +17,8 @@ from jupyter_mlpipe.execution.runs.file_words import may_read, may_write
         "subprocess.run(command)",
         "plt.savefig(path)",
         "Path(path).mkdir()",
+        "shutil.copy(path, other)",
+        "df.to_numpy().tofile(path)",
     ],
 )
 def test_code_that_may_write(code: str) -> None:
@@ -24,7 +26,15 @@ def test_code_that_may_write(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["x = [w for w in 'wax']", "open(path).read()", "pd.read_csv('a.csv')", "x ="]
+    "code",
+    [
+        "x = [w for w in 'wax']",
+        "open(path).read()",
+        "pd.read_csv('a.csv')",
+        "x =",
+        "x = df.copy(deep=True).to_numpy()",
+        "d = pd.to_datetime(copy.deepcopy(df)['when']).dt.to_period('M').to_list()",
+    ],
 )
 def test_code_that_writes_nothing(code: str) -> None:
     assert not may_write(code)

@@ -118,7 +118,9 @@ def test_a_run_that_holds_no_more_looks_like_one_to_come() -> None:
     stale = replace(LOAD, status="succeeded", plan="run")
     run = graph_facts(RunSnapshot((stale, FIT), "succeeded", 3.2))["run"]
     assert (run["sign"], run["text"]) == ("▷", "2 steps: 1 stale")
-    assert graph_facts(RunSnapshot((FIT,)))["run"]["sign"] == ""  # before a run
+    planned = replace(FIT, status=None, plan="run")
+    assert graph_facts(RunSnapshot((planned,)))["run"]["sign"] == "▷"
+    assert graph_facts(RunSnapshot((replace(FIT, status=None),)))["run"]["sign"] == ""
 
 
 def test_what_is_told_is_of_a_length_that_can_be_sent() -> None:

@@ -158,7 +158,7 @@ def test_a_panel_says_what_a_step_gave_before(kernel: Kernel) -> None:
     (made,) = detail["makes"]
     assert made["note"] == "float64, shape (30,)\nfrom 0.0 to 29.0"
     assert made["was"].startswith("before: ")
-    assert [status for _, status, _ in detail["ends"]] == ["succeeded", "succeeded"]
+    assert [status for _, status, _ in detail["ends"]] == ["✓ succeeded", "✓ succeeded"]
     (reason,) = detail["reasons"]
     assert "+x = np.arange(30.0)" in reason["diff"]
 

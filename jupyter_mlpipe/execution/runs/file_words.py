@@ -11,8 +11,14 @@ _READS = re.compile(
     r"from_csv|from_file|genfromtxt)"
 )
 _WRITES = re.compile(
-    r"^(to_|write|save|dump|export|im(write|save)|sink_|copy|move|extract|remove|unlink|rename|mkdir|makedirs|"
-    r"rmtree|touch|connect|chmod|symlink)"
+    r"^(to_|tofile|write|save|dump|export|im(write|save)|sink_|copy|move|extract|remove|unlink|rename|mkdir|"
+    r"makedirs|rmtree|touch|connect|chmod|symlink)"
+)
+# Of those, what libraries of tables and arrays call what stays in memory.
+_STAYS = re.compile(
+    r"^to_(arrow|array|categorical|date|datetime|dense|device|dict|dicts|dummies|flat_index|frame|integer|"
+    r"lazy|list|lowercase|numeric|numpy|offset|pandas|period|physical|pydatetime|records|series|struct|"
+    r"table|tensor|time|timedelta|timestamp|torch|uppercase)$"
 )
 _PROGRAMS = frozenset({"system", "getoutput", "run_cell_magic", "Popen", "check_call", "check_output"})
 _MODES = re.compile(r"^(?=.*[wax+])[rwaxbt+]{1,3}$")
@@ -20,7 +26,10 @@ _MODES = re.compile(r"^(?=.*[wax+])[rwaxbt+]{1,3}$")
 
 def may_write(code: str) -> bool:
     """Tell whether code calls something that leaves files behind, or starts a program."""
-    return any(_WRITES.match(name) or name in _PROGRAMS or _is_run(name, call) for name, call in _calls(code))
+    return any(
+        (_WRITES.match(name) and not _stays(name, call)) or name in _PROGRAMS or _is_run(name, call)
+        for name, call in _calls(code)
+    )
 
 
 def may_read(code: str) -> bool:
@@ -32,6 +41,11 @@ def may_read(code: str) -> bool:
 
 def _is_path(value: object) -> bool:
     return isinstance(value, str) and _NAMED.match(value) is not None
+
+
+def _stays(name: str, call: ast.Call) -> bool:
+    # A file is copied to a place that is named; a table is not.
+    return _STAYS.match(name) is not None or (name == "copy" and not call.args)
 
 
 def _is_run(name: str, call: ast.Call) -> bool:

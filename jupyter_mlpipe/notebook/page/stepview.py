@@ -15,6 +15,7 @@ from jupyter_mlpipe.model.pipeline import Binding, FromParameter, FromStep
 from jupyter_mlpipe.model.resources import describe_amounts, describe_bytes, describe_seconds
 from jupyter_mlpipe.model.status import Reason, StepSnapshot, readable, reasons_json
 from jupyter_mlpipe.notebook.page.before import outputs_before
+from jupyter_mlpipe.notebook.show.look import look_of
 from jupyter_mlpipe.notebook.show.receipt import describe_interface
 from jupyter_mlpipe.notebook.show.tracebacks import render_narrow
 from jupyter_mlpipe.notebook.show.watched import MAX_LOG
@@ -152,7 +153,11 @@ def _ends(session: Session, name: str) -> list[tuple[str, str, str]]:
     history = session.backend.runner.history
     found = history.ends(session.name, name) if history is not None else []
     return [
-        (describe_time(at), status, describe_seconds(seconds) if seconds and status != "reused" else "")
+        (
+            describe_time(at),
+            f"{look_of(status).sign} {status}",
+            describe_seconds(seconds) if seconds and status != "reused" else "",
+        )
         for at, status, seconds in found
     ]
 

@@ -47,7 +47,7 @@ def graph_facts(snapshot: RunSnapshot, folded: Collection[str] = (), now: float 
     told = run_facts(snapshot)
     if not is_running and any(step.is_stale for step in snapshot.steps):
         # What it takes stands on the button then.
-        told |= _signs(LOOKS["run"], f"{count_steps(snapshot)}: {stale_words(snapshot.steps)}")
+        told["text"] = f"{count_steps(snapshot)}: {stale_words(snapshot.steps)}"
     return {
         "run": {
             **told,
@@ -65,9 +65,10 @@ def graph_facts(snapshot: RunSnapshot, folded: Collection[str] = (), now: float 
 
 
 def run_facts(snapshot: RunSnapshot) -> State:
-    """Return what is said of the run as a whole; before there is one, without a sign."""
-    text = run_words(snapshot)
-    status = snapshot.status
+    """Return what is said of the run, or of what one would do; without a sign where there is neither."""
+    status, text = snapshot.status, run_words(snapshot)
+    if status != "running" and any(step.plan in ("run", "undecided") for step in snapshot.steps):
+        return {"status": status, **_signs(LOOKS["run"], text)}
     signs = _signs(look_of(status), text) if status else {"sign": "", "colour": "", "text": text}
     return {"status": status, **signs}
 
