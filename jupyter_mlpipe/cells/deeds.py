@@ -6,7 +6,8 @@ Only names are known here, never types: enough for advice, which the user reads 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 
 from jupyter_mlpipe.cells.mutation import MUTATING_METHODS, root_name
 from jupyter_mlpipe.cells.scopes import imported_name
@@ -82,7 +83,13 @@ _TEMPORARY = {
     "TemporaryFile": "a temporary file",
 }
 _FILTERING = ("addFilter", "removeFilter")
+_STREAMS = frozenset({"stdout", "stderr", "__stdout__", "__stderr__"})
 _PLAIN_LOGGING = frozenset({"StreamHandler", "FileHandler", "NullHandler", "Formatter"})
+
+_ENTERS = frozenset({"__enter__", "enter_context"})
+_REGISTERS_MAGICS = re.compile(
+    r"\bregister_(?:line|cell|line_cell)_magic\b|\.register_(?:magics|magic_function)\b|\bmagics_class\b"
+)
 
 _STARTS_TASK = frozenset({"create_task", "ensure_future", "get_running_loop", "run_coroutine_threadsafe"})
 _RUNS_LOOP = frozenset({"run", "run_until_complete", "run_forever"})
@@ -125,15 +132,41 @@ def starts_tasks(code: str) -> bool:
     """Tell whether a cell itself starts tasks in the loop that a kernel has running, and runs no other."""
     if not any(word in code for word in _STARTS_TASK):
         return False
+    called = {last_word(node.func) for node in _outside_functions(code) if isinstance(node, ast.Call)}
+    return bool(called & _STARTS_TASK) and not called & _RUNS_LOOP
+
+
+def enters_contexts(code: str) -> bool:
+    """Tell whether a cell itself enters contexts that a later one leaves: beyond its `with` statements."""
+    if not any(word in code for word in _ENTERS):
+        return False
+    found = list(_outside_functions(code))
+    left = {
+        item.optional_vars.id
+        for node in found
+        if isinstance(node, ast.With | ast.AsyncWith)
+        for item in node.items
+        if isinstance(item.optional_vars, ast.Name)
+    }
+    return any(
+        isinstance(node, ast.Call) and last_word(node.func) in _ENTERS and root_name(node.func) not in left
+        for node in found
+    )
+
+
+def registers_magics(code: str) -> bool:
+    """Tell whether a cell gives IPython magics."""
+    return _REGISTERS_MAGICS.search(code) is not None
+
+
+def _outside_functions(code: str) -> Iterator[ast.AST]:
+    """Yield what of a cell runs with it, and not only when a function is called."""
     pending: list[ast.AST] = [parse(code)]
-    called = set()
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.Call):
-            called.add(last_word(node.func))
+        yield node
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             pending.extend(ast.iter_child_nodes(node))
-    return bool(called & _STARTS_TASK) and not called & _RUNS_LOOP
 
 
 def interactive(tree: ast.Module, widgets: set[str]) -> str | None:
@@ -222,11 +255,20 @@ def temporary(code: str) -> Iterator[tuple[str, str]]:
                 yield from ((name, _TEMPORARY[word]) for name in names)
 
 
-def changes_logging(code: str) -> bool:
-    """Tell whether code changes filters of logs, or gives handlers or formatters beyond the plain ones."""
+def changes_logging(code: str, counts: Callable[[str], bool] | None = None) -> bool:
+    """Tell whether code changes filters of logs, or gives handlers or formatters beyond the plain ones.
+
+    Parameters
+    ----------
+    counts
+        Which of its functions and classes are looked at, by name; without, all of the code is.
+    """
     if not any(word in code for word in ("addHandler", "handlers", *_FILTERING)):
         return False
     tree = parse(code)
+    if counts is not None:
+        kinds = (ast.FunctionDef, ast.ClassDef)
+        tree = ast.Module([n for n in tree.body if isinstance(n, kinds) and counts(n.name)], [])
     plain = {
         target.id
         for node in ast.walk(tree)
@@ -252,7 +294,10 @@ def changes_logging(code: str) -> bool:
 def _is_plain(value: ast.expr, names: set[str]) -> bool:
     if isinstance(value, ast.Name):
         return value.id in names
-    return isinstance(value, ast.Call) and last_word(value.func) in _PLAIN_LOGGING
+    if not isinstance(value, ast.Call) or last_word(value.func) not in _PLAIN_LOGGING:
+        return False
+    given = [*value.args, *(keyword.value for keyword in value.keywords)]
+    return last_word(value.func) != "StreamHandler" or all(last_word(to) in _STREAMS for to in given)
 
 
 def figure_names(tree: ast.Module) -> set[str]:

@@ -26,6 +26,7 @@ _AROUND_STATEMENT = frozenset({"time", "prun"})
 # They look at names, those of their own cell too.
 _ASKS = frozenset(
     {"who", "whos", "who_ls", "pinfo", "pinfo2", "pdoc", "pdef", "psource", "pfile", "psearch", "tb"}
+    | {"lsmagic", "magic", "quickref"}
 )
 _OF_THE_KERNEL = frozenset(
     _ASKS
@@ -107,6 +108,11 @@ def expand_magics(cell: str, to_python: Callable[[str], str]) -> Expanded:
         target = "".join(f"{output} = " for output in bound)
         return Expanded(f"{above}{target}get_ipython().{OVER_CELL}({name!r}, {line!r}, {body!r})\n")
     return Expanded(above + to_python("\n".join(lines[first:])))
+
+
+def acts_in_kernel(name: str) -> bool:
+    """Tell whether a magic sets up the kernel, or looks at it, and so is run there whatever runs the cell."""
+    return name in _OF_THE_KERNEL | _OF_BOTH | {"run"}
 
 
 def component_first(lines: list[str]) -> list[str]:

@@ -58,4 +58,26 @@ def _formatters(shell: Any) -> dict[str, Any]:
     return {**formatter.formatters, "": formatter.mimebundle_formatter}
 
 
+# SymPy puts the printers of its own values on their class, too.
+
+_DISABLED, _OWN = "disabled", "own"
+_SYMPY_USUAL = {"_repr_png_": _DISABLED, "_repr_svg_": _DISABLED, "_repr_latex_": _OWN}
+
+
+def _read_sympy(_sympy: Any) -> State:
+    printable = sys.modules["sympy.core._print_helpers"].Printable
+    found = {name: vars(printable)[name] for name in _SYMPY_USUAL}
+    kinds = {printable._repr_disabled: _DISABLED}
+    of_class = {name: _OWN for name, printer in found.items() if printer.__module__ == printable.__module__}
+    return {name: kinds.get(printer) or of_class.get(name, printer) for name, printer in found.items()}
+
+
+def _write_sympy(_sympy: Any, changes: Changes) -> None:
+    printable = sys.modules["sympy.core._print_helpers"].Printable
+    for name, printer in changes.items():
+        if printer != _OWN:  # which nothing puts back
+            setattr(printable, name, printable._repr_disabled if printer == _DISABLED else printer)
+
+
+SYMPY = Provider("sympy printing", "sympy", _read_sympy, lambda sympy: _SYMPY_USUAL, _write_sympy)
 FORMATTERS = Provider("IPython formatters", "IPython", _read, nothing, _write, is_early=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable, Iterator
+from types import FunctionType, ModuleType
 from typing import Any
 
 from jupyter_mlpipe.keys.providers import Changes, Provider, State
@@ -33,6 +34,7 @@ _OWN_LOGGERS = frozenset(
 _OWN_HANDLERS = frozenset({"_pytest", "absl"})
 _RELAY = "relay"
 _ROOT, _DISABLE = "root", " disable"
+_UNCHANGING = (str, bytes, int, float, type(None), tuple, type, FunctionType, ModuleType)
 _STYLES = {"PercentStyle": "%", "StrFormatStyle": "{", "StringTemplateStyle": "$"}
 
 
@@ -131,6 +133,25 @@ def relayed_to(logger: logging.Logger) -> list[logging.Handler]:
     """Return the handlers of a logger for which a `Relay` stands in steps."""
     found = ((handler, _described(handler, logger)) for handler in logger.handlers)
     return [handler for handler, described in found if described is not None and described[2] == _RELAY]
+
+
+def held_by_handlers() -> Iterator[Any]:
+    """Yield what those handlers of the notebook hold, or read by name, that may change."""
+    loggers = [logging.root, *list(logging.root.manager.loggerDict.values())]
+    for logger in loggers:
+        for handler in relayed_to(logger) if isinstance(logger, logging.Logger) else ():
+            found = list(vars(handler).values())
+            pending = [part for kind in type(handler).__mro__ for part in vars(kind).values()]
+            seen = set()
+            while pending:
+                function = pending.pop()
+                if isinstance(function, FunctionType) and function.__module__ == "__main__":
+                    names = [n for n in function.__code__.co_names if (function, n) not in seen]
+                    seen |= {(function, name) for name in names}
+                    read = [function.__globals__[name] for name in names if name in function.__globals__]
+                    found += read
+                    pending += read
+            yield from (value for value in found if not isinstance(value, _UNCHANGING))
 
 
 LOGGING = Provider("logging", "logging", _read_logging, _usual_logging, _write_logging)

@@ -16,7 +16,7 @@ from jupyter_mlpipe.keys.accessors import ACCESSORS
 from jupyter_mlpipe.keys.collector import COLLECTOR
 from jupyter_mlpipe.keys.colormaps import read_colormaps, write_colormaps
 from jupyter_mlpipe.keys.displays import DISPLAYS, FIGURE_FORMATS, INTERACTIVITY
-from jupyter_mlpipe.keys.formatters import FORMATTERS
+from jupyter_mlpipe.keys.formatters import FORMATTERS, SYMPY
 from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.plots import PLOTS
 from jupyter_mlpipe.keys.providers import Changes, Provider, State, differences, nothing
@@ -313,5 +313,6 @@ OF_LIBRARIES = (
     FIGURE_FORMATS,
     INTERACTIVITY,
     FORMATTERS,
+    SYMPY,
 )
 """By the name of the library whose options they are."""

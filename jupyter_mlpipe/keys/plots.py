@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import sys
 from typing import Any
@@ -11,8 +12,9 @@ from jupyter_mlpipe.keys.providers import Changes, Provider, State
 # Plotly
 
 
-_THEME, _RENDERER, _TEMPLATE = "theme", "renderer", "template "
+_THEME, _RENDERER, _TEMPLATE, _EXPRESS = "theme", "renderer", "template ", "express "
 _PLOTLY_USUAL: State = {_THEME: "plotly", _RENDERER: None}
+_EXPRESS_MODULE = "plotly.express._core"
 _PLOTLYS_TEMPLATES = frozenset(
     [
         "ggplot2",
@@ -41,7 +43,18 @@ def _read_plotly(_plotly: Any) -> State:
     if shows is not None and (renderer := shows.renderers.default) != shows.default_renderer:
         # Which one is usual depends on who shows it: a step's is not the notebook's.
         state[_RENDERER] = renderer
+    if (express := sys.modules.get(_EXPRESS_MODULE)) is not None:
+        state |= _of_express(express.defaults)
     return state
+
+
+def _usual_plotly(_plotly: Any) -> State:
+    express = sys.modules.get(_EXPRESS_MODULE)
+    return {**_PLOTLY_USUAL, **(_of_express(type(express.defaults)()) if express is not None else {})}
+
+
+def _of_express(defaults: Any) -> State:
+    return {_EXPRESS + name: copy.copy(getattr(defaults, name)) for name in type(defaults).__slots__}
 
 
 def _write_plotly(_plotly: Any, changes: Changes) -> None:
@@ -52,6 +65,8 @@ def _write_plotly(_plotly: Any, changes: Changes) -> None:
             io.templates[template] = value
         elif template and template in io.templates:
             del io.templates[template]
+        elif default := name.partition(_EXPRESS)[2]:
+            setattr(importlib.import_module(_EXPRESS_MODULE).defaults, default, value)
     if _THEME in changes:
         io.templates.default = changes[_THEME]
     if _RENDERER in changes:
@@ -102,7 +117,7 @@ def _write_xarray(xarray: Any, changes: Changes) -> None:
 
 
 PLOTS = (
-    Provider("plotly", "plotly", _read_plotly, lambda plotly: _PLOTLY_USUAL, _write_plotly),
+    Provider("plotly", "plotly", _read_plotly, _usual_plotly, _write_plotly),
     Provider("altair", "altair", _read_altair, lambda altair: _ALTAIR_USUAL, _write_altair),
     Provider("xarray", "xarray", _read_xarray, lambda xarray: _XARRAY_USUAL, _write_xarray),
 )

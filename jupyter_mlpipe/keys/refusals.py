@@ -20,6 +20,7 @@ _MAP = ("is a file seen as memory", "Open it where it is read: numpy.memmap(path
 _DOCUMENT = ("belongs to the document of this process", "Make it where it is shown.")
 _MOCK = ("counts its calls in this process", "Make it where it is used.")
 _TEMPORARY = ("is a temporary file, which goes with this process", "Make it where it is used.")
+_CONTEXT = ("remembers what there was in this process", "Make it where it is entered: with ...")
 _VIEW = ("is a view of memory that it does not own", "Make it bytes: bytes(...).")
 
 _PLACES = frozenset({"jupyter_mlpipe.model.files.File", "jupyter_mlpipe.model.files.Folder"})
@@ -82,6 +83,10 @@ _REASONS: dict[str, tuple[str, str]] = {
     "tempfile.TemporaryDirectory": _TEMPORARY,
     "unittest.mock.NonCallableMock": _MOCK,
     "unittest.mock._patch": _MOCK,
+    "contextlib._GeneratorContextManager": _CONTEXT,
+    "decimal.ContextManager": _CONTEXT,
+    "numpy.errstate": _CONTEXT,
+    "warnings.catch_warnings": _CONTEXT,
     "frame": ("is a moment of this process", "Store the values that you need of it."),
     "traceback": ("is a moment of this process", "Store its text: traceback.format_exc()."),
     "weakref.ReferenceType": ("refers to an object of this process", "Store the object itself."),

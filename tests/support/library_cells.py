@@ -165,6 +165,44 @@ pio.templates.default = "none"
 # %%
 print(pio.templates.default, "mine" in pio.templates)
 """,
+    "defaults of plotly, and what shows its figures": r"""
+# %%
+import plotly.express as px, plotly.io as pio
+pio.renderers.default = "plotly_mimetype"
+# %%
+figure = px.bar(x=[1], y=[2])
+# %%
+figure.show()
+# %%
+px.defaults.width = 400
+px.defaults.color_discrete_map["a"] = "red"
+# %%
+px.bar(x=[1], y=[2]).layout.width, px.defaults.color_discrete_map, pio.renderers.default
+# %%
+px.defaults.reset()
+# %%
+px.bar(x=[1], y=[2]).layout.width, px.defaults.color_discrete_map
+# %% plain
+del figure
+""",
+    "how SymPy shows values": r"""
+# %%
+from sympy import init_printing, symbols
+x = symbols("x")
+init_printing(use_latex="png")
+# %%
+x**2 / 3
+# %%
+init_printing(use_latex="mathjax")
+# %%
+x**2 / 3
+# %%
+[x, x**2]
+# %%
+init_printing(pretty_print=False)
+# %%
+x**2 / 3
+""",
     "options of Altair and xarray": r"""
 # %%
 import altair as alt, pandas as pd, xarray as xr

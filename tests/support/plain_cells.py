@@ -230,6 +230,19 @@ b"\xff".decode()
 # %%
 raise RuntimeError("with unicode ✓")
 """,
+    "ends of programs": r"""
+# %%
+print("a")
+raise SystemExit
+# %%
+raise SystemExit("with text")
+# %%
+import sys
+x = 1
+sys.exit(3)
+# %%
+x
+""",
     "errors of one's own": r"""
 # %% plain
 class PlainError(Exception):

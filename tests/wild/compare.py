@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -247,7 +248,8 @@ def _content(mime: str, before: Any, after: Any) -> str:
     if mime == "image/svg+xml":
         return svg_difference(before, after)
     if not isinstance(before, str) or not isinstance(after, str):
-        before, after = repr(before), repr(after)
+        # JSON, whose members have no order.
+        before, after = (json.dumps(value, sort_keys=True, ensure_ascii=False) for value in (before, after))
     before, after = normal(before), normal(after)
     return "" if before == after else short_diff(before, after)
 

@@ -185,8 +185,9 @@ def _package(name: str, version: str) -> Path:
             return place / file
     cache = _cache()
     cache.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:"]
-    # Pip prepares what it downloads, which may fail: the archive is looked for all the same.
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", name]
+    # Pip prepares what it downloads, with build tools that may be wheels. That may fail: the archive is
+    # looked for all the same.
     command += ["-d", str(cache), f"{name}=={version}"]
     subprocess.run(command, capture_output=True, check=False, timeout=900)
     if not (cache / file).exists():

@@ -158,6 +158,20 @@ class Describer:
             self.of_artist(value)
         elif _is_of(value, "matplotlib.container", "Container") or _is_of(value, "matplotlib.axis", "Tick"):
             self.put("only its type")
+        elif _is_of(value, "polars", "DataFrame"):
+            # Not how it lies in memory: a part of a column is a column when it has been stored.
+            for column in value.get_columns():
+                self.walk(column)
+        elif _is_of(value, "polars", "Series"):
+            self.put(value.name, repr(value.dtype))
+            self.walk(value.to_list())
+        elif _is_of(value, "polars", "LazyFrame"):
+            self.walk(value.collect())
+        elif _is_of(value, "plotly.basedatatypes", "BaseFigure") or _is_of(
+            value, "plotly.basedatatypes", "BasePlotlyType"
+        ):
+            # Its parts have names and no order.
+            self.put(json.dumps(value.to_plotly_json(), sort_keys=True, default=repr))
         elif _is_of(value, "torch._tensor", "Tensor"):
             self.put(value.dtype, tuple(value.shape), value.requires_grad, value.device)
             self.of_array(value.detach().cpu().resolve_conj().numpy())

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
+import polars as pl
 
 from tests.wild.probe import describe
 
@@ -40,3 +43,12 @@ def test_attributes_of_an_array_of_the_notebook_count() -> None:
     one, other = (np.arange(2.0).view(kind) for _ in range(2))
     one.unit, other.unit = "m", "s"  # type: ignore[attr-defined]
     assert digest(one) != digest(other)
+
+
+def test_how_polars_and_plotly_arrange_values_does_not_count() -> None:
+    column = pl.Series("a", [1.0, None, 2.0]).drop_nulls()
+    figure = go.Figure(go.Bar(y=np.array([1, 2]), x=["a", "b"]))
+    for value in (column, column.to_frame(), column.to_frame().lazy(), figure, figure.data[0]):
+        assert digest(value) == digest(pickle.loads(pickle.dumps(value)))
+    assert digest(column) != digest(column + 1)
+    assert digest(figure) != digest(go.Figure(go.Bar(y=np.array([1, 3]), x=["a", "b"])))

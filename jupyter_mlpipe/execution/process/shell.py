@@ -30,6 +30,7 @@ from jupyter_mlpipe.keys.late import call_after
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _SHELL_MODULE = "IPython.core.interactiveshell"
+_LOOK_FOR_A_SHELL = ("matplotlib_inline.backend_inline", "plotly.io._renderers")
 _BUILTINS = ("__IPYTHON__", "display")  # that a shell brings with it
 
 
@@ -59,8 +60,9 @@ class LazyShell:
         sys.stdin = NoInput()
         sys.breakpointhook = _refuse_input
         os.environ.setdefault("MPLBACKEND", INLINE_BACKEND)
-        # Preloaded, it would have found no shell to tie itself to.
-        sys.modules.pop("matplotlib_inline.backend_inline", None)
+        for name in _LOOK_FOR_A_SHELL:
+            # Preloaded, it would have found none.
+            sys.modules.pop(name, None)
         if _SHELL_MODULE in sys.modules:
             self._arm(sys.modules[_SHELL_MODULE])
         else:

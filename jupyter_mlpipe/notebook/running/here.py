@@ -227,7 +227,7 @@ class StepsHere:
             self._prepare(cell.code, task.name == self._own)
         started, cpu = time.perf_counter(), time.process_time()
         unlike = unlike_key(task, namespace)
-        kept = kept_here(cell.code, namespace)
+        kept = kept_here(cell.code, task.closure, self._shell)
         is_kept = self._is_kept(task.name, job.run)
         with self._names.standing(task, spec, store, is_kept=is_kept) as standing:
             known = frozenset(namespace)

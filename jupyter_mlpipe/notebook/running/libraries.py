@@ -1,14 +1,21 @@
-"""What libraries keep in the kernel, and no other process can be given: mocks, tables in memory, handlers."""
+"""What Python and libraries keep in the kernel, and no other process can be given.
+
+Mocks, tables in memory, handlers, magics, contexts that a later cell leaves, and where what is printed
+goes meanwhile.
+"""
 
 from __future__ import annotations
 
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from jupyter_mlpipe.cells.deeds import changes_logging, temporary
+from jupyter_mlpipe.cells.deeds import changes_logging, enters_contexts, registers_magics, temporary
+from jupyter_mlpipe.keys.closure import Closure
+from jupyter_mlpipe.keys.logs import held_by_handlers
 
 _PATCHES = re.compile(r"\bpatch(?:\.(?:object|dict|multiple))?\s*\(")
 _STARTS = re.compile(r"\.start\(\s*\)")
@@ -17,17 +24,71 @@ _CHANGES_TABLES = re.compile(
     r"\.(?:register|create|create_view|to_table|to_view|insert_into|create_function)\(",
     re.IGNORECASE,
 )
+_MAGIC = re.compile(r"\.run_(line|cell)_magic(?:_over)?\('(\w+)'")
+_KNOWN_TO_STEPS = frozenset({"IPython", "ipykernel", "jupyter_mlpipe"})
 _TABLES = "select 1 from duckdb_tables() union all select 1 from duckdb_views() where not internal limit 1"
 
 
-def kept_here(code: str, namespace: Mapping[str, Any]) -> list[str]:
-    """Return why code has to run in the kernel, as libraries are there; nothing where it has not."""
+def kept_here(code: str, closure: Closure, shell: Any) -> list[str]:
+    """Return why code has to run in the kernel, as libraries are there; nothing where it has not.
+
+    Parameters
+    ----------
+    closure
+        What the code reaches.
+    """
     return [
         *_of_mocks(code),
-        *_of_duckdb(code, namespace),
-        *(["what it adds to logging, or takes out, stays there"] if changes_logging(code) else []),
+        *_of_duckdb(code, shell.user_ns),
+        *_of_streams(),
+        *_of_handlers(code, closure, shell.user_ns),
+        *(["what it enters is left by a later cell"] if enters_contexts(code) else []),
+        *_of_magics(code, shell),
         *(f"{name} is {what}, which goes with its process" for name, what in temporary(code)),
     ]
+
+
+def _of_magics(code: str, shell: Any) -> Iterator[str]:
+    if registers_magics(code):
+        yield "magics belong to the kernel"
+    known = shell.magics_manager.magics
+    for kind, name in dict.fromkeys(_MAGIC.findall(code)):
+        module = getattr(known[kind].get(name), "__module__", None)
+        if module is not None and module.partition(".")[0] not in _KNOWN_TO_STEPS:
+            yield f"{'%' if kind == 'line' else '%%'}{name} is a magic of the kernel"
+
+
+def _of_streams() -> Iterator[str]:
+    """Say where what cells print or warn of goes, if not below them."""
+    for name in ("stdout", "stderr"):
+        # Where there is no kernel, what steps print is written to these.
+        usual, stream = _usual_streams.get(name), getattr(sys, name)
+        if type(usual).__module__.startswith("ipykernel.") and type(stream) is not type(usual):
+            yield f"sys.{name} is {type(stream).__name__} there"
+    if getattr(warnings, "_showwarnmsg_impl") is not _show_warning:  # noqa: B009
+        yield "warnings are recorded there"
+
+
+_usual_streams = {name: getattr(sys, name) for name in ("stdout", "stderr")}
+_show_warning = getattr(warnings, "_showwarnmsg_impl")  # noqa: B009
+
+
+def _of_handlers(code: str, closure: Closure, namespace: Mapping[str, Any]) -> Iterator[str]:
+    names = {*closure.names, *closure.provided_reads}
+    if (
+        changes_logging(code)
+        or any(changes_logging(text, names.__contains__) for text in closure.sources.values())
+        or any(
+            changes_logging(module.source, lambda name, apart=module.uncounted: name not in apart)  # type: ignore[misc]
+            for module in closure.modules.values()
+            if module.uncounted is not None
+        )
+    ):
+        yield "what it adds to logging, or takes out, stays there"
+    held = {id(value) for value in held_by_handlers()}
+    for name in sorted(names & namespace.keys()):
+        if id(namespace[name]) in held:
+            yield f"a handler of logging writes to {name}"
 
 
 def _of_mocks(code: str) -> Iterator[str]:

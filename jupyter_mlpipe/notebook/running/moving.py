@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from jupyter_mlpipe.cells.deeds import changed_through, makes_widgets, starts_tasks
+from jupyter_mlpipe.cells.magics import acts_in_kernel
 from jupyter_mlpipe.errors import MLPipeError, UnknownNameError, describe_error
 from jupyter_mlpipe.execution.process.spec import NOT_BOUND
 from jupyter_mlpipe.execution.runs.task import StepTask
@@ -31,7 +32,7 @@ from jupyter_mlpipe.store.records import Record
 _LONGEST_S = 60.0
 """What took longer is not run a second time without being asked for."""
 
-_MAGIC = re.compile(r"^\s*%\w", re.MULTILINE)
+_MAGIC = re.compile(r"^\s*%(\w+)", re.MULTILINE)
 
 
 class Moving:
@@ -70,9 +71,9 @@ class Moving:
             What it reads could not be made there.
         """
         component = task.step.component
+        magics = _MAGIC.findall(component.cell.partition("\n")[2])
         # Magics that set up the kernel have been run there.
-        has_magics = _MAGIC.search(component.cell.partition("\n")[2]) is not None
-        if has_magics or not _may_move(component) or not self._can_run_here():
+        if any(map(acts_in_kernel, magics)) or not _may_move(component) or not self._can_run_here():
             return None
         made = changed_through(component.code).items()
         notes = [f"it changes something through {name}, {what}, and keeps that open" for name, what in made]
@@ -82,7 +83,7 @@ class Moving:
             notes.append("it looks at the last error of the kernel")
         if starts_tasks(component.code):
             notes.append("it starts tasks, which go on in the kernel's loop")
-        notes += kept_here(component.code, self._shell.user_ns)
+        notes += kept_here(component.code, task.closure, self._shell)
         others: list[str] = []
         reads = [f"{reason.name}, {reason.detail}" for reason in task.unshippable]
         for read, source in task.inputs.items():

@@ -74,8 +74,10 @@ def _render_in_cell(error: MLPipeError) -> list[str]:
     return render(error)
 
 
-def as_raised(error: MLPipeError, raised: Exception | None) -> Exception:
+def as_raised(error: MLPipeError, raised: Exception | None) -> BaseException:
     """Return what a cell raises: the error itself where there is one, shown as its step shows it."""
+    if isinstance(error, StepError) and error.ename == "SystemExit":
+        return SystemExit(*([error.message] if error.message else []))  # IPython has words of its own on it
     if raised is None or not isinstance(error, StepError) or not _says(raised, error.message):
         return error
 
