@@ -15,13 +15,15 @@ FOLDER = Path(__file__).with_name("notebooks")
 CHOICES = {
     "changes": ("all",),
     "classes": ("all", "code", "half:1", "one:3"),
+    "dashboards": ("all", "half:1"),
     "draws": ("all", "half:1"),
     "figures": ("all",),
     "learning": ("all",),
     "names": ("all", "code", "half:1", "one:3"),
     "shows": ("all", "half:1"),
+    "words": ("all", "half:1"),
 }
-NEEDS = {"learning": "torch"}
+NEEDS = {"learning": "torch", "dashboards": "plotly"}
 
 # What does not hold yet, and why. A case that holds fails its test until it is taken out here.
 NOT_YET: dict[tuple[str, str], str] = {}
