@@ -199,16 +199,21 @@ class Notebook:
     def open(self, name: str) -> None:
         """Open another notebook in the page, or look at one that is open."""
         tab = self.page.locator("#jp-main-dock-panel").get_by_role("tab", name=name, exact=True)
-        if tab.count():
-            tab.click()
-        else:
-            self.command("Open from Path…")
-            self.page.locator(".jp-Dialog input").fill(name)
-            self.page.locator(".jp-Dialog button.jp-mod-accept").click()
-        expect(tab.and_(self.page.locator(".lm-mod-current"))).to_be_visible(timeout=_WAIT_MS)
-        expect(self.cell(0)).to_be_visible(timeout=_WAIT_MS)
-        self._lab.wait_for_kernel(name)
-        self.cell(0).locator(".cm-content").click()  # the file browser had come to the front
+        in_front = tab.and_(self.page.locator(".lm-mod-current"))
+        for last in (False, False, True):
+            if tab.count():
+                tab.click()
+            else:
+                self.command("Open from Path…")
+                self.page.locator(".jp-Dialog input").fill(name)
+                self.page.locator(".jp-Dialog button.jp-mod-accept").click()
+            expect(in_front).to_be_visible(timeout=_WAIT_MS)
+            expect(self.cell(0)).to_be_visible(timeout=_WAIT_MS)
+            self._lab.wait_for_kernel(name)
+            self.cell(0).locator(".cm-content").click()  # the file browser had come to the front
+            # A page that was loaded again brings the notebook to the front that was there before, late.
+            if last or in_front.is_visible():
+                return
 
     def choose_kernel(self, label: str) -> None:
         """Give the notebook another kernel, chosen by how the dialog calls it."""

@@ -81,7 +81,12 @@ def open_page(browser: Browser, lab: Lab, script: Path, kind: str) -> tuple[Page
     page = browser.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.on(
+        "console",
+        lambda said: (
+            complaints.append(f"{said.text} {said.location['url']}") if said.type == "error" else None
+        ),
+    )
     code = (_ANYWIDGET / "index.js").read_bytes()
     page.route("**/anywidget.js", lambda route: route.fulfill(content_type="text/javascript", body=code))
     # Of the server, without anything of JupyterLab: a page that is not its own would not reach kernels.

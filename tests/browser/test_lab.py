@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
 from tests.browser.lab import Lab, Notebook
 from tests.browser.test_graph import AXE, EVIL, wait
@@ -57,6 +57,11 @@ def serious_problems(page: Page, part: str) -> list[str]:
     return [f"{p['id']}: {p['nodes'][0]['html']}" for p in serious]
 
 
+def is_fault(message: ConsoleMessage) -> bool:
+    """Tell whether a page says that something is wrong, not only that its kernel was changed meanwhile."""
+    return message.type == "error" and "Could not restore the debugger state" not in message.text
+
+
 @pytest.fixture
 def complaints(open_notebook: Open) -> Callable[[Notebook], list[str]]:
     """Return what the page says to developers from then on: errors that nobody caught, and others."""
@@ -64,9 +69,7 @@ def complaints(open_notebook: Open) -> Callable[[Notebook], list[str]]:
     def listen(notebook: Notebook) -> list[str]:
         said: list[str] = []
         notebook.page.on("pageerror", lambda error: said.append(str(error)))
-        notebook.page.on(
-            "console", lambda message: said.append(message.text) if message.type == "error" else None
-        )
+        notebook.page.on("console", lambda message: said.append(message.text) if is_fault(message) else None)
         return said
 
     return listen

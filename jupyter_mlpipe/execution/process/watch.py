@@ -138,7 +138,8 @@ class FileWatch:
             # What SQLite has beside a database is looked at where that is opened.
             if os.path.realpath(path) not in seen and path.rpartition("-")[0] not in self._written:
                 self._mentioned.setdefault(path, False)
-                self._paths.relative.add(path)
+                if is_below(path, self._paths.base):
+                    self._paths.relative.add(path)
 
     def _may_be_data(self, path: str) -> bool:
         return not self._paths.is_excluded(path) and not self._paths.is_installed(path)
