@@ -6,7 +6,7 @@ import { paintFlow, paintStep, plainly, prepare } from './paint';
 import { isArrow, neighbour, readPicture, type Edge, type Node, type Picture } from './picture';
 import type { GraphState } from './protocol';
 import { Tip, type Place } from './tip';
-import { Viewport } from './viewport';
+import { OVERVIEW, Viewport } from './viewport';
 
 const MOST_HIGH = 520;
 const MOST_WIDE = 300; // edges
@@ -59,7 +59,7 @@ export class Graph {
         this.node.style.height = `${Math.min(MOST_HIGH, this.viewport.startHeight)}px`;
       }
       if (!this.viewport.isMoved && this.node.clientWidth > 0) {
-        this.viewport.start();
+        this.viewport.start(this.#opened === null ? OVERVIEW : undefined);
         const isWithin = this.node.contains(document.activeElement);
         this.reveal(this.#opened ?? (isWithin ? this.current : ''));
       }

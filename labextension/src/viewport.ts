@@ -7,6 +7,8 @@ const LEAST = 0.01; // unless all of it needs less
 const NOTHING = 1e-6; // where the stage has no size
 const MOST = 4;
 const READABLE = 0.9; // names of 12 pixels: what does not fit is gone to, and not made smaller
+/** Where no step is looked at: to see all of a graph is worth names of 8 pixels. */
+export const OVERVIEW = 0.6;
 
 export class Viewport {
   scale = 1;
@@ -32,21 +34,21 @@ export class Viewport {
 
   /** How high the stage has to be for what it shows at first. */
   get startHeight(): number {
-    return Math.ceil(this.height * this.#acrossScale);
+    return Math.ceil(this.height * this.#acrossScale(OVERVIEW));
   }
 
-  get #acrossScale(): number {
-    return Math.min(1, Math.max(READABLE, this.size.width / this.width));
+  #acrossScale(least: number): number {
+    return Math.min(1, Math.max(least, this.size.width / this.width));
   }
 
   get #wholeScale(): number {
     return Math.max(NOTHING, Math.min(1, this.size.width / this.width, this.size.height / this.height));
   }
 
-  /** Shows all of it, or its top where all of it could not be read. */
-  start(): void {
+  /** Shows all of it, or its top where all of it would be smaller than `least`. */
+  start(least = READABLE): void {
     const whole = this.#wholeScale;
-    this.fit(whole >= READABLE ? whole : this.#acrossScale);
+    this.fit(whole >= least ? whole : this.#acrossScale(least));
   }
 
   /** Shows all of it, or at a given scale its top. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Viewport } from '../src/viewport';
+import { OVERVIEW, Viewport } from '../src/viewport';
 
 /** Looks at a sheet of a size through a stage of another one. */
 function look(stageSize: [number, number], width: number, height: number): Viewport {
@@ -28,6 +28,8 @@ test('by itself it shows a drawing no smaller than can be read: names of 13 pixe
   view.reveal(step);
   expect(step.x * view.scale + view.x).toBeGreaterThanOrEqual(0);
   expect((step.x + step.width) * view.scale + view.x).toBeLessThanOrEqual(430);
+  view.start(OVERVIEW);
+  expect(view.scale).toBeCloseTo(430 / 700); // all of it
   const wide = look([1000, 440], 700, 400);
   wide.start();
   expect(wide.scale).toBe(1);
