@@ -8,7 +8,7 @@ Not for objects of other types: `jupyter_mlpipe.keys.values` digests those.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from blake3 import blake3
@@ -106,25 +106,14 @@ def _write_bytearray(value: bytearray, put: Callable[[bytes], None]) -> None:
 
 def _write_tuple(value: tuple[object, ...], put: Callable[[bytes], None]) -> None:
     put(b"(%d:" % len(value))
-    _write_items(value, put)
+    for item in value:
+        _write(item, put)
 
 
 def _write_list(value: list[object], put: Callable[[bytes], None]) -> None:
     put(b"[%d:" % len(value))
-    _write_items(value, put)
-
-
-def _write_items(items: Iterable[object], put: Callable[[bytes], None]) -> None:
-    for item in items:
-        # What keys are made of, of which a notebook of thousands of steps has very many.
-        if type(item) is Encoded:
-            put(item.content)
-        elif type(item) is str:
-            text = item.encode("utf-8", "surrogatepass")
-            put(b"s%d:" % len(text))
-            put(text)
-        else:
-            _write(item, put)
+    for item in value:
+        _write(item, put)
 
 
 def _write_set(value: set[object], put: Callable[[bytes], None]) -> None:

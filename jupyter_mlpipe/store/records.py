@@ -190,6 +190,7 @@ def from_bytes(content: bytes) -> Record | None:
 
 
 def _from_escaped(body: bytes) -> Record | None:
+    """Read what `to_bytes` wrote with escapes that are no characters, which msgspec refuses."""
     try:
         return Record.from_json(json.loads(body))
     except ValueError:
