@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -56,6 +57,16 @@ def test_exit_without_a_word_is_told_with_its_status(steps: Steps) -> None:
     assert ended.error["kind"] == "exited"
     assert ended.error["evalue"] == "Its process exited with status 3 before it was done."
     assert ended.text == "last words\n"
+
+
+def test_a_usual_timeout_of_sockets_that_the_notebook_sets_is_none_of_the_steps(own: Steps) -> None:
+    socket.setdefaulttimeout(0.0001)
+    try:
+        assert [own.run("import time\ntime.sleep(0.1)\nx = 1").record is not None for _ in range(3)] == [
+            True
+        ] * 3
+    finally:
+        socket.setdefaulttimeout(None)
 
 
 def test_crash_is_told_by_its_signal_with_all_that_was_printed(steps: Steps) -> None:

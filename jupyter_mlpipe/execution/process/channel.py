@@ -17,6 +17,17 @@ _HELLO = struct.Struct("!q")
 _SMALL_BYTES = 1 << 16
 
 
+def socket_pair(kind: int = socket.SOCK_STREAM) -> tuple[socket.socket, socket.socket]:
+    """Return two ends that wait for each other, whatever timeout user code has set for sockets.
+
+    With such a timeout they would not block, and a process that is given one of them would not know it.
+    """
+    ends = socket.socketpair(socket.AF_UNIX, kind)
+    for end in ends:
+        end.settimeout(None)
+    return ends
+
+
 class Channel:
     """One end of the connection; sending is safe from several threads, receiving is for one."""
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, Any
 
 from jupyter_mlpipe.errors import ClusterError
-from jupyter_mlpipe.execution.process.channel import Channel
+from jupyter_mlpipe.execution.process.channel import Channel, socket_pair
 from jupyter_mlpipe.execution.process.interpreter import command_of, environment_of
 from jupyter_mlpipe.execution.process.printed import Printed
 
@@ -43,8 +43,8 @@ class Forked:
     name = "fork server"
 
     def __init__(self, first: Sequence[str] = ()) -> None:
-        self._control, control = socket.socketpair()
-        self._work, work = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control, control = socket_pair()
+        self._work, work = socket_pair(socket.SOCK_SEQPACKET)
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         self._exits: dict[int, tuple[int, int]] = {}
         self._changed = threading.Condition()
@@ -98,7 +98,7 @@ class Forked:
         note
             Takes the connection, by which the offer can be ended: a server that imports takes no step.
         """
-        ours, theirs = socket.socketpair()
+        ours, theirs = socket_pair()
         with theirs:
             is_handed_out = self._hand_out(theirs)
         channel = Channel(ours)
