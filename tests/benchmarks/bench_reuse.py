@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -60,7 +60,7 @@ def best_seconds(work: Callable[[], object]) -> float:
     return min(times)
 
 
-def no_cluster() -> NoReturn:
+def no_cluster(ahead: Sequence[str]) -> NoReturn:
     raise AssertionError("a reused step must not start a cluster")
 
 

@@ -37,7 +37,7 @@ def attach(tmp_path):
 
     def attach(target, **options):
         store = open_store(tmp_path / "store")
-        runner = Runner(store, lambda: DaskExecutor(target, store=store.address, **options), attaches=True)
+        runner = Runner(store, lambda _: DaskExecutor(target, store=store.address, **options), attaches=True)
         runners.append(runner)
         return runner
 
@@ -143,7 +143,7 @@ def test_encrypted_clusters_are_found_by_configuration_and_by_a_client(folder, a
 
 def test_a_cluster_that_is_not_there_fails_the_run_and_is_said_in_the_plan(tmp_path):
     store = open_store(tmp_path / "store")
-    runner = Runner(store, lambda: DaskExecutor("tcp://127.0.0.1:9", connect_s=1), attaches=True)
+    runner = Runner(store, lambda _: DaskExecutor("tcp://127.0.0.1:9", connect_s=1), attaches=True)
     try:
         task = make_task("s", "x = 1", "x")
         tasks = tasks_of(replace(task, closure=replace(task.closure, tops=("pandas",))))

@@ -80,7 +80,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLineClu
 @pytest.fixture
 def runner(cluster: CommandLineCluster, tmp_path: Path) -> Iterator[Runner]:
     # Nobody starts further workers but the test that waits for them.
-    runner = Runner(open_store(tmp_path / "store"), lambda: DaskExecutor(cluster.scheduler_file, settles_s=0))
+    runner = Runner(
+        open_store(tmp_path / "store"), lambda _: DaskExecutor(cluster.scheduler_file, settles_s=0)
+    )
     yield runner
     runner.close()
 
@@ -159,7 +161,7 @@ def test_workers_on_one_host_share_out_its_gpus(tmp_path: Path, monkeypatch: pyt
         for name, devices in (("v", "0,1"), ("w", "0,1"), ("own", "2")):
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", devices)
             cluster.add_worker(name)
-        runner = Runner(open_store(tmp_path / "store"), lambda: DaskExecutor(cluster.scheduler_file))
+        runner = Runner(open_store(tmp_path / "store"), lambda _: DaskExecutor(cluster.scheduler_file))
         try:
             know_workers(runner, 3)
             folder = tmp_path / "met"
@@ -197,7 +199,7 @@ def test_gpus_that_a_worker_only_claims_are_not_handed_out_as_devices(
     cluster = CommandLineCluster(tmp_path)
     try:
         cluster.add_worker("w", "GPU=4")
-        runner = Runner(open_store(tmp_path / "store"), lambda: DaskExecutor(cluster.scheduler_file))
+        runner = Runner(open_store(tmp_path / "store"), lambda _: DaskExecutor(cluster.scheduler_file))
         try:
             one = Resources(cpus=0.1, gpus=1)
             seen = "import os\nseen = os.environ['CUDA_VISIBLE_DEVICES']"
@@ -214,7 +216,7 @@ def test_gpus_that_a_worker_only_claims_are_not_handed_out_as_devices(
 def test_local_workers_have_gpus_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,7")
     pools = [Pool("gpu", 2, cpus=1, gpus=1), Pool("pair", cpus=1, gpus=1), Pool("cpu", cpus=1)]
-    runner = Runner(open_store(tmp_path / "store"), lambda: DaskExecutor(pools=pools))
+    runner = Runner(open_store(tmp_path / "store"), lambda _: DaskExecutor(pools=pools))
     code = "import os\nseen = os.environ['CUDA_VISIBLE_DEVICES']"
     one = Resources(gpus=1)
     try:

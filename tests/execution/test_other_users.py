@@ -79,7 +79,7 @@ def test_nobody_else_connects_or_reads_the_store(open_folder):
     if os.getuid() != 0:
         pytest.skip("needs root, to act as another user")
     before = listening()
-    runner = Runner(open_store(open_folder / "store"), DaskExecutor)
+    runner = Runner(open_store(open_folder / "store"), lambda _: DaskExecutor())
     try:
         run = runner.start(tasks_of(make_task("s", "x = 'mine'", "x")), pipeline="p").wait(60)
         assert run["x"] == "mine"

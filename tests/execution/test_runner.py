@@ -103,7 +103,7 @@ class ForkExecutor:
     marks = left_out = MappingProxyType({})
     growing = False
 
-    def __call__(self):
+    def __call__(self, ahead):
         return self
 
     def listen(self, on_event):

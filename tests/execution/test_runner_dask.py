@@ -44,6 +44,9 @@ def executors():
     class Shared:
         """Lets each runner close its executor without closing the cluster."""
 
+        def __init__(self, ahead):
+            pass
+
         def __getattr__(self, name):
             return getattr(executor, name)
 
@@ -145,7 +148,7 @@ def test_value_of_a_class_that_a_cell_above_defines_reaches_the_step(runner):
 def test_scheduler_of_our_own_that_dies_fails_the_run_and_the_next_one_starts_another(tmp_path):
     made = []
 
-    def make():
+    def make(ahead):
         made.append(DaskExecutor())
         return made[-1]
 

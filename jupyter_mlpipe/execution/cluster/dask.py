@@ -43,6 +43,7 @@ from jupyter_mlpipe.execution.cluster.growth import SETTLES_S, Growth, Wanted
 from jupyter_mlpipe.execution.cluster.pools import Machine, Pool, share_out
 from jupyter_mlpipe.execution.cluster.topics import Topics
 from jupyter_mlpipe.execution.cluster.underway import Underway
+from jupyter_mlpipe.execution.process.client import StepServer
 from jupyter_mlpipe.execution.process.messages import Message
 
 _log = logging.getLogger(__name__)
@@ -73,6 +74,8 @@ class DaskExecutor:
         Address of the store: workers of a cluster that was there must reach it.
     settles_s
         How long after the last worker has come others may still join a cluster that was there.
+    server
+        Serves the steps of our own cluster, and may have started already; closed with this.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class DaskExecutor:
         connect_s: float = 10.0,
         store: str = "",
         settles_s: float = SETTLES_S,
+        server: StepServer | None = None,
     ) -> None:
         self._target = target
         self._place = "this machine"
@@ -99,6 +103,7 @@ class DaskExecutor:
         self._starting = threading.Lock()
         self._listeners: list[Callable[[Event], None]] = []
         self._client: Any = None
+        self._server = server or StepServer()
         self._local: dask_worker.LocalWorkers | None = None
         self._stack = contextlib.ExitStack()
         self._underway = Underway()
@@ -136,10 +141,9 @@ class DaskExecutor:
         shares = share_out(self._pools, machine)
         hides = bool(machine.devices)
         lenders = {name: Devices(share.devices, hides=hides) for name, share in shares.items()}
-        self._local = dask_worker.LocalWorkers(self._on_message, lenders)
+        self._local = dask_worker.LocalWorkers(self._on_message, lenders, self._server)
         dask_worker.local_workers[self._name] = self._local
-        # Its start goes on beside that of the cluster.
-        self._local.server.ensure(ahead)
+        self._server.ensure(ahead)
         try:
             # Without a filter for warnings, which would be that of the notebook's cells, too.
             with dask.config.set(OF_OURS):
@@ -265,7 +269,7 @@ class DaskExecutor:
     def preload(self, modules: Sequence[str]) -> None:
         """Have workers import modules ahead of the steps that need them. Returns at once."""
         if self._local is not None:
-            self._local.server.ensure(modules)
+            self._server.ensure(modules)
         elif self._client is not None:
             self._run_aside(dask_worker.preload_modules, tuple(modules))
 
@@ -310,7 +314,7 @@ class DaskExecutor:
     def kill(self, token: str) -> None:
         """End a step's process at once. Its "ended" message still comes, of kind "killed"."""
         if self._local is not None:
-            self._local.server.kill(token)
+            self._server.kill(token)
             return
         if (address := self._underway.address_of(token)) is not None:
             self._run_aside(dask_worker.kill_step, token, workers=[address])
@@ -406,8 +410,7 @@ class DaskExecutor:
 
     def _release(self) -> None:
         atexit.unregister(self.close)
-        if self._local is not None:
-            self._local.server.close()
+        self._server.close()
         self._underway.let_all_go()
         self._stack.close()
         dask_worker.local_workers.pop(self._name, None)

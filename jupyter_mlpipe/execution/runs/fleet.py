@@ -13,7 +13,7 @@ from jupyter_mlpipe.execution.cluster import executor as executors
 from jupyter_mlpipe.execution.cluster.environments import Reported
 from jupyter_mlpipe.execution.runs.events import ClusterFailed, Node, WorkersKnown
 
-MakeExecutor = Callable[[], executors.Executor]
+MakeExecutor = Callable[[Sequence[str]], executors.Executor]
 Tell = Callable[[executors.Told | WorkersKnown | ClusterFailed], None]
 
 _CLOSE_S = 10.0
@@ -27,7 +27,8 @@ class Fleet:
     Parameters
     ----------
     make_executor
-        Called when the first step has to run, never before; again after the cluster failed to start.
+        Called when the first step has to run, never before, with modules worth importing ahead of it; again
+        after the cluster failed to start.
     tell
         Given all that the executor tells, and how its start went; from any thread.
     """
@@ -62,7 +63,7 @@ class Fleet:
         if self._refused is not None and time.monotonic() - self._refused[0] < _REFUSED_S:
             raise self._refused[1]
         try:
-            executor = self._make()
+            executor = self._make(ahead)
             executor.start(ahead)
         except MLPipeError as error:
             self._refused = time.monotonic(), error
@@ -70,10 +71,10 @@ class Fleet:
             raise
         return executor
 
-    def _make(self) -> executors.Executor:
+    def _make(self, ahead: Sequence[str]) -> executors.Executor:
         with self._lock:
             if self._executor is None:
-                made = self._make_executor()
+                made = self._make_executor(ahead)
                 self._stop_listening = made.listen(partial(self._hear, made))
                 self._executor = made
             return self._executor

@@ -98,7 +98,7 @@ class Runner:
     Parameters
     ----------
     make_executor
-        Called when the first step has to run, never before.
+        Called when the first step has to run, never before, with modules worth importing ahead of it.
     in_process
         Runs a step with ``--here`` in this process, on the main thread. Without it such a step gets a
         process of its own, as any other.

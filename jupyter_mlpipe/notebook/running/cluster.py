@@ -10,6 +10,7 @@ from jupyter_mlpipe.errors import UsageError
 from jupyter_mlpipe.execution.cluster.executor import Executor
 from jupyter_mlpipe.execution.cluster.growth import SETTLES_S
 from jupyter_mlpipe.execution.cluster.pools import Pool, Share, describe_excess, share_out
+from jupyter_mlpipe.execution.process.client import StepServer
 
 
 def check_pools(pools: Sequence[Pool]) -> tuple[dict[str, Share], str]:
@@ -50,14 +51,27 @@ class MakeExecutor:
     pools: Callable[[], Sequence[Pool]] = tuple
     settles_s: float = SETTLES_S
 
-    def __call__(self) -> Executor:
-        """Return an executor; nothing is started before its `start`."""
-        # Only a notebook in which a step has to run pays for importing Dask.
-        from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
+    def __call__(self, ahead: Sequence[str]) -> Executor:
+        """Return an executor, whose start is due at once: of this machine, its step server starts here."""
+        server = None if self.target else StepServer()
+        try:
+            if server is not None:
+                # Importing Dask takes as long.
+                server.ensure(ahead)
+            # Only a notebook in which a step has to run pays for it.
+            from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
 
-        return DaskExecutor(
-            self.target or None, store=self.store, pools=self.pools(), settles_s=self.settles_s
-        )
+            return DaskExecutor(
+                self.target or None,
+                store=self.store,
+                pools=self.pools(),
+                settles_s=self.settles_s,
+                server=server,
+            )
+        except BaseException:
+            if server is not None:
+                server.close()
+            raise
 
     def __reduce__(self) -> tuple[Any, ...]:
         if getattr(self.target, "scheduler", None) is None:
