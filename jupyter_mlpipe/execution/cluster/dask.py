@@ -25,6 +25,7 @@ from distributed.utils import silence_logging_cmgr
 from jupyter_mlpipe.errors import ClusterError, MLPipeError
 from jupyter_mlpipe.execution.cluster import dask_worker
 from jupyter_mlpipe.execution.cluster.attached import AttachedWorkers, Present
+from jupyter_mlpipe.execution.cluster.certificates import make_certificates
 from jupyter_mlpipe.execution.cluster.dask_random import leave_random_numbers_alone
 from jupyter_mlpipe.execution.cluster.dask_settings import OF_OURS, SHORT_LOGS
 from jupyter_mlpipe.execution.cluster.dask_worker import join
@@ -147,7 +148,7 @@ class DaskExecutor:
         try:
             # Without a filter for warnings, which would be that of the notebook's cells, too.
             with dask.config.set(OF_OURS):
-                security = distributed.Security.temporary()
+                security = distributed.Security(require_encryption=True, **make_certificates())
                 served = {
                     "host": "127.0.0.1",
                     "protocol": "tls://",
