@@ -98,7 +98,7 @@ class CellRuns:
             Whether the kernel itself has run the cell.
         """
         session = self._session
-        before = _Before(session, component)
+        before, is_alone = _Before(session, component), not session.runs.live
         if here is not None:
             session.here.place(component.name, here)
         task = session.components.register(component)
@@ -119,7 +119,8 @@ class CellRuns:
             session.offers.claim_unmade(task)
             return False
         view = self._views[name] = CellView(receipt, output, notes, facts, self._remark)
-        run = self.begin(view, name, claim=True)
+        taken = task if is_alone and self._is_as_registered(task) else None
+        run = self.begin(view, name, claim=True, taken=taken)
         for deleted in component.deletes:
             if not options.here or run.steps[name].status in MADE:
                 session.names.drop(deleted)
@@ -184,11 +185,17 @@ class CellRuns:
             session.offers.offer_rescued(run, step.name)
         session.names.hold(rescued.outputs)
 
-    def begin(self, view: CellView, name: str, *, claim: bool) -> Run:
-        """Start a run of a cell's component and show it; what is above it has been run by its own cells."""
+    def begin(self, view: CellView, name: str, *, claim: bool, taken: StepTask | None = None) -> Run:
+        """Start a run of a cell's component and show it; what is above it has been run by its own cells.
+
+        Parameters
+        ----------
+        taken
+            The step as the notebook stands, where somebody has just looked.
+        """
         session = self._session
         session.await_files(session.registry.placed[name].component.code)
-        tasks = session.standing.as_made([name])
+        tasks = session.standing.as_made([name], taken={name: taken} if taken is not None else {})
         session.check_thread(tasks)
         run = session.runs.launch(tasks, [name], (), view.listen)
         session.runs.take_up(run)
@@ -196,6 +203,16 @@ class CellRuns:
         session.show_in_graphs(run)
         session.offers.offer(run, name, claim=claim)
         return run
+
+    def _is_as_registered(self, task: StepTask) -> bool:
+        """Tell whether nothing that its step reaches has changed since a cell was registered, but by runs.
+
+        Its own definitions have taken their names since; steps may have run again in the kernel to bring what
+        could not be stored.
+        """
+        component, moving = task.step.component, self._session.moving
+        reads_left_out = any(moving.is_unstored(i.step, i.output) for i in task.inputs.values())
+        return not (component.definitions or component.star_imports or reads_left_out)
 
     def mode_of(self, component: Component) -> str:
         """Return what running the cell does, in the words of ``%pipeline mode``."""

@@ -49,6 +49,7 @@ class Components:
                 task = session.registry.add(component, *around)
         if before and before != component.name and before in session.registry:
             self.remove(before)
+            task = session.registry.task(component.name)
         if component.cell_id:
             # A cell that is split or copied leaves its step to the one that runs it next.
             owners = {cell: owner for cell, owner in self._cells.items() if owner != component.name}

@@ -142,6 +142,10 @@ class Moving:
             )
         return self._here.has_left(step, name)
 
+    def is_unstored(self, step: str, name: str) -> bool:
+        """Tell whether a step has bound a value that is not in the store."""
+        return bool(self._why_unstored(step, name))
+
     def _record(self, step: str) -> Record | None:
         made = self._states.made(step)
         return made[1] if made is not None else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from jupyter_mlpipe.errors import MLPipeError, UsageError
@@ -82,14 +83,19 @@ class Standing:
         *,
         everything: bool = False,
         refused: dict[str, MLPipeError] | None = None,
+        taken: Mapping[str, StepTask] = MappingProxyType({}),
     ) -> dict[str, StepTask]:
-        """Return steps and what is above them, which has been run by its own cells."""
+        """Return steps and what is above them, which has been run by its own cells.
+
+        See `Registry.tasks` for `refused` and `taken`.
+        """
         # A name that nothing provides is told when its line is reached, as Python does.
         return self._registry.tasks(
             None if everything else targets,
             strict=False,
             refused=refused,
             made=lambda name: None if name in targets else self._states.made(name),
+            taken=taken,
         )
 
     def known(self) -> Look:

@@ -209,6 +209,7 @@ class Registry:
         strict: bool = True,
         refused: dict[str, MLPipeError] | None = None,
         made: Callable[[str], tuple[str, Record] | None] = lambda name: None,
+        taken: Mapping[str, StepTask] = MappingProxyType({}),
     ) -> dict[str, StepTask]:
         """Return `targets` (all by default) and what is above them, ready to be planned and run.
 
@@ -220,6 +221,8 @@ class Registry:
             Takes the errors of steps that cannot run as they are; these and those below are left out then.
         made
             Gives what counts for the steps below, see `StepTask`.
+        taken
+            Steps that were looked at a moment ago: nothing that they reach has changed since.
 
         Raises
         ------
@@ -234,7 +237,9 @@ class Registry:
             name = pending.pop()
             if name not in tasks:
                 try:
-                    task = self.task(name, overrides, surroundings, planned=strict, made=made(name))
+                    task = taken.get(name) or self.task(
+                        name, overrides, surroundings, planned=strict, made=made(name)
+                    )
                     if strict and task.closure.unresolved:
                         check_resolved(task.step.component, task.closure.unresolved, self.known_names)
                     if not task.options.here:
