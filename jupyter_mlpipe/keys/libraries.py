@@ -8,14 +8,20 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sys
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from blake3 import blake3
 
 from jupyter_mlpipe.keys.imported import imported
-from jupyter_mlpipe.keys.parts import Bytes, Description, Item, describe_as
+from jupyter_mlpipe.keys.moment import once
+from jupyter_mlpipe.keys.parts import Bytes, Description, Item, Packed, describe_as
 from jupyter_mlpipe.keys.views import axes_in_memory, strides_with_gaps
+
+_PLAIN = frozenset("biufcmMSU")
+"""Kinds of dtypes whose elements are all in their bytes."""
+
+_LARGE_BYTES = 1 << 18
 
 
 def is_global_state(value: Any) -> bool:
@@ -43,7 +49,7 @@ def _describe_numpy(value: Any, numpy: Any) -> Description | None:
     # The order in memory changes how sums are rounded.
     order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
     laid_out = axes_in_memory(value) or strides_with_gaps(value) or order
-    if dtype.kind in "biufcmMSU" and not dtype.hasobject:
+    if dtype.kind in _PLAIN and not dtype.hasobject:
         flat = value if order == "C" else value.T
         content: Item = Item(Bytes(_bytes_digest(numpy.ascontiguousarray(flat))))
         meta: tuple[Any, ...] = (dtype.str, dtype.name)
@@ -53,6 +59,21 @@ def _describe_numpy(value: Any, numpy: Any) -> Description | None:
         items = Item(list(value.flat), "", is_temporary=True)
         return Description("array", (Item(dtype), Item(order), Item(value.shape, "", True), items))
     return None
+
+
+def identify_array(value: Any) -> Hashable | None:
+    """Return by what a large array is the same at one moment: its memory, and how it lies there.
+
+    None for all else. It has to be held: memory that is given back is soon another array's.
+    """
+    numpy = imported("numpy")
+    if numpy is None or type(value) is not numpy.ndarray or value.nbytes < _LARGE_BYTES:
+        return None
+    dtype = value.dtype
+    if dtype.kind not in _PLAIN or dtype.hasobject or dtype.metadata is not None:
+        return None
+    address = value.__array_interface__["data"][0]
+    return "array", address, value.shape, value.strides, dtype.str, dtype.name, value.flags.writeable
 
 
 def _bytes_digest(array: Any) -> bytes:
@@ -107,11 +128,6 @@ def _frequency(index: Any) -> Any:
     return freq.freqstr, freq.weekmask, [str(day) for day in freq.holidays or ()]
 
 
-def _packed(array: Any) -> Any:
-    """Return a column without gaps: how columns lie in a table is pandas' own business."""
-    return sys.modules["numpy"].ascontiguousarray(array)
-
-
 def _as_array(codes: Any) -> Any:
     return sys.modules["numpy"].asarray(codes)
 
@@ -119,16 +135,16 @@ def _as_array(codes: Any) -> Any:
 def _describe_extension(value: Any) -> Description | None:
     kind = type(value).__name__
     if kind in ("NumpyExtensionArray", "PandasArray"):
-        return Description("column", (Item(_packed(value.to_numpy())),))
+        return Description("column", (Item(Packed(value.to_numpy())),))
     if kind == "Categorical":
         return Description(kind, (Item(value.codes.copy()), Item(value.categories), Item(value.ordered)))
     if kind in ("DatetimeArray", "TimedeltaArray", "PeriodArray"):
-        return Description(kind, (Item(str(value.dtype)), Item(_packed(value.asi8))))
+        return Description(kind, (Item(str(value.dtype)), Item(Packed(value.asi8))))
     if hasattr(value, "_mask") and hasattr(value, "_data"):
         # What stands below the mask is left over from earlier operations.
         content = value._data.copy()
         content[value._mask] = content.dtype.type()
-        return Description(kind, (Item(value.dtype.name), Item(content), Item(_packed(value._mask))))
+        return Description(kind, (Item(value.dtype.name), Item(content), Item(Packed(value._mask))))
     arrow = getattr(value, "_pa_array", None)
     if arrow is not None:
         storage, missing = getattr(value.dtype, "storage", ""), repr(getattr(value.dtype, "na_value", ""))
@@ -146,14 +162,20 @@ def _describe_arrow(value: Any, arrow: Any) -> Description | None:
         table = arrow.Table.from_batches([value])
     else:
         return None
+    name = "Array" if isinstance(value, arrow.Array) else kind.__name__
+    # It cannot be changed, and takes long.
+    content = once(("arrow", id(value)), value, lambda: _arrow_digest(table, arrow))
+    return Description("arrow", (Item(name), Item(Bytes(content))))
+
+
+def _arrow_digest(table: Any, arrow: Any) -> bytes:
     # In one piece, and copied: how the values are cut into chunks does not count, nor what a slice hides.
     with contextlib.suppress(arrow.ArrowException):  # a type that cannot be copied so
         table = table.take(_positions(table.num_rows, arrow))
     sink = arrow.BufferOutputStream()
     with arrow.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table.combine_chunks())
-    name = "Array" if isinstance(value, arrow.Array) else kind.__name__
-    return Description("arrow", (Item(name), Item(Bytes(blake3(sink.getvalue()).digest()))))
+    return blake3(sink.getvalue()).digest()
 
 
 def _positions(n: int, arrow: Any) -> Any:

@@ -14,6 +14,13 @@ class Bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class Packed:
+    """An array's values without gaps between them: how a column lies in a table is the table's business."""
+
+    array: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """A part of a value.
 

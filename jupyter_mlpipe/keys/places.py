@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from collections.abc import Iterator
-from contextvars import ContextVar
 from dataclasses import dataclass
 
 from jupyter_mlpipe.errors import PlaceError, close_matches
 from jupyter_mlpipe.keys import remote
 from jupyter_mlpipe.keys.canonical import digest
+from jupyter_mlpipe.keys.moment import once
 from jupyter_mlpipe.keys.stats import MEMO
 from jupyter_mlpipe.model.files import File, Folder, Place
-
-_moment: ContextVar[dict[tuple[str, str, str], tuple[Entry, ...]] | None] = ContextVar("moment", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +50,7 @@ def entries_of(place: Place) -> tuple[Entry, ...]:
     PlaceError
         It is not there, is of the other kind, or cannot be read: says what to do.
     """
-    moment = _moment.get()
-    asked = (type(place).__name__, str(place), os.getcwd())
-    if moment is None:
-        return _look_at(place)
-    if asked not in moment:
-        moment[asked] = _look_at(place)
-    return moment[asked]
-
-
-@contextlib.contextmanager
-def one_moment() -> Iterator[None]:
-    """Look at each place once only, while no code of the user runs."""
-    token = _moment.set({} if _moment.get() is None else _moment.get())
-    try:
-        yield
-    finally:
-        _moment.reset(token)
+    return once((type(place).__name__, str(place), os.getcwd()), None, lambda: _look_at(place))
 
 
 def _look_at(place: Place) -> tuple[Entry, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import CodeType, FunctionType
@@ -21,8 +21,10 @@ from jupyter_mlpipe.keys import canonical
 from jupyter_mlpipe.keys.codes import code_reads
 from jupyter_mlpipe.keys.cycles import Form, Node, Token, join, resolve
 from jupyter_mlpipe.keys.describe import describe, describe_definition
+from jupyter_mlpipe.keys.libraries import identify_array
 from jupyter_mlpipe.keys.loaded import digest_loaded
-from jupyter_mlpipe.keys.parts import Bytes, Description, Item
+from jupyter_mlpipe.keys.moment import once
+from jupyter_mlpipe.keys.parts import Bytes, Description, Item, Packed
 from jupyter_mlpipe.keys.places import place_digest
 from jupyter_mlpipe.keys.sharing import Sharing
 from jupyter_mlpipe.model.files import Place
@@ -170,7 +172,24 @@ class Digester:
         if node is not None:
             self._lowest = min(self._lowest, node.index)
             return node
-        return self._visit(value, describe)
+        if (identity := identify_array(value)) is None:
+            return self._visit(value, describe)
+        return self._once(identity, value, lambda: self._visit(value, describe))
+
+    def _packed(self, array: Any) -> Token:
+        numpy = sys.modules["numpy"]
+        if (identity := identify_array(array)) is None:
+            return self._token(numpy.ascontiguousarray(array))
+        self._sharing.meet(array)
+        # The copy, if it is one, is gone at once: a table may have hundreds of columns.
+        packed = partial(numpy.ascontiguousarray, array)
+        return self._once(("packed", identity), array, lambda: self._content(packed(), describe))
+
+    def _once(self, identity: Hashable, array: Any, work_out: Callable[[], Token]) -> Token:
+        """Return the token of a large array: several steps may read it in one moment."""
+        self._alive.append(array)
+        self.reach.modules["numpy"] = None
+        return once(identity, array, work_out)
 
     def _visit(self, value: object, describe_it: _Describer) -> Token:
         """Return the token of a value that was not met before; of one in a cycle, once that is complete."""
@@ -250,6 +269,8 @@ class Digester:
         value = item.value
         if isinstance(value, Bytes):
             return b"h%d:" % len(value.content) + value.content
+        if isinstance(value, Packed):
+            return self._packed(value.array)
         if isinstance(value, Description):
             return self._described(value)
         if type(value) in canonical.SCALARS:

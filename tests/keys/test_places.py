@@ -13,7 +13,8 @@ import pytest
 from jupyter_mlpipe.errors import PlaceError, UsageError
 from jupyter_mlpipe.keys import stats
 from jupyter_mlpipe.keys.derive import derive_key, explain
-from jupyter_mlpipe.keys.places import Entry, entries_of, one_moment, place_digest
+from jupyter_mlpipe.keys.moment import one_moment
+from jupyter_mlpipe.keys.places import Entry, entries_of, place_digest
 from jupyter_mlpipe.keys.values import digest_value, places_in
 from jupyter_mlpipe.model.files import File, Folder, Place, stand_in
 

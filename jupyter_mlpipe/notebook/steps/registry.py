@@ -20,7 +20,7 @@ from jupyter_mlpipe.keys.closure import Closure, Closures
 from jupyter_mlpipe.keys.collector import paused_collector
 from jupyter_mlpipe.keys.given import Affected, Given, Snapshot, give
 from jupyter_mlpipe.keys.modules import LocalModules, Modules, ModulesOnce
-from jupyter_mlpipe.keys.places import one_moment
+from jupyter_mlpipe.keys.moment import forget, one_moment
 from jupyter_mlpipe.keys.providers import Changes
 from jupyter_mlpipe.keys.values import is_closure
 from jupyter_mlpipe.model import graph
@@ -312,6 +312,7 @@ class Registry:
         around = surroundings or self._surroundings()
         step, closure = self._place(placed, around, planned)
         if closure.unresolved and self.bring(closure.unresolved):
+            forget()
             step, closure = self._place(placed, around, planned)
         taken = as_run(placed, closure, self.names)
         if taken is not closure:
