@@ -17,7 +17,7 @@ from jupyter_mlpipe.keys.celltext import read_cell_text
 from jupyter_mlpipe.keys.derive import place_ingredients
 from jupyter_mlpipe.keys.given import UNAFFECTED, Affected
 from jupyter_mlpipe.keys.modules import Modules
-from jupyter_mlpipe.keys.payload import dump_closure, find_unpicklable
+from jupyter_mlpipe.keys.payload import LivePickle, dump_live, find_unpicklable
 from jupyter_mlpipe.keys.readable import source_kept
 from jupyter_mlpipe.keys.sources import ModuleSource
 from jupyter_mlpipe.keys.values import digest_places
@@ -43,7 +43,7 @@ class Closure:
         submodule that must be imported for its parent to have it.
     payload, names
         One pickle of the captured objects (`jupyter_mlpipe.keys.payload.load_closure`) and the
-        names that it binds.
+        names that it binds. Large arrays in it are not copied before it is sealed.
     sources
         File name -> text of captured code, for tracebacks.
     modules
@@ -72,7 +72,7 @@ class Closure:
 
     provided_reads: tuple[str, ...] = ()
     imports: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
-    payload: bytes = b""
+    payload: bytes | LivePickle = b""
     names: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     modules: Mapping[str, ModuleSource] = field(default_factory=dict)
@@ -86,6 +86,16 @@ class Closure:
     unresolved: tuple[str, ...] = ()
     problems: tuple[Reason, ...] = ()
     unshippable: tuple[Reason, ...] = ()
+
+    def sealed_payload(self) -> bytes:
+        """Return the pickle with all that is in it.
+
+        Raises
+        ------
+        EncodingError
+            Something in it has been changed since.
+        """
+        return self.payload.seal() if isinstance(self.payload, LivePickle) else self.payload
 
 
 class Closures:
@@ -185,15 +195,15 @@ def _modules_ahead(wanted: Iterable[tuple[str, tuple[str, ...]]], tops: Collecti
 
 def _pickle(
     captured: Mapping[str, Any], namespace: Mapping[str, Any]
-) -> tuple[bytes, tuple[str, ...], tuple[Reason, ...]]:
+) -> tuple[bytes | LivePickle, tuple[str, ...], tuple[Reason, ...]]:
     if not captured:
         return b"", (), ()
     unshippable: tuple[Reason, ...] = ()
     try:
-        payload = dump_closure(captured, namespace)
+        payload = dump_live(captured, namespace)
     except EncodingError:
         failed = find_unpicklable(captured, namespace)
         unshippable = tuple(Reason("unhashable", name, why) for name, why in failed.items())
         captured = {name: value for name, value in captured.items() if name not in failed}
-        payload = dump_closure(captured, namespace) if captured else b""
+        payload = dump_live(captured, namespace) if captured else b""
     return payload, tuple(captured), unshippable

@@ -4,12 +4,74 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeAlias
+
+from blake3 import blake3
 
 from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.keys.imported import imported
+from jupyter_mlpipe.keys.moment import once
 from jupyter_mlpipe.keys.pickles import Pickler, loading_into
 from jupyter_mlpipe.keys.views import arrays_in, reduce_views
+
+LIVE_BYTES = 1 << 20
+
+_IsInBand: TypeAlias = Callable[[pickle.PickleBuffer], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class LivePickle:
+    """A pickle of objects whose large arrays are not copied: they are the notebook's own memory.
+
+    Most closures are taken to be looked at, for each step again after each cell; few are sent.
+
+    Parameters
+    ----------
+    buffers
+        That memory, in the order in which the pickle refers to it (PEP 574).
+    digests
+        Of what was in each.
+    """
+
+    content: bytes
+    buffers: tuple[pickle.PickleBuffer, ...] = field(compare=False)
+    digests: tuple[bytes, ...]
+
+    def seal(self) -> bytes:
+        """Return the pickle with its arrays, for `load_closure`.
+
+        Raises
+        ------
+        EncodingError
+            They have been changed since.
+        """
+        sealed = pickle.dumps((self.content, self.buffers), protocol=5)
+        if tuple(map(_digest, self.buffers)) != self.digests:
+            raise EncodingError("what its cell had captured was changed since in place; run the cell again")
+        return sealed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return bytes, (self.seal(),)
+
+
+def dump_live(objects: Mapping[str, object], namespace: Mapping[str, Any]) -> bytes | LivePickle:
+    """Return what `dump_closure` does; where there are large arrays, a pickle that leaves them in place."""
+    buffers: list[pickle.PickleBuffer] = []
+
+    def is_small(buffer: pickle.PickleBuffer) -> bool:
+        if buffer.raw().nbytes < LIVE_BYTES:
+            return True
+        buffers.append(buffer)
+        return False
+
+    content = _dump_closure(objects, namespace, is_small)
+    if not buffers:
+        return content
+    digests = [once(_where(buffer), buffer, partial(_digest, buffer)) for buffer in buffers]
+    return LivePickle(content, tuple(buffers), tuple(digests))
 
 
 def dump_closure(objects: Mapping[str, object], namespace: Mapping[str, Any]) -> bytes:
@@ -20,9 +82,15 @@ def dump_closure(objects: Mapping[str, object], namespace: Mapping[str, Any]) ->
     EncodingError
         Names the object, the type inside it that cannot be pickled, and why.
     """
+    return _dump_closure(objects, namespace)
+
+
+def _dump_closure(
+    objects: Mapping[str, object], namespace: Mapping[str, Any], is_in_band: _IsInBand | None = None
+) -> bytes:
     reduced, _kept = reduce_views(arrays_in(objects.values()))
     try:
-        return _dump(dict(objects), namespace, reduced)
+        return _dump(dict(objects), namespace, reduced, is_in_band)
     except EncodingError:
         for name, why in find_unpicklable(objects, namespace).items():
             raise EncodingError(f"'{name}' cannot be sent to a step: {why}") from None
@@ -30,10 +98,17 @@ def dump_closure(objects: Mapping[str, object], namespace: Mapping[str, Any]) ->
 
 
 def load_closure(stream: bytes, namespace: dict[str, Any]) -> dict[str, Any]:
-    """Return the objects of `dump_closure`; their globals are `namespace` itself, which is not changed."""
+    """Return the objects of `dump_closure`, or of a sealed pickle.
+
+    Their globals are `namespace` itself, which is not changed.
+    """
     with loading_into(namespace):
-        objects: dict[str, Any] = pickle.loads(stream)
-    return objects
+        objects: dict[str, Any] | tuple[bytes, tuple[Any, ...]] = pickle.loads(stream)
+        if isinstance(objects, dict):
+            return objects
+        content, buffers = objects
+        loaded: dict[str, Any] = pickle.loads(content, buffers=buffers)
+    return loaded
 
 
 def find_unpicklable(objects: Mapping[str, object], namespace: Mapping[str, Any]) -> dict[str, str]:
@@ -48,10 +123,26 @@ def find_unpicklable(objects: Mapping[str, object], namespace: Mapping[str, Any]
 
 
 def _dump(
-    value: object, namespace: Mapping[str, Any], reduced: Mapping[int, tuple[Any, ...]] | None = None
+    value: object,
+    namespace: Mapping[str, Any],
+    reduced: Mapping[int, tuple[Any, ...]] | None = None,
+    is_in_band: _IsInBand | None = None,
 ) -> bytes:
     file = io.BytesIO()
-    pickler = Pickler(file, namespace, by_name=False)
+    pickler = Pickler(file, namespace, by_name=False, buffer_callback=is_in_band)
     pickler.reduced = reduced or {}
     pickler.dump_or_explain(value)
     return file.getvalue()
+
+
+def _digest(buffer: pickle.PickleBuffer) -> bytes:
+    return blake3(buffer.raw()).digest()
+
+
+def _where(buffer: pickle.PickleBuffer) -> Hashable:
+    """Return by what memory is the same at one moment, as long as it is held."""
+    numpy = imported("numpy")
+    if numpy is None:
+        return object()
+    raw = buffer.raw()
+    return "memory", numpy.frombuffer(raw, "u1").__array_interface__["data"][0], raw.nbytes

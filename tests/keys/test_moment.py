@@ -67,7 +67,8 @@ def test_what_reaches_a_table_reaches_the_same_in_a_moment() -> None:
             digester = Digester({})
             digester.digest_value(frame)
             reached.append(list(digester.reach.modules))
-    assert reached[0] == reached[1] and {"numpy", "pandas"} <= {*reached[0]}
+    assert reached[0] == reached[1]
+    assert {"numpy", "pandas"} <= {*reached[0]}
 
 
 def test_values_of_one_moment_differ_whatever_memory_is_used_again() -> None:
@@ -85,7 +86,7 @@ def test_a_change_between_two_moments_is_seen() -> None:
     array[3, 3] = 7.0
     with one_moment():
         after = [Digester({}).digest_value(value) for value in (frame, array)]
-    assert before[0] != after[0] and before[1] != after[1]
+    assert all(old != new for old, new in zip(before, after, strict=True))
 
 
 def test_a_moment_ends_where_code_of_the_user_runs() -> None:

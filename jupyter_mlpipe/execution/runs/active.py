@@ -19,7 +19,7 @@ from jupyter_mlpipe.execution.runs.inputs import find_companions, take_inputs
 from jupyter_mlpipe.execution.runs.plan import last_record
 from jupyter_mlpipe.execution.runs.settings import coming_after, out_of_order, with_settings
 from jupyter_mlpipe.execution.runs.state import RunState
-from jupyter_mlpipe.execution.runs.task import StepTask, make_spec
+from jupyter_mlpipe.execution.runs.task import StepTask, make_spec, seal
 from jupyter_mlpipe.execution.runs.written import restore as restore_files
 from jupyter_mlpipe.model.graph import descendants
 from jupyter_mlpipe.model.status import ENDED, Reason
@@ -41,7 +41,8 @@ class ActiveRun:
         self.decided: dict[str, Decided] = {}
         # Steps of which a reader found that the bytes are not those that were written.
         self.corrupt: set[str] = set()
-        self.tasks = {name: step.task for name, step in state.steps.items()}
+        # What is reused is hardly ever sent.
+        self.tasks = {n: s.task if n in decided else seal(s.task) for n, s in state.steps.items()}
         self.restores = restores
         self.lease = contextlib.ExitStack()
 

@@ -430,6 +430,7 @@ class Runner:
         active = self._runs[changed.node.run]
         step = active.state.steps[changed.node.step]
         if changed.status == "failed" and changed.failure is not None:
+            step.task = active.tasks[step.task.name]  # with what it was given, to be debugged
             step.error = decided_error(step.task, changed.failure, changed.why, step.error)
         elif changed.status in ("succeeded", "reused"):
             step.error = None

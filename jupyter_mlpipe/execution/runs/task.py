@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from jupyter_mlpipe.errors import PlaceError
@@ -14,7 +14,7 @@ from jupyter_mlpipe.keys.closure import Closure, ModuleSource
 from jupyter_mlpipe.keys.earlier import needed_earlier
 from jupyter_mlpipe.keys.given import NOTHING, Given, Snapshot
 from jupyter_mlpipe.keys.held import DefinitionPickle
-from jupyter_mlpipe.keys.payload import dump_closure
+from jupyter_mlpipe.keys.payload import LivePickle, dump_closure
 from jupyter_mlpipe.keys.places import entries_of
 from jupyter_mlpipe.keys.values import places_in
 from jupyter_mlpipe.model.component import Options
@@ -141,6 +141,20 @@ def check_places(*tasks: StepTask) -> None:
                 raise PlaceError(f"Component '{task.name}' cannot be run: {error}") from None
 
 
+def seal(task: StepTask) -> StepTask:
+    """Return a step as it can be sent at any time, whatever the notebook does with what it has captured.
+
+    Raises
+    ------
+    EncodingError
+        That was changed already.
+    """
+    closure = task.closure
+    if not isinstance(closure.payload, LivePickle):
+        return task
+    return replace(task, closure=replace(closure, payload=closure.sealed_payload()))
+
+
 def make_spec(
     task: StepTask,
     key: str,
@@ -201,7 +215,7 @@ def make_spec(
         inputs=dict(inputs),
         companions=dict(companions or {}),
         imports=closure.imports,
-        payload=closure.payload,
+        payload=closure.sealed_payload(),
         preludes=tuple(prelude for giver in givers for prelude in _preludes(giver, known)),
         earlier=earlier,
         altered=task.altered,
@@ -287,7 +301,7 @@ def _preludes(giver: StepTask, known: Container[str]) -> Iterator[Prelude]:
         lines = (_import_line(name, *source) for name, source in closure.imports.items())
         yield Prelude(source="\n".join(lines), title=f"<imports of {giver.name}>")
     if closure.payload:
-        yield Prelude(payload=closure.payload)
+        yield Prelude(payload=closure.sealed_payload())
     # Several names may share one statement.
     statements = dict.fromkeys(d.source for d in component.definitions if d.name not in known)
     if statements:
