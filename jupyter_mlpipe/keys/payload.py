@@ -48,10 +48,12 @@ class LivePickle:
         EncodingError
             They have been changed since.
         """
-        sealed = pickle.dumps((self.content, self.buffers), protocol=5)
-        if tuple(map(_digest, self.buffers)) != self.digests:
-            raise EncodingError("what its cell had captured was changed since in place; run the cell again")
-        return sealed
+        if all(map(_is_there, self.buffers)):
+            sealed = pickle.dumps((self.content, self.buffers), protocol=5)
+            # Afterwards: code of the user may change it at any time.
+            if tuple(map(_digest, self.buffers)) == self.digests:
+                return sealed
+        raise EncodingError("what its cell had captured was changed since in place; run the cell again")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return bytes, (self.seal(),)
@@ -139,10 +141,27 @@ def _digest(buffer: pickle.PickleBuffer) -> bytes:
     return blake3(buffer.raw()).digest()
 
 
+def _is_there(buffer: pickle.PickleBuffer) -> bool:
+    """Tell whether memory is still an array's: to resize one without a check gives it back all the same."""
+    numpy, array = imported("numpy"), memoryview(buffer).obj
+    if numpy is None or not isinstance(array, numpy.ndarray):
+        return True
+    while isinstance(array.base, numpy.ndarray):
+        array = array.base
+    start, size = _span(buffer, numpy)
+    low, high = numpy.lib.array_utils.byte_bounds(array)
+    return bool(low <= start and start + size <= high)
+
+
 def _where(buffer: pickle.PickleBuffer) -> Hashable:
     """Return by what memory is the same at one moment, as long as it is held."""
     numpy = imported("numpy")
     if numpy is None:
         return object()
+    return "memory", *_span(buffer, numpy)
+
+
+def _span(buffer: pickle.PickleBuffer, numpy: Any) -> tuple[int, int]:
+    """Return where memory begins, and how many bytes it has."""
     raw = buffer.raw()
-    return "memory", numpy.frombuffer(raw, "u1").__array_interface__["data"][0], raw.nbytes
+    return numpy.frombuffer(raw, "u1").__array_interface__["data"][0], raw.nbytes

@@ -87,6 +87,16 @@ def test_what_was_changed_since_is_not_sent(kind: str) -> None:
         live.seal()
 
 
+def test_memory_that_was_given_back_is_not_looked_at() -> None:
+    array = np.arange(100 * N)
+    payloads = [dump_live({"v": value}, {}) for value in (array, array.reshape(100, -1).T)]
+    array.resize(10, refcheck=False)
+    for live in payloads:
+        assert isinstance(live, LivePickle)
+        with pytest.raises(EncodingError, match="changed since in place"):
+            live.seal()
+
+
 def test_what_is_small_is_as_it_was_beside_what_is_large() -> None:
     words = ["a"]
     live = dump_live({"v": np.arange(N), "words": words}, {})
