@@ -32,12 +32,13 @@ class LivePickle:
     ----------
     buffers
         That memory, in the order in which the pickle refers to it (PEP 574).
-    digests
-        Of what was in each.
+    n_bytes, digests
+        How large each was, and of what was in it.
     """
 
     content: bytes
     buffers: tuple[pickle.PickleBuffer, ...] = field(compare=False)
+    n_bytes: tuple[int, ...]
     digests: tuple[bytes, ...]
 
     def seal(self) -> bytes:
@@ -48,7 +49,7 @@ class LivePickle:
         EncodingError
             They have been changed since.
         """
-        if all(map(_is_there, self.buffers)):
+        if all(map(_is_there, self.buffers, self.n_bytes)):
             sealed = pickle.dumps((self.content, self.buffers), protocol=5)
             # Afterwards: code of the user may change it at any time.
             if tuple(map(_digest, self.buffers)) == self.digests:
@@ -73,7 +74,8 @@ def dump_live(objects: Mapping[str, object], namespace: Mapping[str, Any]) -> by
     if not buffers:
         return content
     digests = [once(_where(buffer), buffer, partial(_digest, buffer)) for buffer in buffers]
-    return LivePickle(content, tuple(buffers), tuple(digests))
+    sizes = (buffer.raw().nbytes for buffer in buffers)
+    return LivePickle(content, tuple(buffers), tuple(sizes), tuple(digests))
 
 
 def dump_closure(objects: Mapping[str, object], namespace: Mapping[str, Any]) -> bytes:
@@ -141,16 +143,16 @@ def _digest(buffer: pickle.PickleBuffer) -> bytes:
     return blake3(buffer.raw()).digest()
 
 
-def _is_there(buffer: pickle.PickleBuffer) -> bool:
+def _is_there(buffer: pickle.PickleBuffer, n_bytes: int) -> bool:
     """Tell whether memory is still an array's: to resize one without a check gives it back all the same."""
     numpy, array = imported("numpy"), memoryview(buffer).obj
     if numpy is None or not isinstance(array, numpy.ndarray):
         return True
+    start, n_now = _span(buffer, numpy)
     while isinstance(array.base, numpy.ndarray):
         array = array.base
-    start, size = _span(buffer, numpy)
     low, high = numpy.lib.array_utils.byte_bounds(array)
-    return bool(low <= start and start + size <= high)
+    return bool(n_now == n_bytes and low <= start and start + n_bytes <= high)
 
 
 def _where(buffer: pickle.PickleBuffer) -> Hashable:
