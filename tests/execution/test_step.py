@@ -7,6 +7,7 @@ import os
 import random
 import re
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,22 @@ def test_local_module_outside_the_snapshot_is_recorded_as_a_file(steps: Steps) -
     ended = steps.run(code, outputs=("x",), sys_path=(str(steps.folder), *sys.path))
     assert list(ended.record.files) == ["dynamic_module.py", "dynamic_module/__init__.py"]
     assert ended.record.files["dynamic_module/__init__.py"] == "absent"  # it would be found instead
+
+
+@pytest.mark.parametrize("spawn", [False, True])
+def test_what_only_the_notebooks_folder_has_on_the_import_path_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spawn: bool
+) -> None:
+    # So the process that a step comes from has looked for it in another folder.
+    monkeypatch.setattr(sys, "path", ["tools.zip", *sys.path])
+    with zipfile.ZipFile(tmp_path / "tools.zip", "w") as archive:
+        archive.writestr("zipped_tools.py", "RATE = 2\n")
+    steps = Steps(tmp_path)
+    try:
+        ended = steps.run("import zipped_tools\nx = zipped_tools.RATE", outputs=("x",), spawn=spawn)
+        assert steps.value(ended, "x") == 2
+    finally:
+        steps.server.close()
 
 
 def test_prelude_defines_classes_before_inputs_are_decoded(steps: Steps) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import dask
 import distributed
+import distributed.comm.inproc
 from dask.system import CPU_COUNT
 from distributed.system import MEMORY_LIMIT
 from distributed.utils import silence_logging_cmgr
@@ -25,7 +26,6 @@ from distributed.utils import silence_logging_cmgr
 from jupyter_mlpipe.errors import ClusterError, MLPipeError
 from jupyter_mlpipe.execution.cluster import dask_worker
 from jupyter_mlpipe.execution.cluster.attached import AttachedWorkers, Present
-from jupyter_mlpipe.execution.cluster.certificates import make_certificates
 from jupyter_mlpipe.execution.cluster.dask_random import leave_random_numbers_alone
 from jupyter_mlpipe.execution.cluster.dask_settings import OF_OURS, SHORT_LOGS
 from jupyter_mlpipe.execution.cluster.dask_worker import join
@@ -145,14 +145,12 @@ class DaskExecutor:
         self._local = dask_worker.LocalWorkers(self._on_message, lenders, self._server)
         dask_worker.local_workers[self._name] = self._local
         self._server.ensure(ahead)
+        _name_this_process()
         try:
             # Without a filter for warnings, which would be that of the notebook's cells, too.
             with dask.config.set(OF_OURS):
-                security = distributed.Security(require_encryption=True, **make_certificates())
                 served = {
-                    "host": "127.0.0.1",
-                    "protocol": "tls://",
-                    "security": security,
+                    "protocol": "inproc://",
                     "dashboard_address": "127.0.0.1:0",  # or it warns where 8787 is taken
                     "dashboard": False,
                     # Nothing here needs them; spans are kept for ever, one for each burst of work.
@@ -172,15 +170,12 @@ class DaskExecutor:
                         }
                         for name, share in shares.items()
                     },
-                    security=security,
                     silence_logs=logging.CRITICAL,
                 )
                 self._stack.callback(_close, cluster)
                 cluster.sync(_close_pages, cluster)
                 # Never the default client: what users do with Dask themselves stays theirs.
-                self._client = _Client(
-                    self._lose_cluster, address=cluster, security=security, set_as_default=False
-                )
+                self._client = _Client(self._lose_cluster, address=cluster, set_as_default=False)
                 self._stack.callback(self._client.close, timeout=_CLOSE_S)
                 _send_at_once(self._client, cluster)
         except Exception as error:
@@ -426,6 +421,12 @@ def this_machine() -> Machine:
 def reach(address: str, security: Any) -> Any:
     """Return a `distributed.Client` of a scheduler that another process uses too."""
     return distributed.Client(address, security=security, set_as_default=False)
+
+
+def _name_this_process() -> None:
+    """Have addresses within this process without a network: Dask warns where it finds none."""
+    names = distributed.comm.inproc.global_manager
+    names._ip = names._ip or "127.0.0.1"
 
 
 def _send_at_once(client: Any, cluster: Any) -> None:

@@ -26,9 +26,12 @@ from typing import Any, NamedTuple, NoReturn
 
 from jupyter_mlpipe.execution.process.linux import adopt_orphans, children_of, die_with
 from jupyter_mlpipe.execution.process.shell import read_ahead
-from jupyter_mlpipe.execution.process.waiting import Waiting, load, warm_up
+from jupyter_mlpipe.execution.process.step import forget_folders
+from jupyter_mlpipe.execution.process.waiting import Waiting, load, rehearse, warm_up
 
 N_WAITING = 3
+# Python adapts code to what it works on when it has run some eight times: here, once for all steps to come.
+_N_REHEARSALS = 10
 _GRACE_S = 0.5
 _MAX_EARLY_DEATHS = 20
 _PID = struct.Struct("!i")
@@ -86,7 +89,7 @@ class ForkServer:
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         adopt_orphans()
         self._import_first()
-        warm_up()
+        _get_ready()
         gc.freeze()
         while True:
             short = not self._fill()
@@ -167,7 +170,7 @@ class ForkServer:
         read_ahead(files)
         if len(sys.modules) == before and not files:
             return
-        warm_up()
+        _get_ready()
         gc.collect()
         gc.freeze()
         os.close(self._hold_generation)
@@ -288,6 +291,15 @@ class ForkServer:
         for descriptor in (self._take, self._generation):
             os.close(descriptor)
         return socket.socket(fileno=descriptors[0])
+
+
+def _get_ready() -> None:
+    """Do here, once, what is the same for all steps to come."""
+    warm_up()
+    with contextlib.suppress(Exception):  # the step that meets it tells what is wrong
+        for _ in range(_N_REHEARSALS):
+            rehearse()
+    forget_folders()
 
 
 if __name__ == "__main__":

@@ -276,11 +276,14 @@ def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
     set_usual_limits()
     own = [path for path in sys.path if path not in spec.sys_path]
     sys.path[:] = [*spec.sys_path, *own]
+    sys.argv[:] = [""]
+
+
+def forget_folders() -> None:
+    """Forget what Python found in folders as seen from that of the fork server, or did not find at all."""
     for place, importer in [*sys.path_importer_cache.items()]:
         if importer is None or not os.path.isabs(place):
-            # As the fork server's folder has it, or had it when it started.
             del sys.path_importer_cache[place]
-    sys.argv[:] = [""]
 
 
 def _n_threads(spec: StepSpec) -> int:

@@ -33,7 +33,7 @@ from jupyter_mlpipe.execution.process.scene import make_scene
 from jupyter_mlpipe.execution.process.shell import make_shell_ahead
 from jupyter_mlpipe.execution.process.spawn import sent_before, start_anew
 from jupyter_mlpipe.execution.process.spec import StepSpec
-from jupyter_mlpipe.execution.process.step import StepProcess, know_thread_pools
+from jupyter_mlpipe.execution.process.step import StepProcess, forget_folders, know_thread_pools
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.tracebacks import quoted_files
 from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes
@@ -63,6 +63,7 @@ class Waiting:
         self._descriptors = self._capture.start()
         with contextlib.suppress(Exception):  # the step that meets it tells what is wrong
             rehearse()
+            mounts()
 
     def _send(self, output: Output) -> None:
         assert self._channel is not None
@@ -124,6 +125,7 @@ def resume() -> None:
 
     capture = Capture(send)
     capture.resume(tails)
+    forget_folders()
     _serve(channel, capture, given, encoded, may_spawn=False)
 
 
@@ -153,6 +155,7 @@ def wait_in(folder: str) -> None:
         warm_up()
     encoded = channel.receive_bytes()
     if encoded is not None:
+        forget_folders()
         _serve(channel, capture, given, encoded, may_spawn=False)
 
 
@@ -218,7 +221,6 @@ def rehearse() -> None:
         scene.leave()
     flush_files(namespace)
     mentions = find_mentions(spec, values, namespace)
-    mounts()
     file_watch.mention(mentions)
     file_watch.written(mentions, FileKeeper(store.objects, spec.file_limits))
     settle_classes(namespace)
