@@ -25,7 +25,7 @@ _CHECKSUM_AT = len(_PREFIX)
 _BODY_AT = _CHECKSUM_AT + 64 + len(_MIDDLE)
 
 
-class Artifact(msgspec.Struct, frozen=True, omit_defaults=True):
+class Artifact(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Stored content of an output and how to read it.
 
     Parameters
