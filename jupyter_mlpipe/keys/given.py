@@ -10,10 +10,10 @@ import functools
 import os
 import pickle
 import sys
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Hashable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
@@ -61,6 +61,7 @@ for _provider in PROVIDERS.values():
 for _state in STATES.values():
     _BY_MODULE.setdefault(_state.module, []).append(_state.name)
 FOLDER = "folder"
+_Found = TypeVar("_Found", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +154,16 @@ class Snapshot:
     ) -> None:
         self.folder = os.getcwd()
         self._changes: dict[str, Changes] = {}
+        self._unchanged: frozenset[str] = frozenset()
         self._states: dict[str, Any] = {}
-        self._before = dict(before._changes) if before is not None else {}
+        self._before = {n: before.changes(n) for n in before._known()} if before is not None else {}
         self._own = own
 
     def changes(self, provider: str) -> Changes:
         found = self._changes.get(provider)
         if found is None:
+            if provider in self._unchanged:
+                return _NOTHING
             found = _read_changes(provider)
             if provider in self._own and provider in self._before:
                 found = PROVIDERS[provider].without(found, self._before[provider], self._own[provider])
@@ -174,6 +178,12 @@ class Snapshot:
         for name, state in STATES.items():
             if state.loaded is not None:
                 self.state(name)
+        # Each of thousands of components has a snapshot, and of most providers there is nothing to say.
+        self._unchanged = one_of_equals(frozenset(n for n in self._known() if not self.changes(n)))
+        self._changes = {name: found for name, found in self._changes.items() if found}
+
+    def _known(self) -> Set[str]:
+        return self._changes.keys() | self._unchanged
 
     def state(self, name: str) -> Any:
         if name not in self._states:
@@ -185,6 +195,7 @@ class Snapshot:
         """Return the settings as they are when steps have ended that set something."""
         later = Snapshot.__new__(Snapshot)
         later.folder, later._before, later._own = self.folder, {}, {}
+        later._unchanged = self._unchanged
         later._changes, later._states = dict(self._changes), dict(self._states)
         for effect in effects:
             later.folder = effect.folder or later.folder
@@ -225,6 +236,17 @@ class Effects:
     def from_bytes(content: memoryview) -> Effects:
         """Read back what `to_bytes` gave."""
         return Effects(*pickle.loads(content))
+
+
+def one_of_equals(found: _Found) -> _Found:
+    """Return the first of those that are equal: thousands of components hold the same."""
+    first: _Found = _first_of_equals(found)
+    return first
+
+
+@functools.lru_cache(maxsize=4096)
+def _first_of_equals(found: Hashable) -> Any:
+    return found
 
 
 def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -> Given:
@@ -330,17 +352,18 @@ def _plain(changes: Changes) -> Any:
 def _read_changes(provider: str) -> Changes:
     found = PROVIDERS[provider]
     if found.loaded is None:
-        return LATE.changes.get(provider, {})
+        return LATE.changes.get(provider) or _NOTHING
     changes = found.changed()
     if provider == ENVIRONMENT.name:
         # A fork server may have been started while a variable was set that is gone.
         gone = {name: None for name in _SEEN - changes.keys() if name not in os.environ}
         _SEEN.update(changes)
-        return {**changes, **gone}
-    return changes
+        changes = {**changes, **gone}
+    return changes or _NOTHING
 
 
 _SEEN: set[str] = set()
+_NOTHING: Changes = {}  # one for all: each component keeps what each provider said
 
 
 # In the notebook

@@ -28,6 +28,7 @@ from jupyter_mlpipe.keys.slices import Counted, narrow
 from jupyter_mlpipe.keys.sources import LocalModule, ModuleSource, parse_module
 from jupyter_mlpipe.keys.uses import Import
 
+_MAX_KEPT = 500
 _SETTLED_S = 2.0  # a file changed so shortly before it was read may change again within its time stamp
 
 
@@ -93,6 +94,7 @@ class LocalModules:
         self._read: dict[tuple[str, str], tuple[_Stamp, LocalModule]] = {}
         self._latest: dict[tuple[str, str], LocalModule] = {}  # those that may have changed since, too
         self._installed: dict[str, Package | None] = {}
+        self._reached: dict[tuple[Import, ...], ReachedModules] = {}
 
     def reach(self, imports: Iterable[Import]) -> ReachedModules:
         """Follow imports through local modules to the packages that they use.
@@ -109,6 +111,16 @@ class LocalModules:
         # A result may change with what a package rests on: scikit-learn's with SciPy's version.
         for package in list(reached.packages.values()):
             reached.required.update((needed.name, needed) for needed in find_requirements(package))
+        return self._kept(wanted, reached)
+
+    def _kept(self, wanted: tuple[Import, ...], reached: ReachedModules) -> ReachedModules:
+        """Return what was found the last time where that is the same: each component holds one."""
+        latest = self._reached.get(wanted)
+        if latest == reached:
+            return latest
+        if len(self._reached) >= _MAX_KEPT:
+            self._reached.clear()
+        self._reached[wanted] = reached
         return reached
 
     def _follow(self, imports: Iterable[Import]) -> ReachedModules:

@@ -19,7 +19,7 @@ from jupyter_mlpipe.keys.describe import attributes_of
 from jupyter_mlpipe.keys.displays import DISPLAYS, FIGURE_FORMATS
 from jupyter_mlpipe.keys.environment import absent
 from jupyter_mlpipe.keys.formatters import FORMATTERS
-from jupyter_mlpipe.keys.given import OF_ALL_CODE, OF_ALL_LIBRARIES, STATES, Affected
+from jupyter_mlpipe.keys.given import OF_ALL_CODE, OF_ALL_LIBRARIES, STATES, Affected, one_of_equals
 from jupyter_mlpipe.keys.helpers import settings_of
 from jupyter_mlpipe.keys.homes import find_home
 from jupyter_mlpipe.keys.modules import Modules, ReachedModules, find_loaded
@@ -235,7 +235,7 @@ class Walk:
             for attribute in sorted(attributes):
                 name = f"{parent}.{attribute}"
                 if name not in sys.modules:
-                    self.witness.absent.add(name)
+                    self.witness.absent |= {name}
                 elif name not in self.imports:
                     self.imports[name] = (name, None)
                     pending.append(name)
@@ -269,9 +269,9 @@ class Walk:
         own = {"random"} if reached.tops or reached.local else set()
         states = [n for n, state in STATES.items() if state.module.partition(".")[0] in libraries | own]
         affected = Affected(
-            tuple(providers),
-            tuple(states),
-            frozenset(libraries | reached.local.keys()),
+            one_of_equals(tuple(providers)),
+            one_of_equals(tuple(states)),
+            one_of_equals(frozenset(libraries | reached.local.keys())),
             tuple(sorted(found.variables)),
             found.reads_any_variable,
             asks_for_folder,

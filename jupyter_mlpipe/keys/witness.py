@@ -102,7 +102,7 @@ class Witness:
 
     names: dict[str, _Look | None] = field(default_factory=dict)
     roots: dict[str, object] = field(default_factory=dict)
-    absent: set[str] = field(default_factory=set)
+    absent: frozenset[str] = frozenset()
     wanted: Iterable[tuple[str, tuple[str, ...]]] = ()
     reached: ReachedModules = field(default_factory=ReachedModules)
 

@@ -147,7 +147,7 @@ def reasons_json(reasons: Sequence[Reason], *, diff_lines: int = 2000) -> list[d
     ]
 
 
-class Ingredient(msgspec.Struct, frozen=True, array_like=True):
+class Ingredient(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A named part of a step's key.
 
     Parameters

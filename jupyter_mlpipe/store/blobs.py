@@ -11,7 +11,7 @@ INLINE_BYTES = 1024  # content up to this size lives in the record: a tiny step 
 _DIGEST = re.compile(r"[0-9a-f]{8,128}")
 
 
-class Blob(msgspec.Struct, frozen=True, omit_defaults=True):
+class Blob(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Content in the store.
 
     Parameters

@@ -25,7 +25,7 @@ _CHECKSUM_AT = len(_PREFIX)
 _BODY_AT = _CHECKSUM_AT + 64 + len(_MIDDLE)
 
 
-class Artifact(msgspec.Struct, frozen=True, omit_defaults=True):
+class Artifact(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Stored content of an output and how to read it.
 
     Parameters
@@ -117,8 +117,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, weakref=True):
         Digests of what the result rests on beside the key, by name: random states that it drew from.
         Empty for one that was not known.
     live
-        Of a step that ran in the notebook's own process: what of it only running it gives, by name, each
-        with why. Empty for what has no name.
+        What only running the step gives, by name, each with why; empty for what has no name. Most of it is of
+        steps that ran in the notebook's own process.
     why
         For people, why the step ran.
     created_at

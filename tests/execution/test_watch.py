@@ -286,3 +286,34 @@ del first, second
         os.path.relpath(os.path.join(steps.folder, path), steps.folder)
         for path in steps.run(code).record.files
     ]
+
+
+def test_a_forked_process_that_is_killed_while_it_tells_costs_the_reuse_and_nothing_else(
+    steps: Steps, tmp_path: Path
+) -> None:
+    if not hasattr(os, "memfd_create"):
+        pytest.skip("no file in memory here")
+    (tmp_path / "rows.txt").write_text("rows")
+    code = f"""
+import os, signal
+def in_child(is_killed):
+    if not os.fork():
+        if is_killed:
+            for n in map(int, os.listdir("/proc/self/fd")):
+                if "memfd:seen" in os.path.realpath(f"/proc/self/fd/{{n}}"):
+                    os.write(n, b'["read", "/half a pa')
+                    os.kill(os.getpid(), signal.SIGKILL)
+        open({str(tmp_path)!r} + "/ro" + "ws.txt").read()
+        os._exit(0)
+    return os.wait()[1]
+x = [in_child(is_killed) for is_killed in (KILLED, False)]
+"""
+    whole = steps.run(code.replace("KILLED", "False")).record
+    torn = steps.run(code.replace("KILLED", "True"))
+    assert steps.value(torn, "x") == [9, 0]
+    read = blake3(b"rows").hexdigest()  # what the later one told counts
+    assert read in whole.files.values()
+    assert read in torn.record.files.values()
+    assert not whole.live
+    assert [*torn.record.live] == [""]
+    assert "killed" in torn.record.live[""]

@@ -23,6 +23,11 @@ class Forks:
         Called in a forked process with what tells: from then on, what that process sees is to be told.
     hear
         Called here with what was told: at the next fork, for that process knows it then, and at the end.
+
+    Attributes
+    ----------
+    has_lost
+        Whether a process was killed in the middle of a word.
     """
 
     def __init__(self, begin: Callable[[Callable[..., None]], None], hear: Callable[..., None]) -> None:
@@ -32,6 +37,7 @@ class Forks:
         self._rest = b""
         self._heard_bytes = 0
         self._is_forked = False
+        self.has_lost = False
 
     def start(self) -> None:
         _LISTENING[:] = [self]
@@ -44,6 +50,7 @@ class Forks:
             _LISTENING.clear()
         if self._told is not None:
             self._hear_told(self._told)
+            self.has_lost = self.has_lost or bool(self._rest)
             self._told.close()
             self._told = None
 
@@ -67,12 +74,18 @@ class Forks:
         while piece := os.pread(told.fileno(), _READ_BYTES, self._heard_bytes):
             self._heard_bytes += len(piece)
             *lines, self._rest = (self._rest + piece).split(b"\n")
-            for line in lines:
-                self._hear(*json.loads(line))
+            for line in filter(None, lines):
+                try:
+                    message = json.loads(line)
+                except ValueError:
+                    self.has_lost = True
+                else:
+                    self._hear(*message)
 
     def _tell(self, *message: Any) -> None:
         assert self._told is not None
-        self._told.write(json.dumps(message).encode() + b"\n")  # appended as one piece
+        # Appended as one piece, apart from a line that a process has left which was killed within it.
+        self._told.write(b"\n" + json.dumps(message).encode() + b"\n")
 
 
 # Python takes no function out again that is called at forks.

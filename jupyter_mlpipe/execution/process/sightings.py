@@ -183,6 +183,11 @@ class Sightings:
         else:
             self._note_answer(path, *more)
 
+    @property
+    def has_lost(self) -> bool:
+        """Whether a forked process was killed while it told what it sees."""
+        return self._forks.has_lost
+
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Have nothing noted meanwhile."""

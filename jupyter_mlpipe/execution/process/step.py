@@ -208,6 +208,7 @@ class StepProcess:
                 *shared_indexes({**values, **{n: results[n] for n in outcome.outputs if n in results}}),
             ),
             log=self._capture.log.store(store.objects) if self._capture.log is not None else None,
+            live=file_watch.lost(),
             peak_memory_bytes=peak_memory(),
             used=used_so_far(),
         )

@@ -191,6 +191,11 @@ class FileWatch:
         found.update(dict.fromkeys(self._declared.changed(self._written), CHANGED))
         return dict(sorted((self._paths.as_meant(path), digest) for path, digest in found.items()))
 
+    def lost(self) -> dict[str, str]:
+        """Return why it is not known which files were read, as `Record.live` has it; nothing where it is."""
+        why = "a process that it had forked was killed while it told which files it reads"
+        return {"": why} if self._seen.has_lost else {}
+
     def sources(self, texts: Mapping[str, str]) -> dict[str, str]:
         """Return digests of programs' files as of files read, by path, where they hold the texts that ran."""
         found = {}

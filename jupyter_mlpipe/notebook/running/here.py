@@ -263,6 +263,7 @@ class StepsHere:
                 unseen = names_bound_unseen(spec.code, known, standing.values, spec.outputs, namespace)
             outcome = given.store_outcome(results, namespace, unseen)
             live = what_lives(task, outcome, definitions.end(namespace, outcome.outputs), namespace)
+            live |= watch.lost()
             live |= looks_beyond(cell.looks_around, [cell.text, *spec.sources.values()])
             if kept:
                 live[""] = kept[0]

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_NONE: frozenset[str] = frozenset()  # one for all: Python makes each empty one anew
+
 
 @dataclass(frozen=True, slots=True)
 class _Span:
@@ -59,7 +61,7 @@ class Unsettled:
         look = self._n_looks
         if self._open:
             self._n_looks += 1
-        return Earlier(self, look, place, frozenset(without))
+        return Earlier(self, look, place, frozenset(without) or _NONE)
 
     def place(self, step: str, look: int) -> int | None:
         """Return the place of a step that was open at a look; None for any other."""
