@@ -106,11 +106,12 @@ class StepProcess:
         given, definitions, scene, namespace, before = self._running
         bound = sorted(n for n, value in namespace.items() if n not in before or before[n] is not value)
         effects, _ = scene.end(namespace)
-        outputs = given.rescue(namespace).outputs
+        found = given.rescue(namespace)
         with contextlib.suppress(Exception):  # the error of the code is what counts
-            effects = _with_definitions(effects, definitions.end(namespace, outputs))
+            effects = _with_definitions(effects, definitions.end(namespace, found.outputs))
         assert self._store is not None
-        return Rescued(outputs, bound, effects, store_error(error, self._store, namespace))
+        kept_error = store_error(error, self._store, namespace)
+        return Rescued(found.outputs, bound, effects, kept_error, found.left_out)
 
     def run(self, spec: StepSpec, sent: Mapping[str, Any], started: float) -> Record:
         module = types.ModuleType("__main__")

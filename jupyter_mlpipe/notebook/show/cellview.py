@@ -237,6 +237,13 @@ class CellView:
             if self._is_all_shown and self._remarked is None and step.status in ("succeeded", "reused"):
                 self._remarked = self._remark(step, self._stderr)
             notes += self._remarked or []
+        elif step.status == "failed":
+            # Where its code has ended, what cannot be stored fails whoever reads it.
+            notes += [
+                f"{name} is not kept, and stands for what it was before: {why}"
+                for name, why in step.rescued.left_out.items()
+                if why not in _MISSED_BY_NOBODY
+            ]
         state: str
         if step.status == "reused":
             saved = step.saved_seconds
