@@ -1,7 +1,12 @@
-"""An index that several tables have is named in place: where they no longer share it, the receipt says so."""
+"""What tables share and a step changes for one of them only, an index or themselves: the receipt says so."""
 
 from __future__ import annotations
 
+import pandas as pd
+import pytest
+
+from jupyter_mlpipe.execution.process.tables import shared_tables
+from jupyter_mlpipe.notebook.show.tables import words_on_tables
 from tests.support.as_plain import Start
 from tests.support.kernel import Kernel, Result
 
@@ -32,9 +37,15 @@ def test_the_receipt_names_tables_of_another_step_and_of_plain_cells(start_kerne
     kernel.run(f"%%component make\n{_MAKE}").check()
     kernel.run(f"%%component share\nimport pandas as pd\n{_SHARE}").check()
     assert _SAID in _name_it(kernel)
+    kernel.run("%%component groups\nby = df.groupby('a')").check()
+    said = _receipt(kernel.run("%%component add\ndf['b'] = 1"))
+    assert "df is changed for df only: by, made of it, still reads it as it was" in said
+    assert "still reads" not in _receipt(kernel.run("%%component more\nalone['b'] = 1"))
     plain = start_kernel()
-    plain.run(_MAKE + _SHARE).check()
-    assert _SAID in _name_it(plain)
+    plain.run(_MAKE + _SHARE + "\nshown = df.style").check()
+    said = _name_it(plain)
+    assert _SAID in said
+    assert "df is changed for df only: shown, made of it" in said
 
 
 def test_an_index_that_has_a_name_is_named_for_its_tables(start_kernel: Start) -> None:
@@ -44,3 +55,19 @@ def test_an_index_that_has_a_name_is_named_for_its_tables(start_kernel: Start) -
     ).check()
     assert "rows is named for rows only: t, which" in _receipt(kernel.run("%%component n\nrows.name = 'n'"))
     assert "named for" not in _receipt(kernel.run("%%component m\nt.name = 'n'"))
+
+
+def test_what_reads_a_table_is_found() -> None:
+    table = pd.DataFrame({"a": [1], "b": [2]})
+    found = shared_tables(
+        {"t": table, "by": table.groupby("a"), "s": table.style, "o": table.copy(), "l": [table]}
+    )
+    assert found == ["shared table of t by s"]
+    assert "by, s, made of it" in words_on_tables(["t"], found)[0]
+    assert words_on_tables(["o"], found) == []
+
+
+def test_a_chart_reads_its_table() -> None:
+    altair = pytest.importorskip("altair")
+    table = pd.DataFrame({"a": [1]})
+    assert shared_tables({"chart": altair.Chart(table), "t": table}) == ["shared table of t chart"]

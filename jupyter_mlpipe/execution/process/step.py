@@ -41,6 +41,7 @@ from jupyter_mlpipe.execution.process.scene import Scene, make_scene
 from jupyter_mlpipe.execution.process.scratch import Scratch
 from jupyter_mlpipe.execution.process.shell import LazyShell
 from jupyter_mlpipe.execution.process.spec import USUAL_MODE, VERIFIED_BYTES, StepSpec
+from jupyter_mlpipe.execution.process.tables import shared_tables
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.tracebacks import describe_error, left_behind
 from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes
@@ -199,6 +200,7 @@ class StepProcess:
             written=written,
             started=started,
         )
+        around = {**values, **{n: results[n] for n in outcome.outputs if n in results}}
         record = structs.replace(
             record,
             altered=(
@@ -206,7 +208,8 @@ class StepProcess:
                 *left_open(),
                 *body.cut_short,
                 *left_behind(outcome.outputs, results),
-                *shared_indexes({**values, **{n: results[n] for n in outcome.outputs if n in results}}),
+                *shared_indexes(around),
+                *shared_tables(around),
             ),
             log=self._capture.log.store(store.objects) if self._capture.log is not None else None,
             peak_memory_bytes=peak_memory(),
