@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jupyter_mlpipe.errors import StepTimeoutError
+from jupyter_mlpipe.execution.process.common import in_common
 from jupyter_mlpipe.execution.process.indexes import shared_indexes
 from jupyter_mlpipe.execution.process.spec import NOT_BOUND
-from jupyter_mlpipe.execution.process.tables import shared_tables
 from jupyter_mlpipe.execution.runs.ahead import QUIET, may_set_variables
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.execution.runs.runstep import RunStep
@@ -27,11 +27,11 @@ from jupyter_mlpipe.notebook.show.cellview import (
     word_on_undeclared,
     words_on,
 )
+from jupyter_mlpipe.notebook.show.common import words_in_common
 from jupyter_mlpipe.notebook.show.indexes import words_on_indexes
 from jupyter_mlpipe.notebook.show.notebooks import split_cell
 from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.receipt import Receipt, describe_interface
-from jupyter_mlpipe.notebook.show.tables import words_on_tables
 from jupyter_mlpipe.notebook.show.tracebacks import as_raised, with_hint
 from jupyter_mlpipe.notebook.steps.states import MADE
 from jupyter_mlpipe.notebook.values.ahead import import_ahead
@@ -221,7 +221,7 @@ class CellRuns:
         values = {n: value for n, value in namespace.items() if not n.startswith("_")}
         made = map(self._session.states.made, self._session.registry.placed)
         sharing = [entry for found in made if found is not None for entry in found[1].altered]
-        for word in words_on_tables(changed, [*shared_tables(values), *sharing]):
+        for word in words_in_common(changed, [*in_common(values), *sharing]):
             if word not in self._said:
                 self._said.add(word)
                 notes.append(word)

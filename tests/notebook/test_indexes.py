@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from jupyter_mlpipe.execution.process.tables import shared_tables
-from jupyter_mlpipe.notebook.show.tables import words_on_tables
+from jupyter_mlpipe.execution.process.common import in_common
+from jupyter_mlpipe.notebook.show.common import words_in_common
 from tests.support.as_plain import Start
 from tests.support.kernel import Kernel, Result
 
@@ -59,15 +59,23 @@ def test_an_index_that_has_a_name_is_named_for_its_tables(start_kernel: Start) -
 
 def test_what_reads_a_table_is_found() -> None:
     table = pd.DataFrame({"a": [1], "b": [2]})
-    found = shared_tables(
+    found = in_common(
         {"t": table, "by": table.groupby("a"), "s": table.style, "o": table.copy(), "l": [table]}
     )
-    assert found == ["shared table of t by s"]
-    assert "by, s, made of it" in words_on_tables(["t"], found)[0]
-    assert words_on_tables(["o"], found) == []
+    assert found == ["in common: table t by s"]
+    assert "by, s, made of it" in words_in_common(["t"], found)[0]
+    assert words_in_common(["o"], found) == []
 
 
 def test_a_chart_reads_its_table() -> None:
     altair = pytest.importorskip("altair")
     table = pd.DataFrame({"a": [1]})
-    assert shared_tables({"chart": altair.Chart(table), "t": table}) == ["shared table of t chart"]
+    assert in_common({"chart": altair.Chart(table), "t": table}) == ["in common: table t chart"]
+
+
+def test_a_tensor_and_an_array_in_the_same_memory_are_found() -> None:
+    torch = pytest.importorskip("torch")
+    array = torch.zeros(4).numpy()
+    found = in_common({"a": array, "part": torch.from_numpy(array[1:]), "own": torch.zeros(4)})
+    assert found == ["in common: memory a part", "in common: memory part a"]
+    assert "part, in the same memory, stays as it was" in words_in_common(["a"], found)[0]

@@ -25,6 +25,7 @@ from jupyter_mlpipe.errors import (
 from jupyter_mlpipe.execution.process.bars import follow_bars
 from jupyter_mlpipe.execution.process.body import Body, ReturnedWrongly, call_function, unpack_result
 from jupyter_mlpipe.execution.process.capture import Capture
+from jupyter_mlpipe.execution.process.common import in_common
 from jupyter_mlpipe.execution.process.declared import Declared
 from jupyter_mlpipe.execution.process.figures import left_open
 from jupyter_mlpipe.execution.process.filling import fill
@@ -41,7 +42,6 @@ from jupyter_mlpipe.execution.process.scene import Scene, make_scene
 from jupyter_mlpipe.execution.process.scratch import Scratch
 from jupyter_mlpipe.execution.process.shell import LazyShell
 from jupyter_mlpipe.execution.process.spec import USUAL_MODE, VERIFIED_BYTES, StepSpec
-from jupyter_mlpipe.execution.process.tables import shared_tables
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.tracebacks import describe_error, left_behind
 from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes
@@ -209,7 +209,7 @@ class StepProcess:
                 *body.cut_short,
                 *left_behind(outcome.outputs, results),
                 *shared_indexes(around),
-                *shared_tables(around),
+                *in_common(around),
             ),
             log=self._capture.log.store(store.objects) if self._capture.log is not None else None,
             peak_memory_bytes=peak_memory(),

@@ -15,10 +15,10 @@ from typing import Any
 from jupyter_mlpipe.cells.patches import find_patches
 from jupyter_mlpipe.errors import describe_error
 from jupyter_mlpipe.execution.process.body import UNFINISHED_TASKS
+from jupyter_mlpipe.execution.process.common import IN_COMMON
 from jupyter_mlpipe.execution.process.figures import OPEN_FIGURES, left_open
 from jupyter_mlpipe.execution.process.indexes import SHARED_INDEX
 from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND
-from jupyter_mlpipe.execution.process.tables import SHARED_TABLE
 from jupyter_mlpipe.execution.process.tracebacks import TRACEBACK_OF
 from jupyter_mlpipe.execution.runs.accept import is_accepted
 from jupyter_mlpipe.execution.runs.run import Run
@@ -31,7 +31,7 @@ from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.receipt import Receipt
 
 _MISSED_BY_NOBODY = (CLOSED_FILE, NOT_BOUND)
-_SAID_LATER = (SHARED_INDEX, SHARED_TABLE)  # below the cell for which it matters
+_SAID_LATER = (SHARED_INDEX, IN_COMMON)  # below the cell for which it matters
 _LOOKED_AT_CHARS = 1_000_000  # for warnings
 _LARGE_BYTES = 500_000_000
 _QUICK_S = 0.1  # what ends within it has its receipt shown once
