@@ -135,6 +135,20 @@ def relayed_to(logger: logging.Logger) -> list[logging.Handler]:
     return [handler for handler, described in found if described is not None and described[2] == _RELAY]
 
 
+def filtered_loggers() -> list[str]:
+    """Return the names of the loggers to which the notebook has given filters."""
+    loggers = [logging.root, *logging.root.manager.loggerDict.values()]
+    return [one.name for one in loggers if isinstance(one, logging.Logger) and _has_own_filter(one)]
+
+
+def _has_own_filter(logger: logging.Logger) -> bool:
+    top = logger.name.partition(".")[0]
+    return any(
+        "__main__" in (getattr(one, "__module__", None), type(one).__module__) or top not in sys.modules
+        for one in logger.filters
+    )
+
+
 def held_by_handlers() -> Iterator[Any]:
     """Yield what those handlers of the notebook hold, or read by name, that may change."""
     loggers = [logging.root, *list(logging.root.manager.loggerDict.values())]

@@ -1,7 +1,7 @@
 """What pickle leaves out of an object although code can see it.
 
-Attributes of arrays of other classes, hard masks, images of files, and what led to an exception. Digests of
-values and pickles of them hold it alike. Libraries are looked at, never imported.
+Attributes of arrays of other classes, hard masks, images of files, figures of plotly, and what led to an
+exception. Digests of values and pickles of them hold it alike. Libraries are looked at, never imported.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from jupyter_mlpipe.keys.charts import find_chart
 from jupyter_mlpipe.keys.images import reduce_opened
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.views import reduce_layout
@@ -31,6 +32,8 @@ def find_lossless(kind: type) -> Callable[[Any], Reduced | None] | None:
         return _reduce_exception
     if str(kind.__module__).startswith("PIL.") and (files := imported("PIL.ImageFile")) is not None:
         return reduce_opened if issubclass(kind, files.ImageFile) else None
+    if str(kind.__module__).startswith("plotly."):
+        return find_chart(kind)
     numpy = imported("numpy")
     if numpy is None:
         return None

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jupyter_mlpipe.errors import StepTimeoutError
+from jupyter_mlpipe.execution.process.common import in_common
 from jupyter_mlpipe.execution.process.indexes import shared_indexes
 from jupyter_mlpipe.execution.process.spec import NOT_BOUND
 from jupyter_mlpipe.execution.runs.ahead import QUIET, may_set_variables
@@ -26,6 +27,7 @@ from jupyter_mlpipe.notebook.show.cellview import (
     word_on_undeclared,
     words_on,
 )
+from jupyter_mlpipe.notebook.show.common import words_in_common
 from jupyter_mlpipe.notebook.show.indexes import words_on_indexes
 from jupyter_mlpipe.notebook.show.notebooks import split_cell
 from jupyter_mlpipe.notebook.show.output import CellOutput
@@ -230,12 +232,17 @@ class CellRuns:
             if word and word not in self._said:
                 self._said.add(word)
                 notes.append(word)
-        if ".name" not in component.code:
+        changed = (*component.changes, *component.may_change)
+        if not changed and ".name" not in component.code:
             return notes
-        sharing = shared_indexes({n: value for n, value in namespace.items() if not n.startswith("_")})
+        values = {n: value for n, value in namespace.items() if not n.startswith("_")}
         made = map(self._session.states.made, self._session.registry.placed)
-        sharing += [entry for found in made if found is not None for entry in found[1].altered]
-        return [*notes, *words_on_indexes(component.code, sharing)]
+        sharing = [entry for found in made if found is not None for entry in found[1].altered]
+        for word in words_in_common(changed, [*in_common(values), *sharing]):
+            if word not in self._said:
+                self._said.add(word)
+                notes.append(word)
+        return [*notes, *words_on_indexes(component.code, [*shared_indexes(values), *sharing])]
 
     def _remark(self, made: RunStep, stderr: str) -> list[str]:
         """Say what is to be known of the store and of warnings, and once how files are declared."""

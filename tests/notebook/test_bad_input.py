@@ -116,6 +116,12 @@ def test_an_inferred_output_that_cannot_be_stored_is_left_out_with_a_word(starte
     assert reader.status == "error"
     assert "generator" in reader.traceback
     assert "'late'" in reader.traceback
+    # A step that fails says so, too: its names stand for what they were.
+    started.run("given = {'n': 1}")
+    failed = started.run("%%component fails\ngiven['g'] = (i for i in range(3))\nraise ValueError('no')")
+    assert "given is not kept, and is as it was before the cell" in failed.receipt
+    assert "generator" in failed.receipt
+    assert started.run("given").result == "{'n': 1}"
 
 
 def test_a_parameter_of_the_wrong_type(started: Kernel) -> None:

@@ -156,3 +156,31 @@ def test_to_store_records_leaves_alone_which_warnings_were_shown(store: Store) -
         store.put_value(value)
         exec(code, namespace)
     assert [str(warning.message) for warning in shown] == ["seen"]
+
+
+def test_a_figure_of_plotly_keeps_the_order_of_its_properties_and_its_arrays(store: Store) -> None:
+    go = pytest.importorskip("plotly.graph_objects")
+    frames = [go.Frame(name="late", data=[go.Bar(y=[1])])]
+    figure = go.Figure(go.Scatter(y=np.arange(3), name="a", mode="lines"), frames=frames)
+    figure.update_layout(yaxis={"zeroline": True, "color": "red"}, autosize=False)
+    found = store.get_value(store.put_value(figure))
+    assert list(found.data[0].y) == [0, 1, 2]
+    assert found.to_json() == figure.to_json()
+    for one in (figure, found):
+        one.layout.yaxis.color = "blue"
+        one.data[0].line.width = 2
+        one.frames[0].name = "later"
+        one.add_trace(go.Bar(y=[1])).update_traces(opacity=0.5)
+    assert found.to_json() == figure.to_json()
+
+
+def test_a_part_of_a_plotly_figure_keeps_the_order_of_its_properties(store: Store) -> None:
+    go = pytest.importorskip("plotly.graph_objects")
+    trace = go.Scatter(y=np.arange(3), name="a", mode="lines", line={"width": 2, "color": "red"})
+    trace.fill = "tozeroy"
+    trace.line.dash = "dot"
+    found = store.get_value(store.put_value(trace))
+    assert list(found) == list(trace)
+    assert list(found.line) == list(trace.line)
+    found.line.color = "blue"
+    assert go.Figure(found).data[0].line.color == "blue"

@@ -29,6 +29,11 @@ stack.close()
 errors.__exit__(None, None, None)
 # %%
 table, plt.rcParams["lines.linewidth"], np.array([1.23456]), np.geterr()["divide"]
+# %%
+last = 1
+quit()
+# %%
+last
 # %% plain
 del context, stack, errors
 """,

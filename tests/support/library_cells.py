@@ -91,8 +91,9 @@ try: 1 / 0
 except ZeroDivisionError: log.exception("failed %s", "here")
 # %%
 log.addFilter(lambda record: "four" not in record.getMessage())
-# %% plain
+# %%
 log.warning("four")
+# %% plain
 print(len(log.filters))
 # %%
 log.handlers.clear()

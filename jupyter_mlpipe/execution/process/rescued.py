@@ -33,12 +33,15 @@ class Rescued:
         What it had set.
     error
         The error itself, as `store_error` keeps it.
+    left_out
+        What it had bound or changed and cannot be stored: by name, why.
     """
 
     outputs: Mapping[str, Artifact] = field(default_factory=dict)
     bound: Sequence[str] | None = None
     effects: Effects | None = None
     error: Artifact | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return what a step's process sends."""
@@ -47,6 +50,7 @@ class Rescued:
             "bound": self.bound,
             "effects": base64.b64encode(self.effects.to_bytes()).decode() if self.effects else None,
             "error": msgspec.to_builtins(self.error),
+            "left_out": dict(self.left_out),
         }
 
     @staticmethod
@@ -58,6 +62,7 @@ class Rescued:
             found["bound"],
             Effects.from_bytes(memoryview(base64.b64decode(effects))) if effects else None,
             msgspec.convert(error, Artifact | None),
+            found.get("left_out", {}),
         )
 
 

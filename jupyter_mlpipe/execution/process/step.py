@@ -25,6 +25,7 @@ from jupyter_mlpipe.errors import (
 from jupyter_mlpipe.execution.process.bars import follow_bars
 from jupyter_mlpipe.execution.process.body import Body, ReturnedWrongly, call_function, unpack_result
 from jupyter_mlpipe.execution.process.capture import Capture
+from jupyter_mlpipe.execution.process.common import in_common
 from jupyter_mlpipe.execution.process.declared import Declared
 from jupyter_mlpipe.execution.process.figures import left_open
 from jupyter_mlpipe.execution.process.filling import fill
@@ -106,11 +107,12 @@ class StepProcess:
         given, definitions, scene, namespace, before = self._running
         bound = sorted(n for n, value in namespace.items() if n not in before or before[n] is not value)
         effects, _ = scene.end(namespace)
-        outputs = given.rescue(namespace).outputs
+        found = given.rescue(namespace)
         with contextlib.suppress(Exception):  # the error of the code is what counts
-            effects = _with_definitions(effects, definitions.end(namespace, outputs))
+            effects = _with_definitions(effects, definitions.end(namespace, found.outputs))
         assert self._store is not None
-        return Rescued(outputs, bound, effects, store_error(error, self._store, namespace))
+        kept_error = store_error(error, self._store, namespace)
+        return Rescued(found.outputs, bound, effects, kept_error, found.left_out)
 
     def run(self, spec: StepSpec, sent: Mapping[str, Any], started: float) -> Record:
         module = types.ModuleType("__main__")
@@ -198,6 +200,7 @@ class StepProcess:
             written=written,
             started=started,
         )
+        around = {**values, **{n: results[n] for n in outcome.outputs if n in results}}
         record = structs.replace(
             record,
             altered=(
@@ -205,7 +208,8 @@ class StepProcess:
                 *left_open(),
                 *body.cut_short,
                 *left_behind(outcome.outputs, results),
-                *shared_indexes({**values, **{n: results[n] for n in outcome.outputs if n in results}}),
+                *shared_indexes(around),
+                *in_common(around),
             ),
             log=self._capture.log.store(store.objects) if self._capture.log is not None else None,
             live=file_watch.lost(),

@@ -15,7 +15,7 @@ from typing import Any
 
 from jupyter_mlpipe.cells.deeds import changes_logging, enters_contexts, registers_magics, temporary
 from jupyter_mlpipe.keys.closure import Closure
-from jupyter_mlpipe.keys.logs import held_by_handlers
+from jupyter_mlpipe.keys.logs import filtered_loggers, held_by_handlers
 
 _PATCHES = re.compile(r"\bpatch(?:\.(?:object|dict|multiple))?\s*\(")
 _STARTS = re.compile(r"\.start\(\s*\)")
@@ -24,6 +24,8 @@ _CHANGES_TABLES = re.compile(
     r"\.(?:register|create|create_view|to_table|to_view|insert_into|create_function)\(",
     re.IGNORECASE,
 )
+_LOGS = re.compile(r"\.(?:debug|info|warn|warning|error|exception|critical)\(")
+_ENDS = re.compile(r"(?<![.\w])(exit|quit)\(")
 _MAGIC = re.compile(r"\.run_(line|cell)_magic(?:_over)?\('(\w+)'")
 _KNOWN_TO_STEPS = frozenset({"IPython", "ipykernel", "jupyter_mlpipe"})
 _TABLES = "select 1 from duckdb_tables() union all select 1 from duckdb_views() where not internal limit 1"
@@ -44,6 +46,7 @@ def kept_here(code: str, closure: Closure, shell: Any) -> list[str]:
         *_of_handlers(code, closure, shell.user_ns),
         *(["what it enters is left by a later cell"] if enters_contexts(code) else []),
         *_of_magics(code, shell),
+        *_of_ends(code, shell.user_ns),
         *(f"{name} is {what}, which goes with its process" for name, what in temporary(code)),
     ]
 
@@ -56,6 +59,13 @@ def _of_magics(code: str, shell: Any) -> Iterator[str]:
         module = getattr(known[kind].get(name), "__module__", None)
         if module is not None and module.partition(".")[0] not in _KNOWN_TO_STEPS:
             yield f"{'%' if kind == 'line' else '%%'}{name} is a magic of the kernel"
+
+
+def _of_ends(code: str, namespace: Mapping[str, Any]) -> Iterator[str]:
+    """Say that IPython's own `exit` and `quit` end the kernel, of which steps have none."""
+    for name in dict.fromkeys(_ENDS.findall(code)):
+        if type(namespace.get(name)).__module__.startswith("IPython."):
+            yield f"{name}() ends the kernel"
 
 
 def _of_streams() -> Iterator[str]:
@@ -85,6 +95,9 @@ def _of_handlers(code: str, closure: Closure, namespace: Mapping[str, Any]) -> I
         )
     ):
         yield "what it adds to logging, or takes out, stays there"
+    filtered = filtered_loggers()
+    if filtered and any(map(_LOGS.search, (code, *closure.sources.values()))):
+        yield f"what {', '.join(filtered)} lets through its filters say there"
     held = {id(value) for value in held_by_handlers()}
     for name in sorted(names & namespace.keys()):
         if id(namespace[name]) in held:

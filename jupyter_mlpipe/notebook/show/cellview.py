@@ -15,6 +15,7 @@ from typing import Any
 from jupyter_mlpipe.cells.patches import find_patches
 from jupyter_mlpipe.errors import describe_error
 from jupyter_mlpipe.execution.process.body import UNFINISHED_TASKS
+from jupyter_mlpipe.execution.process.common import IN_COMMON
 from jupyter_mlpipe.execution.process.figures import OPEN_FIGURES, left_open
 from jupyter_mlpipe.execution.process.indexes import SHARED_INDEX
 from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND
@@ -30,6 +31,7 @@ from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.receipt import Receipt
 
 _MISSED_BY_NOBODY = (CLOSED_FILE, NOT_BOUND)
+_SAID_LATER = (SHARED_INDEX, IN_COMMON)  # below the cell for which it matters
 _LOOKED_AT_CHARS = 1_000_000  # for warnings
 _LARGE_BYTES = 500_000_000
 _QUICK_S = 0.1  # what ends within it has its receipt shown once
@@ -228,7 +230,7 @@ class CellView:
                 notes.append(f"runs each time: {parts}")
             notes += [f"{name} is not kept: {why}" for name, why in left_out if why not in _MISSED_BY_NOBODY]
             altered = step.record.altered
-            notes += [_on_altered(name) for name in altered if not name.startswith(SHARED_INDEX)]
+            notes += [_on_altered(name) for name in altered if not name.startswith(_SAID_LATER)]
             if step.metrics:
                 notes.append(describe_metrics(step.metrics))
             notes += _large_outputs(step)
@@ -237,6 +239,13 @@ class CellView:
             if self._is_all_shown and self._remarked is None and step.status in ("succeeded", "reused"):
                 self._remarked = self._remark(step, self._stderr)
             notes += self._remarked or []
+        elif step.status == "failed":
+            # Where its code has ended, what cannot be stored fails whoever reads it.
+            notes += [
+                f"{name} is not kept, and is as it was before the cell: {why}"
+                for name, why in step.rescued.left_out.items()
+                if why not in _MISSED_BY_NOBODY
+            ]
         state: str
         if step.status == "reused":
             saved = step.saved_seconds

@@ -20,6 +20,18 @@ fig2.add_trace(go.Bar(x=["x", "y"], y=[1, 2], name="t"), row=1, col=2)
 fig2.update_xaxes(showgrid=False)
 len(fig2.data), fig2.layout.template.layout.plot_bgcolor
 # %%
+counts = go.Figure(go.Bar(y=np.arange(3)), layout_title="n")
+counts.update_layout(autosize=False, yaxis={"zeroline": True, "color": "red"})
+one = go.Scatter(y=df["n"], name="z", mode="lines")
+moving = go.Figure(counts.data, frames=[go.Frame(name="late", data=[go.Bar(y=np.arange(3) ** 2)])])
+# %%
+print(counts.data[0].y.max(), list(counts.layout), list(counts.layout.yaxis), counts.to_json() == go.Figure(counts).to_json())
+print(one.y.sum(), list(one), list(moving.frames[0].to_plotly_json()), moving.frames[0].data[0].y)
+# %%
+counts.layout.yaxis.color = "blue"; counts.add_trace(one).data[0].marker.color = "green"
+moving.frames[0].name = "later"
+print(counts.to_dict(), one.yaxis, moving.frames[0].name)
+# %%
 for trace in fig2.data: trace.opacity = .5
 fig2.data[0].opacity, fig2
 # %%
@@ -33,6 +45,7 @@ display(Markdown(f"**{df['n'].sum()}** in all"), HTML(df.pivot(index="kind", col
 # %%
 _html = fig.to_html(include_plotlyjs=False, full_html=False, div_id="d")
 len(_html) > 1000, "Kinds" in _html
+_html
 # %%
 try:
     import altair as alt
