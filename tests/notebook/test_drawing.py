@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -94,8 +95,10 @@ def test_names_reasons_and_errors_are_text_wherever_they_stand() -> None:
     html = str(bundle["text/html"])
     assert len(html) < 10_000
     for drawn in (pipeline_svg(RunSnapshot(steps)), html):
-        found = {node.tag.rpartition("}")[2] for node in ET.fromstring(drawn.replace("&ensp;", " ")).iter()}
-        assert not found & {"script", "img", "b"}
+        nodes = list(ET.fromstring(drawn.replace("&ensp;", " ")).iter())
+        assert not {node.tag.rpartition("}")[2] for node in nodes} & {"script", "b"}
+        images = [node for node in nodes if node.tag == "img"]
+        assert all(image.keys() == ["class", "alt", "src"] for image in images)
         assert "onerror=alert" not in drawn.replace("&lt;img src=x onerror=alert(1)&gt;", "")
         assert not any(char < " " and char not in "\n\t" for char in drawn)
 
@@ -111,6 +114,33 @@ def test_a_table_says_it_where_drawings_are_taken_out() -> None:
         ["load", "succeeded", "2.2 s", ""],
         ["fit", "registered", "", ""],
     ]
+
+
+def without_drawings(html: str) -> ET.Element:
+    """What is left of HTML where drawings, styles and ids are taken out, as on GitHub."""
+    root = ET.fromstring(html)
+    for node in list(root.iter()):
+        for child in [child for child in node if child.tag.rpartition("}")[2] in ("svg", "style")]:
+            node.remove(child)
+        node.attrib = {name: node.attrib[name] for name in {"alt", "src"} & set(node.keys())}
+    return root
+
+
+@pytest.mark.parametrize("n_steps", [2, 60])
+def test_a_picture_is_left_where_drawings_are_taken_out(n_steps: int) -> None:
+    steps = [StepSnapshot(name="s0", status="succeeded")]
+    steps += [
+        StepSnapshot(name=f"s{n}", reads={f"o{n}": f"s{n - 1}"}, status="failed") for n in range(1, n_steps)
+    ]
+    snapshot = RunSnapshot(tuple(steps), "failed")
+    html = str(graph_bundle(snapshot)["text/html"])
+    (picture,) = without_drawings(html).iter("img")
+    kind, _, content = picture.attrib["src"].partition(",")
+    assert kind == "data:image/svg+xml;base64"
+    drawn = base64.b64decode(content).decode()
+    names = {text.text for text in ET.fromstring(drawn).iter() if text.tag.endswith(("text", "tspan"))}
+    assert {step.name for step in steps} <= names
+    assert picture.attrib["alt"] == run_words(snapshot)
 
 
 def test_a_notebook_as_a_page_shows_the_picture() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -36,7 +37,7 @@ def graph_bundle(
     saved
         For a notebook that no front end shows: as an image alone. GitHub prefers HTML where both
         are there, and takes drawings out of it; JupyterLab prefers HTML too, and there the nodes
-        can be reached by style and by tests, which an image hides.
+        can be reached by style and by tests, which an image hides. So HTML holds both.
     graph
         By which the browser finds it, to make it live.
     folded
@@ -47,14 +48,13 @@ def graph_bundle(
     svg = svg or kept_svg(fold(snapshot, folded))
     bundle: Bundle = {"text/plain": describe_pipeline(snapshot, _MAX_ROWS), "image/svg+xml": svg}
     if not saved:
-        # Where drawings are taken out of HTML, the table below is left.
         bundle["text/html"] = (
             f'<div class="mlpipe mlpipe-root" data-mlpipe-graph="{graph}">'
-            f'<div class="mlpipe-picture" style="overflow-x:auto">{svg}</div>'
+            f'<div class="mlpipe-picture" style="overflow-x:auto">{svg}</div>{_image(snapshot, svg)}'
             f'<details class="mlpipe-steps"><summary style="cursor:pointer;color:{FAINT_STYLE}">'
             f"{html.escape(run_words(snapshot))}</summary>{_steps_table(snapshot)}</details></div>"
         )
-        if len(svg) > _MAX_TWICE:
+        if len(svg) > _MAX_AGAIN:
             del bundle["image/svg+xml"]
     return {**bundle, MIME: {"kind": "graph", **_kept_facts(snapshot)}}
 
@@ -62,7 +62,7 @@ def graph_bundle(
 _MAX_ROWS = 40  # of the table below a picture
 _MAX_WHOLE = 75_000  # characters of a drawing that is kept as it is
 _MAX_PAINTED = 200  # steps: of more it is larger in any case
-_MAX_TWICE = 30_000  # and of one that is kept twice, for HTML and without
+_MAX_AGAIN = 24_000  # and of one that is kept again, as an image
 _MAX_FACTS = 80  # steps of which all is kept for programs
 
 
@@ -72,6 +72,23 @@ def kept_svg(snapshot: RunSnapshot) -> str:
     if len(snapshot.steps) <= _MAX_PAINTED and len(svg := paint(snapshot, laid_out)) <= _MAX_WHOLE:
         return svg
     return outline(snapshot, laid_out)
+
+
+def _image(snapshot: RunSnapshot, svg: str) -> str:
+    """Return the picture as an image, seen only where drawings and styles are taken out of HTML.
+
+    So does GitHub, and JupyterLab where a notebook is not trusted. Of a large picture it is the outline;
+    where that is large too, the table is left.
+    """
+    drawn = svg if len(svg) <= _MAX_AGAIN else outline(snapshot, layout(pipeline_dot(snapshot)))
+    content = base64.b64encode(drawn.encode()).decode()
+    if len(svg) + len(content) > _MAX_WHOLE:
+        return ""
+    words = html.escape(run_words(snapshot))
+    return (
+        "<style>.mlpipe-image{display:none}</style>"
+        f'<img class="mlpipe-image" alt="{words}" src="data:image/svg+xml;base64,{content}"/>'
+    )
 
 
 def _kept_facts(snapshot: RunSnapshot) -> dict[str, Any]:
