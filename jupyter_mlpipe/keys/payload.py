@@ -15,7 +15,7 @@ from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.moment import once
 from jupyter_mlpipe.keys.pickles import Pickler, loading_into
-from jupyter_mlpipe.keys.views import arrays_in, reduce_views
+from jupyter_mlpipe.keys.views import arrays_in, bounds_in_memory, reduce_views
 
 LIVE_BYTES = 1 << 20
 
@@ -151,7 +151,7 @@ def _is_there(buffer: pickle.PickleBuffer, n_bytes: int) -> bool:
     start, n_now = _span(buffer, numpy)
     while isinstance(array.base, numpy.ndarray):
         array = array.base
-    low, high = numpy.lib.array_utils.byte_bounds(array)
+    low, high = bounds_in_memory(array)
     return bool(n_now == n_bytes and low <= start and start + n_bytes <= high)
 
 

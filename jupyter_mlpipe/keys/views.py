@@ -59,7 +59,7 @@ def reduce_views(parts: Iterable[object], *, whole: bool = False) -> tuple[dict[
     part: Any
     for part in parts:
         if type(part) is numpy.ndarray and part.size and part.flags.writeable and not part.dtype.hasobject:
-            arrays[id(part)] = (*numpy.lib.array_utils.byte_bounds(part), part)
+            arrays[id(part)] = (*bounds_in_memory(part), part)
     reduced: dict[int, Reduced] = {}
     kept: list[object] = []
     cluster: list[Any] = []
@@ -83,6 +83,15 @@ def reduce_views(parts: Iterable[object], *, whole: bool = False) -> tuple[dict[
 def make_view(memory: Any, dtype: Any, shape: tuple[int, ...], offset: int, strides: tuple[int, ...]) -> Any:
     """Return an array in the memory of another one."""
     return sys.modules["numpy"].ndarray(shape, dtype, memory, offset, strides)
+
+
+def bounds_in_memory(array: Any) -> tuple[int, int]:
+    """Return where an array's memory begins, and where it ends."""
+    numpy: Any = sys.modules["numpy"]
+    # It moved in NumPy 2.
+    bounds = getattr(numpy, "byte_bounds", None) or numpy.lib.array_utils.byte_bounds
+    low, high = bounds(array)
+    return low, high
 
 
 def axes_in_memory(array: Any) -> tuple[int, ...]:

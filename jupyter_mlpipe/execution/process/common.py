@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from jupyter_mlpipe.keys.views import bounds_in_memory
+
 IN_COMMON = "in common: "
 """Stands in a record, with what it is, the name by which it is changed, and those that do not see it then."""
 _LIBRARIES = frozenset({"pandas", "altair", "seaborn"})
@@ -49,10 +51,9 @@ def _memory(values: Mapping[str, object]) -> Iterator[tuple[str, str, list[str]]
     tensors = {n: memory for n, v in values.items() if (memory := _of_tensor(v, torch)) is not None}
     if not tensors:
         return
-    bounds: Any = getattr(numpy, "byte_bounds", None) or numpy.lib.array_utils.byte_bounds
     for name, value in values.items():
         if type(value) is numpy.ndarray:
-            start, end = bounds(value)
+            start, end = bounds_in_memory(value)
             others = [n for n, (first, last) in tensors.items() if first < end and start < last]
             if others:
                 yield "memory", name, others
