@@ -17,6 +17,7 @@ from blake3 import blake3
 from jupyter_mlpipe.execution.process.files import ABSENT, MISSING, digest_as_before, file_digest
 from jupyter_mlpipe.execution.process.opens import Opens
 from jupyter_mlpipe.execution.process.paths import Paths
+from jupyter_mlpipe.execution.process.seen import Seen
 from jupyter_mlpipe.execution.process.sightings import Sightings
 from tests.support.steps import Steps
 
@@ -253,12 +254,13 @@ def test_a_file_counts_whose_path_a_library_makes_one_in_full(
     """It opens it in Rust or C++ next; its path stands nowhere."""
     path = tmp_path / "rows.csv"
     path.write_text("a\n1\n")
-    seen = Sightings(Paths(str(steps.folder)))
-    seen.start()
+    seen = Seen(Paths(str(steps.folder)))
+    sightings = Sightings(seen)
+    sightings.start()
     try:
         read(str(path))
     finally:
-        seen.stop()
+        sightings.stop()
     assert str(path) in seen.mentioned
 
 

@@ -1,4 +1,4 @@
-"""What an audit hook sees a step do with files: reads, listings, questions, changes, command lines.
+"""How an audit hook sees what a step does with files: reads, listings, questions, changes, command lines.
 
 Only what Python itself opens, lists and asks for is seen, and the files on the command lines of programs
 that it starts.
@@ -21,19 +21,16 @@ from urllib.parse import unquote, urlsplit
 from jupyter_mlpipe.execution.process.archives import imported_from
 from jupyter_mlpipe.execution.process.files import is_pattern, names_digest
 from jupyter_mlpipe.execution.process.forks import Forks
-from jupyter_mlpipe.execution.process.paths import Paths, absolute_path, is_below, path_seen_from
+from jupyter_mlpipe.execution.process.paths import absolute_path, is_below, path_seen_from
 from jupyter_mlpipe.execution.process.questions import (
-    MISSED,
-    NAMED,
-    Answer,
     Questions,
-    digest_answer,
     is_asked_by_user,
     is_users,
     opened_by,
 )
 from jupyter_mlpipe.execution.process.searches import Searches
-from jupyter_mlpipe.execution.process.writes import State, Writes, is_forgiving, state_of
+from jupyter_mlpipe.execution.process.seen import Seen
+from jupyter_mlpipe.execution.process.writes import is_forgiving
 from jupyter_mlpipe.keys.codes import nested_codes
 
 _AuditHook = Callable[[str, tuple[Any, ...]], None]
@@ -78,54 +75,17 @@ class Sightings:
 
     Parameters
     ----------
-    paths
-        Learns which of them the code names as seen from the notebook's folder.
-
-    Attributes
-    ----------
-    read
-        With what each file was like when it was first opened: None where it was not there.
-    archives
-        On the import path: what was taken of them is in `read`.
-    written
-        Paths that were opened to be written to, or changed in another way.
-    listed
-        Folder -> digest of the names in it.
-    own
-        Files of the user's among those that libraries keep in the home folder.
-    told
-        Folders, each with its final slash, that Python has listed for whatever reason.
-    looked_through
-        Folders whose entries bring what `os.stat` says.
-    mentioned
-        Paths on the command lines of other programs -> whether they may be folders.
-    asked
-        Path -> kind of question -> digest of the answer; of "there", the answer.
-    asked_in
-        Folders in which very many were looked for.
-    children
-        Processes that this one is known to have started.
+    seen
+        Takes it.
     """
 
-    def __init__(self, paths: Paths) -> None:
-        self._paths = paths
-        self.read: dict[str, State | None] = {}
-        self.archives: set[str] = set()
-        self.writes = Writes(self.read)
-        self.written: set[str] = set()
-        self.listed: dict[str, str] = {}
-        self.told: set[str] = set()
-        self.own: set[str] = set()
-        self.looked_through: set[str] = set()
-        self.mentioned: dict[str, bool] = {}
-        self.asked: dict[str, dict[str, Answer]] = {}
-        self.asked_in: set[str] = set()
-        self.children: set[int] = set()
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
+        self._paths = seen.paths
         self._fork_exec: Any = None
         self._questions = Questions(self._counts_as_one)
         self._searches = Searches()
-        self._forks = Forks(self._begin_telling, self._hear)
-        self._tell: Callable[..., None] | None = None  # in a forked process
+        self._forks = Forks(self._begin_telling, seen.hear)
         self._active = False
         self._noting: set[int] = set()  # threads
 
@@ -148,45 +108,18 @@ class Sightings:
         self._note_questions()
         self._forks.stop()
 
-    def _begin_telling(self, tell: Callable[..., None]) -> None:
-        """Tell the process that has forked this one what is seen from here on."""
-        self._tell = tell
-        tell("forked", "", False, os.getpid())
-        self._noting.clear()  # threads that are not here
-        self._questions.stop()
-        self._questions = Questions(lambda folder: False, self._tell_answer)
-        self._questions.start()
-
-    def _tell_answer(self, kind: str, path: Any, answer: Answer) -> None:
-        absolute = self._paths.named_by(path)
-        if self._tell is not None and absolute is not None:
-            self._tell("asked", absolute, absolute in self._paths.relative, kind, answer)
-
-    def _hear(self, what: str, path: str, is_relative: bool, *more: Any) -> None:
-        """Note what a forked process has seen."""
-        if is_relative:
-            self._paths.relative.add(path)
-        if what == "forked":
-            self.children.update(more)
-        elif what == "read":
-            state = tuple(more[0]) if more[0] is not None else None
-            touch = self.writes.touched.get(path)
-            # What this process has written in between is no input.
-            if path not in self.written or (touch is not None and touch.before == state):
-                self.read.setdefault(path, state)
-        elif what == "written":
-            self.written.add(path)
-        elif what == "listed":
-            self.listed.setdefault(path, *more)
-        elif what == "mentioned":
-            self.mentioned.setdefault(path, False)
-        else:
-            self._note_answer(path, *more)
-
     @property
     def has_lost(self) -> bool:
         """Whether a forked process was killed while it told what it sees."""
         return self._forks.has_lost
+
+    def _begin_telling(self, tell: Callable[..., None]) -> None:
+        """Tell the process that has forked this one what is seen from here on."""
+        self._seen.begin_telling(tell)
+        self._noting.clear()  # threads that are not here
+        self._questions.stop()
+        self._questions = Questions(lambda folder: False, self._seen.tell_answer)
+        self._questions.start()
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -233,7 +166,7 @@ class Sightings:
         elif event == "os.chdir":
             self._note_questions()
         elif event == "os.fork":
-            self.writes.has_children = True
+            self._seen.writes.has_children = True
         elif event in _CHANGES:
             self._note_change(event, args)
 
@@ -247,25 +180,25 @@ class Sightings:
                 if taken is path and path in sys.path and _imports(frame):
                     taken = None  # installed packages are looked for in it
                 if taken != path and (archive := absolute_path(path)) is not None:
-                    self.archives.add(archive)
+                    self._seen.archives.add(archive)
                 if taken is not None:
-                    self._note(taken, self.read)
+                    self._seen.note_read(taken)
                     self._note_own(path, frame)
         elif (absolute := self._paths.named_by(path)) is not None:
             exclusive = "x" in mode or bool(flags & os.O_EXCL and flags & os.O_CREAT)
             exclusive = exclusive and not is_forgiving(frame)
-            self.writes.open(absolute, anew="w" in mode or bool(flags & os.O_TRUNC), exclusive=exclusive)
-            self.written.add(absolute)
-            self._pass_on("written", absolute)
+            anew = "w" in mode or bool(flags & os.O_TRUNC)
+            self._seen.writes.open(absolute, anew=anew, exclusive=exclusive)
+            self._seen.note_written(absolute)
 
     def _note_own(self, path: Any, frame: FrameType) -> None:
         """Note what the user's code opens where libraries keep what is theirs."""
         absolute = absolute_path(path)
         if absolute is not None and self._paths.is_of_libraries(absolute) and is_asked_by_user(frame):
-            self.own.add(absolute)
+            self._seen.own.add(absolute)
 
     def _note_change(self, event: str, args: tuple[Any, ...]) -> None:
-        writes = self.writes
+        writes = self._seen.writes
         if event in ("os.rename", "os.link", "os.symlink"):
             source = _absolute_in(args[0], args[2] if event != "os.symlink" else _NO_DIRECTORY)
             target = _absolute_in(args[1], args[-1])
@@ -273,9 +206,9 @@ class Sightings:
                 return
             self._paths.note_relative(args[0], source)
             self._paths.note_relative(args[1], target)
-            self.written.add(target)
+            self._seen.written.add(target)
             if event == "os.rename":
-                self.written.add(source)
+                self._seen.written.add(source)
                 writes.rename(source, target)
             else:
                 writes.link(target)
@@ -296,18 +229,7 @@ class Sightings:
             writes.make_folder(path, is_strict=not forgiving)
         elif os.path.isfile(path):
             writes.open(path, anew=False)
-        self.written.add(path)
-
-    def _note(self, path: Any, seen: dict[str, State | None]) -> None:
-        absolute = self._paths.named_by(path)
-        # What is made anew is no input; what was read before stays one.
-        if absolute is not None and absolute not in self.written and absolute not in seen:
-            seen[absolute] = state_of(absolute)
-            self._pass_on("read", absolute, seen[absolute])
-
-    def _pass_on(self, what: str, absolute: str, *more: Any) -> None:
-        if self._tell is not None:
-            self._tell(what, absolute, absolute in self._paths.relative, *more)
+        self._seen.written.add(path)
 
     def _note_database(self, name: Any) -> None:
         try:
@@ -318,17 +240,17 @@ class Sightings:
             path = unquote(urlsplit(path).path)
         if path and path != ":memory:" and (absolute := self._paths.named_by(path)) is not None:
             if _logs_ahead(absolute):
-                self._note(f"{path}-wal", self.read)
+                self._seen.note_read(f"{path}-wal")
             # It may be written to: SQLite tells nobody.
-            self.writes.open(absolute, anew=False)
-            self.written.add(absolute)
+            self._seen.writes.open(absolute, anew=False)
+            self._seen.written.add(absolute)
 
     def _note_told(self, folder: Any) -> None:
         if (
             not isinstance(folder, int)
             and (absolute := absolute_path("." if folder is None else folder)) is not None
         ):
-            self.told.add(os.path.join(absolute, ""))
+            self._seen.told.add(os.path.join(absolute, ""))
 
     def _note_listing(self, folder: Any, frame: FrameType) -> None:
         if isinstance(folder, int):
@@ -343,12 +265,12 @@ class Sightings:
         if is_users(frame.f_code.co_filename) and any(
             "stat" in code.co_names for code in nested_codes(frame.f_code)
         ):
-            self.looked_through.add(absolute)
-        if absolute in self.listed or os.path.basename(absolute) == "__pycache__":
+            self._seen.looked_through.add(absolute)
+        if absolute in self._seen.listed or os.path.basename(absolute) == "__pycache__":
             return
         with self.paused():
-            self.listed[absolute] = names_digest(absolute)
-        self._pass_on("listed", absolute, self.listed[absolute])
+            digest = names_digest(absolute)
+        self._seen.note_listed(absolute, digest)
 
     def _note_questions(self) -> None:
         """Note what was asked since the working directory last changed."""
@@ -356,23 +278,7 @@ class Sightings:
         looked_for = self._searches.take(self._may_be_users)
         for kind, path, answer in (*self._questions.take(), *(("there", path, None) for path in looked_for)):
             if (absolute := self._named_by(path, named_in)) is not None:
-                self._note_answer(absolute, kind, answer)
-
-    def _note_answer(self, absolute: str, kind: str, answer: Answer) -> None:
-        if absolute in self.written or is_below(self._paths.base, absolute):
-            return
-        if kind == NAMED:
-            self.mentioned.setdefault(absolute, False)
-            return
-        if kind == MISSED:
-            if is_below(absolute, self._paths.base):
-                self.asked.setdefault(absolute, {}).setdefault("there", answer)
-            return
-        # Of very many, only in which folders they are may be asked for.
-        digest = answer if kind == "there" else digest_answer(kind, answer, absolute)
-        if digest is not None or kind == "there":
-            # The last answer counts: code may wait for a file.
-            self.asked.setdefault(absolute, {})[kind] = digest
+                self._seen.note_answer(absolute, kind, answer)
 
     def _may_be_users(self, folder: str) -> bool:
         absolute = absolute_path(folder)
@@ -384,9 +290,9 @@ class Sightings:
         """Tell whether a folder counts instead of the files that are looked for in it; note it then."""
         absolute = self._paths.named_by(folder) if folder else None
         # What lies around the notebook holds more than a step means, and what is written is no input.
-        if absolute is None or self.written or is_below(self._paths.base, absolute):
+        if absolute is None or self._seen.written or is_below(self._paths.base, absolute):
             return False
-        self.asked_in.add(absolute)
+        self._seen.asked_in.add(absolute)
         return True
 
     def _named_by(self, path: Any, named_in: Callable[[str], tuple[str, bool] | None]) -> str | None:
@@ -410,9 +316,7 @@ class Sightings:
 
         def fork_exec(*args: Any) -> int:
             process: int = start(*args)
-            self.children.add(process)
-            if self._tell is not None:
-                self._tell("forked", "", False, process)
+            self._seen.note_child(process)
             return process
 
         self._fork_exec, module._fork_exec = start, fork_exec
@@ -420,7 +324,7 @@ class Sightings:
     def _note_command(self, command: Any, folder: Any) -> None:
         parts = [command] if isinstance(command, str | bytes | os.PathLike) else list(command or ())
         base = absolute_path("." if folder is None else folder) or os.getcwd()
-        self.writes.has_children = True
+        self._seen.writes.has_children = True
         said: set[str] = set()
         folders: set[str] = set()
         for part in parts:
@@ -437,19 +341,18 @@ class Sightings:
             for folder in inside:
                 # `cd data && cat rows.csv`
                 paths |= {os.path.join(folder, word): os.path.join(folder, word) for word in words}
-            self.writes.start_command(text, map(os.path.abspath, paths.values()), base)
+            self._seen.writes.start_command(text, map(os.path.abspath, paths.values()), base)
             for word, path in paths.items():
                 if os.path.isfile(path) or (is_pattern(path) and "**" not in path):
                     # It may be there to be written to: then it changes while the step runs.
                     absolute = os.path.abspath(path)
-                    self.mentioned.setdefault(absolute, False)
                     if path != word:
                         self._paths.relative.add(absolute)
-                    self._pass_on("mentioned", absolute)
+                    self._seen.note_mentioned(absolute)
         if "du" in said or ("ls" in said and any(word[:1] == "-" and "l" in word for word in said)):
             for folder in folders or {base}:
-                self.listed.setdefault(folder, names_digest(folder))
-                self.looked_through.add(folder)
+                self._seen.listed.setdefault(folder, names_digest(folder))
+                self._seen.looked_through.add(folder)
 
 
 # Python takes no audit hook out again: there is one for the process, told to whoever follows it last.

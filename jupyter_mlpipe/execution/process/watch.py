@@ -48,6 +48,7 @@ from jupyter_mlpipe.execution.process.mentions import Mentions
 from jupyter_mlpipe.execution.process.opens import Opens
 from jupyter_mlpipe.execution.process.paths import Paths, absolute_path, is_below
 from jupyter_mlpipe.execution.process.questions import MANY, digest_answer
+from jupyter_mlpipe.execution.process.seen import Seen
 from jupyter_mlpipe.execution.process.sightings import Sightings
 from jupyter_mlpipe.execution.process.writes import state_of
 from jupyter_mlpipe.store.files import FileKeeper, Written
@@ -70,7 +71,8 @@ class FileWatch:
     def __init__(self, folder: str, ignored: Iterable[str] = (), declared: Declared | None = None) -> None:
         self._declared = declared or Declared()
         self._paths = Paths(folder, ignored)
-        self._seen = Sightings(self._paths)
+        self._seen = Seen(self._paths)
+        self._sightings = Sightings(self._seen)
         self._mentioned = self._seen.mentioned
         self._snapshot: Snapshot | None = None
         self._unseen: list[Unseen] = []
@@ -80,11 +82,11 @@ class FileWatch:
 
     def start(self) -> None:
         self._started_ns = time.time_ns()
-        self._seen.start()
+        self._sightings.start()
 
     def look_around(self) -> None:
         """Note what is in the notebook's folder, just before the code runs."""
-        with self._seen.paused():
+        with self._sightings.paused():
             self._snapshot = look_around(self._paths.base, self._paths.is_left_out)
 
     def see_opens(self) -> None:
@@ -94,7 +96,7 @@ class FileWatch:
             self._opens.watch_anywhere()
 
     def stop(self) -> None:
-        self._seen.stop()
+        self._sightings.stop()
 
     def mention(self, mentions: Mentions) -> None:
         """Count files as read that the code or its values name, if they were there all the time."""
@@ -194,7 +196,7 @@ class FileWatch:
     def lost(self) -> dict[str, str]:
         """Return why it is not known which files were read, as `Record.live` has it; nothing where it is."""
         why = "a process that it had forked was killed while it told which files it reads"
-        return {"": why} if self._seen.has_lost else {}
+        return {"": why} if self._sightings.has_lost else {}
 
     def sources(self, texts: Mapping[str, str]) -> dict[str, str]:
         """Return digests of programs' files as of files read, by path, where they hold the texts that ran."""
