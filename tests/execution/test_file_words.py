@@ -19,6 +19,9 @@ from jupyter_mlpipe.execution.runs.file_words import may_read, may_write
         "Path(path).mkdir()",
         "shutil.copy(path, other)",
         "df.to_numpy().tofile(path)",
+        "archive.extract(name)",
+        "Path(path).copy(other)",
+        "Path(path).rename(other)",
     ],
 )
 def test_code_that_may_write(code: str) -> None:
@@ -33,6 +36,11 @@ def test_code_that_may_write(code: str) -> None:
         "pd.read_csv('a.csv')",
         "x =",
         "x = df.copy(deep=True).to_numpy()",
+        "x = copy.copy(y)",
+        "x = copy(y)",
+        "t = df.rename(columns={'a': 'b'}).rename_axis('c')",
+        "t = s.str.extract('([ab])')[0] + s.str.extractall(pattern)[0]",
+        "text = json.dumps(x)",
         "d = pd.to_datetime(copy.deepcopy(df)['when']).dt.to_period('M').to_list()",
     ],
 )

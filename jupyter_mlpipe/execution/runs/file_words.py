@@ -16,10 +16,11 @@ _WRITES = re.compile(
 )
 # Of those, what libraries of tables and arrays call what stays in memory.
 _STAYS = re.compile(
-    r"^to_(arrow|array|categorical|date|datetime|dense|device|dict|dicts|dummies|flat_index|frame|integer|"
+    r"^(dumps|rename_(axis|categories)|to_(arrow|array|categorical|date|datetime|dense|device|dict|dicts|dummies|flat_index|frame|integer|"
     r"lazy|list|lowercase|numeric|numpy|offset|pandas|period|physical|pydatetime|records|series|struct|"
-    r"table|tensor|time|timedelta|timestamp|torch|uppercase)$"
+    r"table|tensor|time|timedelta|timestamp|torch|uppercase))$"
 )
+_OF_TABLES = frozenset({"columns", "index", "axis", "level"})  # named where a table is given other names
 _PROGRAMS = frozenset({"system", "getoutput", "run_cell_magic", "Popen", "check_call", "check_output"})
 _MODES = re.compile(r"^(?=.*[wax+])[rwaxbt+]{1,3}$")
 
@@ -44,8 +45,15 @@ def _is_path(value: object) -> bool:
 
 
 def _stays(name: str, call: ast.Call) -> bool:
-    # A file is copied to a place that is named; a table is not.
-    return _STAYS.match(name) is not None or (name == "copy" and not call.args)
+    of = call.func.value if isinstance(call.func, ast.Attribute) else None
+    if name == "copy" and len(call.args) < 2:
+        # A file is copied to a place that is named; a table is not, nor what the module `copy` copies.
+        return not call.args or of is None or (isinstance(of, ast.Name) and of.id == "copy")
+    if name == "rename":
+        return any(keyword.arg in _OF_TABLES for keyword in call.keywords)
+    if name in ("extract", "extractall"):
+        return isinstance(of, ast.Attribute) and of.attr == "str"  # of a column of texts
+    return _STAYS.match(name) is not None
 
 
 def _is_run(name: str, call: ast.Call) -> bool:
