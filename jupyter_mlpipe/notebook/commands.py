@@ -189,7 +189,7 @@ def _live_graph(session: Session, *, follows_all: bool = False) -> LiveGraph:
         CellOutput(session.shell),
         session.link if cell_id is not None else None,
         cell_id=cell_id,
-        has_view=session.needs_view,
+        way=session.way,
         follows_all=follows_all,
         subscribe=session.marks.subscribe if follows_all else None,
         saved=session.headless.active,

@@ -23,7 +23,7 @@ from jupyter_mlpipe.notebook.commands import check_command
 from jupyter_mlpipe.notebook.completion import complete_lines
 from jupyter_mlpipe.notebook.magics import PipelineMagics
 from jupyter_mlpipe.notebook.session import Session
-from jupyter_mlpipe.notebook.show.frontend import cell_id_of, needs_view
+from jupyter_mlpipe.notebook.show.frontend import cell_id_of, way_of
 from jupyter_mlpipe.notebook.show.output import MIME, CellOutput
 from jupyter_mlpipe.notebook.show.planview import plan_bundle, why_bundle
 from jupyter_mlpipe.notebook.show.tracebacks import for_notebook, render
@@ -119,7 +119,7 @@ class Extension:
         self.session.bindings.settle()
         self.session.marks.pause()
         metadata = _request(self.shell, "metadata")
-        self.session.cell_id, self.session.needs_view = self._cell_of(metadata), needs_view(metadata)
+        self.session.cell_id, self.session.way = self._cell_of(metadata), way_of(metadata)
         content = _request(self.shell, "content")
         if content.get("silent"):
             self._make_ready(str(content.get("code", "")))
@@ -176,7 +176,7 @@ class Extension:
             session.notebooks.cell(client, gone) for gone in metadata.get("deletedCells") or ()
         )
         session.cell_id = self._cell_of(metadata) or getattr(info, "cell_id", None)
-        session.needs_view = needs_view(metadata)
+        session.way = way_of(metadata)
         text = info.raw_cell or ""
         ours = "".join(component_first(text.lstrip().splitlines(True))).startswith(_OURS)
         code = _transformed(self.shell, info) or text

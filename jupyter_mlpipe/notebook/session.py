@@ -40,6 +40,7 @@ from jupyter_mlpipe.notebook.running.moving import Moving
 from jupyter_mlpipe.notebook.running.runs import Runs
 from jupyter_mlpipe.notebook.running.standing import Standing
 from jupyter_mlpipe.notebook.show.cellscomm import CellsComm
+from jupyter_mlpipe.notebook.show.frontend import Way
 from jupyter_mlpipe.notebook.show.link import Link
 from jupyter_mlpipe.notebook.show.live import LiveGraph
 from jupyter_mlpipe.notebook.show.notebooks import Notebooks
@@ -76,7 +77,7 @@ class Session:
         self.name = notebook_name()
         self.notebooks = Notebooks()
         self.cell_id: str | None = None
-        self.needs_view = False
+        self.way: Way = "page"
         self.cells_run = CellsRun(shell)
 
         loaded = Loaded(lambda: self.backend.store, shell.user_ns)

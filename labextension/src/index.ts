@@ -1,6 +1,6 @@
 /**
- * What anywidget loads, for one of two widgets. One is without a view, for all graphs of a kernel: it finds them in the
- * page of JupyterLab and Notebook, which hold them as HTML. The other shows one graph where the front end puts its view.
+ * What anywidget loads, for one of two widgets. One is for all graphs of a kernel: it finds them in the page of JupyterLab
+ * and Notebook, which hold them as HTML. The other is for one graph: as HTML in VS Code, else where its view is put.
  */
 
 import { element } from './dom';
@@ -27,9 +27,10 @@ export default () => {
   return {
     initialize({ model }: { model: Model }): () => void {
       addStyle();
+      const graph = String(model.get('graph'));
       const shown = new Page(
         asked => link.ask(asked),
-        () => (model.get('graph') ? views : document.getElementsByClassName('mlpipe-root'))
+        () => [...views, ...document.querySelectorAll(`.mlpipe-root${graph && `[data-mlpipe-graph="${graph}"]`}`)]
       );
       const link = new Link(model, message => shown.take(message));
       const end = (): void => {
@@ -40,9 +41,10 @@ export default () => {
       page = shown;
       // The kernel has been started anew, which does not end the widget's model.
       model.on('comm_live_update', end);
-      if (model.get('graph')) {
-        // Where outputs are pages of their own, a comm that they open has disturbed other outputs.
+      if (graph) {
+        // There, a comm that the page opens has disturbed other outputs.
         model.on('change:svg', () => views.forEach(view => put(view, model)));
+        shown.scan();
       } else {
         void link.open().then(() => shown.scan());
       }

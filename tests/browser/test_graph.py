@@ -350,7 +350,7 @@ def test_beside_a_panel_names_can_be_read_and_a_table_shows_that_it_goes_on(open
 
 VIEWED = """
 from jupyter_mlpipe.notebook.extension import current_session
-current_session().needs_view = True  # as in VS Code and Colab
+current_session().way = "view"  # as in Colab
 run = %pipeline run
 """
 

@@ -368,7 +368,27 @@ sys.modules["google.colab.output"] = types.SimpleNamespace(
 """
 
 
-@pytest.mark.parametrize("front_end", FRONT_ENDS)
+def model_of(kernel: Kernel, html: str) -> tuple[str, dict[str, Any]]:
+    """The widget that a graph has for itself, and its state."""
+    opened = {comm["comm_id"]: comm["data"]["state"] for comm in kernel.comms if comm["kind"] == "comm_open"}
+    ((model, state),) = [(m, s) for m, s in opened.items() if s.get("graph") and s["graph"] in html]
+    return model, state
+
+
+def greet(kernel: Kernel, model: str, graph: str) -> None:
+    """Ask as the page does by a widget's own messages, and wait for the answer."""
+    asked = {"method": "custom", "content": {"graph": graph, "do": "hello"}}
+    message = kernel.client.session.msg("comm_msg", {"comm_id": model, "data": asked})
+    kernel.client.shell_channel.send(message)
+
+    def told() -> list[dict[str, Any]]:
+        sent = [c["data"] for c in kernel.comms if c["kind"] == "comm_msg" and c["comm_id"] == model]
+        return [data["content"] for data in sent if data.get("method") == "custom"]
+
+    kernel.listen(lambda: any("all" in message for message in told()))
+
+
+@pytest.mark.parametrize("front_end", ["Colab", "another"])
 def test_where_outputs_are_pages_of_their_own_each_graph_has_a_view(kernel: Kernel, front_end: str) -> None:
     if front_end == "Colab":
         kernel.run(COLAB).check()
@@ -381,21 +401,10 @@ def test_where_outputs_are_pages_of_their_own_each_graph_has_a_view(kernel: Kern
     # The first is what is shown; the last picture, where the kernel is gone.
     assert next(iter(bundle)) == VIEW
     assert "data-mlpipe-step" in bundle["text/html"]
-    model = bundle[VIEW]["model_id"]
-    opened = [comm for comm in kernel.comms if comm["kind"] == "comm_open" and comm["comm_id"] == model]
-    (state,) = [comm["data"]["state"] for comm in opened]
-    assert state["graph"] in bundle["text/html"]
+    model, state = model_of(kernel, bundle["text/html"])
+    assert bundle[VIEW]["model_id"] == model
     assert state["svg"].startswith("<svg ")
-    # It is asked by its own messages, and tells by them.
-    asked = {"method": "custom", "content": {"graph": state["graph"], "do": "hello"}}
-    message = kernel.client.session.msg("comm_msg", {"comm_id": model, "data": asked})
-    kernel.client.shell_channel.send(message)
-
-    def told() -> list[dict[str, Any]]:
-        sent = [c["data"] for c in kernel.comms if c["kind"] == "comm_msg" and c["comm_id"] == model]
-        return [data["content"] for data in sent if data.get("method") == "custom"]
-
-    kernel.listen(lambda: any("all" in message for message in told()))
+    greet(kernel, model, state["graph"])
     kernel.run("run.wait()").check()
 
     def kept() -> list[dict[str, Any]]:
@@ -403,6 +412,26 @@ def test_where_outputs_are_pages_of_their_own_each_graph_has_a_view(kernel: Kern
 
     kernel.listen(lambda: 'data-mlpipe-status="succeeded"' in kept()[0]["text/html"])
     assert kept()[0][VIEW]["model_id"] == model
+
+
+def test_in_vs_code_each_graph_has_a_widget_and_is_html(kernel: Kernel) -> None:
+    kernel.run("%%component one --no-run\nx = 1").check()
+    models = set()
+    # A notebook that was closed and opened again knows no widgets: the cell that runs again brings one.
+    for _ in range(2):
+        result = kernel.run("run = %pipeline run", **FRONT_ENDS["VS Code"]).check()
+        (html,) = [o["data"]["text/html"] for o in result.outputs if "data-mlpipe-graph" in str(o)]
+        assert all(VIEW not in output.get("data", {}) for output in result.outputs)
+        model, state = model_of(kernel, html)
+        assert state["svg"] == ""
+        greet(kernel, model, state["graph"])
+        models.add(model)
+    assert len(models) == 2
+    kernel.run("run.wait()").check()
+    kept = list(kernel.displays.values())
+    kernel.listen(
+        lambda: any('data-mlpipe-status="succeeded"' in str(o["data"].get("text/html")) for o in kept)
+    )
 
 
 def test_jupyterlab_gets_no_view(kernel: Kernel) -> None:

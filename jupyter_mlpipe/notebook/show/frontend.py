@@ -7,7 +7,7 @@ alone, Colab in words of its own. Programs that run notebooks name no cell.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 
 def cell_id_of(metadata: Mapping[str, Any]) -> str | None:
@@ -19,10 +19,19 @@ def cell_id_of(metadata: Mapping[str, Any]) -> str | None:
     return cell_id if isinstance(cell_id, str) else None
 
 
-def needs_view(metadata: Mapping[str, Any]) -> bool:
-    """Tell whether a widget reaches the page only where its own view stands.
+Way = Literal["page", "widget", "view"]
+"""What makes a graph live: one widget for all of a page, one of its own without a view, or with one."""
 
-    So it is in VS Code and Colab, and may be in front ends that are not known. JupyterLab and Notebook run
-    a widget's module in the page that holds all outputs.
+
+def way_of(metadata: Mapping[str, Any]) -> Way:
+    """Return what makes a graph live.
+
+    JupyterLab and Notebook run a widget's module in the page that holds all outputs, and bring widgets
+    back when that is loaded again. VS Code does not; where a saved view is out of sight when a notebook is
+    opened, it shows an error in its place. In Colab a widget reaches the page only where its own view
+    stands, and so it may be in front ends that are not known.
     """
-    return cell_id_of(metadata) is not None and "deletedCells" not in metadata
+    cell_id = cell_id_of(metadata)
+    if cell_id is None or "deletedCells" in metadata:
+        return "page"
+    return "widget" if cell_id.startswith("vscode-") else "view"

@@ -2,8 +2,8 @@
 
 A graph is shown as HTML, which front ends keep in the notebook. The widget's module finds it in the
 page and takes it over. So a saved notebook needs neither kernel nor widget, a front end without
-widgets loses nothing, and the module is sent once for all graphs. Where the module does not get into
-that page (`needs_view`), the graph has a widget of its own, whose view is shown in place of the HTML.
+widgets loses nothing, and the module is sent once for all graphs. Other front ends get a widget for
+each graph, and where its module does not get into that page, its view in place of the HTML (`way_of`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.resources import files
 from typing import Any, Generic, Protocol, TypeVar
+
+from jupyter_mlpipe.notebook.show.frontend import Way
 
 TARGET = "jupyter-mlpipe"
 """The comm that the browser opens: what comes by it is heard while the kernel is busy."""
@@ -33,7 +35,7 @@ class Shown(Protocol):
     def cell_id(self) -> str | None: ...
 
     @property
-    def has_view(self) -> bool: ...
+    def way(self) -> Way: ...
 
 
 _Graph = TypeVar("_Graph", bound=Shown)
@@ -79,16 +81,21 @@ class Link(Generic[_Graph]):
         self._graphs = {kept.id: kept for kept in [*others[1 - _KEPT :], graph]}
         # An earlier one's stays open: its end would take the picture away.
         self._views = {known: self._views[known] for known in self._views.keys() & self._graphs}
-        if graph.has_view or self._widget is not None:
+        if graph.way != "page" or self._widget is not None:
             return
         if getattr(self._shell, "kernel", None) is not None:
             # Importing ipywidgets takes longer than drawing.
             threading.Thread(target=self._open, name="mlpipe-link", daemon=True).start()
 
     def view(self, graph: _Graph, svg: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """Return a graph's view of a picture as a mime bundle, and its metadata; empty where it has none."""
-        if not graph.has_view or getattr(self._shell, "kernel", None) is None:
+        """Return a graph's view of a picture as a mime bundle, and its metadata; empty where it has none.
+
+        The first time it opens the graph's own widget.
+        """
+        if graph.way == "page" or getattr(self._shell, "kernel", None) is None:
             return {}, {}
+        if graph.way == "widget":
+            svg = ""
         if (view := self._views.get(graph.id)) is not None:
             view.svg = svg
         else:
@@ -98,6 +105,8 @@ class Link(Generic[_Graph]):
                 return {}, {}
             view = self._views[graph.id] = make_widget(module_text(), graph.id, svg)
             view.on_msg(lambda widget, content, buffers: self._hear(content))
+        if graph.way == "widget":
+            return {}, {}
         data, metadata = view._repr_mimebundle_()
         return {VIEW: data[VIEW]}, metadata
 

@@ -14,6 +14,7 @@ from jupyter_mlpipe.execution.runs.runstep import RunStep
 from jupyter_mlpipe.model.groups import fold, groups_of
 from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
 from jupyter_mlpipe.model.timeline import as_first_found
+from jupyter_mlpipe.notebook.show.frontend import Way
 from jupyter_mlpipe.notebook.show.graphfacts import State, changes, graph_facts
 from jupyter_mlpipe.notebook.show.link import Link
 from jupyter_mlpipe.notebook.show.output import CellOutput
@@ -47,8 +48,8 @@ class LiveGraph:
     ----------
     cell_id
         Of the cell that shows it.
-    has_view
-        Whether it is shown by a widget of its own, see `needs_view`.
+    way
+        What makes it live.
     follows_all
         Whether it shows later runs of its steps, too.
     subscribe
@@ -67,7 +68,7 @@ class LiveGraph:
         link: Link[LiveGraph] | None = None,
         *,
         cell_id: str | None = None,
-        has_view: bool = False,
+        way: Way = "page",
         follows_all: bool = False,
         subscribe: Callable[[Callable[[RunSnapshot], None]], Callable[[], None]] | None = None,
         saved: bool = False,
@@ -76,7 +77,7 @@ class LiveGraph:
     ) -> None:
         self.id = uuid.uuid4().hex[:12]
         self.cell_id = cell_id
-        self.has_view = has_view
+        self.way = way
         self.follows_all = follows_all
         self._subscribe = subscribe
         self._unsubscribe: Callable[[], None] | None = None
@@ -240,8 +241,8 @@ class LiveGraph:
                 began = time.monotonic()
                 drawing, drawn_at = self._draw(snapshot), time.monotonic()
                 took = drawn_at - began
-                # A view has its picture then: it is not to be put into the page anew all the time.
-                if not (self.has_view and is_live):
+                # A view has its picture then, and in VS Code an update runs the cell anew for a moment.
+                if not is_live or self.way == "page" or (self.way == "widget" and not self._is_heard):
                     self._output.update(*drawing, display_id=self._display_id)
                     drawn = self._told
             with self._lock:

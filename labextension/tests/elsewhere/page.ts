@@ -88,7 +88,6 @@ async function render(data: JSONObject, node: HTMLElement): Promise<void> {
   const view = data[VIEW] as { model_id: string } | undefined;
   if (view) {
     const model = await manager.get_model(view.model_id);
-    node.classList.toggle('cell-output-ipywidget-background', takesMessage);
     const made = await manager.create_view(model, { el: node });
     await (takesMessage ? manager.display_view(view, made, { node }) : manager.display_view(made, node));
   } else if (typeof data['text/html'] === 'string') {
