@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from playwright.sync_api import expect
+import nbformat
+from playwright.sync_api import Browser, expect
 
-from tests.browser.lab import Notebook
+from jupyter_mlpipe.model.status import RunSnapshot, StepSnapshot
+from jupyter_mlpipe.notebook.show.views import graph_bundle
+from tests.browser.lab import Lab, Notebook
 
 Open = Callable[[Sequence[str]], Notebook]
 
@@ -36,6 +39,25 @@ def test_cells_show_receipts_text_tables_and_figures_again_after_a_restart(open_
             )
         if status == "succeeded":
             notebook.restart_and_run_all()
+
+
+def test_a_notebook_that_is_not_trusted_shows_the_picture(browser: Browser, lab: Lab) -> None:
+    # JupyterLab takes drawings and styles out of its HTML, as GitHub does.
+    steps = (StepSnapshot("one", status="succeeded"), StepSnapshot("two", status="failed"))
+    name = lab.write("not-trusted.ipynb", ["%pipeline show"])
+    written = nbformat.read(lab.folder / name, as_version=4)
+    bundle = graph_bundle(RunSnapshot(steps, "failed"))
+    written.cells[0].outputs = [nbformat.v4.new_output("display_data", data=bundle)]
+    nbformat.write(written, lab.folder / name)
+    notebook = Notebook(browser, lab, name)
+    shown = notebook.outputs(0)
+    expect(shown.locator("svg")).to_have_count(0)
+    picture = shown.locator("img")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    expect(shown).not_to_contain_text("display")
+    notebook.close()
+    lab.end_sessions()
 
 
 def test_a_failed_step_stops_run_all_and_shows_the_line_of_its_cell(open_notebook: Open) -> None:
