@@ -78,7 +78,7 @@ export class View {
       leave: () => this.#shown.go(this.#shown.current)
     });
     this.#staleButton = button('Run', 'Run what no longer matches the notebook', () => this.#run('stale'));
-    this.#runButton = button('Run', 'Run all that is not done', () => this.#run('all'));
+    this.#runButton = button('Run all', 'Run all that is not done', () => this.#run('all'));
     this.#stopButton = button('Stop', 'Stop what runs', () => {
       this.#say('Stopping …');
       this.ask({ graph, do: 'stop' });

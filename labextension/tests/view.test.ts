@@ -175,14 +175,14 @@ test('what a step failed with stands above its traceback', () => {
   expect(error.querySelector('.mlp-error')?.textContent).toBe('Cell In[3], line 2\nValueError: no');
 });
 
-test('Stop is there while it runs, Run when it does not', async () => {
+test('Stop is there while it runs, Run all when it does not', async () => {
   await frame();
-  expect([button('Run').disabled, button('Stop').disabled]).toEqual([true, false]);
+  expect([button('Run all').disabled, button('Stop').disabled]).toEqual([true, false]);
   click(button('Stop'));
   expect(asked).toEqual([{ graph: 'g1', do: 'stop' }]);
   change(1, { run: { status: 'cancelled', text: 'cancelled' }, stale: { count: 2, text: 'run 2 stale, about 4 min' } });
   await frame();
-  expect([button('Run').disabled, button('Stop').disabled]).toEqual([false, true]);
+  expect([button('Run all').disabled, button('Stop').disabled]).toEqual([false, true]);
   asked = [];
   click(button('Run 2 stale, about 4 min'));
   expect(asked).toEqual([{ graph: 'g1', do: 'run', how: 'stale' }]);
