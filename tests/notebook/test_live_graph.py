@@ -434,6 +434,21 @@ def test_in_vs_code_each_graph_has_a_widget_and_is_html(kernel: Kernel) -> None:
     )
 
 
+def test_in_vs_code_a_new_step_is_drawn_while_others_run(kernel: Kernel, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists():\n    time.sleep(0.02)\nx = 1"
+    kernel.run(f"%%component one --no-run\n{wait}").check()
+    result = kernel.run("%pipeline show", **FRONT_ENDS["VS Code"]).check()
+    model, state = model_of(kernel, str(result.outputs))
+    greet(kernel, model, state["graph"])
+    kernel.run("run = %pipeline run one").check()
+    kernel.run("%%component two --no-run\ny = 2").check()
+    kernel.listen(lambda: any("two" in str(o["data"].get("text/plain")) for o in kernel.displays.values()))
+    assert kernel.value("run.status") == "running"
+    go.touch()
+    kernel.run("run.wait()").check()
+
+
 def test_jupyterlab_gets_no_view(kernel: Kernel) -> None:
     kernel.run("%%component one --no-run\nx = 1").check()
     page = show(kernel)

@@ -234,7 +234,8 @@ class LiveGraph:
             pause = max(_KEEP_S, _TIMES_COST * took) if is_live else _SETTLE_S
             if not self._is_heard:
                 pause = _REDRAW_S if is_live else 0.0
-            if self._take_redraw():
+            is_to_redraw = self._take_redraw()
+            if is_to_redraw:
                 drawn = {}  # is not what was told
                 pause = 0.0
             if self._told is not drawn and time.monotonic() - drawn_at >= pause:
@@ -242,7 +243,8 @@ class LiveGraph:
                 drawing, drawn_at = self._draw(snapshot), time.monotonic()
                 took = drawn_at - began
                 # A view has its picture then, and in VS Code an update runs the cell anew for a moment.
-                if not is_live or self.way == "page" or (self.way == "widget" and not self._is_heard):
+                needs_it = self.way == "widget" and (is_to_redraw or not self._is_heard)
+                if not is_live or self.way == "page" or needs_it:
                     self._output.update(*drawing, display_id=self._display_id)
                     drawn = self._told
             with self._lock:
