@@ -83,6 +83,25 @@ def test_new_pipeline_runs_at_the_top_and_is_undecided_below(world):
     assert not plan.wholly_reused
 
 
+def test_a_step_below_one_that_runs_says_also_what_of_it_has_changed_itself(world):
+    def pipeline(code="1", salt="", **parameters):
+        return {
+            "load": make_task("load", "df", code=code),
+            "fit": make_task("fit", "model", reads=["load.df"], parameters=parameters, salt=salt),
+        }
+
+    world.record(pipeline(seed=7))
+    above = Reason("input", "df", "'load' runs: code changed")
+    assert world.plan(pipeline("2", seed=7))["fit"].reasons == (above,)
+    plan = world.plan(pipeline("2", seed=8, salt="a"))
+    assert plan["fit"].decision == "undecided"  # with such a table it may have run
+    assert plan["fit"].reasons == (
+        Reason("parameter", "seed", "7 -> 8"),
+        Reason("salt", "", "added: a"),
+        above,
+    )
+
+
 def test_recorded_pipeline_is_wholly_reused(world):
     world.record(chain())
     plan = world.plan(chain())

@@ -7,7 +7,7 @@ What has to run again, and where that is tested: own code and salt: CODE; helper
 defaults, containers, `functools`: HELPERS; docstrings and comments where they are read: TEXTS; names wherever they stand: NAMES; outputs, definitions and changes of other
 cells: OTHER_CELLS; local modules: MODULES, PATCHES (name by name: tests/keys/test_slices.py, at random:
 test_slices_properties.py); values: VALUES (more kinds: tests/keys/test_values.py, test_closure.py); parameters:
-PARAMETERS; files and folders: FILES, tests/support/file_rows.py and asked_rows.py; options: OPTIONS; versions of packages:
+PARAMETERS; files and folders: FILES, tests/support/file_rows.py and asked_rows.py; options: OPTIONS; versions of packages: PACKAGES,
 test_staleness.py, tests/keys/test_closure.py. What is to be reused: REUSED and FILE_ROWS; for another notebook, user
 and folder, and what has no digest: test_outside_the_key.py. The encoding by properties: tests/keys/test_canonical.py.
 """
@@ -1266,6 +1266,45 @@ KEPT = [
     ),
 ]
 
+
+def package(name: str, version: str, requires: str = "") -> dict[str, str]:
+    """Return the files of an installed package whose version tells, and nothing else of it."""
+    about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}"
+    return {
+        f"lib§/site-packages/{name}/__init__.py": "def f(): return 1",
+        f"lib§/site-packages/{name}.dist-info/METADATA": about,
+        f"lib§/site-packages/{name}.dist-info/RECORD": f"{name}/__init__.py,,\n",
+    }
+
+
+_SITE = "import sys\nsys.path.insert(0, 'lib§/site-packages')\n---\n"
+PACKAGES = [
+    Row(
+        "a package's version",
+        _SITE + "%%component s§\nimport dist§\ny§ = dist§.f()",
+        ran="s§",
+        files=package("dist§", "«1|2».0"),
+    ),
+    Row(
+        "a package's version, through a helper",
+        _SITE
+        + "import dist§ as d§\ndef g§(): return d§.f()\ndef h§(): return g§()\n---\n%%component s§\ny§ = h§()",
+        ran="s§",
+        files=package("dist§", "«1|2».0"),
+    ),
+    Row(
+        "the version of what a package requires",
+        _SITE + "%%component s§\nimport dist§\ny§ = dist§.f()",
+        ran="s§",
+        files=package("dist§", "1.0", "Requires-Dist: base§\n") | package("base§", "«1|2».0"),
+    ),
+    Row(
+        "the version of a package that is not reached",
+        _SITE + "import dist§, other§\n---\n%%component s§\ny§ = dist§.f()",
+        reused="s§",
+        files=package("dist§", "1.0") | package("other§", "«1|2».0"),
+    ),
+]
 PARAMETERS = [
     Row("a parameter", "%%parameters\np§ = «1|2»\n---\n%%component s§\ny§ = p§", ran="s§"),
     Row("a parameter's type", "%%parameters\np§ = «1|1.0»\n---\n%%component s§\ny§ = p§", ran="s§"),
@@ -1891,6 +1930,7 @@ ROWS = [
     *SEEN_OF_CLASSES,
     *KEPT,
     *VALUES,
+    *PACKAGES,
     *PARAMETERS,
     *FILES,
     *ASKED,

@@ -6,6 +6,7 @@ threads that digest large ones do not survive a fork.
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import random
@@ -23,11 +24,17 @@ from jupyter_mlpipe.store.cache import Cache
 from jupyter_mlpipe.store.records import Record
 from jupyter_mlpipe.store.store import open_store
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="forks"),
+    pytest.mark.timeout(600),  # hundreds of processes, each flushing to a disk that others may use
+]
 
 fcntl = pytest.importorskip("fcntl")
 
-_WAIT_S = 120.0
+_WAIT_S = 500.0
+KILLED: list[int] = []
+"""The processes that had not ended before."""
+N_KILLS = 200
 SIZES = (100, 3_000, 200_000, 1_500_000)
 """Kept in the record; small; written at once; digested by a thread beside the writing."""
 
@@ -66,6 +73,8 @@ def forked(work: Callable[[], object]) -> Iterator[int]:
         os.kill(pid, signal.SIGKILL)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         assert status in (0, -signal.SIGKILL)
+        if status:
+            KILLED.append(pid)
 
 
 def done(work: Callable[[], object]) -> None:
@@ -109,17 +118,20 @@ def test_writers_killed_at_any_moment_leave_only_whole_records(tmp_path: Path) -
 
 def kill_writers(root: Path) -> None:
     rng = random.Random(1)
-    for kill in range(150):
-        with forked(lambda kill=kill: write(root, range(kill * 3, kill * 3 + 20))):  # type: ignore[misc]
+    for start in itertools.count(step=3):
+        with forked(lambda start=start: write(root, range(start, start + 20))):  # type: ignore[misc]
             # The moment is what is tested.
             time.sleep(rng.uniform(0, 0.02))
-        if kill % 10 == 0:
+        if start % 30 == 0:
             done(lambda: check(root))
+        if len(KILLED) == N_KILLS:
+            break
     done(lambda: check(root))
     n_before = n_records(root)
     assert n_before
     # What they left aside goes, and nothing else.
     cache = Cache(open_store(root))
+    assert cache.ls().n_leftovers > 0  # some were killed within a write
     cache.prune()
     assert cache.ls().n_leftovers == 0
     assert n_records(root) == n_before

@@ -24,6 +24,7 @@ from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.derive import derive_key, explain, keys_beside
 from jupyter_mlpipe.keys.given import differing
 from jupyter_mlpipe.keys.packages import is_standard, package_ingredients
+from jupyter_mlpipe.keys.values import Undigestable
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.model.status import Ingredient, Reason, StepPlan
 from jupyter_mlpipe.store.accepted import find_accepted
@@ -60,6 +61,9 @@ class Decided:
     work: str = ""
     folder: str | None = None
     marks: frozenset[str] = frozenset()
+
+
+_OWN = frozenset({"code", "helper", "value", "parameter", "file", "salt"})
 
 
 def decide(
@@ -154,6 +158,19 @@ def decide(
 def expected_seconds(before: Record | None) -> float | None:
     """Return what a step is expected to take: what it took the last time."""
     return before.seconds if before is not None and before.seconds else None
+
+
+def own_changes(task: StepTask, before: Record | None) -> tuple[Reason, ...]:
+    """Return what of a step itself is not as in its last record, while it is not known what it will read."""
+    if before is None or not before.ingredients:
+        return ()
+    options = task.options
+    try:
+        _, now = derive_key(task.closure.ingredients, task.parameters, {}, (), options.salt)
+    except Undigestable:
+        return ()
+    earlier = unpack_texts(before.ingredients, before.texts)
+    return explain(*([part for part in parts if part.kind in _OWN] for parts in (earlier, now)))
 
 
 def _find_packages(

@@ -8,7 +8,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from jupyter_mlpipe.errors import UnknownNameError, UnknownStepError, close_matches
 from jupyter_mlpipe.execution.cluster.environments import Environments
 from jupyter_mlpipe.execution.runs.chain import reasons_open, runs_above
-from jupyter_mlpipe.execution.runs.decide import Decided, LastRecord, decide, expected_seconds, must_run
+from jupyter_mlpipe.execution.runs.decide import (
+    Decided,
+    LastRecord,
+    decide,
+    expected_seconds,
+    must_run,
+    own_changes,
+)
 from jupyter_mlpipe.execution.runs.inputs import find_companions, take_inputs
 from jupyter_mlpipe.execution.runs.settings import coming_after, out_of_order, with_settings
 from jupyter_mlpipe.execution.runs.task import StepTask
@@ -149,7 +156,8 @@ def _plan_as_ordered(
                 decided[name] = Decided(StepPlan(name, "run", always, seconds=seconds))
             else:
                 below = runs_above(task, (behind or {}).get(name, ()), decided)
-                decided[name] = Decided(StepPlan(name, "undecided", is_open, seconds=seconds, below=below))
+                reasons = (*own_changes(task, last()), *is_open)
+                decided[name] = Decided(StepPlan(name, "undecided", reasons, seconds=seconds, below=below))
         else:
             records = {step: decided[step].record for step in task.step.upstream}
             try:

@@ -16,6 +16,7 @@ from jupyter_mlpipe.notebook.show.reasons import reasons_html, reasons_text
 Bundle = dict[str, Any]
 _CELL = "text-align:left;vertical-align:top;padding:3px 16px 3px 0"
 _BOX = "line-height:1.5"
+_MAX_WIDTH = 60
 
 
 def plan_bundle(plan: Mapping[str, StepPlan]) -> Bundle:
@@ -45,6 +46,7 @@ def _plan_text(facts: Mapping[str, Any]) -> str:
         for name, step in facts["steps"].items()
     ]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
+    widths[2] = min(widths[2], _MAX_WIDTH)  # a long one does not move the others' seconds out of sight
     totals = [total["text"] for total in facts["totals"].values() if total["text"]]
     lines = [f"plan: {'; '.join(totals) or 'no steps'}"]
     for *parts, expected in rows:
