@@ -87,6 +87,7 @@ _STREAMS = frozenset({"stdout", "stderr", "__stdout__", "__stderr__"})
 _PLAIN_LOGGING = frozenset({"StreamHandler", "FileHandler", "NullHandler", "Formatter"})
 
 _ENTERS = frozenset({"__enter__", "enter_context"})
+_LEAVES = {"__exit__", "__aexit__", "close", "aclose"}
 _REGISTERS_MAGICS = re.compile(
     r"\bregister_(?:line|cell|line_cell)_magic\b|\.register_(?:magics|magic_function)\b|\bmagics_class\b"
 )
@@ -138,9 +139,29 @@ def starts_tasks(code: str) -> bool:
 
 def enters_contexts(code: str) -> bool:
     """Tell whether a cell itself enters contexts that a later one leaves: beyond its `with` statements."""
+    return any(word in code for word in _ENTERS) and _enters(list(_outside_functions(code)))
+
+
+def lets_enter_contexts(code: str, counts: Callable[[str], bool]) -> bool:
+    """Tell whether a function of a cell enters contexts for its caller to leave.
+
+    Parameters
+    ----------
+    counts
+        Which of them are looked at, by name.
+    """
     if not any(word in code for word in _ENTERS):
         return False
-    found = list(_outside_functions(code))
+    for function in parse(code).body:
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and counts(function.name):
+            found = list(ast.walk(function))
+            called = {last_word(node.func) for node in found if isinstance(node, ast.Call)}
+            if not called & _LEAVES and _enters(found):
+                return True
+    return False
+
+
+def _enters(found: list[ast.AST]) -> bool:
     left = {
         item.optional_vars.id
         for node in found

@@ -18,6 +18,7 @@ Reduced = tuple[Any, ...]
 
 _CONTAINERS = (list, tuple, dict)
 _SPREAD, _SPREAD_BYTES = 4, 64 << 20
+_COPIED_BYTES = 1 << 20
 
 
 def arrays_in(values: Iterable[object]) -> list[object]:
@@ -45,7 +46,8 @@ def arrays_in(values: Iterable[object]) -> list[object]:
 def reduce_views(parts: Iterable[object], *, whole: bool = False) -> tuple[dict[int, Reduced], list[object]]:
     """Return how to pickle arrays that overlap in memory, by `id`, and what must live until that is done.
 
-    The memory that they span is one array of bytes, of which each is a view again.
+    The memory that they span is one array of bytes, of which each is a view again. Where it is small and all
+    of the array that they are views of, they are views of that one again: ``part.base is whole``.
 
     Parameters
     ----------
@@ -72,11 +74,36 @@ def reduce_views(parts: Iterable[object], *, whole: bool = False) -> tuple[dict[
         if len(cluster) > 1 and not (whole and sum(part.nbytes for part in cluster) < high - low):
             memory = numpy.frombuffer((ctypes.c_uint8 * (high - low)).from_address(low), numpy.uint8)
             kept += [memory, *cluster]  # whose numbers would be given to other arrays
+            if (owner := _owner_of(cluster, (low, high), numpy)) is not None:
+                reduced[id(owner)] = (make_owner, (memory, owner.dtype, owner.shape))
+                memory = owner
             for view in cluster:
+                if view is owner:
+                    continue
                 offset = view.__array_interface__["data"][0] - low
                 reduced[id(view)] = (make_view, (memory, view.dtype, view.shape, offset, view.strides))
         cluster, low, high = [array], start, end
     return reduced, kept
+
+
+def _owner_of(cluster: Iterable[Any], span: tuple[int, int], numpy: Any) -> Any:
+    """Return the array that is a whole span of memory and that all these are views of; None where none is."""
+    owners: dict[int, Any] = {}
+    for owner in cluster:
+        while type(owner.base) is numpy.ndarray:
+            owner = owner.base
+        owners[id(owner)] = owner
+    owner = owners.popitem()[1]
+    if owners or owner.nbytes > _COPIED_BYTES or owner.dtype.hasobject or not owner.flags.owndata:
+        return None
+    is_whole = owner.flags.c_contiguous and numpy.lib.array_utils.byte_bounds(owner) == span
+    return owner if is_whole and owner.flags.writeable else None
+
+
+# Named in pickles: renaming it makes stored artifacts unreadable.
+def make_owner(memory: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
+    """Return an array that owns what another one's memory holds."""
+    return sys.modules["numpy"].ndarray(shape, dtype, memory).copy()
 
 
 # Named in pickles: renaming it makes stored artifacts unreadable.

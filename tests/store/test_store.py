@@ -123,6 +123,23 @@ def test_views_of_very_wide_arrays_have_the_digest_of_their_content(
     assert store.put_value(wide).digest == store.put_value(wide.copy()).digest
 
 
+def test_a_view_comes_back_as_one_of_the_array_that_it_was_made_of(store: Store) -> None:
+    whole = np.arange(12.0)
+    grid = whole.reshape(3, 4)
+    values = {"whole": whole, "grid": grid, "part": grid[:, 1:3]}
+    made = store.put_values(values, {})
+    found = store.get_all(made["part"])
+    assert found["whole"].base is None
+    assert found["whole"].flags.owndata
+    assert found["grid"].base is found["part"].base is found["whole"]
+    assert store.put_values(found, {}) == made
+    # The array itself has no name.
+    table = np.arange(6).reshape(2, 3)
+    found = store.get_all(store.put_values({"table": table, "row": table[1]}, {})["row"])
+    assert found["row"].base is found["table"].base
+    assert found["row"].base.shape == (6,)
+
+
 def test_views_of_one_array_inside_a_value_stay_views(store: Store) -> None:
     whole = np.arange(9.0)
     found = store.get_value(store.put_value([whole, {"first": whole[:2]}, whole.reshape(3, 3)]))

@@ -30,12 +30,24 @@ errors.__exit__(None, None, None)
 # %%
 table, plt.rcParams["lines.linewidth"], np.array([1.23456]), np.geterr()["divide"]
 # %%
+def begin():
+    held = np.errstate(over="raise")
+    held.__enter__()
+    return held
+# %%
+held = begin()
+# %%
+np.geterr()["over"]
+# %%
+held.__exit__(None, None, None)
+np.geterr()["over"]
+# %%
 last = 1
 quit()
 # %%
 last
 # %% plain
-del context, stack, errors
+del context, stack, errors, held
 """,
     "contexts that are made in one cell and entered in another": r"""
 # %%

@@ -146,7 +146,7 @@ y[5] = 9
 def fill(array): array[1] = -1
 fill(x)
 # %%
-x, head, y, z
+x, head, y, z, head.base is x, x.base, x.flags.owndata, head.base.shape
 """,
     "frames under another name": r"""
 # %%

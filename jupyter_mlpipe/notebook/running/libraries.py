@@ -13,7 +13,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from jupyter_mlpipe.cells.deeds import changes_logging, enters_contexts, registers_magics, temporary
+from jupyter_mlpipe.cells.deeds import (
+    changes_logging,
+    enters_contexts,
+    lets_enter_contexts,
+    registers_magics,
+    temporary,
+)
 from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.keys.logs import filtered_loggers, held_by_handlers
 
@@ -44,11 +50,18 @@ def kept_here(code: str, closure: Closure, shell: Any) -> list[str]:
         *_of_duckdb(code, shell.user_ns),
         *_of_streams(),
         *_of_handlers(code, closure, shell.user_ns),
-        *(["what it enters is left by a later cell"] if enters_contexts(code) else []),
+        *(["what it enters is left by a later cell"] if _enters_contexts(code, closure) else []),
         *_of_magics(code, shell),
         *_of_ends(code, shell.user_ns),
         *(f"{name} is {what}, which goes with its process" for name, what in temporary(code)),
     ]
+
+
+def _enters_contexts(code: str, closure: Closure) -> bool:
+    names = {*closure.names, *closure.provided_reads}
+    return enters_contexts(code) or any(
+        lets_enter_contexts(text, names.__contains__) for text in closure.sources.values()
+    )
 
 
 def _of_magics(code: str, shell: Any) -> Iterator[str]:

@@ -30,7 +30,7 @@ print(one.y.sum(), list(one), list(moving.frames[0].to_plotly_json()), moving.fr
 # %%
 counts.layout.yaxis.color = "blue"; counts.add_trace(one).data[0].marker.color = "green"
 moving.frames[0].name = "later"
-print(counts.to_dict(), one.yaxis, moving.frames[0].name)
+print(counts.to_dict()["data"], counts.layout.yaxis, one.yaxis, moving.frames[0].name)
 # %%
 for trace in fig2.data: trace.opacity = .5
 fig2.data[0].opacity, fig2
