@@ -368,7 +368,6 @@ def test_children_and_threads_of_a_step_end_with_it(start_kernel: Start) -> None
         ("import os; os._exit(3)", ("StepDiedError", "status 3")),
         ("import os; os._exit(0)", ("StepDiedError", "status 0")),
         ("import sys; sys.exit(4)", ("SystemExit", "4")),
-        ("exit()", ("SystemExit",)),
         ("raise KeyboardInterrupt", ("KeyboardInterrupt",)),
         ("raise KeyboardInterrupt('by the code')", ("KeyboardInterrupt",)),
         ("input('name? ')", ("input()", "%%component")),
