@@ -388,6 +388,12 @@ def test_a_step_that_leaves_or_asks_fails_clearly(kernel: Kernel, code: str, wor
     assert status(kernel.run(DONE)) == "reused"
 
 
+@pytest.mark.parametrize("line", ["", "%%component last\n"], ids=["plain", "component"])
+def test_quit_ends_the_kernel(kernel: Kernel, line: str) -> None:
+    kernel.start(f"{line}quit()")
+    wait_until(lambda: not kernel.manager.is_alive(), "a kernel that was asked to end")
+
+
 def test_a_step_that_prints_very_much(start_kernel: Start) -> None:
     cell = "%%component many\nfor i in range(200_000):\n    print('line', i)\nlast = i"
     first = start_kernel()

@@ -41,11 +41,6 @@ np.geterr()["over"]
 # %%
 held.__exit__(None, None, None)
 np.geterr()["over"]
-# %%
-last = 1
-quit()
-# %%
-last
 # %% plain
 del context, stack, errors, held
 """,
