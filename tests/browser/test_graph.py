@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -87,6 +88,17 @@ def test_a_step_is_watched_looked_at_and_stopped_while_the_kernel_is_busy(
     expect(node(shown, "two", "cancelled")).to_be_visible(timeout=_WAIT_MS)
 
 
+def save_last_picture(page: Page, lab: Lab, step: str) -> None:
+    """Save the notebook until its picture is the one after the run: that comes a second later."""
+    kept, deadline = (
+        f'data-mlpipe-step=\\"{step}\\" data-mlpipe-status=\\"succeeded\\"',
+        time.monotonic() + 60,
+    )
+    while not any(kept in path.read_text() for path in lab.folder.glob("*.ipynb")):
+        assert time.monotonic() < deadline, "no picture of the run that has ended"
+        save(page)
+
+
 def test_the_keyboard_is_enough_and_a_page_loaded_again_shows_the_same(open_notebook: Open, lab: Lab) -> None:
     cells = [
         LOAD,
@@ -109,7 +121,7 @@ def test_the_keyboard_is_enough_and_a_page_loaded_again_shows_the_same(open_note
     page.keyboard.press("Escape")
     expect(node(shown, "two")).to_be_focused()
     assert serious_problems(page) == []
-    save(page)
+    save_last_picture(page, lab, "two")
 
     page.reload()
     shown = graph(notebook, 3)
