@@ -90,10 +90,8 @@ def test_a_step_is_watched_looked_at_and_stopped_while_the_kernel_is_busy(
 
 def save_last_picture(page: Page, lab: Lab, step: str) -> None:
     """Save the notebook until its picture is the one after the run: that comes a second later."""
-    kept, deadline = (
-        f'data-mlpipe-step=\\"{step}\\" data-mlpipe-status=\\"succeeded\\"',
-        time.monotonic() + 60,
-    )
+    kept = rf"data-mlpipe-step=\"{step}\" data-mlpipe-status=\"succeeded\""
+    deadline = time.monotonic() + _WAIT_MS / 1000
     while not any(kept in path.read_text() for path in lab.folder.glob("*.ipynb")):
         assert time.monotonic() < deadline, "no picture of the run that has ended"
         save(page)
