@@ -233,7 +233,8 @@ def read_ahead(files: Iterable[str]) -> None:
 def _render_ahead(shell: Any) -> None:
     """Render an error: what that looks up, for all modules there are, takes longer than most steps do."""
     try:
-        raise LookupError
+        # As a cell does, in a file of no module: it is looked for in all that were loaded since.
+        exec(compile("raise LookupError", "<ahead>", "exec"))
     except LookupError as error:
         shell.InteractiveTB.structured_traceback(LookupError, error, error.__traceback__, tb_offset=0)
         shell.InteractiveTB.tb = None
