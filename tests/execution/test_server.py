@@ -274,6 +274,13 @@ def test_what_a_traceback_quotes_of_libraries_is_read_ahead_of_the_next(own: Ste
     _eventually(lambda: own.value(own.run(code, outputs=("x",)), "x"))
 
 
+def test_a_traceback_need_not_look_for_the_files_of_modules_imported_ahead(own: Steps) -> None:
+    own.run("import IPython.core.interactiveshell\n1 / 0")
+    own.run("import tornado.web")
+    code = "import inspect\nx = 'tornado.web' in inspect._filesbymodname"
+    _eventually(lambda: own.value(own.run(code, outputs=("x",)), "x"))
+
+
 def test_nothing_is_read_ahead_with_an_ipython_that_has_no_stack_data(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
