@@ -129,8 +129,9 @@ class CellRuns:
         if (options.background or mode == "background") and not options.here:
             view.show_receipt()
             run.wait_for_local()
-            session.collect()
             session.background.follow(name, view)
+            # Not before: what ran above may have changed what it reads, and it is run again then.
+            session.collect()
             return False
         self._wait(view, run, before)
         step = run.steps[name]

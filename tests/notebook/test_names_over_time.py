@@ -251,3 +251,42 @@ def test_a_closure_that_is_only_read_stays_the_notebooks(kernel: Kernel) -> None
     assert again.receipt.startswith("look_too · ran")
     kernel.run("%%component call\nthree = count() + 1").check()
     assert kernel.value("count()") == 3
+
+
+MODEL = """
+class Net:
+    def __init__(self):
+        self.weights = [1]
+
+class Optimizer:
+    def __init__(self, weights):
+        self.weights = weights
+
+    def step(self):
+        self.weights[0] += 1
+"""
+
+
+def test_an_object_of_an_own_class_that_cells_of_both_kinds_change_in_turn(kernel: Kernel) -> None:
+    cells = (
+        MODEL,
+        "net = Net()",
+        "%%component make\noptimizer = Optimizer(net.weights)\nloss = [0]",
+        "optimizer.step()",
+        "%%component train\noptimizer.step()\nloss",  # which reads from `make`, too
+        "%%component load\nnet.weights[0] = 10",
+        "%%component use\nboth = net.weights[0], optimizer.weights[0]",
+    )
+    for cell in cells:
+        kernel.run(cell).check()
+    assert kernel.value("(net.weights, optimizer.weights, both)") == ([10], [10], (10, 10))
+
+
+def test_what_a_plain_cell_bound_before_a_step_took_the_name_is_what_an_earlier_one_reads(
+    kernel: Kernel,
+) -> None:
+    cells = {"x": "x = 1", "a": "%%component a\ny = x + 1", "b": "%%component b\nx = x * 100"}
+    for cell_id, cell in (*cells.items(), ("x", "x = 5"), ("b", cells["b"])):
+        kernel.run(cell, cell_id=cell_id).check()
+    kernel.run("%%component c\nz = y", cell_id="c").check()
+    assert kernel.value("(z, x)") == (6, 500)
