@@ -7,7 +7,9 @@ dtypes cannot be read back.
 
 from __future__ import annotations
 
+import functools
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +39,8 @@ class TensorReducer:
             return self._reduce_typed
         if kind is torch.storage.UntypedStorage:
             return self._reduce_storage
+        if issubclass(kind, torch.optim.Optimizer):
+            return _reduce_optimizer
         return None
 
     def _reduce_tensor(self, tensor: Any) -> Reduced:
@@ -79,6 +83,18 @@ class TensorReducer:
         return self._storages.setdefault(storage._cdata, storage)
 
 
+def _reduce_optimizer(optimizer: Any) -> Reduced:
+    """Keep that a scheduler of its learning rate watches it: torch forgets that, and the scheduler warns."""
+    if not hasattr(optimizer.step, _WATCHED):
+        return None
+    make, arguments, state, *_ = optimizer.__reduce_ex__(4)
+    called = getattr(optimizer, "_opt_called", False)
+    return make, arguments, (state, called), None, None, set_watched
+
+
+_WATCHED = "_wrapped_by_lr_sched"
+
+
 # What follows is named in pickles: renaming it makes stored artifacts unreadable.
 
 
@@ -114,3 +130,19 @@ def rebuild_tensor(
         tensor.grad = gradient
     vars(tensor).update(own)
     return tensor
+
+
+def set_watched(optimizer: Any, states: tuple[dict[str, Any], bool]) -> None:
+    state, optimizer._opt_called = states
+    optimizer.__setstate__(state)
+    step, this = type(optimizer).step, weakref.ref(optimizer)
+
+    @functools.wraps(step)
+    def note_step(*args: Any, **options: Any) -> Any:
+        optimizer = this()
+        assert optimizer is not None
+        optimizer._opt_called = True
+        return step(optimizer, *args, **options)
+
+    setattr(note_step, _WATCHED, True)
+    optimizer.step = note_step

@@ -295,6 +295,23 @@ def test_a_tensor_that_was_computed_comes_back_without_its_history(store: Store)
         found.backward()
 
 
+@pytest.mark.parametrize("between", [0, 1])
+def test_an_optimizer_comes_back_watched_by_the_scheduler_of_its_learning_rate(
+    store: Store, recwarn: pytest.WarningsRecorder, between: int
+) -> None:
+    torch = pytest.importorskip("torch")
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+    for round_ in range(3):
+        if round_ == between:
+            optimizer, scheduler = store.get_value(store.put_value((optimizer, scheduler)))
+        (weight.sum() * 2).backward()
+        optimizer.step()
+        scheduler.step()
+    assert not [str(w.message) for w in recwarn.list]
+
+
 def test_what_is_stored_together_goes_on_sharing_and_leaves_out_what_cannot_be_stored(store: Store) -> None:
     rows: list[int] = [1, 2]
     stuck = [rows, (i for i in range(3))]
