@@ -23,7 +23,8 @@ from jupyter_mlpipe.cells.scopes import (
     type_parameter_expressions,
     type_parameters,
 )
-from jupyter_mlpipe.cells.source import made_class, made_function
+from jupyter_mlpipe.cells.source import made_class
+from jupyter_mlpipe.model.defining import made_function
 
 Loop = ast.For | ast.AsyncFor | ast.While
 Try = ast.Try | ast.TryStar

@@ -15,13 +15,13 @@ from jupyter_mlpipe.cells.source import (
     first_line,
     is_main_thread,
     made_class,
-    made_function,
     room_to_nest,
     split_lines,
     statement_text,
     without_warnings,
 )
 from jupyter_mlpipe.model.component import Definition
+from jupyter_mlpipe.model.defining import made_function
 from jupyter_mlpipe.model.parsed import compile_whole, parse
 
 # The same in a kernel and on the command line: IPython adds names to the module, the interactive

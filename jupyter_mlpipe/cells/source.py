@@ -125,17 +125,6 @@ _CLASS_MAKERS = {
 }
 
 
-def made_function(node: ast.stmt) -> str | None:
-    """Return the name of a function that an assignment makes: ``law = lambda year: rate * year``.
-
-    It reads what lies around it when it is called, as one that ``def`` makes.
-    """
-    if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda) and len(node.targets) == 1):
-        return None
-    target = node.targets[0]
-    return target.id if isinstance(target, ast.Name) else None
-
-
 def made_class(node: ast.stmt) -> str | None:
     """Return the name of a class that an assignment makes: ``Point = namedtuple("Point", "x y")``.
 

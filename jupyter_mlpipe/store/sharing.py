@@ -36,7 +36,7 @@ _FRAMES = frozenset({"DataFrame", "Series", "LazyFrame", "Table", "RecordBatch",
 _LIBRARIES_OF_FRAMES = frozenset({"pandas", "polars", "pyarrow"})
 # Whose objects hold arrays for their users to change. A fitted estimator keeps a reference to its training
 # data as well, but nobody changes that through it: to store both together each time would only cost.
-_OPEN = frozenset({"builtins", "collections", "types", "__main__"})
+_OPEN = frozenset({"builtins", "collections", "functools", "types", "__main__"})
 _HOLDERS = _OPEN | {"torch"}
 _CONTAINERS = frozenset({list, dict, set, bytearray})
 
@@ -138,6 +138,9 @@ def is_atom(value: object) -> bool:
     if isinstance(value, types.FunctionType):
         return not is_closure(value)
     kind = type(value)
+    if isinstance(value, types.BuiltinFunctionType):
+        # `rows.append` is the list's.
+        return isinstance(value.__self__, types.ModuleType | None)
     if kind in _ATOMS or kind.__name__ in _FUNCTIONS_OF_NUMPY:
         return True
     return isinstance(value, types.ModuleType | type)

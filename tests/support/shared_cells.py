@@ -727,4 +727,122 @@ turned[0, 0, 0] = thin[0] = left[1, 1] = backwards[-1] = 1
 # %%
 turned, repeated, fixed, thin, left, backwards
 """,
+    "what shares with something that shares": r"""
+# %% plain
+class Box:
+    def __init__(self, items):
+        self.items = items
+# %%
+rows = [1]
+box = Box([5])
+other = box
+d = {"rows": rows}
+# %%
+d["box"] = other
+# %%
+rows.append(2)
+# %%
+box.items.append(6)
+d["rows"] is rows, d["box"] is box, box is other
+# %%
+d["box"].items, d["rows"], other.items
+""",
+    "another name of a function whose own is bound anew": r"""
+# %%
+import functools
+def f(x):
+    return x + 1
+def g(x):
+    return x * 10
+h, k = f, g
+calls = [f, g]
+# %%
+f = functools.partial(g, 2)
+# %%
+def g(x):
+    return -x
+# %%
+h(1), k(1), f(), g(1)
+# %%
+[call(3) for call in calls]
+""",
+    "a partial that holds what is changed later": r"""
+# %%
+import functools
+def push(rows, value):
+    rows.append(value)
+    return rows
+a, b = [1], [2]
+# %%
+add = functools.partial(push, a)
+# %%
+a.append(2)
+# %%
+add(3)
+# %%
+a, add.args
+# %%
+c = add(4); b.append(c)
+# %%
+a is c, a, b
+""",
+    "a definition under a name that shared": r"""
+# %%
+rows, n = [2], 0
+def count():
+    return 0
+# %%
+count = rows.append
+# %%
+count(3)
+# %%
+n = len(rows)
+def count():
+    return len(rows)
+# %%
+sorted(name for name in globals() if name in ("count", "rows", "n"))
+# %%
+count(), rows, n
+""",
+    "what a failed cell bound is among the names": r"""
+# %%
+rows = [1]
+# %%
+rows = rows + [2]
+missing
+# %%
+sorted(name for name in globals() if name == "rows")
+# %%
+rows
+""",
+    "what definitions read when they were made": r"""
+# %%
+rate, steps = 2, [1]
+# %%
+def grow(value, by=rate):
+    return value * by
+class Plan:
+    rate = rate
+    steps = list(steps)
+double = lambda value, by=rate: value * by
+n = 1
+# %%
+rate = 5
+steps.append(2)
+# %%
+print(grow(1), Plan.rate, Plan.steps, double(1))
+# %%
+m = grow(10) + double(100) + Plan().rate
+# %%
+rate = 7
+def grow(value, by=rate):
+    return value * by
+rate = 8
+# %%
+grow(1), rate, m
+# %%
+n = grow(10)
+# %%
+n, double(1), isinstance(Plan(), Plan)
+""",
 }

@@ -14,6 +14,7 @@ from types import CodeType
 from typing import Any
 
 from jupyter_mlpipe.execution.process.magic_calls import restore_calls
+from jupyter_mlpipe.model.defining import defined_by
 from jupyter_mlpipe.model.futures import FUTURES, POSTPONED
 
 UNFINISHED_TASKS = "unfinished tasks"
@@ -147,9 +148,9 @@ class Body:
         begun: list[ast.stmt] = []
         for statement in statements:
             begun.append(statement)
-            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if name := defined_by(statement):
                 code = self._compile(ast.Module(begun, []), "exec")
-                parts.append(_Part(code, defines=statement.name))
+                parts.append(_Part(code, defines=name))
                 begun = []
         if begun or not parts:
             parts.append(_Part(self._compile(ast.Module(begun, []), "exec")))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import abc
 import ast
 import inspect
+import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,14 @@ from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.artifacts import dump_artifact, dump_definitions
 from jupyter_mlpipe.keys.held import DefinitionPickle, Path, held_by, is_holder
 from jupyter_mlpipe.keys.quiet import is_hooked
+from jupyter_mlpipe.model.defining import defined_by, read_at_once
+from jupyter_mlpipe.model.parsed import parse
 from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.sharing import find_sharing, is_atom
 
 State = dict[Path, tuple[Any, ...]]
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_NO_VALUES = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,8 @@ class OwnState:
     altered
         What definitions that it was given hold otherwise.
     made
-        Definitions of its own whose statement calls something of the notebook, which has happened once.
+        Definitions of its own whose statement calls something of the notebook, which has happened once, or
+        reads a value of it, which may be another one later.
     untold
         Definitions of which this cannot be kept as it is.
     """
@@ -48,8 +53,9 @@ class OwnStates:
     """The definitions that a step was given, as they were before its body ran."""
 
     def __init__(self, code: str, namespace: Mapping[str, Any]) -> None:
-        self._code = code
+        self._statements = [(name, node) for node in parse(code).body if (name := defined_by(node))]
         self._namespace = namespace
+        self._of_values: set[str] = set()
         self._before = {
             name: (value, _state_of(value, namespace))
             for name, value in namespace.items()
@@ -61,6 +67,8 @@ class OwnStates:
         value = self._namespace.get(name)
         if is_holder(value):
             self._before[name] = value, _state_of(value, self._namespace)
+        if any(_reads_values(node, self._namespace) for n, node in self._statements if n == name):
+            self._of_values.add(name)
 
     def end(self, namespace: Mapping[str, Any], outputs: Iterable[str]) -> OwnState:
         """Return what the code changed and made.
@@ -72,7 +80,7 @@ class OwnStates:
         """
         apart = {name: namespace[name] for name in outputs if name in namespace}
         untold: list[str] = []
-        made = dict(_made_otherwise(self._code, namespace))
+        made = dict(self._made_otherwise(namespace))
         altered: dict[str, list[tuple[Path, bool, object]]] = {}
         for name, (value, before) in self._before.items():
             if (
@@ -87,6 +95,13 @@ class OwnStates:
         encoded, refused = _dump_altered(altered, namespace)
         definitions, without = _dump_made(made, namespace)
         return OwnState(encoded, definitions, tuple(sorted({*untold, *refused, *without})))
+
+    def _made_otherwise(self, namespace: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+        """Yield the definitions of a cell that are not what running their statement again would give."""
+        for name, node in self._statements:
+            value = namespace.get(name)
+            if _is_made_by(node, value) and (name in self._of_values or _is_loud(node, value, namespace)):
+                yield name, value
 
 
 def _dump_altered(
@@ -139,27 +154,24 @@ def _token(held: object, namespace: Mapping[str, Any]) -> tuple[Any, ...]:
     return ("content", content) if content is not None else ("object", id(held))
 
 
-def _made_otherwise(code: str, namespace: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    """Yield the definitions of a cell that are not what running their statement again would give."""
-    for node in ast.parse(code).body:
-        if isinstance(node, _Definition):
-            value = namespace.get(node.name)
-            if _is_made_by(node, value) and _is_loud(node, value, namespace):
-                yield node.name, value
+def _reads_values(node: ast.stmt, namespace: Mapping[str, Any]) -> bool:
+    """Tell whether a statement reads something that another cell may bind anew, or change, when it is run."""
+    read = read_at_once(compile(ast.Module([node], []), "<definition>", "exec", dont_inherit=True))
+    return any(not isinstance(namespace[n], _NO_VALUES) for n in read if n in namespace)
 
 
-def _is_made_by(node: _Definition, value: object) -> bool:
+def _is_made_by(node: ast.stmt, value: object) -> bool:
     """Tell whether a value is what such a statement makes, and not what another one bound."""
-    if node.decorator_list:
+    if isinstance(node, _Definition) and node.decorator_list:
         return is_holder(value) or type(value).__module__ == "__main__"
     if isinstance(node, ast.ClassDef):
         return isinstance(value, type) and value.__module__ == "__main__"
     return is_holder(value)
 
 
-def _is_loud(node: _Definition, value: object, namespace: Mapping[str, Any]) -> bool:
+def _is_loud(node: ast.stmt, value: object, namespace: Mapping[str, Any]) -> bool:
     """Tell whether making a definition calls something of the notebook."""
-    for decorator in node.decorator_list:
+    for decorator in node.decorator_list if isinstance(node, _Definition) else ():
         root = decorator
         while isinstance(root, ast.Call | ast.Attribute):
             root = root.func if isinstance(root, ast.Call) else root.value

@@ -273,6 +273,10 @@ class Names:
         self._release(name)
         self.namespace.pop(name, None)
 
+    def unchecked(self) -> list[str]:
+        """Return the names of loaded outputs that plain cells may have changed in place since."""
+        return [*self._unchecked]
+
     def settle(self, name: str) -> None:
         """Hand a loaded output over to the user where a plain cell has changed it in place.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dis
-import inspect
 import io
 import re
 import sys
@@ -19,13 +17,12 @@ from jupyter_mlpipe.keys.earlier import keep
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.held import DefinitionPickle, alter, is_holder
 from jupyter_mlpipe.model.component import Component, Definition
+from jupyter_mlpipe.model.defining import read_at_once
 from jupyter_mlpipe.model.futures import FUTURES
 from jupyter_mlpipe.notebook.steps.names import Names
 
 _ABSENT = object()
-_LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"})
 _NO_VALUE = (ModuleType, FunctionType, BuiltinFunctionType, type)
-_DEFINED = re.compile(r"^(?:class|(?:async )?def)\s+([^\W\d]\w*)", re.M)
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -84,10 +81,11 @@ class Definitions:
         self._starred = {name: before.get(name, _ABSENT) for name in changed}
 
     def keep_earlier(self, names: Iterable[str]) -> None:
-        """Keep what names stand for that a cell is to define anew, for the objects made of it."""
+        """Keep the definitions that names stand for which a cell is to bind anew, for what refers to them."""
         namespace = self._names.namespace
         for name in names:
-            if (name in self._known or name in namespace) and (digests := self._needed_as(name)):
+            is_one = name in self._known or isinstance(namespace.get(name), type | FunctionType)
+            if is_one and (digests := self._needed_as(name)):
                 self.bring([name])
                 if isinstance(namespace.get(name), type | FunctionType):
                     keep(name, digests, namespace[name])
@@ -179,6 +177,8 @@ class Definitions:
 
     def observe(self, bound: Iterable[str]) -> None:
         """Note names that stand for something else from then on: a cell's value, or nothing."""
+        bound = [*bound]
+        self.keep_earlier(name for name in bound if name in self._known)
         for name in bound:
             self._known.pop(name, None)
             self._brought.pop(name, None)
@@ -247,7 +247,7 @@ class Definitions:
             # Through IPython's cache, so that tracebacks and `inspect` find the text.
             filename = self._shell.compile.cache(source, raw_code=source)
             code = self._compiled(source, filename)
-            self._names.load(_read_at_once(code))
+            self._names.load(read_at_once(code))
             try:
                 # What they print was shown below the cell that has them.
                 with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
@@ -268,18 +268,3 @@ class Definitions:
                     namespace[name] = self._brought[name] = value
             return True
         return False
-
-
-def defined_in(code: str) -> list[str]:
-    """Return the names of classes and functions that stand at the beginning of a line."""
-    return _DEFINED.findall(code)
-
-
-def _read_at_once(code: CodeType) -> set[str]:
-    """Return the names that a definition reads when it is run, and not only when it is called."""
-    # Not what a class body binds itself: a method may have the name of a variable.
-    read = {i.argval for i in dis.get_instructions(code) if i.opname in _LOADS}
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType) and not constant.co_flags & inspect.CO_OPTIMIZED:
-            read |= _read_at_once(constant)  # the body of a class
-    return read

@@ -65,7 +65,7 @@ class Offers:
             artifact = made.get(out)
             version = artifact.digest if artifact is not None else None
             load = partial(self._loading.load, run, name, out)
-            pending = Pending(name, version, load, lambda: step.status in MADE)
+            pending = Pending(name, version, load, partial(_is_there, step, out))
             if claim or out in fresh:
                 self._definitions.observe([out])
             self._names.offer(out, pending, claim=claim or out in fresh)
@@ -129,3 +129,7 @@ class Offers:
             step=step,
             ename=NOT_RUN,
         )
+
+
+def _is_there(step: RunStep, out: str) -> bool:
+    return step.status in MADE or out in step.rescued.outputs
