@@ -30,3 +30,12 @@ def test_a_pickle_of_what_the_cell_does_not_name_says_what_to_do(start_kernel: S
     assert "write a line Box above this one" in unnamed.traceback
     kernel.run("%%component b\nimport pickle\nBox\nbox = pickle.load(open('box', 'rb'))").check()
     assert kernel.value("isinstance(box, Box)") is True
+
+
+def test_a_default_that_is_the_very_object_of_a_name_is_said_to_be_apart(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("rows, n = [1], 3").check()
+    shared = kernel.run("%%component a\ndef add(row, rows=rows):\n    rows.append(row)").check()
+    assert "what the cell changes in add itself (a default" in shared.receipt
+    plain = kernel.run("%%component b\ndef grow(value, by=n):\n    return value + by").check()
+    assert "itself" not in plain.receipt

@@ -92,6 +92,11 @@ class OwnStates:
                 kept = [held for _, is_there, held in changes if is_there]
                 if find_sharing(kept, apart, namespace):
                     untold.append(name)
+        for name in self._of_values & made.keys():
+            # A default that is the very list that a name stands for would be a copy of it.
+            values = {n: v for n, v in namespace.items() if n != name and not n.startswith("_")}
+            if find_sharing([held for _, held in held_by(made[name])], values, namespace):
+                untold.append(name)
         encoded, refused = _dump_altered(altered, namespace)
         definitions, without = _dump_made(made, namespace)
         return OwnState(encoded, definitions, tuple(sorted({*untold, *refused, *without})))
