@@ -52,7 +52,7 @@ from jupyter_mlpipe.execution.runs.offers import (
 )
 from jupyter_mlpipe.execution.runs.placing import Placing
 from jupyter_mlpipe.execution.runs.tracked import Phase, TrackedRun, TrackedStep
-from jupyter_mlpipe.model.graph import longest_paths, topological_order
+from jupyter_mlpipe.model.graph import longest_paths
 from jupyter_mlpipe.model.resources import Offer
 from jupyter_mlpipe.model.status import StepStatus
 
@@ -89,6 +89,10 @@ class RunMachine:
     def waiting_cpus(self) -> float:
         """Return for how many CPUs steps wait, of the first few."""
         return self._placing.waiting_cpus()
+
+    def wants_key(self, node: Node) -> bool:
+        """Tell whether a key that is to be derived is still of use."""
+        return self._step(node, "deriving") is not None
 
     def handle(self, event: Event) -> list[Instruction]:
         """Take note of one event; return what is to be done, in order.
@@ -161,19 +165,21 @@ class RunMachine:
 
     def _add_run(self, event: AddRun) -> None:
         upstream = {name: ask.upstream for name, ask in event.steps.items()}
-        order = topological_order(upstream)
         length = longest_paths(upstream, _expected_seconds(event.steps))
-        steps = {}
-        for index, (name, ask) in enumerate(event.steps.items()):
-            rank = (-event.priority, -length[name], self._n_runs, index)
-            steps[name] = TrackedStep(Node(event.run, name), ask, rank)
+        steps = {
+            name: TrackedStep(
+                Node(event.run, name), ask, (-event.priority, -length[name], self._n_runs, index)
+            )
+            for index, (name, ask) in enumerate(event.steps.items())
+        }
         for name, step in steps.items():
             for above in step.ask.upstream:
                 steps[above].below.append(steps[name])
         self._n_runs += 1
         self._runs[event.run] = TrackedRun(steps)
-        for name in order:
-            self._derive_if_ready(steps[name])
+        # What goes first is known first.
+        for step in sorted(steps.values(), key=lambda step: step.rank):
+            self._derive_if_ready(step)
         self._end_run_if_done(event.run)
 
     def _cancel(self, run_id: str) -> None:
@@ -284,9 +290,11 @@ class RunMachine:
     def _dispatch(self) -> None:
         if self._cluster == "on":
             unchecked, self._unchecked = self._unchecked, {}
-            for run_id in unchecked:
-                if run_id in self._runs:
-                    self._judge_what_does_not_fit(self._runs[run_id])
+            undecided = [id_ for id_ in unchecked if id_ in self._runs and not self._judge(self._runs[id_])]
+            if undecided:
+                # Nothing of a run starts that may yet fail for what no worker can serve.
+                self._unchecked.update(dict.fromkeys(undecided))
+                return
         for node, worker, amounts in self._placing.place():
             self._submit(self._runs[node.run].steps[node.step], worker, amounts)
 
@@ -297,8 +305,11 @@ class RunMachine:
         step.timed_out = step.killed = False
         self._said.append(Submit(step.node, step.attempt, worker, amounts))
 
-    def _judge_what_does_not_fit(self, run: TrackedRun) -> None:
-        """Have steps that no worker can serve wait or fail, by whether others may come."""
+    def _judge(self, run: TrackedRun) -> bool:
+        """Have steps that no worker can serve wait or fail, by whether others may come.
+
+        False where one of them may turn out to be reused, which its key will tell.
+        """
         unserved = [
             step
             for step in run.steps.values()
@@ -307,11 +318,14 @@ class RunMachine:
             and not self._placing.can_ever_serve(step.ask.amounts, step.ask.pool)
         ]
         if unserved and self._placing.offers and not self._is_growing:
+            if any(step.phase == "deriving" for step in unserved):
+                return False
             self._refuse(run, unserved)
-            return
+            return True
         for step in run.steps.values():
             if step.phase == "queued":
                 self._change(step, "queued", NO_WORKER_YET if self._waits_for_growth(step) else "")
+        return True
 
     def _waits_for_growth(self, step: TrackedStep) -> bool:
         may_grow = self._is_growing or not self._placing.offers
