@@ -32,6 +32,8 @@ from jupyter_mlpipe.execution.process.waiting import Waiting, load, rehearse, wa
 from jupyter_mlpipe.store.mapping import know_disks
 
 N_WAITING = 3
+# Several are forked at once: after a fork this process copies, too, what it writes to.
+_N_ENOUGH = 2
 # Python adapts code to what it works on when it has run some eight times: here, once for all steps to come.
 _N_REHEARSALS = 10
 _GRACE_S = 0.5
@@ -139,6 +141,8 @@ class ForkServer:
 
     def _fill(self) -> bool:
         """Keep children waiting; False where the system gives no more processes."""
+        if len(self._waiting) >= _N_ENOUGH:
+            return True
         while len(self._waiting) < N_WAITING:
             try:
                 # Threads of BLAS are no threads of Python; those libraries expect forks.
