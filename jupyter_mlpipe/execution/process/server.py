@@ -108,7 +108,6 @@ class ForkServer:
             ready, _, noticed = select.select(sources, (), (self._mounted,), timeout)
             if noticed:
                 _look_at_disks()
-                self._begin_anew()
             if self._taken in ready:
                 content = os.read(self._taken, 4096)
                 self._waiting.difference_update(pid for (pid,) in _PID.iter_unpack(content))
@@ -185,10 +184,6 @@ class ForkServer:
         _get_ready()
         gc.collect()
         gc.freeze()
-        self._begin_anew()
-
-    def _begin_anew(self) -> None:
-        """Let the children leave that wait without what was learned."""
         os.close(self._hold_generation)
         os.close(self._generation)
         self._generation, self._hold_generation = os.pipe()
