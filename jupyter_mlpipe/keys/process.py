@@ -10,6 +10,7 @@ import csv
 import importlib
 import locale
 import os
+import re
 import socket
 import sys
 import time
@@ -173,15 +174,20 @@ def _write_limits(_sys: Any, changes: Changes) -> None:
 
 def _read_umask() -> int:
     # To ask the process itself is to set it, which other threads may notice: then, of files that are private.
-    with contextlib.suppress(OSError), open("/proc/self/status", "rb", buffering=0) as file:
-        for line in file.read().splitlines():
-            if line.startswith(b"Umask:"):
-                return int(line.split()[1], 8)
+    with contextlib.suppress(OSError):
+        status = os.open("/proc/self/status", os.O_RDONLY)
+        try:
+            head = os.read(status, 256)  # it comes second; what is behind is long
+        finally:
+            os.close(status)
+        if (found := _UMASK.search(head)) is not None:
+            return int(found[1], 8)
     mask = os.umask(0o77)
     os.umask(mask)
     return mask
 
 
+_UMASK = re.compile(rb"^Umask:\s*([0-7]+)$", re.MULTILINE)
 _USUAL_UMASK = _read_umask()  # as it was given to the process
 _PYTHONS_DEPTH, _USUAL_DEPTH = 1000, 3000
 _USUAL_LIMITS = {"recursion": _USUAL_DEPTH, "digits": 4300, "csv field": 131072, "socket seconds": None}

@@ -51,13 +51,27 @@ def is_local(root: Path) -> bool:
         return False
     try:
         device = os.stat(root).st_dev
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        number = f"{os.major(device)}:{os.minor(device)}"
+        # Not known: of btrfs, whose parts have numbers of their own, and whatever else is not listed so.
+        return (_known.get(number) or _file_systems().get(number)) in _LOCAL
     except OSError:
         return False
-    number = f"{os.major(device)}:{os.minor(device)}"
-    for line in lines:
+
+
+_known: dict[str, str] = {}
+
+
+def know_disks() -> None:
+    """Look once for all processes that are forked from this one, until something is mounted."""
+    _known.clear()
+    with contextlib.suppress(OSError):
+        _known.update(_file_systems())
+
+
+def _file_systems() -> dict[str, str]:
+    """Return the kind of each file system that is mounted, by its number."""
+    found: dict[str, str] = {}
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
         before, _, after = line.partition(" - ")
-        if before.split()[2] == number:
-            return after.split()[0] in _LOCAL
-    # Of btrfs, whose parts have numbers of their own, and whatever else is not listed so.
-    return False
+        found.setdefault(before.split()[2], after.split()[0])
+    return found

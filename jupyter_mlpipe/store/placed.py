@@ -115,16 +115,16 @@ class Copies:
     def __init__(self, objects: Objects, root: str) -> None:
         self._objects = objects
         self._root = root
-        self._own = ""
+        self._keeps_own = False
+        self._own = ""  # where these are, once there are some
 
     @property
     def _folder(self) -> str:
         return copies_folder(self._root)
 
     def keep_own(self) -> None:
-        """Give copies that nobody else is given, from now on, and remove them when this process ends."""
-        self._own = os.path.join(self._folder, f"step-{os.getpid()}-{secrets.token_hex(4)}")
-        self._sweep()
+        """Give copies that nobody else is given, from now on, until `remove_own`."""
+        self._keeps_own = True
 
     def remove_own(self) -> None:
         if self._own:
@@ -140,7 +140,9 @@ class Copies:
         ArtifactMissingError, ArtifactCorruptError
             Bytes of it are gone, or are not those that were written.
         """
-        if self._own:
+        if self._keeps_own:
+            if not self._own:
+                self._own = os.path.join(self._folder, f"step-{os.getpid()}-{secrets.token_hex(4)}")
             return self._make(kept, os.path.join(self._own, secrets.token_hex(4)))
         number = 1
         while True:
@@ -188,7 +190,7 @@ class Copies:
             finally:
                 os.close(fd)
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         """Remove what killed processes left behind more than a day ago."""
         oldest = time.time() - _STALE_S
         with contextlib.suppress(OSError), os.scandir(self._folder) as entries:

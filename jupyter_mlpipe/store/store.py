@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 _SHOWN_INLINE_BYTES = 4096
 
 
-def open_store(address: str | os.PathLike[str], *, signer: Signer | None = None) -> Store:
+def open_store(
+    address: str | os.PathLike[str], *, signer: Signer | None = None, sweeps: bool = True
+) -> Store:
     """Open the store in a folder, made if it is not there, or the one at an address of fsspec.
 
     A store that cannot be written may still be read. Nothing is asked of a shared one yet.
@@ -53,6 +55,8 @@ def open_store(address: str | os.PathLike[str], *, signer: Signer | None = None)
     ----------
     signer
         Of a step that writes to a shared store: what signs its record. The user's own keys by default.
+    sweeps
+        Whether to remove what killed processes left behind: once for all steps of a run is enough.
 
     Raises
     ------
@@ -69,7 +73,8 @@ def open_store(address: str | os.PathLike[str], *, signer: Signer | None = None)
         except OSError as error:
             raise explain(error, root) from error
     store = Store(root, _mirror(root, named.rstrip("/"), signer) if is_remote(named) else None)
-    store.objects.sweep()
+    if sweeps:
+        store.sweep()
     MEMO.keep_in(str(root))
     return store
 
@@ -79,9 +84,7 @@ def _mirror(root: Path, address: str, signer: Signer | None) -> Mirror:
     from jupyter_mlpipe.store.mirror import Mirror
     from jupyter_mlpipe.store.signing import Keyring, OneSigner
 
-    mirror = Mirror(root, Bucket(address), OneSigner(signer) if signer is not None else Keyring())
-    mirror.sweep()
-    return mirror
+    return Mirror(root, Bucket(address), OneSigner(signer) if signer is not None else Keyring())
 
 
 class Store:
@@ -112,6 +115,13 @@ class Store:
     def shelves(self) -> Shelves:
         """Its files, to look after."""
         return FolderShelves(self) if self._mirror is None else self._mirror.shelves
+
+    def sweep(self) -> None:
+        """Remove what killed processes left behind, once it is old."""
+        self.objects.sweep()
+        self.copies.sweep()
+        if self._mirror is not None:
+            self._mirror.sweep()
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:

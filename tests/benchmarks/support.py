@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,15 @@ class TimedKernel:
         _, seconds, printed = self.run_and_watch(code)
         return seconds, printed
 
-    def run_and_watch(self, code: str) -> tuple[float, float, str]:
+    def run_and_note(self, code: str) -> list[tuple[float, str]]:
+        """Return what the cell printed, each piece with when it came, in seconds since 1970."""
+        came: list[tuple[float, str]] = []
+        self.run_and_watch(code, lambda text: came.append((time.time(), text)))
+        return came
+
+    def run_and_watch(
+        self, code: str, note: Callable[[str], None] = lambda text: None
+    ) -> tuple[float, float, str]:
         """Return the seconds to the first printed text and to the end, and what the cell printed."""
         printed: list[str] = []
         first = 0.0
@@ -68,6 +76,7 @@ class TimedKernel:
                 raise SystemExit("\n".join(content["traceback"]))
             if message["msg_type"] == "stream":
                 first = first or time.perf_counter() - started
+                note(content["text"])
                 printed.append(content["text"])
             if message["msg_type"] == "status" and content["execution_state"] == "idle":
                 seconds = time.perf_counter() - started

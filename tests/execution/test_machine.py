@@ -261,6 +261,7 @@ def test_request_that_no_worker_can_serve_fails_the_run_before_anything_starts()
     machine = RunMachine()
     machine.handle(run)
     machine.handle(KeyKnown(node("a"), "ka", found=False))
+    machine.handle(KeyKnown(node("b"), "kb", found=False))
     text = (
         "Step 'b' asks for GPU=2, which no worker can ever serve: v offers CPU=4, GPU=1; w offers CPU=1. "
         "Ask for less in its header, or add a worker."
@@ -288,15 +289,16 @@ def test_all_steps_that_no_worker_can_serve_are_told_together():
             "g-0": Offer({"GPU": 1.0}, frozenset({"gpu"})),
         },
         AddRun("r", asks),
+        *(KeyKnown(node(name), f"k{name}", found=False) for name in "abd"),
     )
     there = "c-0 and c-1 (pool cpu) offer CPU=1; g-0 (pool gpu) offers GPU=1."
     advice = "Ask for less in its header, or add a worker."
     together = (
         " In all, 3 steps cannot be served: 'a' and 'c' ask for GPU=2; 'b' asks for CPU=1 in pool 'gpus'."
     )
-    said = machine.handle(KeyKnown(node("d"), "kd", found=False))
+    said = machine.handle(KeyKnown(node("c"), "kc", found=False))
     assert [(change.node.step, change.why) for change in said if isinstance(change, Changed)] == [
-        ("d", ""),
+        ("c", ""),
         ("a", f"Step 'a' asks for GPU=2, which no worker can ever serve: {there} {advice}{together}"),
         (
             "b",
@@ -322,6 +324,27 @@ def test_request_that_a_reused_step_makes_is_not_looked_at():
         Changed(node("b"), "queued"),
         Submit(node("b"), 1, "w", CPU),
     ]
+
+
+def test_nothing_starts_while_a_step_that_no_worker_can_serve_may_turn_out_to_be_reused():
+    a, b = node("a"), node("b")
+    machine = machine_with(ONE, independent(a=CPU, b={"GPU": 1.0}))
+    assert machine.handle(KeyKnown(a, "ka", found=False)) == [Changed(a, "queued")]
+    assert machine.handle(KeyKnown(b, "kb", found=True)) == [Changed(b, "reused"), Submit(a, 1, "w", CPU)]
+
+
+def test_keys_of_longer_paths_are_derived_first():
+    # a,  b -> c
+    run = AddRun("r", {"a": Ask((), CPU), "b": Ask((), CPU), "c": Ask(("b",), CPU)})
+    assert RunMachine().handle(run) == [DeriveKey(node("b")), DeriveKey(node("a"))]
+
+
+def test_a_key_is_wanted_until_its_step_has_ended():
+    a, b = node("a"), node("b")
+    machine = machine_with(ONE, chain("a", "b"))
+    assert [machine.wants_key(step) for step in (a, b, node("a", "another run"))] == [True, False, False]
+    machine.handle(CancelRun("r"))
+    assert not machine.wants_key(a)
 
 
 def test_no_workers_at_the_moment_means_waiting():

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from jupyter_mlpipe.execution.cluster.dask import DaskExecutor
+from jupyter_mlpipe.execution.cluster.pools import Pool
 from jupyter_mlpipe.execution.runs.runner import Runner
 from jupyter_mlpipe.store.store import open_store
 from tests.execution.test_runner_dask import make_task, tasks_of
@@ -59,11 +60,15 @@ def open_folder():
     shutil.rmtree(folder)
 
 
-def test_a_cluster_of_ours_has_no_socket_to_connect_to(tmp_path):
+@pytest.mark.parametrize(
+    "pools", [(), (Pool("a", 2, cpus=1), Pool("b", cpus=1))], ids=["one worker", "pools"]
+)
+def test_a_cluster_of_ours_has_no_socket_to_connect_to(tmp_path, pools):
     before = sockets_of_all()
-    runner = Runner(open_store(tmp_path / "store"), lambda _: DaskExecutor())
+    runner = Runner(open_store(tmp_path / "store"), lambda _: DaskExecutor(pools=pools))
     try:
         runner.start(tasks_of(make_task("s", "x = 1", "x")), pipeline="p").wait(60)
+        assert len(runner.account().workers) == (3 if pools else 1)
         assert sockets_of_all() == before
     finally:
         runner.close()

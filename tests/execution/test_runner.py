@@ -447,6 +447,15 @@ def test_two_runs_of_the_same_step_compute_it_once(runner, executor):
     assert executor.submitted == ["slow"]
 
 
+def test_first_steps_are_sent_while_keys_of_others_are_still_to_come(runner):
+    runner.start(tasks_of(LOAD), pipeline="p").wait()  # the workers are known
+    heard = []
+    tasks = tasks_of(*(make_task(f"s{i}", f"x = {i}", "x") for i in range(20)))
+    run = runner.start(tasks, pipeline="p", listener=lambda *notice: heard.append(notice)).wait()
+    assert set(statuses(run).values()) == {"succeeded"}
+    assert heard.index(("sent", "s0", None)) < heard.index(("status", "s1", "queued"))
+
+
 def test_values_that_cannot_be_sent_fail_the_step_with_the_reason(runner):
     closure = Closure(
         ingredients=(Ingredient("code", "", digest("test", "x")),),

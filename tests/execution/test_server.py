@@ -91,6 +91,30 @@ def test_other_signals_are_told_by_name(steps: Steps) -> None:
     assert ended.error["evalue"] == "Its process was killed by SIGTERM."
 
 
+def test_however_steps_end_another_one_beside_them_goes_on(steps: Steps) -> None:
+    wait = "import os, time\nwhile not os.path.exists('beside'):\n    time.sleep(0.01)\nkept = 'mine'"
+    thread, beside = _in_thread(steps, "beside", f"print('begun')\n{wait}")
+    _eventually(lambda: bool(beside.text))
+    kinds = [
+        steps.run(code, memory_bytes=250_000_000).error["kind"]
+        for code in (
+            "1 / 0",
+            "import os; os._exit(3)",
+            "import ctypes; ctypes.string_at(0)",
+            "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
+            "x = b'1' * (500 << 20); import time; time.sleep(1000)",
+        )
+    ]
+    killed_thread, killed = _in_thread(steps, "killed", "print('begun')\nwhile True: pass")
+    _eventually(lambda: bool(killed.text))
+    steps.server.kill("killed")
+    killed_thread.join(_PATIENCE_S)
+    assert [*kinds, killed.error["kind"]] == ["error", "exited", "crashed", "signal", "memory", "killed"]
+    (steps.folder / "beside").touch()
+    thread.join(_PATIENCE_S)
+    assert beside.ended["status"] == "succeeded"
+
+
 def test_memory_limit_names_itself_and_counts_children(steps: Steps) -> None:
     code = """
 import subprocess, sys
@@ -261,6 +285,26 @@ def test_what_a_step_imports_is_imported_ahead_of_the_next_also_where_it_fails(o
     own.run(f"import {module}\n{end}")
     code = f"import sys\nx = {module!r} in sys.modules"
     _eventually(lambda: own.value(own.run(code, outputs=("x",)), "x"))
+
+
+def test_asyncio_is_imported_ahead_of_the_next_step_once_one_has_waited(own: Steps) -> None:
+    seen = "import sys\nseen = 'asyncio' in sys.modules"
+    assert own.value(own.run(seen, outputs=("seen",)), "seen") is False
+    own.run("import asyncio\nawait asyncio.sleep(0)")
+    _eventually(lambda: own.value(own.run(seen, outputs=("seen",)), "seen"))
+
+
+def test_a_disk_that_is_mounted_later_is_known_to_the_steps_to_come(own: Steps) -> None:
+    disk = own.folder / "disk"
+    disk.mkdir()
+    code = "from jupyter_mlpipe.execution.process.opens import mounts\nplaces = mounts()"
+    assert str(disk) not in own.value(own.run(code, outputs=("places",)), "places")
+    if subprocess.run(["mount", "-t", "tmpfs", "none", disk], check=False).returncode:
+        pytest.skip("mounting needs privileges")
+    try:
+        _eventually(lambda: str(disk) in own.value(own.run(code, outputs=("places",)), "places"))
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_what_a_traceback_quotes_of_libraries_is_read_ahead_of_the_next(own: Steps) -> None:

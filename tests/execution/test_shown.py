@@ -63,6 +63,24 @@ sys.stdout.buffer.write(b"seven\\n")
     }
 
 
+def test_lines_of_logging_and_bars_keep_their_place_among_others(steps: Steps) -> None:
+    code = """
+import logging, subprocess, sys
+from tqdm import tqdm
+handler = logging.StreamHandler()
+logging.getLogger("of the step").addHandler(handler)
+print("one", file=sys.stderr)
+logging.getLogger("of the step").warning("two")
+subprocess.run("echo three >&2", shell=True)
+for _ in tqdm(range(1), desc="four"): pass
+logging.getLogger("of the step").error("five")
+"""
+    ended = steps.run(code)
+    assert _kinds(ended) == ["stderr"]
+    lines = [line.strip() for line in ended.text.replace("\r", "\n").splitlines() if line.strip()]
+    assert [line.partition(":")[0] for line in lines] == ["one", "two", "three", "four", "four", "five"]
+
+
 def test_text_arrives_while_the_step_runs(steps: Steps) -> None:
     ended = steps.run("import time\nprint('early')\ntime.sleep(0.3)\nprint('late')")
     texts = [m["output"]["text"] for m in ended.messages if m["type"] == "output"]

@@ -73,6 +73,11 @@ def test_each_step_has_its_own_namespace_and_folder(steps: Steps) -> None:
     assert steps.value(ended, "here") == os.path.realpath(steps.folder)
 
 
+def test_a_step_finds_threads_and_collector_as_in_a_new_process(steps: Steps) -> None:
+    code = "import gc, threading\nfound = ([t.name for t in threading.enumerate()], gc.isenabled())"
+    assert steps.value(steps.run(code, outputs=("found",)), "found") == (["MainThread"], True)
+
+
 def test_two_steps_draw_different_numbers(steps: Steps) -> None:
     steps.server.ensure(["numpy"])
     code = "import numpy, random\nx = (float(numpy.random.rand()), random.random())"

@@ -16,6 +16,7 @@ import pytest
 
 from jupyter_mlpipe.execution.runs.detached import runs_of
 from tests.execution.test_dask import ForeignCluster
+from tests.notebook.test_nothing_left import family, listening
 from tests.notebook.test_robustness import (
     Marked,
     fails,
@@ -310,6 +311,9 @@ def test_others_can_neither_read_nor_reach_a_detached_run(start_kernel: Start) -
     pid_of(kernel, "slow")
     folder = store_of(kernel) / "runs" / run
     assert {path.stat().st_mode & 0o077 for path in (folder.parent, folder, *folder.iterdir())} == {0}
+    driver = driver_of(kernel, run)
+    assert driver.pid not in [process.pid for process in family(kernel.pid)]
+    assert listening(family(driver.pid)) == set()
     kernel.run("run.cancel(); run.wait()").check()
 
 

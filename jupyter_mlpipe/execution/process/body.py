@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import inspect
 import io
 import sys
@@ -89,6 +88,8 @@ class Body:
         before, sys.displayhook = sys.displayhook, (_show_nothing if self._is_quiet else show)
         try:
             if any(part.code.co_flags & inspect.CO_COROUTINE for part in parts):
+                import asyncio  # with all of its libraries, which few steps need
+
                 asyncio.run(self._run_awaiting(parts, namespace, show, note_defined))
                 return
             for part in parts:
@@ -116,6 +117,8 @@ class Body:
                 show(value)
             if part.defines:
                 note_defined(part.defines)
+        import asyncio
+
         # In a kernel they would go on; here the loop ends with the cell.
         if asyncio.all_tasks() - {asyncio.current_task()}:
             self.cut_short = (UNFINISHED_TASKS,)
@@ -178,6 +181,8 @@ def call_function(function: Callable[..., Any], values: Mapping[str, object]) ->
             named[name] = values[name]
     result = function(*positional, **named)
     if inspect.iscoroutine(result):
+        import asyncio
+
         return asyncio.run(_await(result))
     return result
 

@@ -6,6 +6,7 @@ processes, can never block, and what was written before a crash can still be rea
 
 from __future__ import annotations
 
+import _thread
 import codecs
 import contextlib
 import io
@@ -27,6 +28,7 @@ _IN_PART = "\n[from here on, only a part of what is printed is shown as it comes
 _CHUNK_BYTES = 1 << 18
 _PUNCH_BYTES = 1 << 24
 _NAMES = ("stdout", "stderr")
+_sleep = time.sleep  # whatever code puts in its place
 
 
 class Tail:
@@ -87,7 +89,7 @@ class Capture:
         self.log: WholeLog | None = None
         self._next_glimpse = 0.0
         self._turn = 1
-        self._stopped = threading.Event()
+        self._is_stopped = False
         self._pid = os.getpid()
         self._tails: dict[int, Tail] = {}
         self.folder: str | None = None
@@ -137,10 +139,15 @@ class Capture:
 
     def follow(self) -> None:
         """Send text at a steady rhythm from here on."""
-        threading.Thread(target=self._follow, name="mlpipe-output", daemon=True).start()
+        # Neither of the two waits for the other, as both do where `threading` starts and stops one: this one
+        # ends with the process, or when it next looks.
+        _thread.start_new_thread(self._follow, ())
 
     def _follow(self) -> None:
-        while not self._stopped.wait(FLUSH_S):
+        while True:
+            _sleep(FLUSH_S)
+            if self._is_stopped:
+                return
             self.flush()
 
     def take_turn(self, descriptor: int) -> None:
@@ -226,7 +233,7 @@ class Capture:
 
     def stop(self) -> list[Output]:
         """Send the last text; return all that was shown."""
-        self._stopped.set()
+        self._is_stopped = True
         with contextlib.suppress(ValueError, OSError):
             sys.stdout.flush()
             sys.stderr.flush()

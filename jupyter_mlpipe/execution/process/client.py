@@ -113,9 +113,9 @@ class StepServer:
     def _preload_like(self, imported: Iterable[str], quoted: Iterable[str]) -> None:
         """Load ahead what a step had to load: modules of packages, which do not change under a process.
 
-        Where it failed, what its traceback quotes of them as well.
+        Of Python's own only the largest. Where it failed, what its traceback quotes of them as well.
         """
-        found: dict[str, bool] = {}
+        found: dict[str, bool] = {"asyncio": True}
         for name in imported:
             top = name.partition(".")[0]
             if top not in found:

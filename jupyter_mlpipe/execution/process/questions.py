@@ -104,6 +104,7 @@ class Questions:
         self._answers: dict[str, dict[Any, Any]] = {
             kind: {} if tell is None else _Told(kind, tell) for kind in (*_KINDS.values(), MISSED, NAMED)
         }
+        self._noted = {name: (self._answers[kind], _KEPT[kind]) for name, kind in _KINDS.items()}
 
     def start(self) -> None:
         for name in (*_NAMES, "open"):
@@ -150,7 +151,7 @@ class Questions:
 
     def _noting(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
         known, get_frame, standard, users = _WHOSE, sys._getframe, _STANDARD, _USERS
-        noted = {function: (self._answers[kind], _KEPT[kind]) for function, kind in _KINDS.items()}
+        noted = self._noted
         is_there = looked_for, _ = self._answers["there"], _KEPT["there"]
         folders, counts_as_one = self._folders, self._counts_as_one
         missed = self._answers[MISSED]

@@ -28,7 +28,8 @@ def find_mentions(spec: StepSpec, values: Mapping[str, object], namespace: Mappi
     mentions = Mentions()
     mentions.add_sources(spec.code, spec.modules)
     # Most values are variables as well: each is looked into once.
-    mentions.add_values({id(value): value for value in (*values.values(), *namespace.values())}.values())
+    named = (value for name, value in namespace.items() if name != "__name__")
+    mentions.add_values({id(value): value for value in (*values.values(), *named)}.values())
     mentions.add_variables(namespace)
     return mentions
 

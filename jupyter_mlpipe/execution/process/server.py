@@ -25,11 +25,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from jupyter_mlpipe.execution.process.linux import adopt_orphans, children_of, die_with
+from jupyter_mlpipe.execution.process.opens import mounts
 from jupyter_mlpipe.execution.process.shell import read_ahead
 from jupyter_mlpipe.execution.process.step import forget_folders
 from jupyter_mlpipe.execution.process.waiting import Waiting, load, rehearse, warm_up
+from jupyter_mlpipe.store.mapping import know_disks
 
 N_WAITING = 3
+# Several are forked at once: after a fork this process copies, too, what it writes to.
+_N_ENOUGH = 2
 # Python adapts code to what it works on when it has run some eight times: here, once for all steps to come.
 _N_REHEARSALS = 10
 _GRACE_S = 0.5
@@ -82,6 +86,8 @@ class ForkServer:
         self._wake, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
         os.set_blocking(self._wake, False)
+        # By which the system says that something was mounted.
+        self._mounted = os.open("/proc/self/mountinfo", os.O_RDONLY)
 
     def serve(self) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -89,6 +95,7 @@ class ForkServer:
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         adopt_orphans()
         self._import_first()
+        _look_at_disks()
         _get_ready()
         gc.freeze()
         while True:
@@ -98,7 +105,9 @@ class ForkServer:
             else:
                 timeout = 0.1 if short else 1.0
             sources: tuple[Any, ...] = (self._control, self._taken, self._wake)
-            ready = select.select(sources, (), (), timeout)[0]
+            ready, _, noticed = select.select(sources, (), (self._mounted,), timeout)
+            if noticed:
+                _look_at_disks()
             if self._taken in ready:
                 content = os.read(self._taken, 4096)
                 self._waiting.difference_update(pid for (pid,) in _PID.iter_unpack(content))
@@ -131,6 +140,8 @@ class ForkServer:
 
     def _fill(self) -> bool:
         """Keep children waiting; False where the system gives no more processes."""
+        if len(self._waiting) >= _N_ENOUGH:
+            return True
         while len(self._waiting) < N_WAITING:
             try:
                 # Threads of BLAS are no threads of Python; those libraries expect forks.
@@ -265,7 +276,7 @@ class ForkServer:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self._control.close()
-        for descriptor in (self._hold_generation, self._taken, self._wake, self._waker):
+        for descriptor in (self._hold_generation, self._taken, self._wake, self._waker, self._mounted):
             os.close(descriptor)
 
     def _wait_for_work(self) -> socket.socket:
@@ -291,6 +302,13 @@ class ForkServer:
         for descriptor in (self._take, self._generation):
             os.close(descriptor)
         return socket.socket(fileno=descriptors[0])
+
+
+def _look_at_disks() -> None:
+    """Note where disks are mounted: to find out takes a while."""
+    mounts.cache_clear()
+    mounts()
+    know_disks()
 
 
 def _get_ready() -> None:

@@ -129,7 +129,7 @@ class StepProcess:
         shell = self._shell = LazyShell(self._capture, module, titles)
         shell.install()
         beyond = install_modules(spec.modules)
-        store = self._store = open_store(spec.store, signer=spec.signer)
+        store = self._store = open_store(spec.store, signer=spec.signer, sweeps=False)
         store.copies.keep_own()
         atexit.register(store.copies.remove_own)
         store.objects.trust(tuple(mark) for mark in sent["verified"])
@@ -269,14 +269,14 @@ def _with_definitions(effects: Effects | None, found: OwnState) -> Effects | Non
 
 
 def _set_environment(spec: StepSpec, environment: Mapping[str, str]) -> None:
-    os.environ.update(environment)
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(_n_threads(spec))))
-    for name, value in spec.environment.items():
-        if value is not None:
-            os.environ[name] = value
-        else:
+    threads = dict.fromkeys(THREAD_VARIABLES, str(_n_threads(spec)))
+    zone = os.environ.get("TZ")
+    for name, value in {**environment, **threads, **spec.environment}.items():
+        if value is None:
             os.environ.pop(name, None)
-    if hasattr(time, "tzset"):
+        elif os.environ.get(name) != value:  # most are as the fork server has them
+            os.environ[name] = value
+    if os.environ.get("TZ") != zone and hasattr(time, "tzset"):
         time.tzset()
     set_usual_limits()
     own = [path for path in sys.path if path not in spec.sys_path]

@@ -22,7 +22,6 @@ from jupyter_mlpipe.execution.process.channel import Channel, PipeChannel
 from jupyter_mlpipe.execution.process.filling import fill
 from jupyter_mlpipe.execution.process.frontend import as_in_a_kernel
 from jupyter_mlpipe.execution.process.leftovers import flush_files
-from jupyter_mlpipe.execution.process.opens import mounts
 from jupyter_mlpipe.execution.process.outcome import GivenValues
 from jupyter_mlpipe.execution.process.outputs import Output
 from jupyter_mlpipe.execution.process.own_state import OwnStates
@@ -63,7 +62,6 @@ class Waiting:
         self._descriptors = self._capture.start()
         with contextlib.suppress(Exception):  # the step that meets it tells what is wrong
             rehearse()
-            mounts()
 
     def _send(self, output: Output) -> None:
         assert self._channel is not None

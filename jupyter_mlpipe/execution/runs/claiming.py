@@ -15,10 +15,12 @@ class ClaimedKeys:
 
     def __init__(self, claims: Claims) -> None:
         self._claims = claims
-        self._held: dict[str, Node] = {}
+        # Both ways: of a thousand steps, each looks here several times.
+        self._held: set[str] = set()
+        self._keys: dict[Node, str] = {}
 
     def take(self, node: Node, key: str) -> bool:
-        """Claim a key for a step that is to compute it; False where another process does.
+        """Claim a key for a step that is to compute it, and has claimed no other; False where another does.
 
         Where another step of this runner does, or nothing can be claimed in this store, nothing is done.
         """
@@ -29,7 +31,8 @@ class ClaimedKeys:
         except OSError:
             return True
         if is_ours:
-            self._held[key] = node
+            self._keys[node] = key
+            self._held.add(key)
         return is_ours
 
     def claimant(self, key: str) -> str | None:
@@ -38,11 +41,10 @@ class ClaimedKeys:
 
     def release(self, node: Node) -> None:
         """Let others compute what a step has claimed, or find what it gave."""
-        for key in [key for key, owner in self._held.items() if owner == node]:
-            del self._held[key]
+        if (key := self._keys.pop(node, None)) is not None:
+            self._held.discard(key)
             self._claims.release(key)
 
     def release_all(self) -> None:
-        for key in self._held:
-            self._claims.release(key)
-        self._held.clear()
+        for node in list(self._keys):
+            self.release(node)

@@ -27,6 +27,11 @@ class Inbox(Generic[_Item]):
         """Leave something to be taken when so much time has passed."""
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._count), item))
 
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing to be taken at this moment."""
+        is_due = bool(self._timers) and self._timers[0][0] <= time.monotonic()
+        return not is_due and self._queue.empty()
+
     def take(self) -> _Item:
         """Return the next item; waits for it. What is due goes first."""
         while True:

@@ -3,14 +3,7 @@
 One machine serves all runs of a notebook, so that steps of several runs share one account of the
 workers, and a step that two runs want is computed once.
 
-A step goes through these phases::
-
-    waiting -> deriving -> (reused | held | queued -> submitted) -> ended
-                  ^                   |        ^         |
-                  └── held ends ──────┘        └ backoff ┘   and back to waiting when an input is damaged
-
-"held": another step with the same key is on its way, here or in another process; what it gives is looked up
-when it has ended.
+The phases that a step goes through are in `tracked.py`.
 """
 
 from __future__ import annotations
@@ -57,12 +50,11 @@ from jupyter_mlpipe.execution.runs.offers import (
     join_names,
     take_account,
 )
-from jupyter_mlpipe.execution.runs.placing import Placing, Rank
-from jupyter_mlpipe.model.graph import longest_paths, topological_order
+from jupyter_mlpipe.execution.runs.placing import Placing
+from jupyter_mlpipe.execution.runs.tracked import Phase, TrackedRun, TrackedStep
+from jupyter_mlpipe.model.graph import longest_paths
 from jupyter_mlpipe.model.resources import Offer
 from jupyter_mlpipe.model.status import StepStatus
-
-Phase = Literal["waiting", "deriving", "held", "queued", "backoff", "submitted", "ended"]
 
 MAX_LOSSES = 3
 MAX_RETURNS = 2
@@ -71,74 +63,17 @@ RETRIED: frozenset[FailureKind] = frozenset({"error", "timeout", "exited", "cras
 """What a further attempt may mend. Neither a declared output that is not made nor too little memory is."""
 
 
-class _Step:
-    """What the machine knows of one node."""
-
-    __slots__ = (
-        "ask",
-        "attempt",
-        "below",
-        "failures",
-        "key",
-        "killed",
-        "losses",
-        "marks",
-        "near",
-        "node",
-        "phase",
-        "rank",
-        "returns",
-        "status",
-        "timed_out",
-        "why",
-        "worker",
-    )
-
-    def __init__(self, node: Node, ask: Ask, rank: Rank) -> None:
-        self.node = node
-        self.ask = ask
-        self.rank = rank
-        self.below: list[_Step] = []
-        self.phase: Phase = "waiting"
-        self.status: StepStatus = "waiting"
-        self.why = ""
-        self.key: str | None = None
-        self.marks: frozenset[str] = frozenset()
-        self.near: Mapping[str, int] = {}
-        self.worker = ""
-        self.attempt = 0
-        self.failures = 0
-        self.losses = 0
-        self.returns = 0
-        self.timed_out = False
-        self.killed = False
-
-    @property
-    def ended_well(self) -> bool:
-        return self.status in ("succeeded", "reused")
-
-
-class _Run:
-    __slots__ = ("asked", "cancelled", "open", "steps")
-
-    def __init__(self, steps: dict[str, _Step]) -> None:
-        self.steps = steps
-        self.open = len(steps)
-        self.cancelled = False
-        self.asked = False
-
-
 class RunMachine:
     """Turns events into instructions; see the module's docstring."""
 
     def __init__(self) -> None:
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, TrackedRun] = {}
         self._n_runs = 0
         self._cluster: Literal["off", "starting", "on"] = "off"
         self._is_growing = False
         self._placing: Placing[Node] = Placing()
-        self._owners: dict[str, _Step] = {}
-        self._held: dict[str, list[_Step]] = {}
+        self._owners: dict[str, TrackedStep] = {}
+        self._held: dict[str, list[TrackedStep]] = {}
         self._unchecked: dict[str, None] = {}
         self._said: list[Instruction] = []
 
@@ -154,6 +89,10 @@ class RunMachine:
     def waiting_cpus(self) -> float:
         """Return for how many CPUs steps wait, of the first few."""
         return self._placing.waiting_cpus()
+
+    def wants_key(self, node: Node) -> bool:
+        """Tell whether a key that is to be derived is still of use."""
+        return self._step(node, "deriving") is not None
 
     def handle(self, event: Event) -> list[Instruction]:
         """Take note of one event; return what is to be done, in order.
@@ -226,19 +165,21 @@ class RunMachine:
 
     def _add_run(self, event: AddRun) -> None:
         upstream = {name: ask.upstream for name, ask in event.steps.items()}
-        order = topological_order(upstream)
         length = longest_paths(upstream, _expected_seconds(event.steps))
         steps = {
-            name: _Step(Node(event.run, name), ask, (-event.priority, -length[name], self._n_runs, index))
+            name: TrackedStep(
+                Node(event.run, name), ask, (-event.priority, -length[name], self._n_runs, index)
+            )
             for index, (name, ask) in enumerate(event.steps.items())
         }
         for name, step in steps.items():
             for above in step.ask.upstream:
                 steps[above].below.append(steps[name])
         self._n_runs += 1
-        self._runs[event.run] = _Run(steps)
-        for name in order:
-            self._derive_if_ready(steps[name])
+        self._runs[event.run] = TrackedRun(steps)
+        # What goes first is known first.
+        for step in sorted(steps.values(), key=lambda step: step.rank):
+            self._derive_if_ready(step)
         self._end_run_if_done(event.run)
 
     def _cancel(self, run_id: str) -> None:
@@ -269,15 +210,15 @@ class RunMachine:
 
     # Keys
 
-    def _is_ready(self, step: _Step) -> bool:
+    def _is_ready(self, step: TrackedStep) -> bool:
         steps = self._runs[step.node.run].steps
         return all(steps[above].ended_well for above in step.ask.upstream)
 
-    def _derive_if_ready(self, step: _Step) -> None:
+    def _derive_if_ready(self, step: TrackedStep) -> None:
         if step.phase == "waiting" and self._is_ready(step):
             self._derive(step)
 
-    def _derive(self, step: _Step) -> None:
+    def _derive(self, step: TrackedStep) -> None:
         step.phase = "deriving"
         self._said.append(DeriveKey(step.node))
 
@@ -303,7 +244,7 @@ class RunMachine:
         else:
             self._enqueue(step)
 
-    def _release_key(self, step: _Step) -> None:
+    def _release_key(self, step: TrackedStep) -> None:
         """Let those who waited for what `step` gives look again."""
         if step.key is None or self._owners.get(step.key) is not step:
             return
@@ -316,7 +257,7 @@ class RunMachine:
                     # What both read from runs again.
                     self._send_back(other)
 
-    def _derive_again(self, step: _Step) -> None:
+    def _derive_again(self, step: TrackedStep) -> None:
         """Have the key of a step derived for the workers that there are: none of them has its packages."""
         self._send_back(step)
         self._skip_or_derive(step)
@@ -331,7 +272,7 @@ class RunMachine:
 
     # The queue
 
-    def _enqueue(self, step: _Step) -> None:
+    def _enqueue(self, step: TrackedStep) -> None:
         step.phase = "queued"
         self._change(step, "queued", NO_WORKER_YET if self._waits_for_growth(step) else "")
         if step.ask.here:
@@ -349,21 +290,26 @@ class RunMachine:
     def _dispatch(self) -> None:
         if self._cluster == "on":
             unchecked, self._unchecked = self._unchecked, {}
-            for run_id in unchecked:
-                if run_id in self._runs:
-                    self._judge_what_does_not_fit(self._runs[run_id])
+            undecided = [id_ for id_ in unchecked if id_ in self._runs and not self._judge(self._runs[id_])]
+            if undecided:
+                # Nothing of a run starts that may yet fail for what no worker can serve.
+                self._unchecked.update(dict.fromkeys(undecided))
+                return
         for node, worker, amounts in self._placing.place():
             self._submit(self._runs[node.run].steps[node.step], worker, amounts)
 
-    def _submit(self, step: _Step, worker: str, amounts: Amounts) -> None:
+    def _submit(self, step: TrackedStep, worker: str, amounts: Amounts) -> None:
         step.phase = "submitted"
         step.worker = worker
         step.attempt += 1
         step.timed_out = step.killed = False
         self._said.append(Submit(step.node, step.attempt, worker, amounts))
 
-    def _judge_what_does_not_fit(self, run: _Run) -> None:
-        """Have steps that no worker can serve wait or fail, by whether others may come."""
+    def _judge(self, run: TrackedRun) -> bool:
+        """Have steps that no worker can serve wait or fail, by whether others may come.
+
+        False where one of them may turn out to be reused, which its key will tell.
+        """
         unserved = [
             step
             for step in run.steps.values()
@@ -372,18 +318,21 @@ class RunMachine:
             and not self._placing.can_ever_serve(step.ask.amounts, step.ask.pool)
         ]
         if unserved and self._placing.offers and not self._is_growing:
+            if any(step.phase == "deriving" for step in unserved):
+                return False
             self._refuse(run, unserved)
-            return
+            return True
         for step in run.steps.values():
             if step.phase == "queued":
                 self._change(step, "queued", NO_WORKER_YET if self._waits_for_growth(step) else "")
+        return True
 
-    def _waits_for_growth(self, step: _Step) -> bool:
+    def _waits_for_growth(self, step: TrackedStep) -> bool:
         may_grow = self._is_growing or not self._placing.offers
         is_up = self._cluster == "on" and not step.ask.here
         return is_up and may_grow and not self._placing.can_ever_serve(step.ask.amounts, step.ask.pool)
 
-    def _refuse(self, run: _Run, unserved: list[_Step]) -> None:
+    def _refuse(self, run: TrackedRun, unserved: list[TrackedStep]) -> None:
         asked = [(step.node.step, step.ask.amounts, step.ask.pool) for step in unserved]
         for step, message in zip(unserved, describe_unserved(asked, self._placing.offers), strict=True):
             if step.phase != "ended":
@@ -409,10 +358,10 @@ class RunMachine:
 
     # How an attempt ends
 
-    def _leave_worker(self, step: _Step) -> None:
+    def _leave_worker(self, step: TrackedStep) -> None:
         self._placing.release(step.worker, step.node)
 
-    def _on_failure(self, step: _Step, kind: FailureKind, error: str) -> None:
+    def _on_failure(self, step: TrackedStep, kind: FailureKind, error: str) -> None:
         if self._is_cancelled(step):
             self._end(step, "cancelled")
         elif kind in RETRIED and step.failures < step.ask.retries:
@@ -424,7 +373,7 @@ class RunMachine:
         else:
             self._fail(step, kind, error)
 
-    def _on_loss(self, step: _Step) -> None:
+    def _on_loss(self, step: TrackedStep) -> None:
         step.losses += 1
         if self._is_cancelled(step):
             self._end(step, "cancelled")
@@ -435,7 +384,7 @@ class RunMachine:
         else:
             self._try_again(step)
 
-    def _try_again(self, step: _Step) -> None:
+    def _try_again(self, step: TrackedStep) -> None:
         if self._placing.is_stranded(step.ask.amounts, step.ask.pool, step.marks):
             self._derive_again(step)
         elif self._is_ready(step):
@@ -445,7 +394,7 @@ class RunMachine:
             self._send_back(step)
             self._skip_or_derive(step)
 
-    def _on_damage(self, step: _Step, producers: Iterable[str]) -> None:
+    def _on_damage(self, step: TrackedStep, producers: Iterable[str]) -> None:
         """Have the producers look for their records again, which are gone, and so run."""
         step.returns += 1
         if self._is_cancelled(step):
@@ -471,14 +420,14 @@ class RunMachine:
                 self._derive_if_ready(producer)
         self._skip_or_derive(step)
 
-    def _send_back(self, step: _Step) -> None:
+    def _send_back(self, step: TrackedStep) -> None:
         """Have a step wait again for what is above it."""
         self._placing.drop(step.node)
         step.phase = "waiting"
         self._change(step, "waiting")
         self._release_key(step)
 
-    def _skip_or_derive(self, step: _Step) -> None:
+    def _skip_or_derive(self, step: TrackedStep) -> None:
         steps = self._runs[step.node.run].steps
         for above in step.ask.upstream:
             if steps[above].phase == "ended" and not steps[above].ended_well:
@@ -488,10 +437,12 @@ class RunMachine:
 
     # Ends
 
-    def _fail(self, step: _Step, kind: FailureKind, error: str) -> None:
+    def _fail(self, step: TrackedStep, kind: FailureKind, error: str) -> None:
         self._end(step, "failed", error, kind)
 
-    def _end(self, step: _Step, status: StepStatus, why: str = "", kind: FailureKind | None = None) -> None:
+    def _end(
+        self, step: TrackedStep, status: StepStatus, why: str = "", kind: FailureKind | None = None
+    ) -> None:
         run_id = step.node.run
         self._placing.drop(step.node)
         step.phase = "ended"
@@ -506,7 +457,7 @@ class RunMachine:
         if run_id in self._runs:
             self._end_run_if_done(run_id)
 
-    def _skip_below(self, step: _Step, cause: str) -> None:
+    def _skip_below(self, step: TrackedStep, cause: str) -> None:
         # A list, not recursion: chains may be longer than the stack is deep.
         pending = list(step.below)
         while pending:
@@ -518,7 +469,7 @@ class RunMachine:
                 pending.extend(below.below)
 
     def _change(
-        self, step: _Step, status: StepStatus, why: str = "", kind: FailureKind | None = None
+        self, step: TrackedStep, status: StepStatus, why: str = "", kind: FailureKind | None = None
     ) -> None:
         if (status, why) != (step.status, step.why):
             self._said.append(Changed(step.node, status, why, kind))
@@ -526,16 +477,16 @@ class RunMachine:
 
     # Look-ups
 
-    def _step(self, node: Node, phase: Phase) -> _Step | None:
+    def _step(self, node: Node, phase: Phase) -> TrackedStep | None:
         run = self._runs.get(node.run)
         step = run.steps.get(node.step) if run is not None else None
         return step if step is not None and step.phase == phase else None
 
-    def _attempt(self, node: Node, attempt: int) -> _Step | None:
+    def _attempt(self, node: Node, attempt: int) -> TrackedStep | None:
         step = self._step(node, "submitted")
         return step if step is not None and step.attempt == attempt else None
 
-    def _is_cancelled(self, step: _Step) -> bool:
+    def _is_cancelled(self, step: TrackedStep) -> bool:
         return self._runs[step.node.run].cancelled
 
 

@@ -99,12 +99,12 @@ class Run:
         detached run it ends the waiting only.
         """
         try:
-            self._wait_until(lambda: self.status != "running", timeout)
+            self._wait_until_ended(timeout)
         except KeyboardInterrupt:
             if self.is_detached:
                 raise
             self.cancel()
-            self._wait_until(lambda: self.status != "running", _CANCEL_S)
+            self._wait_until_ended(_CANCEL_S)
             raise
         return self
 
@@ -114,7 +114,7 @@ class Run:
         An interrupt from the keyboard cancels the run.
         """
         steps = [state for state in self._state.steps.values() if state.task.options.here]
-        self._wait_until(lambda: all(state.status in ENDED for state in steps))
+        self._wait_until(lambda: all(state.status in ENDED for state in steps), self._state.condition)
 
     def serve(self) -> None:
         """Run the steps that wait for the main thread, where this is that one."""
@@ -290,7 +290,7 @@ class Run:
     def _artifact(self, step: str, output: str) -> Artifact:
         state = self._state.steps[step]
         # An interrupt ends the reading only: what somebody started elsewhere goes on.
-        self._wait_until(lambda: state.status in ENDED)
+        self._wait_until(lambda: state.status in ENDED, self._state.condition)
         record = state.record
         if state.status == "failed" and output in state.rescued.outputs:
             return state.rescued.outputs[output]
@@ -307,10 +307,14 @@ class Run:
             f"It made {', '.join(record.outputs) or 'nothing'}."
         )
 
-    def _wait_until(self, done: Callable[[], bool], timeout: float | None = None) -> None:
+    def _wait_until_ended(self, timeout: float | None) -> None:
+        self._wait_until(lambda: self.status != "running", self._state.ending, timeout)
+
+    def _wait_until(
+        self, done: Callable[[], bool], condition: threading.Condition, timeout: float | None = None
+    ) -> None:
         # In slices, so that an interrupt is seen soon on every platform.
         deadline = None if timeout is None else time.monotonic() + timeout
-        condition = self._state.condition
         while not done():
             self.serve()
             left = _SLICE_S if deadline is None else min(_SLICE_S, deadline - time.monotonic())

@@ -8,6 +8,7 @@ import logging
 import secrets
 import threading
 import time
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
@@ -122,6 +123,7 @@ class Runner:
         # The machine is the runner's thread's; others look at it between two events.
         self._looking = threading.Lock()
         self._inbox: Inbox[Event | executors.Told | _LookAgain | _Close] = Inbox()
+        self._to_derive: deque[Node] = deque()
         self._runs: dict[str, ActiveRun] = {}
         self._fleet = Fleet(make_executor, self._inbox.put)
         self.environments = Environments(self._fleet.ask) if attaches else None
@@ -298,11 +300,12 @@ class Runner:
 
     def _loop(self) -> None:
         while True:
-            item = self._inbox.take()
+            # Keys when there is nothing else to do: of a thousand steps the first ones run meanwhile.
+            item = self._inbox.take() if not (self._to_derive and self._inbox.is_empty()) else None
             if isinstance(item, _Close):
                 return
             try:
-                event = self._translate(item)
+                event = self._translate(item) if item is not None else self._derive_next()
                 if event is not None:
                     self._handle(event)
             except Exception as error:
@@ -325,7 +328,7 @@ class Runner:
     def _perform(self, instruction: Instruction) -> Event | None:
         match instruction:
             case DeriveKey(node):
-                return self._derive(node)
+                self._to_derive.append(node)
             case StartCluster():
                 runs = list(self._runs.values())
                 modules = (m for run in runs for task in run.tasks.values() for m in task.preload)
@@ -378,6 +381,7 @@ class Runner:
         self._claimed.release_all()
         self._attempts.kill_all()
         self._runs.clear()
+        self._to_derive.clear()
         # The next run starts from nothing but what workers there are.
         workers = self._machine.workers
         self._machine = RunMachine()
@@ -385,6 +389,11 @@ class Runner:
             self._machine.handle(WorkersKnown(workers, self._fleet.marks, self._fleet.growing))
 
     # Instructions
+
+    def _derive_next(self) -> Event | None:
+        """Derive the next key; None where nobody wants it any more."""
+        node = self._to_derive.popleft()
+        return self._derive(node) if self._machine.wants_key(node) else None
 
     def _derive(self, node: Node) -> Event:
         active = self._runs[node.run]

@@ -110,7 +110,10 @@ class RunState:
         self.status: RunStatus = "running"
         self.started = time.perf_counter()
         self.seconds: float | None = None
-        self.condition = threading.Condition()
+        lock = threading.RLock()
+        self.condition = threading.Condition(lock)
+        # Whoever waits for the whole run need not wake up whenever one of a thousand steps gets on.
+        self.ending = threading.Condition(lock)
         self.jobs: deque[LocalJob] = deque()  # for the main thread
         self._listeners: list[Listener] = [listener] if listener else []
 
@@ -158,6 +161,7 @@ class RunState:
         with self.condition:
             self.jobs.append(job)
             self.condition.notify_all()
+            self.ending.notify_all()
         self._notify("job", step, None)
 
     def end(self, status: RunStatus) -> None:
@@ -166,12 +170,13 @@ class RunState:
         with self.condition:
             self.status = status
             self.condition.notify_all()
+            self.ending.notify_all()
         self._notify("end", "", status)
 
     def wait_until_ended(self, deadline: float) -> None:
         """Wait until the run has ended, or until `deadline` on the monotonic clock."""
-        with self.condition:
-            self.condition.wait_for(lambda: self.status != "running", max(0.0, deadline - time.monotonic()))
+        with self.ending:
+            self.ending.wait_for(lambda: self.status != "running", max(0.0, deadline - time.monotonic()))
 
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` from now on; at once with "end" where the run has ended."""

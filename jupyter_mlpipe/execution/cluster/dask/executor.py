@@ -1,4 +1,4 @@
-"""The executor on Dask: a cluster of our own, or one that is there. Only this file imports distributed.
+"""The executor on Dask: a cluster of our own, or one that is there.
 
 Dask places nothing here: the run machine says which worker runs what. Futures are used only to
 notice that a worker or the cluster is gone.
@@ -6,7 +6,6 @@ notice that a worker or the cluster is gone.
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import contextlib
 import logging
@@ -17,19 +16,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dask
-import distributed
-import distributed.comm.inproc
-from dask.system import CPU_COUNT
-from distributed.system import MEMORY_LIMIT
 from distributed.utils import silence_logging_cmgr
 
 from jupyter_mlpipe.errors import ClusterError, MLPipeError
 from jupyter_mlpipe.execution.cluster import dask_worker
 from jupyter_mlpipe.execution.cluster.attached import AttachedWorkers, Present
+from jupyter_mlpipe.execution.cluster.dask import ours, theirs
+from jupyter_mlpipe.execution.cluster.dask.client import CLOSE_S
 from jupyter_mlpipe.execution.cluster.dask_random import leave_random_numbers_alone
-from jupyter_mlpipe.execution.cluster.dask_settings import OF_OURS, SHORT_LOGS
-from jupyter_mlpipe.execution.cluster.dask_worker import join
-from jupyter_mlpipe.execution.cluster.devices import Devices, find_devices
+from jupyter_mlpipe.execution.cluster.devices import Devices
 from jupyter_mlpipe.execution.cluster.environments import Reported
 from jupyter_mlpipe.execution.cluster.executor import (
     Amounts,
@@ -41,18 +36,13 @@ from jupyter_mlpipe.execution.cluster.executor import (
     WorkersChanged,
 )
 from jupyter_mlpipe.execution.cluster.growth import SETTLES_S, Growth, Wanted
-from jupyter_mlpipe.execution.cluster.pools import Machine, Pool, share_out
+from jupyter_mlpipe.execution.cluster.pools import Pool, share_out
 from jupyter_mlpipe.execution.cluster.topics import Topics
 from jupyter_mlpipe.execution.cluster.underway import Underway
 from jupyter_mlpipe.execution.process.client import StepServer
 from jupyter_mlpipe.execution.process.messages import Message
 
 _log = logging.getLogger(__name__)
-# Each thread only relays a step, and amounts limit how many there are: so many where all ask for little.
-# Not more, since Dask starts a thread for each step up to this number, and idle ones wake up every second.
-_THREADS_PER_CPU, _MIN_THREADS = 8, 16
-_CLOSE_S = 10
-_ANSWER_S = 20
 _SCATTER_BYTES = 1_000_000
 _SPAN = "mlpipe"
 
@@ -138,71 +128,25 @@ class DaskExecutor:
             return self.workers
 
     def _start_local(self, ahead: Sequence[str]) -> None:
-        machine = this_machine()
+        machine = ours.this_machine()
         shares = share_out(self._pools, machine)
         hides = bool(machine.devices)
         lenders = {name: Devices(share.devices, hides=hides) for name, share in shares.items()}
         self._local = dask_worker.LocalWorkers(self._on_message, lenders, self._server)
         dask_worker.local_workers[self._name] = self._local
         self._server.ensure(ahead)
-        _name_this_process()
         try:
-            # Without a filter for warnings, which would be that of the notebook's cells, too.
-            with dask.config.set(OF_OURS):
-                served = {
-                    "protocol": "inproc://",
-                    "dashboard_address": "127.0.0.1:0",  # or it warns where 8787 is taken
-                    "dashboard": False,
-                    # Nothing here needs them; spans are kept for ever, one for each burst of work.
-                    "extensions": {},
-                }
-                ours = {**served, "memory_limit": 0, "silence_logs": logging.CRITICAL}
-                cluster = distributed.SpecCluster(
-                    scheduler={"cls": distributed.Scheduler, "options": {**served, "port": 0}},
-                    workers={
-                        name: {
-                            "cls": distributed.Worker,
-                            "options": {
-                                **ours,
-                                "nthreads": max(_MIN_THREADS, int(_THREADS_PER_CPU * share.cpus)),
-                                "resources": share.offer.resources(),
-                            },
-                        }
-                        for name, share in shares.items()
-                    },
-                    silence_logs=logging.CRITICAL,
-                )
-                self._stack.callback(_close, cluster)
-                cluster.sync(_close_pages, cluster)
-                # Never the default client: what users do with Dask themselves stays theirs.
-                self._client = _Client(self._lose_cluster, address=cluster, set_as_default=False)
-                self._stack.callback(self._client.close, timeout=_CLOSE_S)
-                _send_at_once(self._client, cluster)
+            self._client, addresses = ours.start(shares, self._lose_cluster, self._stack)
         except Exception as error:
             raise ClusterError(f"A Dask cluster cannot be started on this machine: {error}") from error
-        self._underway.change(
-            Present(
-                {name: share.offer for name, share in shares.items()},
-                {name: cluster.workers[name].address for name in shares},
-            )
-        )
+        self._underway.change(Present({name: share.offer for name, share in shares.items()}, addresses))
 
     def _attach(self, ahead: Sequence[str]) -> None:
         self._stack.enter_context(silence_logging_cmgr(level=logging.CRITICAL))
-        self._place, where = _find_scheduler(self._target)
-        try:
-            with dask.config.set(SHORT_LOGS):
-                self._client = _Client(
-                    self._lose_cluster, **where, timeout=self._connect_s, set_as_default=False
-                )
-        except Exception as error:
-            hint = " Certificates are those of a Client, or of distributed.comm.tls in Dask's configuration."
-            raise ClusterError(
-                f"No Dask scheduler answers at '{self._place}' ({type(error).__name__}: {error}). "
-                f"Check the address, or start a cluster there.{hint if 'tls' in self._place else ''}"
-            ) from error
-        self._stack.callback(self._client.close, timeout=_CLOSE_S)
-        self._attached = AttachedWorkers(_Workers(self._client), self._store, self._take_workers)
+        self._place, where = theirs.find_scheduler(self._target)
+        self._client = theirs.connect(self._place, where, self._connect_s, self._lose_cluster)
+        self._stack.callback(self._client.close, timeout=CLOSE_S)
+        self._attached = AttachedWorkers(theirs.Workers(self._client), self._store, self._take_workers)
         topics = Topics(self._client, self._attached, self._on_message, self._lose_cluster)
         self._stack.callback(topics.unsubscribe)
         topics.subscribe()
@@ -249,7 +193,7 @@ class DaskExecutor:
 
     def _wait_for(self, asking: Callable[[], Any]) -> None:
         try:
-            self._client.sync(asking, callback_timeout=2 * _ANSWER_S)
+            self._client.sync(asking, callback_timeout=2 * theirs.ANSWER_S)
         except MLPipeError:
             raise
         except Exception as error:  # of any kind: the scheduler is on its way out
@@ -295,7 +239,7 @@ class DaskExecutor:
             counted = n_gpus if offer.devices or not n_gpus else None
             with self._span():
                 future = self._client.submit(
-                    _run_step, self._client.id, token, sent, counted, marks, **options
+                    theirs.run_step, self._client.id, token, sent, counted, marks, **options
                 )
         self._underway.hold(token, future)
         future.add_done_callback(lambda done: self._on_done(token, done))
@@ -348,7 +292,7 @@ class DaskExecutor:
         self._underway.let_go(token)
         if future.status == "error":
             try:
-                error = future.exception(timeout=_CLOSE_S)
+                error = future.exception(timeout=CLOSE_S)
             except Exception as asking:  # the scheduler is gone, or the error cannot be unpickled here
                 error = asking
             if isinstance(error, dask_worker.PackagesChangedError):
@@ -411,107 +355,3 @@ class DaskExecutor:
         self._stack.close()
         dask_worker.local_workers.pop(self._name, None)
         self._client = None
-
-
-def this_machine() -> Machine:
-    """Return what this machine has, as far as this process may use it."""
-    return Machine(CPU_COUNT, int(MEMORY_LIMIT), find_devices())
-
-
-def reach(address: str, security: Any) -> Any:
-    """Return a `distributed.Client` of a scheduler that another process uses too."""
-    return distributed.Client(address, security=security, set_as_default=False)
-
-
-def _name_this_process() -> None:
-    """Have addresses within this process without a network: Dask warns where it finds none."""
-    names = distributed.comm.inproc.global_manager
-    names._ip = names._ip or "127.0.0.1"
-
-
-def _send_at_once(client: Any, cluster: Any) -> None:
-    """Have messages leave as they come: Dask holds them back, up to 10 ms each, to send several at once."""
-    scheduler = cluster.scheduler
-    senders = [client.scheduler_comm, *scheduler.client_comms.values(), *scheduler.stream_comms.values()]
-    for sender in (*senders, *(worker.batched_stream for worker in cluster.workers.values())):
-        sender.interval = 0.0
-
-
-def _close(cluster: Any) -> None:
-    # One that has ended by itself does not answer, and Dask would ask it for half a minute.
-    cluster.shutdown_scheduler = cluster.scheduler.status == distributed.Status.running
-    cluster.close(timeout=_CLOSE_S)
-
-
-async def _close_pages(cluster: Any) -> None:
-    for server in (cluster.scheduler, *cluster.workers.values()):
-        server.http_server.stop()
-
-
-class _Client(distributed.Client):  # type: ignore[misc]
-    """Tells that its scheduler is gone, rather than look for one in its place, which would not know us."""
-
-    def __init__(self, on_lost: Callable[[str], None], **options: Any) -> None:
-        self._on_lost = on_lost
-        try:
-            super().__init__(**options)
-        except BaseException:
-            # Else it closes when it is collected, which may be when its loop has ended, and waits for that.
-            with contextlib.suppress(Exception):
-                self.close(timeout=_CLOSE_S)
-            raise
-
-    async def _reconnect(self) -> None:
-        self._on_lost("the connection was closed")
-        await self._close()
-
-
-def _find_scheduler(target: Any) -> tuple[str, dict[str, Any]]:
-    """Return what a scheduler is called, and what a client finds it by."""
-    if isinstance(target, distributed.Client):
-        # A client has one handler a topic: ours must not take the place of the user's.
-        place = target.scheduler.address
-    elif (place := getattr(target, "scheduler_address", None)) is None:
-        place = str(target)
-        if place.endswith(".json") or os.path.exists(place):
-            if not os.path.isfile(place):
-                raise ClusterError(
-                    f"There is no scheduler file '{place}'. Start a cluster that writes it: "
-                    f"dask scheduler --scheduler-file {place}"
-                )
-            return place, {"scheduler_file": place}
-        return place, {"address": place}
-    return place, {"address": place, "security": getattr(target, "security", None)}
-
-
-class _Workers:
-    """Reaches the workers through a client, in its loop."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    async def names(self) -> dict[str, str]:
-        found = await self._client.scheduler.identity(n_workers=-1)
-        return {address: str(described["name"]) for address, described in found["workers"].items()}
-
-    async def join(self, address: str, asked: dask_worker.Asked) -> dask_worker.Answer | Exception:
-        answer: dask_worker.Answer | Exception = await self.call(address, _join_worker, asked)
-        return answer
-
-    async def call(self, address: str, function: Callable[..., Any], *args: object) -> Any:
-        try:
-            asking = self._client._run(function, *args, workers=[address], on_error="return")
-            return (await asyncio.wait_for(asking, _ANSWER_S))[address]
-        except Exception as error:  # of any kind: it says why the worker is of no use
-            return error
-
-
-async def _join_worker(asked: dask_worker.Asked, dask_worker: Any) -> dask_worker.Answer:
-    return await join(dask_worker, asked, MEMORY_LIMIT)
-
-
-def _run_step(topic: str, token: str, spec: bytes, n_gpus: int | None, marks: frozenset[str]) -> None:
-    worker = distributed.get_worker()
-    # Its process is another: the worker's thread only relays, and how many may run the amounts say.
-    distributed.secede()
-    dask_worker.run_step(worker.log_event, topic, token, spec, n_gpus, marks)
