@@ -11,6 +11,7 @@ from typing import Any
 from cloudpickle import cloudpickle as cloudpickle_internals
 
 from jupyter_mlpipe.keys.earlier import is_kept_as
+from jupyter_mlpipe.keys.members import fill_enum, set_on_members
 from jupyter_mlpipe.keys.quiet import fill_class, make_class
 from jupyter_mlpipe.keys.structures import to_set
 from jupyter_mlpipe.keys.validated import without_made
@@ -52,6 +53,8 @@ def as_made_here(cls: type, reduced: Any, *, is_stored: bool) -> Any:
                 {n: v for n, v in state[0].items() if n != "__slots__" and not _is_slot(v, cls)},
                 state[1],
             )
+    elif own := set_on_members(cls):
+        rest[-1], state = fill_enum, (own, state)
     return (make, args, state, *rest)
 
 

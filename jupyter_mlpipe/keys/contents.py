@@ -18,6 +18,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from jupyter_mlpipe.keys.leftout import may_leave_out, reduce_whole
 from jupyter_mlpipe.keys.packages import is_installed, is_standard
 from jupyter_mlpipe.keys.quiet import leaving_no_trace
 
@@ -118,7 +119,9 @@ class _Pickler(pickle.Pickler):
             return self._stand_alone(value)
         try:
             reducer = copyreg.dispatch_table.get(kind)
-            reduced = reducer(value) if reducer is not None else value.__reduce_ex__(5)
+            reduced: Any = reduce_whole(value) if may_leave_out(kind) else None
+            if reduced is None:
+                reduced = reducer(value) if reducer is not None else value.__reduce_ex__(5)
         except Exception:  # whatever a user's __reduce__ raises
             self.is_whole = False
             return self._stand_alone(value)

@@ -21,8 +21,10 @@ from jupyter_mlpipe.keys.custom import reduce_custom
 from jupyter_mlpipe.keys.holders import registered_with
 from jupyter_mlpipe.keys.homes import find_home, find_in
 from jupyter_mlpipe.keys.imported import imported
+from jupyter_mlpipe.keys.leftout import set_whole
 from jupyter_mlpipe.keys.libraries import LIBRARIES
 from jupyter_mlpipe.keys.lossless import find_lossless
+from jupyter_mlpipe.keys.members import set_on
 from jupyter_mlpipe.keys.parts import Description, Item, describe_as
 from jupyter_mlpipe.keys.quiet import leaving_no_trace
 from jupyter_mlpipe.keys.structures import is_field
@@ -48,6 +50,7 @@ _NOT_OF_CLASS = frozenset(
         "__annotations_cache__",
         "__signature__",
         "__slotnames__",  # left by the first pickling of an instance
+        "_value2member_map_",  # of an enum; flags that are joined are noted there
         "_abc_impl",
         "_abc_registry",
         "_abc_cache",
@@ -95,7 +98,7 @@ def describe_definition(value: Any, digester: Digester) -> Description:
         digester.reach.places[repr(value)] = value
         return describe_as(type(value).__name__, str(value))
     if isinstance(value, enum.Enum):
-        return Description("enum", (Item(type(value)), Item(value.name), Item(value._value_, ".value")))
+        return _describe_member(value)
     if (special := _SPECIAL.get(type(value))) is not None:
         return special(value)
     if type(value).__module__ == "pydantic._internal._decorators" and hasattr(value, "cls_ref"):
@@ -108,6 +111,12 @@ def describe_definition(value: Any, digester: Digester) -> Description:
             digester.reach.modules[module] = None
             return found
     return _describe_reduced(value, digester)
+
+
+def _describe_member(member: enum.Enum) -> Description:
+    own = set_on(member)
+    items = (Item(type(member)), Item(member.name), Item(member._value_, ".value"))
+    return Description("enum", (*items, Item(own, "", is_temporary=True)) if own else items)
 
 
 def _by_name(value: Any, digester: Digester) -> Description | None:
@@ -272,6 +281,9 @@ def _describe_reduced(value: Any, digester: Digester) -> Description:
     if isinstance(state, dict) and str(type(value).__module__).partition(".")[0] == "pandas":
         state = {name: part for name, part in state.items() if name != "_cache"}
     parts = [Item(make), Item(args, "", is_temporary=True)]
+    if setter is set_whole:
+        state, setter, left = state
+        parts.append(_state_item(left))
     parts.append(_state_item(state))
     parts.append(Item(list(items) if items is not None else None, "", is_temporary=items is not None))
     parts.append(Item(dict(pairs) if pairs is not None else None, "", is_temporary=pairs is not None))

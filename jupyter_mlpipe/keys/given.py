@@ -34,7 +34,7 @@ from jupyter_mlpipe.keys.process import (
     ZONE,
     is_own_variable,
 )
-from jupyter_mlpipe.keys.providers import Changes
+from jupyter_mlpipe.keys.providers import Changes, list_in_words
 from jupyter_mlpipe.keys.randomness import RANDOM_STATES, from_system, state_digest
 from jupyter_mlpipe.keys.readable import short_value
 from jupyter_mlpipe.keys.registries import REGISTRIES
@@ -272,7 +272,9 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
             except Undigestable as error:
                 problems.append(Reason("unhashable", title, str(error)))
             else:
-                ingredients.append(Ingredient("setting", title, content, short_value(part)))
+                ingredients.append(
+                    Ingredient("setting", title, content, list_in_words(part) or short_value(part))
+                )
             reads |= digester.reach.names
         encoded, unshippable = _dump(changed, namespace)
     environment = snapshot.changes(ENVIRONMENT.name)

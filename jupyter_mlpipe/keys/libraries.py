@@ -5,7 +5,6 @@ Libraries are looked at, never imported.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import sys
 from collections.abc import Hashable, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from jupyter_mlpipe.keys.chunks import copied
 from jupyter_mlpipe.keys.imported import imported
 from jupyter_mlpipe.keys.moment import once
 from jupyter_mlpipe.keys.parts import Bytes, Description, Item, Packed, describe_as
@@ -139,7 +139,10 @@ def _describe_extension(value: Any) -> Description | None:
     if kind == "Categorical":
         return Description(kind, (Item(value.codes.copy()), Item(value.categories), Item(value.ordered)))
     if kind in ("DatetimeArray", "TimedeltaArray", "PeriodArray"):
-        return Description(kind, (Item(str(value.dtype)), Item(Packed(value.asi8))))
+        # A zone of the same name may be Python's, or of one of several libraries.
+        zone = getattr(value.dtype, "tz", None)
+        of_zone = (Item(f"{type(zone).__module__}.{type(zone).__qualname__}"),) if zone is not None else ()
+        return Description(kind, (Item(str(value.dtype)), *of_zone, Item(Packed(value.asi8))))
     if hasattr(value, "_mask") and hasattr(value, "_data"):
         # What stands below the mask is left over from earlier operations.
         content = value._data.copy()
@@ -169,18 +172,10 @@ def _describe_arrow(value: Any, arrow: Any) -> Description | None:
 
 
 def _arrow_digest(table: Any, arrow: Any) -> bytes:
-    # In one piece, and copied: how the values are cut into chunks does not count, nor what a slice hides.
-    with contextlib.suppress(arrow.ArrowException):  # a type that cannot be copied so
-        table = table.take(_positions(table.num_rows, arrow))
     sink = arrow.BufferOutputStream()
     with arrow.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table.combine_chunks())
+        writer.write_table(copied(table, arrow).combine_chunks())
     return blake3(sink.getvalue()).digest()
-
-
-def _positions(n: int, arrow: Any) -> Any:
-    numpy = imported("numpy")
-    return arrow.array(range(n) if numpy is None else numpy.arange(n), arrow.int64())
 
 
 def _describe_torch(value: Any, torch: Any) -> Description | None:

@@ -1,7 +1,8 @@
 """What pickle leaves out of an object although code can see it.
 
-Attributes of arrays of other classes, hard masks, images of files, figures of plotly, and what led to an
-exception. Digests of values and pickles of them hold it alike. Libraries are looked at, never imported.
+Attributes of arrays of other classes, hard masks, images of files, figures of plotly, what led to an
+exception, and what pickles of the user's own classes leave out. Digests of values and pickles of them hold it
+alike. Libraries are looked at, never imported.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from jupyter_mlpipe.keys.charts import find_chart
 from jupyter_mlpipe.keys.images import reduce_opened
 from jupyter_mlpipe.keys.imported import imported
+from jupyter_mlpipe.keys.leftout import may_leave_out, reduce_whole
 from jupyter_mlpipe.keys.views import reduce_layout
 
 Reduced = tuple[Any, ...]
@@ -35,18 +37,19 @@ def find_lossless(kind: type) -> Callable[[Any], Reduced | None] | None:
     if str(kind.__module__).startswith("plotly."):
         return find_chart(kind)
     numpy = imported("numpy")
-    if numpy is None:
-        return None
-    if kind in (numpy.finfo, numpy.iinfo):
+    if numpy is not None and kind in (numpy.finfo, numpy.iinfo):
         return _reduce_limits
-    if kind is numpy.ndarray:
+    if numpy is not None and kind is numpy.ndarray:
         return reduce_layout
-    if not issubclass(kind, numpy.ndarray) or issubclass(kind, numpy.memmap):
+    if numpy is None or not issubclass(kind, numpy.ndarray):
+        return reduce_whole if may_leave_out(kind) else None
+    if issubclass(kind, numpy.memmap):
         return None
     base = numpy.ma.MaskedArray if issubclass(kind, numpy.ma.MaskedArray) else numpy.ndarray
-    # Whoever says how it is pickled keeps what it wants.
     own = all(getattr(kind, n) is getattr(base, n) for n in ("__reduce__", "__reduce_ex__", "__setstate__"))
-    return _reduce_array if own or kind.__module__.partition(".")[0] == "numpy" else None
+    if own or kind.__module__.partition(".")[0] == "numpy":
+        return _reduce_array
+    return reduce_whole if may_leave_out(kind) else None
 
 
 def add_causes(error: BaseException, reduced: Reduced) -> Reduced:

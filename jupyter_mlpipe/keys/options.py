@@ -43,6 +43,7 @@ _NUMPY_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid":
 _NUMPY_USUAL = {
     **{f"print.{name}": value for name, value in _NUMPY_PRINTS.items()},
     **{f"error.{name}": value for name, value in _NUMPY_ERRORS.items()},
+    "buffer": 8192,
 }
 _COLOUR_CODES = "bgrmyck"
 _DECIMAL = {
@@ -70,6 +71,7 @@ def _read_numpy(numpy: Any) -> State:
     return {
         **{f"print.{name}": prints[name] for name in _NUMPY_PRINTS if name in prints},
         **{f"error.{name}": errors[name] for name in _NUMPY_ERRORS},
+        "buffer": numpy.getbufsize(),
     }
 
 
@@ -78,6 +80,8 @@ def _write_numpy(numpy: Any, changes: Changes) -> None:
         numpy.set_printoptions(**prints)
     if errors := _part("error.", changes):
         numpy.seterr(**errors)
+    if "buffer" in changes:
+        numpy.setbufsize(changes["buffer"])
 
 
 def _read_pandas(pandas: Any) -> State:
@@ -304,6 +308,13 @@ OF_LIBRARIES = (
         "polars", "polars", _read_polars, lambda polars: _POLARS_USUAL, _write_polars, _differ_in_common
     ),
     Provider("decimal", "decimal", _read_decimal, _usual_decimal, _write_decimal),
+    Provider(
+        "calendar",
+        "calendar",
+        lambda calendar: {"first day": calendar.firstweekday()},
+        lambda calendar: {"first day": 0},
+        lambda calendar, changes: calendar.setfirstweekday(changes["first day"]),
+    ),
     Provider("torch", "torch", _read_torch, _usual_torch, _write_torch),
     Provider("tensorflow", "tensorflow", _read_tensorflow, nothing, _write_tensorflow),
     *PLOTS,

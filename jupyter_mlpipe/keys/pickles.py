@@ -24,6 +24,7 @@ import cloudpickle
 from cloudpickle import cloudpickle as cloudpickle_internals
 
 from jupyter_mlpipe.errors import EncodingError, UnknownNameError, close_matches
+from jupyter_mlpipe.keys.chunks import in_one_piece, is_one_piece
 from jupyter_mlpipe.keys.classes import as_made_here
 from jupyter_mlpipe.keys.codes import code_reads
 from jupyter_mlpipe.keys.custom import BY_TYPE, reduce_custom
@@ -121,6 +122,9 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if of_store is not None and (reduced := of_store(obj)) is not None:
             self._note_module(kind)
             return reduced
+        is_arrow = kind.__module__ == "pyarrow.lib"
+        if is_arrow and (reduced := self._reduce_arrow(obj)) is not None:
+            return reduced
         of_library = _OF_LIBRARIES.get(kind.__name__)
         if of_library is not None and (reduced := of_library(obj)) is not None:
             return reduced
@@ -130,7 +134,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return reduced
         if not isinstance(obj, _REDUCED_HERE):
             # An object may say that it is of another class.
-            if of_store is of_library is lossless is None and obj.__class__ is kind:
+            if of_store is of_library is lossless is None and not is_arrow and obj.__class__ is kind:
                 self._left_alone.add(kind)
             return NotImplemented
         if isinstance(obj, _REFERRED_TO) and isinstance(obj.__module__, str):
@@ -172,6 +176,17 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return reduced
         reduced = super().reducer_override(obj)
         return as_made_here(obj, reduced, is_stored=self._by_name) if isinstance(obj, type) else reduced
+
+    def _reduce_arrow(self, value: Any) -> tuple[Any, ...] | None:
+        """Have arrays of Arrow come in one piece: where they are read, or, as equal bytes, in the store."""
+        arrow = sys.modules["pyarrow"]
+        if not isinstance(value, arrow.Array | arrow.ChunkedArray) or is_one_piece(value):
+            return None
+        if self.is_artifact:
+            value = in_one_piece(value, arrow)
+            return None if not is_one_piece(value) else value.__reduce__()
+        make, args = value.__reduce__()
+        return _make_one_piece, (make, args)
 
     def _note_module(self, definition: Any) -> None:
         top = str(definition.__module__).partition(".")[0]
@@ -316,6 +331,10 @@ def _global_random_state() -> Any:
 
 def _imported(module: str, name: str) -> Any:
     return getattr(importlib.import_module(module), name)
+
+
+def _make_one_piece(make: Any, args: tuple[Any, ...]) -> Any:
+    return in_one_piece(make(*args), importlib.import_module("pyarrow"))
 
 
 def _make_empty_cell() -> types.CellType:

@@ -49,8 +49,8 @@ _OWN_VARIABLES = frozenset(
     }
 )
 _OWN_PREFIXES = ("JPY_", "MLPIPE_", "DASK_INTERNAL")
-# How filters begin that libraries put there when they are loaded.
-_OWN_MESSAGES = ("numpy.", "the matrix subclass is not", "torch::jit")
+# How filters begin that libraries put there when they are loaded, and kernels when they start.
+_OWN_MESSAGES = ("numpy.", "the matrix subclass is not", "torch::jit", ".*Trio's signal handling")
 _CATEGORIES = tuple(
     name for name in ("LC_CTYPE", "LC_COLLATE", "LC_MONETARY", "LC_NUMERIC", "LC_TIME", "LC_MESSAGES")
     if hasattr(locale, name)
@@ -149,6 +149,7 @@ def _read_limits(_sys: Any) -> State:
     state["arguments"] = _ARGUMENTS if sys.argv == _ARGUMENTS else [*sys.argv]
     state["socket seconds"] = socket.getdefaulttimeout()
     state["file mode mask"] = _read_umask()
+    state["switch seconds"] = sys.getswitchinterval()
     return state
 
 
@@ -166,6 +167,8 @@ def _write_limits(_sys: Any, changes: Changes) -> None:
             socket.setdefaulttimeout(value)
         elif name == "file mode mask":
             os.umask(value)
+        elif name == "switch seconds":
+            sys.setswitchinterval(value)
         elif name == "digits":
             sys.set_int_max_str_digits(value)
         else:
@@ -190,8 +193,13 @@ def _read_umask() -> int:
 _UMASK = re.compile(rb"^Umask:\s*([0-7]+)$", re.MULTILINE)
 _USUAL_UMASK = _read_umask()  # as it was given to the process
 _PYTHONS_DEPTH, _USUAL_DEPTH = 1000, 3000
-_USUAL_LIMITS = {"recursion": _USUAL_DEPTH, "digits": 4300, "csv field": 131072, "socket seconds": None}
-_USUAL_LIMITS["file mode mask"] = _USUAL_UMASK
+_USUAL_LIMITS: dict[str, Any] = {
+    "recursion": _USUAL_DEPTH,
+    "digits": 4300,
+    "csv field": 131072,
+    "socket seconds": None,
+}
+_USUAL_LIMITS |= {"file mode mask": _USUAL_UMASK, "switch seconds": 0.005}
 # Of the kernel, or of what started this step's process: nothing that a cell has set.
 _ARGUMENTS = [*sys.argv]
 

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jupyter_mlpipe.keys.readable import MAX_VALUE, shorten
+
 State = Mapping[str, Any]
 Changes = Mapping[str, Any]
 
@@ -62,6 +64,21 @@ def change_list(target: list[Any], changes: Changes) -> None:
     gone = [*front, *back, *changes["removed"]]
     rest = [] if changes["emptied"] else [entry for entry in target if entry not in gone]
     target[:] = [*front, *rest, *back]
+
+
+def list_in_words(changes: Any) -> str:
+    """Return what `list_differences` found as text, ``ignore UserWarning``; nothing for anything else."""
+    if not isinstance(changes, dict) or changes.keys() != {"front", "back", "removed", "emptied"}:
+        return ""
+    put = [_entry_in_words(entry) for entry in (*changes["front"], *changes["back"])]
+    gone = [f"without {_entry_in_words(entry)}" for entry in changes["removed"]]
+    return shorten(", ".join((*put, *gone)), MAX_VALUE)
+
+
+def _entry_in_words(entry: Any) -> str:
+    parts = entry if isinstance(entry, tuple) else (entry,)
+    names = (getattr(part, "__name__", getattr(part, "pattern", part)) for part in parts if part)
+    return " ".join(map(str, names))
 
 
 def _is_within(part: Sequence[Any], whole: Sequence[Any]) -> bool:

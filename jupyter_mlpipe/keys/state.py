@@ -150,7 +150,9 @@ def _noted(value: object) -> object:
 def loaded_again() -> list[ModuleType]:
     """Return the modules that have been loaded once more since they were watched."""
     loaded = ((sys.modules.get(name), watched.spec) for name, watched in _WATCHED.items())
-    return [module for module, spec in loaded if module is not None and module.__spec__ is not spec]
+    # Some put an object in their own place.
+    modules = ((module, spec) for module, spec in loaded if isinstance(module, ModuleType))
+    return [module for module, spec in modules if module.__spec__ is not spec]
 
 
 def of_reached(changes: Changes, uncounted: Mapping[str, frozenset[str] | None]) -> dict[str, Kept]:
@@ -168,7 +170,7 @@ def _read(_sys: Any) -> State:
     found: dict[str, Kept] = {}
     for name, watched in list(_WATCHED.items()):
         module = sys.modules.get(name)
-        if module is None or module.__spec__ is not watched.spec:
+        if not isinstance(module, ModuleType) or module.__spec__ is not watched.spec:
             continue  # loaded again since: as its file says
         for path, value in _changed_in(module, watched):
             found[f"{name}:{path}"] = _keep(value)

@@ -46,19 +46,20 @@ class Statement:
 
 
 def split(tree: ast.Module, text: str, package: str, before: Iterable[Statement]) -> list[Statement]:
-    """Return a module's statements, without texts that stand alone and what is for scripts only.
+    """Return a module's statements, without texts that stand alone and what is for scripts or type checkers.
 
     Parameters
     ----------
     before
         Those of an earlier reading, which stand for the same text.
     """
+    checking = _names_of_checking(tree)
     known = {statement.text: statement for statement in before if statement.package == package}
     lines = text.split("\n")
     found: list[Statement] = []
     places = [(_first_line(node), node.end_lineno or node.lineno) for node in tree.body]
     for i, (node, (first, last)) in enumerate(zip(tree.body, places, strict=True)):
-        if is_text(node) or _is_for_scripts(node):
+        if is_text(node) or _is_for_scripts(node) or _is_for_checkers(node, checking):
             continue
         own = "\n".join(lines[first - 1 : last])
         shares_lines = places[i - 1][1] >= first if i else False
@@ -88,3 +89,28 @@ def _is_for_scripts(node: ast.stmt) -> bool:
         and isinstance(node.test.comparators[0], ast.Constant)
         and node.test.comparators[0].value == "__main__"
     )
+
+
+def _names_of_checking(tree: ast.Module) -> frozenset[str]:
+    """Return how a module calls ``typing.TYPE_CHECKING``, dotted, which is False whenever it runs."""
+    found: dict[str, str] = {}
+    for top in tree.body:
+        if isinstance(top, ast.Import):
+            found |= {a.asname or a.name: ".TYPE_CHECKING" for a in top.names if a.name == "typing"}
+        elif isinstance(top, ast.ImportFrom) and top.module == "typing" and not top.level:
+            found |= {a.asname or a.name: "" for a in top.names if a.name == "TYPE_CHECKING"}
+    if found and any(isinstance(node, ast.If) for node in tree.body):
+        for node in ast.walk(tree):
+            # The module may say itself what it is.
+            if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+                found.pop(node.id, None)
+            elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+                found = {} if node.attr == "TYPE_CHECKING" else found
+    return frozenset(name + rest for name, rest in found.items())
+
+
+def _is_for_checkers(node: ast.stmt, checking: frozenset[str]) -> bool:
+    """Tell whether a statement is ``if TYPE_CHECKING:``, which only type checkers look into."""
+    if not checking or not isinstance(node, ast.If) or node.orelse:
+        return False
+    return isinstance(node.test, ast.Name | ast.Attribute) and ast.unparse(node.test) in checking

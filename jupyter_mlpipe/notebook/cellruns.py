@@ -33,6 +33,7 @@ from jupyter_mlpipe.notebook.show.notebooks import split_cell
 from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.receipt import Receipt, describe_interface
 from jupyter_mlpipe.notebook.show.tracebacks import as_raised, with_hint
+from jupyter_mlpipe.notebook.steps.caches import words_on_caches
 from jupyter_mlpipe.notebook.steps.states import MADE
 from jupyter_mlpipe.notebook.values.ahead import import_ahead
 from jupyter_mlpipe.notebook.values.undefined import word_on_name
@@ -229,7 +230,8 @@ class CellRuns:
     def _notes_on(self, component: Component) -> list[str]:
         namespace = self._session.shell.user_ns
         notes = words_on(component, namespace)
-        for word in (word_on_bars(component, namespace), word_on_open_figures(component, namespace)):
+        once = [word_on_bars(component, namespace), word_on_open_figures(component, namespace)]
+        for word in (*once, *words_on_caches(component, namespace)):
             if word and word not in self._said:
                 self._said.add(word)
                 notes.append(word)

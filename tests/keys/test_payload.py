@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from jupyter_mlpipe.errors import EncodingError
-from jupyter_mlpipe.keys.payload import LivePickle, dump_live, load_closure
+from jupyter_mlpipe.keys.payload import LivePickle, dump_closure, dump_live, load_closure
 from jupyter_mlpipe.keys.values import Digester
 
 N = 200_000
@@ -115,3 +115,19 @@ def test_it_is_equal_where_the_content_is() -> None:
     first, second, other = (dump_live({"v": np.arange(N) + n}, {}) for n in (0, 0, 1))
     assert first == second
     assert first != other
+
+
+def test_what_arrow_has_in_pieces_comes_in_one_without_a_copy_here() -> None:
+    whole = pa.table({"a": np.arange(N), "s": ["x"] * N})
+    parts = pa.concat_tables([whole.slice(0, 3), whole.slice(3, N // 2), whole.slice(3 + N // 2)])
+    live = dump_live({"table": parts, "column": parts["a"], "array": whole["a"].chunk(0).slice(2)}, {})
+    assert isinstance(live, LivePickle)
+    own = {buffer.address for column in whole.columns for buffer in column.chunk(0).buffers() if buffer}
+    assert {np.frombuffer(buffer.raw(), "u1").ctypes.data for buffer in live.buffers} <= own
+    loaded = load_closure(live.seal(), {})
+    assert loaded["table"].equals(whole)
+    assert [column.num_chunks for column in loaded["table"].columns] == [1, 1]
+    assert (loaded["column"].num_chunks, loaded["column"].chunk(0).offset) == (1, 0)
+    assert (loaded["array"].offset, loaded["array"][0].as_py(), len(loaded["array"])) == (0, 2, N - 2)
+    nothing = load_closure(dump_closure({"v": pa.chunked_array([], pa.int8())}, {}), {})["v"]
+    assert (nothing.num_chunks, len(nothing)) == (1, 0)

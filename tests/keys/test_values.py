@@ -360,3 +360,22 @@ def test_tensors_and_models_count_by_their_content() -> None:
     assert digest_value(model(2)) == digest_value(model(2))
     others = [torch.zeros(3), torch.ones(3).double(), torch.ones(3, requires_grad=True), torch.ones(1, 3)]
     assert len({*map(digest_value, [torch.ones(3), *others, model(2), model(3)])}) == 7
+
+
+def test_what_a_class_leaves_out_of_its_pickles_is_named_where_it_cannot_be_known(new_notebook):
+    text = (
+        "import threading\nclass Box:\n    def __init__(self, held): self.held = held\n"
+        "    def __getstate__(self): return {}\n    def __setstate__(self, state): self.held = None\n"
+        "box = Box(HELD)"
+    )
+    digests = {}
+    for held in ("1", "2", "threading.Lock()"):
+        namespace = new_notebook(text.replace("HELD", held)).namespace
+        digests[held] = digest_value(namespace["box"], Digester(namespace))
+    assert digests["1"] != digests["2"]
+    # A lock holds nothing: it is for the class to make another one.
+    assert len({*digests.values()}) == 3
+    namespace = new_notebook(text.replace("HELD", "[threading.Event()]")).namespace
+    with pytest.raises(Undigestable) as caught:
+        digest_value(namespace["box"], Digester(namespace))
+    assert (caught.value.type_name, caught.value.path) == ("_thread.lock", ".held[0]._cond._lock")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.support import class_cells
@@ -19,6 +21,25 @@ def test_the_content_of_a_cache_is_said_to_stay_in_its_step(start_kernel: Start)
     kernel.run("%%component one\ntwice(1)").check()
     counted = kernel.run("%%component two\ntwice.cache_info()").check()
     assert "what a cache holds stays in its step" in counted.receipt
+
+
+def test_what_a_cache_keeps_in_the_kernel_is_said_once(start_kernel: Start, tmp_path: Path) -> None:
+    kernel = start_kernel()
+    (tmp_path / "cached.py").write_text("import functools\n@functools.cache\ndef g(): return 1\n")
+    kernel.run(
+        "import functools, cached\nlimit = 1\n@functools.cache\ndef f(): return limit\n"
+        "class A:\n    @staticmethod\n    @functools.lru_cache\n    def h(): return limit\n"
+        "f(), A.h()\nlimit = 2"
+    ).check()
+    first = kernel.run("%%component one\na = f(), A.h(), cached.g()").check()
+    for name in ("f", "A.h", "cached.g"):
+        assert f"{name} keeps what it gave (lru_cache): what a cache holds stays in its step" in first.receipt
+    assert kernel.value("a") == (2, 2, 1)
+    second = kernel.run("%%component two\nb = f()").check()
+    assert "keeps what it gave" not in second.receipt
+    # However much it keeps: that is in no key.
+    assert kernel.run("cached.g(), f()").status == "ok"
+    assert kernel.run("%%component one\na = f(), A.h(), cached.g()").status_of_step == "reused"
 
 
 def test_a_pickle_of_what_the_cell_does_not_name_says_what_to_do(start_kernel: Start) -> None:

@@ -367,6 +367,15 @@ def test_what_a_library_sets_when_it_is_loaded_is_no_setting_of_the_notebook(ker
     assert kernel.value("__import__('warnings').filters[0][1].pattern") == "mine"
 
 
+def test_what_a_kernel_sets_when_it_starts_is_no_setting_of_the_notebook(kernel: Kernel) -> None:
+    kernel.run("%%component own\ny = 1").check()
+    reasons = kernel.run("%%component own\nimport time\ny = 1").check().facts["reasons"]
+    assert [reason for reason in reasons if "setting" in reason] == []
+    kernel.run("import warnings\nwarnings.simplefilter('ignore', UserWarning)").check()
+    reasons = kernel.run("%%component own\nimport time\ny = 1").check().facts["reasons"]
+    assert reasons == ["setting warnings added: ignore UserWarning"]
+
+
 def test_options_of_a_library_count_where_a_step_reads_its_objects(kernel: Kernel) -> None:
     kernel.run("import matplotlib.pyplot as plt\nplt.rcParams['text.color'] = 'red'").check()
     kernel.run("%%component draw\nfig, ax = plt.subplots()\nplt.close(fig)\nn = [3]").check()

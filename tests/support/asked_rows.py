@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from typing import Any
 
 from tests.support.matrix import Row
 
@@ -171,6 +172,14 @@ def _beyond(name: str, before: str, read: str, code: str = "y§ = rd§(§)", *, 
     )
 
 
+def _forked(name: str, before: str, does: str, after: str = "pass", **more: Any) -> Row:
+    """Return a row in which a forked process does something in the notebook's folder."""
+    helper = f"def rd§(n):\n    import os; {does}"
+    return Row(
+        name, f"import os\n{before}\n{helper}\n---\n%%component s§\n{_POOL}\n{after}", ran="s§", **more
+    )
+
+
 _TEXT_BEYOND = "open(O§ + 'a', 'w').write('«1|2»')"
 _SAME_BEYOND = "open(O§ + 'a', 'w').write('1')"
 _TABLE_BEYOND = "open(O§ + 'a.csv', 'w').write('a\\n«1|2»\\n')"
@@ -222,6 +231,50 @@ FORKED_ROWS = [
         _TEXT_BEYOND,
         "return open(p + 'a', 'rb').read()",
         "import os\nr, w = os.pipe()\nif not os.fork():\n    os.write(w, rd§(§))\n    os._exit(0)\nos.wait()\ny§ = os.read(r, 9)\nos.close(r)\nos.close(w)",
+    ),
+    _forked(
+        "a file that a forked process moves",
+        "open('fa§', 'w').write('«1|2»')",
+        "os.rename(f'fa{n}', f'fb{n}')",
+        "y§ = open('fb' + '§').read()",
+    ),
+    _forked(
+        "a file that a forked process removes",
+        "if «1|0»: open('fr§', 'w').close()",
+        "\n    try: os.remove(f'fr{n}'); return 1\n    except OSError: return 0",
+    ),
+    _forked(
+        "a folder that a forked process makes",
+        "if os.path.isdir('fm§'): os.rmdir('fm§')\nif «0|1»: os.mkdir('fm§')",
+        "\n    try: os.mkdir(f'fm{n}'); return 1\n    except OSError: return 0",
+    ),
+    _forked(
+        "a file that a forked process adds to",
+        "open('fw§', 'w').write('«1|2»')",
+        "\n    with open(f'fw{n}', 'a') as f: f.write('3'); return f.tell()",
+        "y§ = open('fw§').read()",
+    ),
+    _forked(
+        "a module that a forked process looks for",
+        "pass",
+        "\n    import importlib\n    try: return importlib.import_module(f'plug{n}').X\n    except ImportError: return 0",
+        files={"«other|plug»§.py": "X = 1"},
+    ),
+    _beyond(
+        "whether a file is there, for workers of joblib",
+        f"if «0|1»: {_SAME_BEYOND}",
+        "return os.path.exists(p + 'a')",
+        "from joblib import Parallel, delayed\ny§ = Parallel(2)(delayed(rd§)(§) for _ in range(2))",
+    ),
+    *(
+        Row(
+            f"whether a file is there, for a process of {way}",
+            "import os, sws§\nif os.path.exists('sw§'): os.remove('sw§')\nif «0|1»: open('sw§', 'w').close()\n---\n"
+            f"%%component s§\nimport multiprocessing, sws§\nwith multiprocessing.get_context('{way}').Pool(1) as pool: y§ = pool.map(sws§.rd, [§])\npool = None",
+            ran="s§",
+            files={"sws§.py": "import os\ndef rd(n): return os.path.exists(f'sw{n}')"},
+        )
+        for way in ("spawn", "forkserver")
     ),
 ]
 

@@ -1,7 +1,7 @@
 """What processes that a step forks see of files: they tell it at once, for they may be killed at any time.
 
-They write lines to a file in memory that is there before the first of them is forked (on Linux). Programs
-that are started anew, Python's own workers by other ways than `fork` among them, tell nothing.
+They write lines to a file in memory that is there before the first of them is forked (on Linux). So do
+Python's own workers that are started anew (`workers.py`); other programs tell nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ class Forks:
     begin
         Called in a forked process with what tells: from then on, what that process sees is to be told.
     hear
-        Called here with what was told: at the next fork, for that process knows it then, and at the end.
+        Called here with what was told: by `listen`, at the next fork, for that process knows it then, and at
+        the end.
 
     Attributes
     ----------
@@ -54,11 +55,27 @@ class Forks:
             self._told.close()
             self._told = None
 
+    def listen(self) -> None:
+        """Hear what was told so far; nothing in a forked process, which tells."""
+        if self._told is not None and not self._is_forked:
+            self._hear_told(self._told)
+
     def before_fork(self) -> None:
-        if self._told is not None:
-            if not self._is_forked:
-                self._hear_told(self._told)
-        elif hasattr(os, "memfd_create"):
+        self.listen()
+        self._open()
+
+    def place(self) -> str | None:
+        """Return the path by which other processes of this user find what they tell to; None without one."""
+        self._open()
+        return f"/proc/{os.getpid()}/fd/{self._told.fileno()}" if self._told is not None else None
+
+    def tell_to(self, place: str) -> None:
+        """Be as in a process that was forked by the one that has this place."""
+        self._told = open(place, "ab", buffering=0)  # noqa: SIM115 - until this process ends
+        self.after_fork()
+
+    def _open(self) -> None:
+        if self._told is None and hasattr(os, "memfd_create"):
             import fcntl
 
             descriptor = os.memfd_create("seen")

@@ -201,7 +201,7 @@ def describe_written(
     files: list[Written] = []
     # Asked for, the file decides what the code does.
     careful = mentions.asks
-    is_tolerant = mentions.asks or mentions.forgives
+    is_tolerant = (mentions.asks or mentions.forgives) and not mentions.decides
     for path, touch in writes.touched.items():
         name = name_of(path)
         if name is None:

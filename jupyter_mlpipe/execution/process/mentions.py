@@ -58,6 +58,8 @@ class Mentions:
         Paths that such a call is given, and names of variables that it is given.
     forgives
         Whether the code goes on where a file is there already, or is not.
+    decides
+        Whether more may follow from that, or from what it asks, than what it removes or makes.
     codes
         The texts themselves.
     """
@@ -68,6 +70,7 @@ class Mentions:
     targets: set[str] = field(default_factory=set)
     target_names: set[str] = field(default_factory=set)
     forgives: bool = False
+    decides: bool = False
     codes: list[str] = field(default_factory=list)
 
     def words(self) -> set[str]:
@@ -119,6 +122,7 @@ class Mentions:
 
     def _add_tree(self, tree: ast.AST) -> None:
         arguments: set[int] = set()
+        tidying = {id(part) for node in ast.walk(tree) for part in _tidying(node)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 arguments.update(map(id, node.args))
@@ -138,6 +142,8 @@ class Mentions:
                 name = node.attr if isinstance(node, ast.Attribute) else node.id
                 self.asks = self.asks or name in _QUESTIONS
                 self.forgives = self.forgives or name in _FORGIVING
+                if name in _QUESTIONS or name in _FORGIVING:
+                    self.decides = self.decides or id(node) not in tidying
 
     def _add_targets(self, call: ast.Call) -> None:
         self.writes = True
@@ -201,9 +207,33 @@ class Mentions:
             return
         for code in nested_codes(function.__code__):
             self.asks = self.asks or not _QUESTIONS.isdisjoint(code.co_names)
+            self.decides = self.decides or not (_QUESTIONS | _FORGIVING).isdisjoint(code.co_names)
             for constant in code.co_consts:
                 if isinstance(constant, str):
                     self._add(constant, os.sep in constant)
+
+
+def _tidying(node: ast.AST) -> Iterator[ast.AST]:
+    """Give what a statement asks, or bears, only to remove or make something: ``if exists(p): remove(p)``."""
+    asked: list[ast.expr] = []
+    if isinstance(node, ast.If) and _only_tidies(node.body + node.orelse):
+        asked = [node.test]
+    elif isinstance(node, ast.Try) and _only_tidies(node.body + node.orelse + node.finalbody):
+        if all(_only_tidies(handler.body) for handler in node.handlers):
+            asked = [handler.type for handler in node.handlers if handler.type is not None]
+    elif isinstance(node, ast.With) and _only_tidies(node.body):
+        asked = [item.context_expr for item in node.items]
+    for part in asked:
+        yield from ast.walk(part)
+
+
+def _only_tidies(statements: Iterable[ast.stmt]) -> bool:
+    calls = [s.value for s in statements if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call)]
+    others = [s for s in statements if not isinstance(s, ast.Pass)]
+    return len(calls) == len(others) and all(_TIDIES.search(ast.unparse(call.func)) for call in calls)
+
+
+_TIDIES = re.compile(r"^os\.remove$|\b(?:unlink|rmtree|rmdir|removedirs|mkdir|makedirs|touch)$")
 
 
 def _files_of_plan(plan: Any) -> Iterator[str]:

@@ -45,7 +45,7 @@ class Paths:
     def __init__(self, folder: str, ignored: Iterable[str] = ()) -> None:
         self.base = os.path.abspath(folder)
         self._folder = os.path.join(os.path.realpath(folder), "")
-        self._ignored = tuple(os.path.join(os.path.realpath(path), "") for path in ignored)
+        self.ignored = tuple(os.path.join(os.path.realpath(path), "") for path in ignored)
         excluded = excluded_folders()
         # A notebook's folder may lie in an excluded one, as /usr/src/app does in many containers.
         self._excluded_inside = tuple(path for path in excluded if not self._folder.startswith(path))
@@ -102,7 +102,7 @@ class Paths:
         return os.path.join("~", name[len(home) :]) if name.startswith(home) else name
 
     def is_left_out(self, folder: str) -> bool:
-        return any(os.path.realpath(folder).startswith(path.rstrip(os.sep)) for path in self._ignored)
+        return any(os.path.realpath(folder).startswith(path.rstrip(os.sep)) for path in self.ignored)
 
     def is_above(self, folder: str) -> bool:
         """Tell whether the notebook's folder lies in a folder."""
@@ -123,7 +123,7 @@ class Paths:
         """Tell whether what is at a path, links resolved, says nothing about a step."""
         if "/site-packages/" in real or "/dist-packages/" in real:
             return True
-        if real.startswith(self._ignored):
+        if real.startswith(self.ignored):
             return True
         inside = real.startswith(self._folder)
         return real.startswith(self._excluded_inside if inside else self._excluded_outside)

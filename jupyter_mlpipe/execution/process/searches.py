@@ -21,10 +21,17 @@ _BY_NAME = re.compile(r"/importlib/|/pkgutil\.py$|/runpy\.py$")
 
 
 class Searches(importlib.abc.MetaPathFinder):
-    """Finds nothing, and notes what is looked for from `start` until `stop`."""
+    """Finds nothing, and notes what is looked for from `start` until `stop`.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    heard
+        Called when there is something to `take`.
+    """
+
+    def __init__(self, heard: Callable[[], None] | None = None) -> None:
         self._asked: dict[tuple[str, tuple[str, ...]], None] = {}
+        self._heard = heard
 
     def start(self) -> None:
         sys.meta_path.insert(0, self)
@@ -38,6 +45,8 @@ class Searches(importlib.abc.MetaPathFinder):
     ) -> ModuleSpec | None:
         if _is_made_up(sys._getframe(1)):
             self._asked[fullname, tuple(sys.path if path is None else path)] = None
+            if self._heard is not None:
+                self._heard()
         return None
 
     def take(self, counts: Callable[[str], bool]) -> Iterator[str]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from jupyter_mlpipe.execution.process.paths import Paths, is_below
 from jupyter_mlpipe.execution.process.questions import MISSED, NAMED, Answer, digest_answer
-from jupyter_mlpipe.execution.process.writes import State, Writes, state_of
+from jupyter_mlpipe.execution.process.writes import State, Touch, Writes, state_of
+
+_SETS = frozenset({"archives", "own", "looked_through"})
 
 
 class Seen:
@@ -60,13 +64,21 @@ class Seen:
         self.asked_in: set[str] = set()
         self.children: set[int] = set()
         self._tell: Callable[..., None] | None = None
+        self._n_told = 0
+
+    def note(self, what: str, absolute: str) -> None:
+        """Add a path to `archives`, `own` or `looked_through`."""
+        getattr(self, what).add(absolute)
+        self._pass_on(what, absolute)
 
     def note_read(self, path: Any) -> None:
         absolute = self.paths.named_by(path)
         # What is made anew is no input; what was read before stays one.
         if absolute is not None and absolute not in self.written and absolute not in self.read:
             self.read[absolute] = state_of(absolute)
-            self._pass_on("read", absolute, self.read[absolute])
+            # A process that is started anew reads a thousand files of libraries.
+            if "/site-packages/" not in absolute and not self.paths.is_installed(absolute):
+                self._pass_on("read", absolute, self.read[absolute])
 
     def note_written(self, absolute: str) -> None:
         self.written.add(absolute)
@@ -106,7 +118,17 @@ class Seen:
     def begin_telling(self, tell: Callable[..., None]) -> None:
         """Tell the process that has forked this one what is seen from here on."""
         self._tell = tell
+        self._n_told = len(self.writes.touched)
         tell("forked", "", False, os.getpid())
+
+    def tell_touched(self) -> None:
+        """Tell what has been written to, moved or removed since this was last called."""
+        if self._tell is None:
+            return
+        touched = self.writes.touched
+        for path in itertools.islice(touched, self._n_told, None):
+            self._pass_on("touched", path, asdict(touched[path]), self.writes.required.get(path))
+        self._n_told = len(touched)
 
     def tell_answer(self, kind: str, path: Any, answer: Answer) -> None:
         """Tell what this process, a forked one, was told of a file."""
@@ -136,5 +158,17 @@ class Seen:
             self.listed.setdefault(path, *more)
         elif what == "mentioned":
             self.mentioned.setdefault(path, False)
+        elif what == "touched":
+            self._hear_touched(path, *more)
+        elif what in _SETS:
+            getattr(self, what).add(path)
         else:
             self.note_answer(path, *more)
+
+    def _hear_touched(self, path: str, touch: dict[str, Any], required: str | None) -> None:
+        self.written.add(path)
+        if path not in self.writes.touched:
+            before = touch.pop("before")
+            self.writes.touched[path] = Touch(tuple(before) if before is not None else None, **touch)
+            if required is not None:
+                self.writes.required.setdefault(path, required)

@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 from jupyter_mlpipe.execution.process.archives import imported_from
 from jupyter_mlpipe.execution.process.files import is_pattern, names_digest
 from jupyter_mlpipe.execution.process.forks import Forks
-from jupyter_mlpipe.execution.process.paths import absolute_path, is_below, path_seen_from
+from jupyter_mlpipe.execution.process.paths import Paths, absolute_path, is_below, path_seen_from
 from jupyter_mlpipe.execution.process.questions import (
     Questions,
     is_asked_by_user,
@@ -30,6 +30,7 @@ from jupyter_mlpipe.execution.process.questions import (
 )
 from jupyter_mlpipe.execution.process.searches import Searches
 from jupyter_mlpipe.execution.process.seen import Seen
+from jupyter_mlpipe.execution.process.workers import Workers
 from jupyter_mlpipe.execution.process.writes import is_forgiving
 from jupyter_mlpipe.keys.codes import nested_codes
 
@@ -86,6 +87,7 @@ class Sightings:
         self._questions = Questions(self._counts_as_one)
         self._searches = Searches()
         self._forks = Forks(self._begin_telling, seen.hear)
+        self._workers = Workers(self._forks.place, seen.paths.base, seen.paths.ignored)
         self._active = False
         self._noting: set[int] = set()  # threads
 
@@ -96,6 +98,7 @@ class Sightings:
         self._questions.start()
         self._searches.start()
         self._forks.start()
+        self._workers.start()
 
     def stop(self) -> None:
         self._active = False
@@ -106,7 +109,13 @@ class Sightings:
             setattr(sys.modules["subprocess"], "_fork_exec", self._fork_exec)  # noqa: B010
             self._fork_exec = None
         self._note_questions()
+        self._workers.stop()
         self._forks.stop()
+
+    def tell_to(self, place: str) -> None:
+        """Begin, and tell it all to the process that has this place (`Forks.place`)."""
+        self.start()
+        self._forks.tell_to(place)
 
     @property
     def has_lost(self) -> bool:
@@ -120,6 +129,13 @@ class Sightings:
         self._questions.stop()
         self._questions = Questions(lambda folder: False, self._seen.tell_answer)
         self._questions.start()
+        self._searches.stop()
+        self._searches = Searches(self._tell_searches)
+        self._searches.start()
+
+    def _tell_searches(self) -> None:
+        for path in self._searches.take(self._may_be_users):
+            self._seen.tell_answer("there", path, None)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -168,7 +184,9 @@ class Sightings:
         elif event == "os.fork":
             self._seen.writes.has_children = True
         elif event in _CHANGES:
+            self._forks.listen()
             self._note_change(event, args)
+            self._seen.tell_touched()
 
     def _note_open(self, path: Any, mode: str, flags: int) -> None:
         frame, folder = opened_by(sys._getframe(4))
@@ -180,7 +198,7 @@ class Sightings:
                 if taken is path and path in sys.path and _imports(frame):
                     taken = None  # installed packages are looked for in it
                 if taken != path and (archive := absolute_path(path)) is not None:
-                    self._seen.archives.add(archive)
+                    self._seen.note("archives", archive)
                 if taken is not None:
                     self._seen.note_read(taken)
                     self._note_own(path, frame)
@@ -188,14 +206,16 @@ class Sightings:
             exclusive = "x" in mode or bool(flags & os.O_EXCL and flags & os.O_CREAT)
             exclusive = exclusive and not is_forgiving(frame)
             anew = "w" in mode or bool(flags & os.O_TRUNC)
+            self._forks.listen()
             self._seen.writes.open(absolute, anew=anew, exclusive=exclusive)
             self._seen.note_written(absolute)
+            self._seen.tell_touched()
 
     def _note_own(self, path: Any, frame: FrameType) -> None:
         """Note what the user's code opens where libraries keep what is theirs."""
         absolute = absolute_path(path)
         if absolute is not None and self._paths.is_of_libraries(absolute) and is_asked_by_user(frame):
-            self._seen.own.add(absolute)
+            self._seen.note("own", absolute)
 
     def _note_change(self, event: str, args: tuple[Any, ...]) -> None:
         writes = self._seen.writes
@@ -242,8 +262,10 @@ class Sightings:
             if _logs_ahead(absolute):
                 self._seen.note_read(f"{path}-wal")
             # It may be written to: SQLite tells nobody.
+            self._forks.listen()
             self._seen.writes.open(absolute, anew=False)
-            self._seen.written.add(absolute)
+            self._seen.note_written(absolute)
+            self._seen.tell_touched()
 
     def _note_told(self, folder: Any) -> None:
         if (
@@ -265,7 +287,7 @@ class Sightings:
         if is_users(frame.f_code.co_filename) and any(
             "stat" in code.co_names for code in nested_codes(frame.f_code)
         ):
-            self._seen.looked_through.add(absolute)
+            self._seen.note("looked_through", absolute)
         if absolute in self._seen.listed or os.path.basename(absolute) == "__pycache__":
             return
         with self.paused():
@@ -353,6 +375,19 @@ class Sightings:
             for folder in folders or {base}:
                 self._seen.listed.setdefault(folder, names_digest(folder))
                 self._seen.looked_through.add(folder)
+
+
+def tell_to(place: str, folder: str, ignored: tuple[str, ...]) -> None:
+    """Have this process tell another one what it sees of files, until it ends.
+
+    Parameters
+    ----------
+    place
+        From `Forks.place`.
+    folder, ignored
+        As in `Paths`.
+    """
+    Sightings(Seen(Paths(folder, ignored))).tell_to(place)
 
 
 # Python takes no audit hook out again: there is one for the process, told to whoever follows it last.

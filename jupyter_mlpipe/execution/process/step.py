@@ -232,6 +232,9 @@ class StepProcess:
         elif spec.folder:
             try:
                 os.chdir(spec.folder)
+                if (multiprocessing := sys.modules.get("multiprocessing.process")) is not None:
+                    # As if it had been imported here: workers look for modules in this folder.
+                    setattr(multiprocessing, "ORIGINAL_DIR", os.getcwd())  # noqa: B010
             except OSError as error:
                 raise ClusterError(
                     f"The notebook's folder {spec.folder} cannot be entered on {socket.gethostname()} "

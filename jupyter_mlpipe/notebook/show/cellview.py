@@ -37,6 +37,7 @@ _LARGE_BYTES = 500_000_000
 _QUICK_S = 0.1  # what ends within it has its receipt shown once
 _LOOK_S = 0.2
 _DIGEST_LENGTH = 64  # of a file's content: whatever else is noted of a path is longer, or a word
+_CHUNKS = re.compile(r"\b(?:num_chunks|n_chunks|iterchunks|chunk_lengths|to_batches)\b")
 _display_ids = itertools.count()
 
 
@@ -401,6 +402,10 @@ def words_on(component: Component, namespace: Mapping[str, Any]) -> list[str]:
     ]
     if "cache_info" in component.code:
         partly.append("cache_info() counts the calls of this step: what a cache holds stays in its step")
+    if _CHUNKS.search(component.code):
+        partly.append(
+            "Arrow tables come to a step, and from it, in one piece, however they were cut into chunks"
+        )
     if "gc.freeze" in component.code:
         partly.append("gc.freeze() holds in this step's process only: freeze in a plain cell what is to stay")
     return [*partly, *patched]
