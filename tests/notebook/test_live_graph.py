@@ -181,6 +181,18 @@ def test_the_notebook_holds_a_picture_that_needs_no_kernel(kernel: Kernel) -> No
     assert "<script" not in bundle["text/html"]
 
 
+def test_the_notebook_holds_the_end_of_a_run_before_the_page_says_it(kernel: Kernel, tmp_path: Path) -> None:
+    # It may be saved by who has seen it.
+    code = WAIT.format(name="go") + "time.sleep(0.5)\nx = 1"
+    kernel.run("%%component one --no-run\n" + code).check()
+    page = show(kernel)
+    page.ask_and_hear("all", "hello")
+    page.wait_for("one", "running")
+    (tmp_path / "go").touch()
+    kernel.listen(lambda: page.told("run").get("status") == "succeeded")
+    assert 'data-mlpipe-status="succeeded"' in shown(kernel, page)["text/html"]
+
+
 def test_programs_that_run_notebooks_get_no_widget(kernel: Kernel) -> None:
     kernel.run("%%component one\nx = 1").check()
     kernel.run("%pipeline show").check()
@@ -447,6 +459,48 @@ def test_in_vs_code_a_new_step_is_drawn_while_others_run(kernel: Kernel, tmp_pat
     assert kernel.value("run.status") == "running"
     go.touch()
     kernel.run("run.wait()").check()
+
+
+def test_in_vs_code_a_cell_that_is_run_again_is_known_by_its_new_picture(kernel: Kernel) -> None:
+    # VS Code forgets the display of a cell that it heard of last when it clears the cell, soon after it runs.
+    kernel.run("%%component one --no-run\nx = 1").check()
+    two = "first = %pipeline run\nfirst.wait()\nsecond = %pipeline run\nsecond.wait().status"
+    drawn: list[list[str]] = []
+
+    def has_ended(display: str) -> bool:
+        return any(
+            f'data-mlpipe-status="{end}"' in str(kernel.displays[display]) for end in ("succeeded", "reused")
+        )
+
+    for _ in range(2):
+        known = set(kernel.displays)
+        kernel.run(two, **FRONT_ENDS["VS Code"]).check()
+        drawn.append([display for display in kernel.displays if display not in known])
+        kernel.listen(lambda: all(map(has_ended, drawn[-1])))
+    heard = [kernel.displays[display]["data"] for display in drawn[0] + drawn[1]]
+    # Of both graphs of a cell the second is live.
+    assert ["data-mlpipe-graph" in str(data) for data in heard] == [True, False, True, True]
+
+
+@pytest.mark.parametrize("front_end", ["VS Code", "Colab"])
+def test_a_page_that_a_busy_kernel_cannot_hear_is_told_all(
+    kernel: Kernel, tmp_path: Path, front_end: str
+) -> None:
+    if front_end == "Colab":
+        kernel.run(COLAB).check()
+    kernel.run("%%component one --no-run\n" + WAIT.format(name="go") + "x = 1").check()
+    busy = kernel.start("run = %pipeline run\n" + WAIT.format(name="cell"), **FRONT_ENDS[front_end])
+
+    def told() -> list[dict[str, Any]]:
+        sent = [comm["data"] for comm in kernel.comms if comm["kind"] == "comm_msg"]
+        return [data["content"] for data in sent if data.get("method") == "custom"]
+
+    kernel.listen(lambda: any(m["all"]["steps"]["one"]["status"] == "running" for m in told() if "all" in m))
+    (tmp_path / "go").touch()
+    kernel.listen(lambda: any("succeeded" in str(message) for message in told()))
+    assert kernel.result_of(busy).status == "running"
+    (tmp_path / "cell").touch()
+    kernel.wait(busy).check()
 
 
 def test_jupyterlab_gets_no_view(kernel: Kernel) -> None:

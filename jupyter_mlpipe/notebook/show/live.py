@@ -33,16 +33,21 @@ _REDRAW_S = 0.25  # between pictures
 # Between pictures where the browser is told of each change: they are for the saved notebook.
 _KEEP_S = 10.0
 _TIMES_COST = 50  # of the picture before, which keeps messages waiting
+# When nothing runs: the next cell may soon. Again some times what the picture before took.
+_SETTLE_S = 0.3
+_TIMES_LAST = 4
+_QUICK_S = 0.03  # to draw: then the notebook holds a run's end before the page says so
+_ALL_S = 1.0  # between messages that tell all, until the page is heard
 _LOOK_S = 0.03
 _MANY = 60  # steps: groups are folded at first
-_SETTLE_S = 1.0  # when nothing runs: the next cell may soon
 
 
 class LiveGraph:
     """A graph that is shown, and what the browser knows of it.
 
     Its own thread tells of changes at most ten times a second, and redraws the picture in the
-    notebook: at most four times a second, rarely where the page shows what it is told.
+    notebook: at most four times a second, rarely where the page shows what it is told. Where a page
+    can only be heard between cells, it is told all until then, without having asked.
 
     Parameters
     ----------
@@ -88,6 +93,8 @@ class LiveGraph:
         self._before = before
         self._folded: frozenset[str] = frozenset()
         self._is_to_redraw = False
+        self._drawn_at = self._all_at = 0.0
+        self._took_s = 0.0  # to draw, the last time
         self._was: dict[tuple[str, float | None], Was] = {}
         self._display_id = f"mlpipe-graph-{self.id}"
         self._changed = threading.Event()
@@ -125,11 +132,25 @@ class LiveGraph:
         groups = groups_of(snapshot)
         self._folded = frozenset(groups) if len(snapshot.steps) > _MANY else frozenset()
         self._told = graph_facts(snapshot, self._folded)
+        earlier: Sequence[LiveGraph] = ()
         if self._link is not None:
             # First: the page asks for it as soon as it is shown.
-            self._link.add(self)
+            earlier = self._link.add(self)
         self._output.display(*self._draw(snapshot), display_id=self._display_id)
+        self._drawn_at = time.monotonic()
+        if self.way == "widget":
+            self._stay_known(earlier)
         return self._start()
+
+    def _stay_known(self, earlier: Sequence[LiveGraph]) -> None:
+        """Have VS Code go on taking updates where its cell is run again.
+
+        It clears a cell beside the first messages, and forgets by that the display that it was told
+        of last: be it the one before, which is gone.
+        """
+        for graph in earlier:
+            if graph._output.execution_count != self._output.execution_count:
+                self._output.update({"text/plain": ""}, display_id=graph._display_id)
 
     def follow(self, run: Run) -> list[threading.Thread]:
         """Show a further run of its steps, in the thread returned."""
@@ -222,33 +243,39 @@ class LiveGraph:
         return is_watched or any(run.status == "running" for run in self.runs)
 
     def _follow(self) -> None:
-        drawn, drawn_at, took = self._told, time.monotonic(), 0.0
+        drawn = self._told
         while True:
             with self._lock:
                 self._is_due = False
                 is_live = self._is_live
             snapshot = self._with_was(self._snapshot())
-            self._tell(snapshot)
+            facts = graph_facts(snapshot, self._folded)
+            facts = self._told if facts == self._told else facts
+            if is_live or self._took_s > _QUICK_S:
+                self._tell(facts)
             self._tell_log()
             self._look_before(snapshot)
-            pause = max(_KEEP_S, _TIMES_COST * took) if is_live else _SETTLE_S
+            pause = max(_KEEP_S, _TIMES_COST * self._took_s)
+            if not is_live:
+                pause = max(_SETTLE_S, _TIMES_LAST * self._took_s)
             if not self._is_heard:
                 pause = _REDRAW_S if is_live else 0.0
             is_to_redraw = self._take_redraw()
             if is_to_redraw:
                 drawn = {}  # is not what was told
                 pause = 0.0
-            if self._told is not drawn and time.monotonic() - drawn_at >= pause:
+            if facts is not drawn and time.monotonic() - self._drawn_at >= pause:
                 began = time.monotonic()
-                drawing, drawn_at = self._draw(snapshot), time.monotonic()
-                took = drawn_at - began
+                drawing, self._drawn_at = self._draw(snapshot), time.monotonic()
+                self._took_s = self._drawn_at - began
                 # A view has its picture then, and in VS Code an update runs the cell anew for a moment.
                 needs_it = self.way == "widget" and (is_to_redraw or not self._is_heard)
                 if not is_live or self.way == "page" or needs_it:
                     self._output.update(*drawing, display_id=self._display_id)
-                    drawn = self._told
+                    drawn = facts
+            self._tell(facts)
             with self._lock:
-                if not is_live and self._told is drawn and not self._is_due:
+                if not is_live and facts is drawn and not self._is_due:
                     self._thread = None
                     return
             self._ended.wait(_PAUSE_S)
@@ -262,14 +289,17 @@ class LiveGraph:
             is_to_redraw, self._is_to_redraw = self._is_to_redraw, False
             return is_to_redraw
 
-    def _tell(self, snapshot: RunSnapshot) -> None:
-        """Tell the browser what has changed."""
-        facts = graph_facts(snapshot, self._folded)
+    def _tell(self, facts: State) -> None:
+        """Tell the browser what has changed; all of it to one that a busy kernel cannot hear."""
         with self._lock:
             changed = changes(self._told, facts)
             if changed:
                 self._told = facts
                 self._n_told += 1
+            if self.way != "page" and not self._is_heard and time.monotonic() - self._all_at >= _ALL_S:
+                self._all_at = time.monotonic()
+                self.send({"n": self._n_told, "all": facts})
+            elif changed:
                 self.send({"n": self._n_told, "changed": changed})
 
     def _tell_log(self) -> None:
