@@ -10,21 +10,21 @@ export function comparison(compared: Compared): HTMLElement {
   const [before, now] = compared.runs.map(({ text }) => text);
   const heads = [before ?? '', now ?? ''];
   const differing = compared.steps.filter(({ differs }) => differs);
-  const scroll = scroller('Differences');
+  const parts: HTMLElement[] = [];
   if (compared.pictures.length === 2) {
     const pictures = compared.pictures.map((picture, at) => drawn(picture, heads[at] ?? '', compared.steps, at));
-    scroll.append(element('div', 'mlp-pair', ...pictures));
+    parts.push(element('div', 'mlp-pair', ...pictures));
   }
   if (compared.parameters.length > 0) {
-    scroll.append(table('Parameters', ['parameter', ...heads], compared.parameters));
+    parts.push(table('Parameters', ['parameter', ...heads], compared.parameters));
   }
-  scroll.append(element('h4', 'mlp-heading', differing.length > 0 ? 'Steps that differ' : 'No step differs'));
-  scroll.append(...differing.map(step => stepPart(step)));
+  parts.push(element('h4', 'mlp-heading', differing.length > 0 ? 'Steps that differ' : 'No step differs'));
+  parts.push(...differing.map(step => stepPart(step)));
   if (compared.same > 0 && differing.length > 0) {
     const others = compared.same === 1 ? 'One step is' : `${compared.same} steps are`;
-    scroll.append(element('p', 'mlp-faint', `${others} the same in both.`));
+    parts.push(element('p', 'mlp-faint', `${others} the same in both.`));
   }
-  return scroll;
+  return scroller('Differences', ...parts);
 }
 
 function drawn(text: string, head: string, steps: StepDiff[], at: number): HTMLElement {

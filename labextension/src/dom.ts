@@ -46,9 +46,30 @@ export function hear(node: EventTarget, hearers: Hearers, options?: AddEventList
   }
 }
 
-/** Makes what takes the keyboard where there is more in it than it shows. */
+/** Makes what takes the keyboard where there is more in it than it shows, within a frame that says so. */
 export function scroller(label: string, ...children: Node[]): HTMLElement {
-  return element('div', { class: 'mlp-scroll', tabindex: 0, role: 'group', 'aria-label': label }, ...children);
+  return framed(element('div', { class: 'mlp-scroll', tabindex: 0, role: 'group', 'aria-label': label }, ...children));
+}
+
+/** Puts a part that scrolls into a frame, which has a shadow where the part goes on. */
+export function framed(part: HTMLElement): HTMLElement {
+  const frame = element('div', 'mlp-frame', part);
+  const look = (): void => {
+    const { scrollLeft, scrollTop } = part;
+    const [right, bottom] = [part.scrollWidth - part.clientWidth, part.scrollHeight - part.clientHeight];
+    shade(frame, scrollLeft, right - scrollLeft, scrollTop, bottom - scrollTop);
+  };
+  hear(part, { scroll: look });
+  const resized = new ResizeObserver(look);
+  [part, ...part.children].forEach(node => resized.observe(node));
+  return frame;
+}
+
+/** Shades the sides on which there is more, by so many pixels: left, right, top, bottom. */
+export function shade(frame: HTMLElement, ...more: number[]): void {
+  // Borders are nothing.
+  const shades = more.map((by, side) => (by > 8 ? `inset ${['14px 0', '-14px 0', '0 14px', '0 -14px'][side]} 12px -12px` : '0 0'));
+  frame.style.setProperty('--mlp-shade', shades.join());
 }
 
 /** Makes rows of a table, each with what it is about first. */

@@ -3,7 +3,7 @@
 import { element, hear, QUIETLY, set } from './dom';
 import { Minimap } from './minimap';
 import { paintFlow, paintStep, plainly, prepare } from './paint';
-import { isArrow, neighbour, readPicture, type Edge, type Node, type Picture } from './picture';
+import { isArrow, neighbour, readPicture, type Box, type Edge, type Node, type Picture } from './picture';
 import type { GraphState } from './protocol';
 import { Tip, type Place } from './tip';
 import { OVERVIEW, Viewport } from './viewport';
@@ -19,7 +19,7 @@ export interface GraphActions {
 }
 
 export class Graph {
-  readonly node = element('div', 'mlp-stage');
+  readonly node = element('div', 'mlp-stage mlp-frame');
   readonly picture: Picture;
   readonly viewport: Viewport;
   current: string;
@@ -58,10 +58,8 @@ export class Graph {
         isSized = true;
         this.node.style.height = `${Math.min(MOST_HIGH, this.viewport.startHeight)}px`;
       }
-      if (!this.viewport.isMoved && this.node.clientWidth > 0) {
-        this.viewport.start(this.#opened === null ? OVERVIEW : undefined);
-        const isWithin = this.node.contains(document.activeElement);
-        this.reveal(this.#opened ?? (isWithin ? this.current : ''));
+      if (!this.viewport.isMoved) {
+        this.#place();
       }
     });
     this.#resized.observe(this.node);
@@ -92,7 +90,7 @@ export class Graph {
     }
   }
 
-  /** Marks the step whose panel is open. */
+  /** Marks the step whose panel is open, and shows it large enough to be read. */
   setOpened(name: string | null): void {
     this.#set(this.#opened, { 'aria-expanded': 'false' });
     this.#opened = name;
@@ -100,6 +98,21 @@ export class Graph {
       this.#setCurrent(name);
       this.#set(name, { 'aria-expanded': 'true' });
     }
+    this.#place();
+  }
+
+  /** Shows all of it, or the step that is looked at with those beside it; as the user has zoomed it. */
+  #place(): void {
+    if (this.node.clientWidth === 0) {
+      return;
+    }
+    if (!this.viewport.isMoved) {
+      this.viewport.start(this.#opened === null ? OVERVIEW : undefined);
+    }
+    const isWithin = this.node.contains(document.activeElement);
+    const node = this.picture.nodes.get(this.#opened ?? (isWithin ? this.current : ''));
+    // Itself last: there may not be room for all.
+    [...(node?.above ?? []), ...(node?.below ?? []), node?.name ?? ''].forEach(name => this.reveal(name));
   }
 
   reveal(name: string): void {
@@ -279,6 +292,6 @@ export class Graph {
   }
 }
 
-function scaled({ box }: Node): Node['box'] {
+function scaled({ box }: Node): Box {
   return { x: box.x * PIXELS, y: box.y * PIXELS, width: box.width * PIXELS, height: box.height * PIXELS };
 }

@@ -23,6 +23,7 @@ export class Runs {
   readonly #showing: HTMLButtonElement;
   readonly #comparing: HTMLButtonElement;
   readonly #charts = element('div', 'mlp-charts');
+  readonly #metrics = scroller('Metrics', this.#charts);
   readonly #table = element('table', 'mlp-table mlp-grid');
   #data: RunsTable | null = null;
   #picked: string[] = [];
@@ -34,7 +35,7 @@ export class Runs {
     this.#showing = button('Timeline', 'Show when the steps of the run that is picked ran', () => this.actions.show(this.#picked[0] ?? ''));
     const acts = element('div', 'mlp-group', this.#showing, this.#comparing);
     const bar = element('div', 'mlp-tools', this.#field, this.#count, acts);
-    this.node.append(bar, scroller('Table of runs', this.#charts, this.#table));
+    this.node.append(bar, this.#metrics, scroller('Table of runs', this.#table));
     hear(this.#field, { input: () => this.#draw() });
     this.#count.textContent = 'Asked the kernel …';
     this.#mark();
@@ -146,6 +147,7 @@ export class Runs {
       }
     });
     this.#charts.replaceChildren(...charts);
+    this.#metrics.hidden = charts.length === 0;
   }
 }
 

@@ -1,6 +1,6 @@
 /** When each step waited and ran, by worker; what made the run as long as it was stands out. */
 
-import { element, hear, QUIETLY, set, tint } from './dom';
+import { element, framed, hear, QUIETLY, set, tint } from './dom';
 import { describe } from './paint';
 import type { Bar, GraphState, StepState } from './protocol';
 import { describeTime, roundSeconds } from './ticks';
@@ -50,7 +50,7 @@ export class Timeline {
     for (const [kind, text] of [['ran', 'running'], ['wait', 'waiting for a worker'], ['point', 'reused']]) {
       legend.append(element('span', {}, element('i', { class: `mlp-${kind}` }), text ?? ''));
     }
-    this.node.append(this.#scroll, element('div', 'mlp-foot', this.#path, legend), this.#tip.node);
+    this.node.append(framed(this.#scroll), element('div', 'mlp-foot', this.#path, legend), this.#tip.node);
     hear(this.#scroll, { scroll: () => this.#tip.hide() });
     this.#resized.observe(this.#ticks);
   }

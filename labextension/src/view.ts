@@ -341,14 +341,13 @@ export class View {
   // -- one step ---------------------------------------------------------------------------------
 
   #open(name: string, isToFocus = true): void {
-    this.#shown.setOpened(name);
     this.#panel.open(name, this.#state.steps[name]);
     this.node.classList.add('mlp-opened');
+    this.#shown.setOpened(name);
     if (isToFocus) {
       this.#panel.node.focus(QUIETLY);
     }
     this.ask({ graph: this.graph, do: 'step', step: name });
-    this.#shown.reveal(name);
   }
 
   #close(): void {

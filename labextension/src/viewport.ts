@@ -1,14 +1,16 @@
 /** Zoom and pan: the drawing lies on a sheet that is moved and scaled behind the stage. */
 
-import { hear } from './dom';
+import { hear, shade } from './dom';
 import type { Box } from './picture';
 
 const LEAST = 0.01; // unless all of it needs less
 const NOTHING = 1e-6; // where the stage has no size
 const MOST = 4;
 const READABLE = 0.9; // names of 12 pixels: what does not fit is gone to, and not made smaller
-/** Where no step is looked at: to see all of a graph is worth names of 8 pixels. */
-export const OVERVIEW = 0.6;
+/** Where no step is looked at: to see all of a graph is worth names of 9 pixels. */
+export const OVERVIEW = 0.7;
+/** Between what is brought into the stage and its edge. */
+const MARGIN = 16;
 
 export class Viewport {
   scale = 1;
@@ -18,7 +20,7 @@ export class Viewport {
   isMoved = false;
 
   constructor(
-    private readonly stage: HTMLElement,
+    readonly stage: HTMLElement,
     private readonly sheet: HTMLElement,
     readonly width: number,
     readonly height: number,
@@ -83,14 +85,14 @@ export class Viewport {
   }
 
   /** Moves as little as brings a box of the sheet into the stage. */
-  reveal(box: Box, margin = 16): void {
+  reveal(box: Box): void {
     const { width, height } = this.size;
     const by = (from: number, length: number, room: number) => {
       const to = from + length;
-      if (length + 2 * margin > room || from < margin) {
-        return margin - from;
+      if (length + 2 * MARGIN > room || from < MARGIN) {
+        return MARGIN - from;
       }
-      return to > room - margin ? room - margin - to : 0;
+      return to > room - MARGIN ? room - MARGIN - to : 0;
     };
     const dx = by(box.x * this.scale + this.x, box.width * this.scale, width);
     const dy = by(box.y * this.scale + this.y, box.height * this.scale, height);
@@ -105,7 +107,9 @@ export class Viewport {
   }
 
   #place(): void {
-    this.sheet.style.transform = `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
+    const { x, y, scale, size } = this;
+    this.sheet.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
+    shade(this.stage, -x, x + this.width * scale - size.width, -y, y + this.height * scale - size.height);
     this.changed();
   }
 
@@ -142,7 +146,10 @@ export class Viewport {
     const end = (): void => {
       ended.abort();
       // After the click that follows, which it is not.
-      setTimeout(() => this.stage.classList.remove('mlp-dragged'));
+      setTimeout(() => {
+        this.stage.classList.remove('mlp-dragged');
+        this.changed();
+      });
     };
     hear(this.stage, { pointermove: move, pointerup: end, pointercancel: end }, ended);
   }

@@ -146,3 +146,31 @@ def test_a_graph_lives_where_a_widget_shows_it(browser: Browser, lab: Lab, scrip
     assert complaints == []
     page.close()
     lab.end_sessions()
+
+
+@pytest.mark.parametrize("kind", FRONT_ENDS)
+def test_a_graph_lives_while_its_cell_keeps_the_kernel_busy(
+    browser: Browser, lab: Lab, script: Path, kind: str
+) -> None:
+    page, complaints = open_page(browser, lab, script, kind)
+    steps = (
+        "%load_ext jupyter_mlpipe\n%pipeline mode register\nimport os, time",
+        "%%component one\nx = 1",
+        f"%%component two\nwhile not os.path.exists('{kind}-two'):\n    time.sleep(0.05)\ny = x",
+    )
+    for number, code in enumerate(steps):
+        page.evaluate("given => elsewhere.run(...given)", [code, FRONT_ENDS[kind](number)])
+    # The kernel hears what the page asks only after the cell.
+    until = f"run = %pipeline run\nwhile not os.path.exists('{kind}-cell'):\n    time.sleep(0.05)"
+    page.evaluate("given => { elsewhere.run(...given); }", [until, FRONT_ENDS[kind](3)])
+    shown = page.locator(".mlp")
+    node = "g[data-mlpipe-step={}][data-mlpipe-status={}]"
+    expect(shown.locator(node.format("two", "running"))).to_be_visible(timeout=_WAIT_MS)
+    (lab.folder / f"{kind}-two").touch()
+    expect(shown.locator(node.format("two", "succeeded"))).to_be_visible(timeout=_WAIT_MS)
+    (lab.folder / f"{kind}-cell").touch()
+    shown.locator("g[data-mlpipe-step=one]").click()
+    expect(shown.get_by_role("region", name="step one")).to_contain_text("%%component one")
+    assert complaints == []
+    page.close()
+    lab.end_sessions()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -89,7 +90,7 @@ def test_a_step_is_watched_looked_at_and_stopped_while_the_kernel_is_busy(
 
 
 def save_last_picture(page: Page, lab: Lab, step: str) -> None:
-    """Save the notebook until its picture is the one after the run: that comes a second later."""
+    """Save the notebook until its picture is the one after the run: that of a quick run comes soon after."""
     kept = rf"data-mlpipe-step=\"{step}\" data-mlpipe-status=\"succeeded\""
     deadline = time.monotonic() + _WAIT_MS / 1000
     while not any(kept in path.read_text() for path in lab.folder.glob("*.ipynb")):
@@ -112,7 +113,8 @@ def test_the_keyboard_is_enough_and_a_page_loaded_again_shows_the_same(open_note
     node(shown, "one").focus()
     page.keyboard.press("ArrowDown")
     expect(node(shown, "two")).to_be_focused()
-    expect(shown.get_by_role("tooltip")).to_contain_text("two")
+    for told in ("two ✓ ran ", "new", "on local", "y: "):
+        expect(shown.get_by_role("tooltip")).to_contain_text(told)
     page.keyboard.press("Enter")
     panel = shown.get_by_role("region", name="step two")
     expect(panel.locator(".mlp-log")).to_contain_text(EVIL)
@@ -337,25 +339,62 @@ def test_beside_a_panel_names_can_be_read_and_a_table_shows_that_it_goes_on(open
     table = shown.get_by_role("group", name="Table of runs")
     expect(table.locator("tbody tr")).to_have_count(3)
 
-    def edge() -> bytes:
-        """What is seen of the right edge, beside the charts."""
-        box = table.bounding_box()
-        assert box is not None
-        return page.screenshot(
-            clip={"x": box["x"] + box["width"] - 6, "y": box["y"] + 2, "width": 6, "height": 8}
-        )
-
-    table.scroll_into_view_if_needed()
+    frame = table.locator("..")
+    expect(frame).to_have_attribute("style", re.compile("--mlp-shade: 0 0,inset -14px 0"))
     table.focus()
-    there_is_more = edge()
-    assert table.evaluate("table => table.scrollWidth > table.clientWidth")
     page.keyboard.press("End")
     for _ in range(40):
         page.keyboard.press("ArrowRight")
-    page.wait_for_function(
-        "table => table.scrollLeft + table.clientWidth >= table.scrollWidth - 1", arg=table.element_handle()
-    )
-    assert edge() != there_is_more
+    expect(frame).to_have_attribute("style", re.compile("--mlp-shade: inset 14px 0 12px -12px,0 0"))
+
+
+def test_in_a_narrow_view_steps_can_be_read_and_nothing_lies_over_them(open_notebook: Open) -> None:
+    names = [f"features_of_the_airport_{n}" for n in range(5)]
+    cells = [
+        LOAD,
+        "%%component load\nx = 1",
+        *(f"%%component {name}\n{name} = x" for name in names),
+        "%pipeline show",
+    ]
+    notebook = open_notebook(cells)
+    notebook.run_all()
+    page = notebook.page
+    shown = graph(notebook, 7)
+    page.set_viewport_size({"width": 640, "height": 900})
+    stage, small = shown.locator(".mlp-stage"), shown.locator(".mlp-minimap")
+    both_sides = re.compile("--mlp-shade: inset 14px 0.*,inset -14px 0")
+    expect(stage).to_have_attribute("style", both_sides)
+    expect(small).to_be_visible()
+
+    def covered() -> list[str]:
+        """Steps that the small picture lies over."""
+        over = small.bounding_box()
+        assert over is not None
+        found = []
+        for step in ("load", *names):
+            box = node(shown, step).bounding_box()
+            assert box is not None
+            beside = box["x"] + box["width"] <= over["x"] or over["x"] + over["width"] <= box["x"]
+            if not beside and box["y"] < over["y"] + over["height"] and over["y"] < box["y"] + box["height"]:
+                found.append(step)
+        return found
+
+    assert covered() == []
+    for step in (names[-1], names[2]):
+        node(shown, step).focus()
+        page.keyboard.press("Enter")
+        expect(shown.get_by_role("region", name=f"step {step}")).to_be_visible()
+        size = "name => parseFloat(getComputedStyle(name).fontSize) * name.getScreenCTM().a"
+        assert node(shown, step).locator(".mlpipe-name").evaluate(size) >= 11
+        box, room = node(shown, step).bounding_box(), stage.bounding_box()
+        assert box is not None
+        assert room is not None
+        assert room["x"] <= box["x"]
+        assert box["x"] + box["width"] <= room["x"] + room["width"]
+        assert step not in covered()
+        page.keyboard.press("Escape")
+    # All of it again, as far as it can be read.
+    expect(stage).to_have_attribute("style", both_sides)
 
 
 VIEWED = """

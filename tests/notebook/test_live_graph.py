@@ -181,6 +181,18 @@ def test_the_notebook_holds_a_picture_that_needs_no_kernel(kernel: Kernel) -> No
     assert "<script" not in bundle["text/html"]
 
 
+def test_the_notebook_holds_the_end_of_a_run_before_the_page_says_it(kernel: Kernel, tmp_path: Path) -> None:
+    # It may be saved by who has seen it.
+    code = WAIT.format(name="go") + "time.sleep(0.5)\nx = 1"
+    kernel.run("%%component one --no-run\n" + code).check()
+    page = show(kernel)
+    page.ask_and_hear("all", "hello")
+    page.wait_for("one", "running")
+    (tmp_path / "go").touch()
+    kernel.listen(lambda: page.told("run").get("status") == "succeeded")
+    assert 'data-mlpipe-status="succeeded"' in shown(kernel, page)["text/html"]
+
+
 def test_programs_that_run_notebooks_get_no_widget(kernel: Kernel) -> None:
     kernel.run("%%component one\nx = 1").check()
     kernel.run("%pipeline show").check()
@@ -447,6 +459,53 @@ def test_in_vs_code_a_new_step_is_drawn_while_others_run(kernel: Kernel, tmp_pat
     assert kernel.value("run.status") == "running"
     go.touch()
     kernel.run("run.wait()").check()
+
+
+def test_in_vs_code_a_cell_that_is_run_again_keeps_its_last_picture(kernel: Kernel) -> None:
+    # VS Code clears the cell soon after it runs, and forgets the new display, or takes it for the one before.
+    kernel.run("%%component one --no-run\nx = 1").check()
+    drawn: list[str] = []
+
+    def agree_on_the_end() -> bool:
+        pictures = {kernel.displays[display]["data"]["text/html"] for display in drawn}
+        return len(pictures) == 1 and '"one" data-mlpipe-status="succeeded"' in pictures.pop()
+
+    for _ in range(3):
+        known = set(kernel.displays)
+        kernel.run("run = %pipeline run --force one\nrun.wait().status", **FRONT_ENDS["VS Code"]).check()
+        drawn.extend(display for display in kernel.displays if display not in known)
+        kernel.listen(agree_on_the_end)
+
+
+def test_in_vs_code_two_graphs_of_a_cell_keep_their_own_pictures(kernel: Kernel) -> None:
+    kernel.run("%%component one --no-run\nx = 1").check()
+    for _ in range(2):
+        kernel.run("%pipeline show\n%pipeline show", **FRONT_ENDS["VS Code"]).check()
+    graphs = [
+        output["data"]["text/html"] for output in kernel.displays.values() if "mlpipe-graph" in str(output)
+    ]
+    assert len(set(graphs)) == len(graphs) == 4
+
+
+@pytest.mark.parametrize("front_end", ["VS Code", "Colab"])
+def test_a_page_that_a_busy_kernel_cannot_hear_is_told_all(
+    kernel: Kernel, tmp_path: Path, front_end: str
+) -> None:
+    if front_end == "Colab":
+        kernel.run(COLAB).check()
+    kernel.run("%%component one --no-run\n" + WAIT.format(name="go") + "x = 1").check()
+    busy = kernel.start("run = %pipeline run\n" + WAIT.format(name="cell"), **FRONT_ENDS[front_end])
+
+    def told() -> list[dict[str, Any]]:
+        sent = [comm["data"] for comm in kernel.comms if comm["kind"] == "comm_msg"]
+        return [data["content"] for data in sent if data.get("method") == "custom"]
+
+    kernel.listen(lambda: any(m["all"]["steps"]["one"]["status"] == "running" for m in told() if "all" in m))
+    (tmp_path / "go").touch()
+    kernel.listen(lambda: any("succeeded" in str(message) for message in told()))
+    assert kernel.result_of(busy).status == "running"
+    (tmp_path / "cell").touch()
+    kernel.wait(busy).check()
 
 
 def test_jupyterlab_gets_no_view(kernel: Kernel) -> None:

@@ -33,16 +33,21 @@ _REDRAW_S = 0.25  # between pictures
 # Between pictures where the browser is told of each change: they are for the saved notebook.
 _KEEP_S = 10.0
 _TIMES_COST = 50  # of the picture before, which keeps messages waiting
+# When nothing runs: the next cell may soon. Again some times what the picture before took.
+_SETTLE_S = 0.3
+_TIMES_LAST = 4
+_QUICK_S = 0.03  # to draw: then the notebook holds a run's end before the page says so
+_ALL_S = 1.0  # between messages that tell all, until the page is heard
 _LOOK_S = 0.03
 _MANY = 60  # steps: groups are folded at first
-_SETTLE_S = 1.0  # when nothing runs: the next cell may soon
 
 
 class LiveGraph:
     """A graph that is shown, and what the browser knows of it.
 
     Its own thread tells of changes at most ten times a second, and redraws the picture in the
-    notebook: at most four times a second, rarely where the page shows what it is told.
+    notebook: at most four times a second, rarely where the page shows what it is told. Where a page
+    can only be heard between cells, it is told all until then, without having asked.
 
     Parameters
     ----------
@@ -88,6 +93,10 @@ class LiveGraph:
         self._before = before
         self._folded: frozenset[str] = frozenset()
         self._is_to_redraw = False
+        self._gone: list[str] = []  # displays in its place, of runs of its cell before
+        self._nth = 0  # of the graphs of its cell
+        self._drawn_at = self._all_at = 0.0
+        self._took_s = 0.0  # to draw, the last time
         self._was: dict[tuple[str, float | None], Was] = {}
         self._display_id = f"mlpipe-graph-{self.id}"
         self._changed = threading.Event()
@@ -127,9 +136,31 @@ class LiveGraph:
         self._told = graph_facts(snapshot, self._folded)
         if self._link is not None:
             # First: the page asks for it as soon as it is shown.
-            self._link.add(self)
+            earlier = self._link.add(self)
+            if self.way == "widget":
+                self._follow_on(earlier)
         self._output.display(*self._draw(snapshot), display_id=self._display_id)
+        self._drawn_at = time.monotonic()
         return self._start()
+
+    def _follow_on(self, earlier: Sequence[LiveGraph]) -> None:
+        """Note what else VS Code may know this graph by, where its cell is run again."""
+        n = self._output.execution_count
+        beside = [graph for graph in earlier if graph._output.execution_count == n]
+        self._nth = max((graph._nth + 1 for graph in beside), default=0)
+        for graph in earlier:
+            if graph not in beside and graph._nth == self._nth:
+                self._gone = [*graph._gone, graph._display_id][-3:]
+
+    def _redraw(self, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        """Replace the picture in the notebook.
+
+        VS Code clears a cell that is run again beside the first messages, may show the new output in the
+        place of the one before, and forgets by that which display it was told of last, of either.
+        """
+        self._output.update(data, metadata, display_id=self._display_id)
+        for display in self._gone:
+            self._output.update(data, metadata, display_id=display)
 
     def follow(self, run: Run) -> list[threading.Thread]:
         """Show a further run of its steps, in the thread returned."""
@@ -222,33 +253,39 @@ class LiveGraph:
         return is_watched or any(run.status == "running" for run in self.runs)
 
     def _follow(self) -> None:
-        drawn, drawn_at, took = self._told, time.monotonic(), 0.0
+        drawn = self._told
         while True:
             with self._lock:
                 self._is_due = False
                 is_live = self._is_live
             snapshot = self._with_was(self._snapshot())
-            self._tell(snapshot)
+            facts = graph_facts(snapshot, self._folded)
+            facts = self._told if facts == self._told else facts
+            if is_live or self._took_s > _QUICK_S:
+                self._tell(facts)
             self._tell_log()
             self._look_before(snapshot)
-            pause = max(_KEEP_S, _TIMES_COST * took) if is_live else _SETTLE_S
+            pause = max(_KEEP_S, _TIMES_COST * self._took_s)
+            if not is_live:
+                pause = max(_SETTLE_S, _TIMES_LAST * self._took_s)
             if not self._is_heard:
                 pause = _REDRAW_S if is_live else 0.0
             is_to_redraw = self._take_redraw()
             if is_to_redraw:
                 drawn = {}  # is not what was told
                 pause = 0.0
-            if self._told is not drawn and time.monotonic() - drawn_at >= pause:
+            if facts is not drawn and time.monotonic() - self._drawn_at >= pause:
                 began = time.monotonic()
-                drawing, drawn_at = self._draw(snapshot), time.monotonic()
-                took = drawn_at - began
+                drawing, self._drawn_at = self._draw(snapshot), time.monotonic()
+                self._took_s = self._drawn_at - began
                 # A view has its picture then, and in VS Code an update runs the cell anew for a moment.
                 needs_it = self.way == "widget" and (is_to_redraw or not self._is_heard)
                 if not is_live or self.way == "page" or needs_it:
-                    self._output.update(*drawing, display_id=self._display_id)
-                    drawn = self._told
+                    self._redraw(*drawing)
+                    drawn = facts
+            self._tell(facts)
             with self._lock:
-                if not is_live and self._told is drawn and not self._is_due:
+                if not is_live and facts is drawn and not self._is_due:
                     self._thread = None
                     return
             self._ended.wait(_PAUSE_S)
@@ -262,14 +299,17 @@ class LiveGraph:
             is_to_redraw, self._is_to_redraw = self._is_to_redraw, False
             return is_to_redraw
 
-    def _tell(self, snapshot: RunSnapshot) -> None:
-        """Tell the browser what has changed."""
-        facts = graph_facts(snapshot, self._folded)
+    def _tell(self, facts: State) -> None:
+        """Tell the browser what has changed; all of it to one that a busy kernel cannot hear."""
         with self._lock:
             changed = changes(self._told, facts)
             if changed:
                 self._told = facts
                 self._n_told += 1
+            if self.way != "page" and not self._is_heard and time.monotonic() - self._all_at >= _ALL_S:
+                self._all_at = time.monotonic()
+                self.send({"n": self._n_told, "all": facts})
+            elif changed:
                 self.send({"n": self._n_told, "changed": changed})
 
     def _tell_log(self) -> None:

@@ -30,7 +30,7 @@ class CellOutput:
         self._session = getattr(publisher, "session", None)
         self._socket = getattr(publisher, "pub_socket", None)
         self._parent = getattr(publisher, "parent_header", None)
-        self._execution_count: int = shell.displayhook.prompt_count
+        self.execution_count: int = shell.displayhook.prompt_count
         self.shown: Shown | None = None
         sys.stdout.flush()
         sys.stderr.flush()
@@ -105,7 +105,7 @@ class CellOutput:
             content = {
                 "data": dict(output["data"]),
                 "metadata": dict(output.get("metadata") or {}),
-                "execution_count": self._execution_count,
+                "execution_count": self.execution_count,
             }
             self._send("execute_result", content, b"execute_result")
         else:
