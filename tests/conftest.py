@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.bucket import become, bucket, fs, open_as, s3
 from tests.support.kernel import Kernel
+from tests.support.warm import Warm
 
 __all__ = ["become", "bucket", "fs", "open_as", "s3"]
 
@@ -50,13 +51,21 @@ def _own_jupyter_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     os.environ.update(before)
 
 
+@pytest.fixture(scope="session")
+def warm(_own_jupyter_folders: None) -> Iterator[Warm]:
+    """What the kernels of `start_kernel` are forked from."""
+    kept = Warm()
+    yield kept
+    kept.close()
+
+
 @pytest.fixture
-def start_kernel(tmp_path: Path) -> Iterator[Callable[..., Kernel]]:
+def start_kernel(tmp_path: Path, warm: Warm) -> Iterator[Callable[..., Kernel]]:
     """Start real kernels, with the extension loaded, in the test's own folder."""
     started: list[Kernel] = []
 
     def start(folder: Path | None = None, *, load: bool = True, **environment: str) -> Kernel:
-        kernel = Kernel(folder or tmp_path, environment)
+        kernel = Kernel(folder or tmp_path, environment, warm)
         started.append(kernel)
         if load:
             kernel.run("%load_ext jupyter_mlpipe").check()

@@ -15,6 +15,8 @@ from typing import Any
 
 from jupyter_client.manager import KernelManager
 
+from tests.support.warm import Warm
+
 MIME = "application/vnd.mlpipe+json"
 
 
@@ -84,9 +86,9 @@ class Result:
 
 
 class Kernel:
-    """One kernel process."""
+    """One kernel process; where `warm` is given, a fork of what that keeps, if this can be told from none."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], warm: Warm | None = None) -> None:
         self.folder = folder
         self._count = 0
         self._results: dict[str, Result] = {}
@@ -94,6 +96,8 @@ class Kernel:
         self.comms: list[dict[str, Any]] = []  # what comms have sent: content of messages, with their kind
         for attempt in range(3):
             self.manager = KernelManager(kernel_name="python3")
+            if warm is not None:
+                self.manager.provisioner = warm.provisioner(self.manager)
             self.manager.start_kernel(cwd=str(folder), env={**os.environ, **environment})
             self.client = self.manager.blocking_client()
             self.client.start_channels()
