@@ -8,7 +8,7 @@ defaults, containers, `functools`: HELPERS; docstrings and comments where they a
 cells: OTHER_CELLS; local modules: MODULES, PATCHES (name by name: tests/keys/test_slices.py, at random:
 test_slices_properties.py); values: VALUES (more kinds: tests/keys/test_values.py, test_closure.py); parameters:
 PARAMETERS; files and folders: FILES, tests/support/file_rows.py and asked_rows.py; options: OPTIONS; versions of packages: PACKAGES,
-test_staleness.py, tests/keys/test_closure.py. What is to be reused: REUSED and FILE_ROWS; for another notebook, user
+test_staleness.py, tests/keys/test_closure.py; what hides: tests/support/hidden_rows.py. What is to be reused: REUSED and FILE_ROWS; for another notebook, user
 and folder, and what has no digest: test_outside_the_key.py. The encoding by properties: tests/keys/test_canonical.py.
 """
 
@@ -22,6 +22,7 @@ import pytest
 
 from tests.support.asked_rows import ASKED_ROWS
 from tests.support.file_rows import FILE_ROWS
+from tests.support.hidden_rows import HIDDEN_ROWS
 from tests.support.kernel import Kernel
 from tests.support.matrix import Outcome, Row, as_value, expected, run_version
 
@@ -1938,6 +1939,7 @@ ROWS = [
     *FILE_ROWS,
     *OPTIONS,
     *REUSED,
+    *HIDDEN_ROWS,
 ]
 NUMBERS = {row.name: number for number, row in enumerate(ROWS)}
 
