@@ -127,7 +127,11 @@ class Kernel:
                 # What is sent before it listens to the other channel is idle unheard: it is asked again.
                 asked.add(self.client.kernel_info())
             with contextlib.suppress(queue.Empty):
-                answered.add(self.client.get_shell_msg(timeout=1)["parent_header"]["msg_id"])
+                parent = self.client.get_shell_msg(timeout=1)["parent_header"]
+                if not parent:
+                    # What was asked itself: where nobody listens yet, TCP may connect a port with itself.
+                    raise RuntimeError("the kernel's port is taken by its client")
+                answered.add(parent["msg_id"])
             with contextlib.suppress(queue.Empty):
                 while (found := self._take(self.client.get_iopub_msg(timeout=0.2))) not in answered:
                     pass
