@@ -21,6 +21,29 @@ def test_the_content_of_a_cache_is_said_to_stay_in_its_step(start_kernel: Start)
     assert "what a cache holds stays in its step" in counted.receipt
 
 
+def test_what_a_class_holds_of_stored_values_is_said_to_be_copies(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run(
+        "class Account:\n    known, n = [], 0\n    def __init__(self): self.known.append(self)"
+    ).check()
+    made = kernel.run("%%component make\na, b = Account(), Account()").check()
+    assert "Account.known holds a, b: for later cells it holds copies" in made.receipt
+    counted = kernel.run("%%component count\nAccount.n += 1").check()
+    assert "holds" not in counted.receipt
+    changed = kernel.run("%%component change\na.owner = 'zed'").check()
+    assert "a is changed for a only: Account.known, where it is held as well, keeps it" in changed.receipt
+    other = kernel.run("%%component other\nc = [a.owner]").check()
+    assert "only" not in other.receipt
+
+
+def test_what_a_class_holds_that_its_metaclass_has_made_is_said_to_be_copies(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("class Meta(type):\n    def __new__(m, *a): return super().__new__(m, *a)").check()
+    code = "class Point(metaclass=Meta):\n    origin = None\np = Point.origin = Point()"
+    made = kernel.run(f"%%component make\n{code}").check()
+    assert "Point.origin holds p: for later cells it holds copies. Keep it in a variable" in made.receipt
+
+
 def test_a_pickle_of_what_the_cell_does_not_name_says_what_to_do(start_kernel: Start) -> None:
     kernel = start_kernel()
     kernel.run("import pickle\nclass Box: pass\nwith open('box', 'wb') as f: pickle.dump(Box(), f)").check()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.execution.process.common import HELD_BY_CLASS
 from jupyter_mlpipe.keys.artifacts import dump_artifact, dump_definitions
 from jupyter_mlpipe.keys.held import DefinitionPickle, Path, held_by, is_holder
 from jupyter_mlpipe.keys.quiet import is_hooked
@@ -22,6 +23,7 @@ from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.sharing import find_sharing, is_atom
 
 State = dict[Path, tuple[Any, ...]]
+Held = tuple[Path, bool, object]
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -36,7 +38,7 @@ class OwnState:
     made
         Definitions of its own whose statement calls something of the notebook, which has happened once.
     untold
-        Definitions of which this cannot be kept as it is.
+        Definitions of which this cannot be kept as it is; of a class that holds outputs, a `HELD_BY_CLASS`.
     """
 
     altered: DefinitionPickle | None = None
@@ -73,7 +75,7 @@ class OwnStates:
         apart = {name: namespace[name] for name in outputs if name in namespace}
         untold: list[str] = []
         made = dict(_made_otherwise(self._code, namespace))
-        altered: dict[str, list[tuple[Path, bool, object]]] = {}
+        altered: dict[str, list[Held]] = {}
         for name, (value, before) in self._before.items():
             if (
                 name not in made
@@ -81,16 +83,26 @@ class OwnStates:
                 and (changes := _changes(value, before, namespace))
             ):
                 altered[name] = changes
-                kept = [held for _, is_there, held in changes if is_there]
-                if find_sharing(kept, apart, namespace):
-                    untold.append(name)
+                untold += _held_apart(name, value, changes, apart, namespace)
+        for name, value in made.items():
+            untold += _held_apart(name, value, [(p, True, h) for p, h in held_by(value)], apart, namespace)
         encoded, refused = _dump_altered(altered, namespace)
         definitions, without = _dump_made(made, namespace)
         return OwnState(encoded, definitions, tuple(sorted({*untold, *refused, *without})))
 
 
+def _held_apart(
+    name: str, value: object, held: Iterable[Held], apart: Mapping[str, object], namespace: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield what is to be said of a definition that holds what is stored apart: later it holds copies."""
+    for path, is_there, part in held:
+        if is_there and (shared := find_sharing([part], apart, namespace)):
+            is_of_class = isinstance(value, type)
+            yield f"{HELD_BY_CLASS}{name}.{path[0]} {' '.join(sorted(shared))}" if is_of_class else name
+
+
 def _dump_altered(
-    altered: dict[str, list[tuple[Path, bool, object]]], namespace: Mapping[str, Any]
+    altered: dict[str, list[Held]], namespace: Mapping[str, Any]
 ) -> tuple[DefinitionPickle | None, list[str]]:
     refused = []
     for name in list(altered):
@@ -122,9 +134,9 @@ def _state_of(value: object, namespace: Mapping[str, Any]) -> State:
     return {path: _token(held, namespace) for path, held in held_by(value)}
 
 
-def _changes(value: object, before: State, namespace: Mapping[str, Any]) -> list[tuple[Path, bool, object]]:
+def _changes(value: object, before: State, namespace: Mapping[str, Any]) -> list[Held]:
     now = dict(held_by(value))
-    changes: list[tuple[Path, bool, object]] = [
+    changes: list[Held] = [
         (path, True, held) for path, held in now.items() if before.get(path) != _token(held, namespace)
     ]
     return changes + [(path, False, None) for path in before if path not in now]
