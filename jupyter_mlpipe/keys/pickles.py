@@ -47,6 +47,7 @@ _REDUCED_HERE = (
     types.CellType,
     _LRU_CACHE,
     weakref.WeakKeyDictionary,
+    functools.cached_property,
     BaseException,
     Place,
     NewType,
@@ -159,6 +160,10 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if type(obj) is weakref.WeakKeyDictionary:
             # A function made by singledispatch holds one.
             return weakref.WeakKeyDictionary, (dict(obj),)
+        if isinstance(obj, functools.cached_property) and kind is functools.cached_property:
+            # Before Python 3.12 it has a lock.
+            state = {name: part for name, part in vars(obj).items() if name != "lock"}
+            return functools.cached_property, (obj.func,), state
         if isinstance(obj, types.CodeType):
             return _reduce_code(obj)
         if isinstance(obj, NewType | ParamSpec):
