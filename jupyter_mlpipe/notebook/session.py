@@ -49,7 +49,7 @@ from jupyter_mlpipe.notebook.steps.parameters import check_known
 from jupyter_mlpipe.notebook.steps.registry import Registry
 from jupyter_mlpipe.notebook.steps.results import Results
 from jupyter_mlpipe.notebook.steps.states import MADE, States
-from jupyter_mlpipe.notebook.values.definitions import Definitions, defined_in
+from jupyter_mlpipe.notebook.values.definitions import Definitions, bound_in
 from jupyter_mlpipe.notebook.values.herenames import HereNames
 from jupyter_mlpipe.notebook.values.loading import Loaded, Loading
 from jupyter_mlpipe.notebook.values.logged import deliver
@@ -335,7 +335,7 @@ class Session:
         if lists_names(text):
             self.definitions.bring(self.definitions.names_in(text, listed=True))
         self.definitions.bring_read(text)
-        self.definitions.keep_earlier(defined_in(code))
+        self.definitions.keep_earlier(bound_in(code), self.cell_id)
         self.names.prepare(text, code, may_wait=may_wait)
         self.results.prepare(text, code)
 
