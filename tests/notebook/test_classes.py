@@ -44,6 +44,14 @@ def test_what_a_class_holds_that_its_metaclass_has_made_is_said_to_be_copies(sta
     assert "Point.origin holds p: for later cells it holds copies. Keep it in a variable" in made.receipt
 
 
+def test_an_object_says_that_it_is_gone_where_its_name_is_deleted(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("%%component define\nclass Loud:\n    def __del__(self): print('gone')").check()
+    kernel.run("%%component make\none = Loud()").check()
+    assert kernel.run("%%component delete\ndel one").check().printed == "gone\n"
+    assert kernel.value("'one' in globals()") is False
+
+
 def test_a_pickle_of_what_the_cell_does_not_name_says_what_to_do(start_kernel: Start) -> None:
     kernel = start_kernel()
     kernel.run("import pickle\nclass Box: pass\nwith open('box', 'wb') as f: pickle.dump(Box(), f)").check()
