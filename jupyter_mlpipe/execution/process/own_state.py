@@ -113,7 +113,7 @@ def _dump_altered(
             del altered[name]
     if not altered:
         return None, refused
-    pickled = dump_artifact(altered, namespace)
+    pickled = dump_artifact(altered, namespace, changed=altered)
     buffers = tuple(bytes(buffer) for buffer in pickled.buffers)
     return DefinitionPickle(tuple(altered), pickled.stream, buffers, tuple(pickled.needs)), refused
 

@@ -189,3 +189,35 @@ Order().total
 
 # %%
 order.total, type(order).__name__, Order().n
+
+
+# %%
+class Greeter:
+    def greet(self):
+        return "hello"
+
+    def loud(self):
+        return self.greet().upper()
+
+
+greeter = Greeter()
+plainly = Greeter.greet
+
+
+# %%
+def patched(self):
+    return plainly(self) + " there"
+
+
+Greeter.greet = patched
+greeter.loud()
+
+# %%
+greeter.greet(), Greeter().loud()
+
+# %%
+Greeter.greet = plainly
+greeter.loud()
+
+# %%
+greeter.greet(), Greeter().loud(), Greeter.greet.__qualname__
