@@ -7,6 +7,7 @@ import io
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
@@ -43,6 +44,7 @@ def dump_artifact(
     namespace: Mapping[str, Any],
     reduced: Mapping[int, tuple[Any, ...]] | None = None,
     find_reduce: FindReduce | None = None,
+    changed: Iterable[str] = (),
 ) -> ArtifactPickle:
     """Pickle a value to be stored. Lambdas and closures travel by value, definitions by name.
 
@@ -53,6 +55,8 @@ def dump_artifact(
     find_reduce
         Gives for the type of any other object what reduces it; None where that is left to the object. What
         it gives may leave single ones to themselves.
+    changed
+        Names of classes whose methods travel by value: where the pickle is read they may be others.
 
     Raises
     ------
@@ -76,6 +80,10 @@ def dump_artifact(
     pickler.reduced = reduced or {}
     pickler.is_artifact = True
     pickler.find_reduce = find_reduce
+    pickler.changed = frozenset(changed)
+    if isinstance(value, FunctionType):
+        # Who keeps a method under a name of its own is about to put another one in its place.
+        pickler.changed |= {value.__qualname__.partition(".")[0]}
     pickler.dump_or_explain(value)
     # What functions sent by value read must be there too when they are called.
     named = {*pickler.named, *(name for name in pickler.read if name in namespace)}

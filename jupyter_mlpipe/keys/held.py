@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_mlpipe.keys.artifacts import load_artifact
+from jupyter_mlpipe.keys.holders import register, registered_with
 from jupyter_mlpipe.keys.values import is_closure
 
 Path = tuple[str, ...]
@@ -30,6 +31,7 @@ class DefinitionPickle:
 
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
 _OF_FUNCTION = "variable "
+_REGISTERED = "registered classes"
 _LEAD_ON = frozenset({"__main__", "functools"})
 # What singledispatch remembers of earlier calls.
 _REMEMBERED = frozenset({"dispatch_cache", "cache_token"})
@@ -54,6 +56,8 @@ def held_by(value: object) -> Iterator[tuple[Path, object]]:
         for name, held in vars(value).items():
             if not name.startswith("_abc_") and (not name.startswith("__") or isinstance(held, _CODE)):
                 yield (name,), held
+        if registered := registered_with(value):
+            yield (_REGISTERED,), list(registered)
     else:
         for name, held in getattr(value, "__dict__", {}).items():
             if name != "__wrapped__":
@@ -81,6 +85,10 @@ def _put(value: Any, path: Path, held: object, *, is_there: bool) -> None:
     for step in path[:-1]:
         value = _cell(value, step).cell_contents
     last = path[-1]
+    if last == _REGISTERED:
+        # Nothing takes back what was registered with an abstract class.
+        register(value, dict.fromkeys(held) if isinstance(held, list) else {})
+        return
     if is_there and _fill(_get(value, last), held):
         return
     if last.startswith(_OF_FUNCTION):

@@ -48,6 +48,7 @@ _REDUCED_HERE = (
     types.CellType,
     _LRU_CACHE,
     weakref.WeakKeyDictionary,
+    functools.cached_property,
     BaseException,
     Place,
     NewType,
@@ -85,6 +86,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.find_reduce: FindReduce | None = None
         self.named: dict[str, object] = {}
         self.by_value: frozenset[str] = frozenset()  # names of definitions that are not referred to by them
+        self.changed: frozenset[str] = frozenset()  # of classes that elsewhere have other methods
         self.modules: set[str] = set()
         self.codecs: dict[str, str] = {}
         self.read: set[str] = set()
@@ -163,6 +165,10 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if type(obj) is weakref.WeakKeyDictionary:
             # A function made by singledispatch holds one.
             return weakref.WeakKeyDictionary, (dict(obj),)
+        if isinstance(obj, functools.cached_property) and kind is functools.cached_property:
+            # Before Python 3.12 it has a lock.
+            state = {name: part for name, part in vars(obj).items() if name != "lock"}
+            return functools.cached_property, (obj.func,), state
         if isinstance(obj, types.CodeType):
             return _reduce_code(obj)
         if isinstance(obj, NewType | ParamSpec):
@@ -195,7 +201,9 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def _reduce_function(self, function: types.FunctionType) -> Any:
         if function.__globals__ is self._namespace:
-            if self._by_name and self._names(function):
+            top, is_method, _ = function.__qualname__.partition(".")
+            is_elsewhere = not (is_method and top in self.changed)
+            if self._by_name and is_elsewhere and self._names(function):
                 return _find_definition, (function.__qualname__,)
             if self._by_name:
                 reads = code_reads(function.__code__)

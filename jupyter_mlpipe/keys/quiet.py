@@ -44,6 +44,36 @@ def fill_class(cls: type, state: Any) -> Any:
     return filled
 
 
+def fill_code(cls: type, state: Any) -> bool:
+    """Do what `fill_class` does, and tell whether it had not been done before."""
+    is_new = id(cls) not in _filled
+    fill_class(cls, state)
+    return is_new
+
+
+def fill_held(cls: type, state: tuple[bool, dict[str, Any]]) -> type:
+    """Give a class of `fill_code` what else it holds: objects of its own among it, made by its methods."""
+    is_new, held = state
+    if is_new:
+        with _suspended(type(cls), ()):
+            cloudpickle_internals._class_setstate(cls, (held, {}))
+    return cls
+
+
+def fill_enum(cls: Any, state: Any) -> Any:
+    """Give an enumeration its attributes, and its members theirs: their statement made these."""
+    own, given = state
+    filled = cloudpickle_internals._class_setstate(cls, own)
+    for name, attributes in given.items():
+        vars(filled[name]).update(attributes)
+    # By their values, which a `__new__` may have chosen.
+    filled._value2member_map_.clear()
+    for member in filled:
+        with contextlib.suppress(TypeError):  # it cannot be looked up
+            filled._value2member_map_[member.value] = member
+    return filled
+
+
 def mark_filled(cls: type) -> None:
     """Let a class that was not made of a pickle be as it is, should one of it be read."""
     _filled.setdefault(id(cls), cls)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jupyter_mlpipe.errors import StepTimeoutError
+from jupyter_mlpipe.errors import MLPipeError, StepTimeoutError
 from jupyter_mlpipe.execution.process.common import in_common
 from jupyter_mlpipe.execution.process.indexes import shared_indexes
 from jupyter_mlpipe.execution.process.spec import NOT_BOUND
@@ -126,7 +126,7 @@ class CellRuns:
         run = self.begin(view, name, claim=True, taken=taken)
         for deleted in component.deletes:
             if not options.here or run.steps[name].status in MADE:
-                session.names.drop(deleted)
+                self._delete(deleted)
         if (options.background or mode == "background") and not options.here:
             view.show_receipt()
             run.wait_for_local()
@@ -152,6 +152,19 @@ class CellRuns:
         if not has_run_here:
             session.results.take(output.shown, run, name)
         return has_run_here
+
+    def _delete(self, name: str) -> None:
+        """Take a name away; an object that its class has do something at its end does so here."""
+        session, namespace = self._session, self._session.shell.user_ns
+        pending = session.names.pending.get(name)
+        made = session.states.made(pending.component) if pending is not None else None
+        artifact = made[1].outputs.get(name) if made is not None else None
+        if artifact is not None and artifact.needs:
+            session.definitions.bring(artifact.needs)
+            if any(hasattr(namespace.get(need), "__del__") for need in artifact.needs):
+                with suppress(MLPipeError):
+                    session.names.load([name])
+        session.names.drop(name)
 
     def _wait(self, view: CellView, run: Run, before: _Before) -> None:
         """Wait until the step has ended; raise what its code raised in the kernel itself."""

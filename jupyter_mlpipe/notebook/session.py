@@ -337,7 +337,7 @@ class Session:
         self.definitions.bring_read(text)
         with suppress(SyntaxError):
             names = analyse(code)
-            self.definitions.keep_earlier((*names.binds, *names.deletes))
+            self.definitions.keep_earlier((*names.binds, *names.deletes), self.cell_id)
         self.names.prepare(text, code, may_wait=may_wait)
         self.results.prepare(text, code)
 

@@ -42,6 +42,37 @@ def test_what_a_cache_keeps_in_the_kernel_is_said_once(start_kernel: Start, tmp_
     assert kernel.run("%%component one\na = f(), A.h(), cached.g()").status_of_step == "reused"
 
 
+def test_what_a_class_holds_of_stored_values_is_said_to_be_copies(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run(
+        "class Account:\n    known, n = [], 0\n    def __init__(self): self.known.append(self)"
+    ).check()
+    made = kernel.run("%%component make\na, b = Account(), Account()").check()
+    assert "Account.known holds a, b: for later cells it holds copies" in made.receipt
+    counted = kernel.run("%%component count\nAccount.n += 1").check()
+    assert "holds" not in counted.receipt
+    changed = kernel.run("%%component change\na.owner = 'zed'").check()
+    assert "a is changed for a only: Account.known, where it is held as well, keeps it" in changed.receipt
+    other = kernel.run("%%component other\nc = [a.owner]").check()
+    assert "only" not in other.receipt
+
+
+def test_what_a_class_holds_that_its_metaclass_has_made_is_said_to_be_copies(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("class Meta(type):\n    def __new__(m, *a): return super().__new__(m, *a)").check()
+    code = "class Point(metaclass=Meta):\n    origin = None\np = Point.origin = Point()"
+    made = kernel.run(f"%%component make\n{code}").check()
+    assert "Point.origin holds p: for later cells it holds copies. Keep it in a variable" in made.receipt
+
+
+def test_an_object_says_that_it_is_gone_where_its_name_is_deleted(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("%%component define\nclass Loud:\n    def __del__(self): print('gone')").check()
+    kernel.run("%%component make\none = Loud()").check()
+    assert kernel.run("%%component delete\ndel one").check().printed == "gone\n"
+    assert kernel.value("'one' in globals()") is False
+
+
 def test_a_pickle_of_what_the_cell_does_not_name_says_what_to_do(start_kernel: Start) -> None:
     kernel = start_kernel()
     kernel.run("import pickle\nclass Box: pass\nwith open('box', 'wb') as f: pickle.dump(Box(), f)").check()

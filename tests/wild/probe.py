@@ -7,6 +7,7 @@ drops when it pickles make no difference.
 
 import array
 import collections
+import functools
 import hashlib
 import io
 import json
@@ -81,6 +82,9 @@ class Describer:
             self.attributes(value)
         elif isinstance(value, set | frozenset):
             self.put(*sorted(describe(item)["digest"] for item in value))
+        elif isinstance(value, functools.partial):
+            # Its pickle tells whether anybody has asked for its attributes, of which it has none.
+            self.walk([value.func, value.args, value.keywords, vars(value)])
         elif isinstance(value, types.GeneratorType | io.IOBase) or hasattr(value, "__next__"):
             self.put("only its type")
         elif not self.of_library(value):
@@ -107,8 +111,13 @@ class Describer:
             self.walk(value.__defaults__)
             self.walk(value.__kwdefaults__)
             self.put(value.__doc__)
-            self.walk({k: v for k, v in sorted(vars(value).items()) if k != "__wrapped__"})
+            # Not what singledispatch remembers of the calls so far.
+            remembers = value.__globals__ is vars(functools)
+            passed = _OF_DISPATCH if remembers else ("__wrapped__",)
+            self.walk({k: v for k, v in sorted(vars(value).items()) if k not in passed})
             for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
+                if remembers and name in _OF_DISPATCH:
+                    continue
                 self.put(name)
                 try:
                     self.walk(cell.cell_contents)
@@ -240,7 +249,7 @@ class Describer:
             state = {
                 k: v for k, v in sorted(state.items(), key=lambda item: str(item[0])) if k not in _CACHES
             }
-        self.walk(state)
+        self.walk(state or None)  # an error has none until somebody asks for its attributes
         self.walk(list(items) if items is not None else None)
         self.walk(list(pairs) if pairs is not None else None)
 
@@ -257,6 +266,7 @@ class Describer:
 _OF_EVERY_CLASS = frozenset(
     ("__dict__", "__weakref__", "__module__", "__firstlineno__", "__static_attributes__", "__slotnames__")
 ) | {"_abc_impl", "__abstractmethods__", "__annotate_func__", "__annotations_cache__"}
+_OF_DISPATCH = frozenset(("__wrapped__", "_clear_cache", "dispatch_cache", "cache_token"))
 _CACHES = frozenset(("_cache", "__slotnames__", "_cached_names", "_hash", "_repr"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 from typing import Any
 
@@ -36,6 +37,25 @@ def test_what_an_object_remembers_of_calls_does_not_count() -> None:
     called(["a"])
     assert digest(used.obj["a"]) == digest(fresh.obj["a"])
     assert digest(doubled) == digest(called)
+
+
+def test_whether_anybody_has_looked_at_a_value_does_not_count() -> None:
+    @functools.singledispatch
+    def show(x: object) -> str:
+        return "object"
+
+    show.__module__ = "__main__"
+    before = digest(show)
+    assert show(1) == "object"
+    assert digest(show) == before
+    show.register(int, str)
+    assert digest(show) != before
+    for value in (functools.partial(len), ValueError("no")):
+        before = digest(value)
+        assert vars(value) == {}
+        assert digest(value) == before
+        value.more = 1  # type: ignore[union-attr]
+        assert digest(value) != before
 
 
 def test_attributes_of_an_array_of_the_notebook_count() -> None:

@@ -20,6 +20,7 @@ CHOICES = {
     "figures": ("all",),
     "learning": ("all",),
     "names": ("all", "code", "half:1", "one:3"),
+    "objects": ("all", "half:1"),
     "shows": ("all", "half:1"),
     "words": ("all", "half:1"),
 }

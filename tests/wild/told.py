@@ -16,6 +16,7 @@ _OUR_ERRORS = re.compile(
 _UNSTORED = "could not be stored"  # the error of whoever reads it bears a name of Python's
 _WORD = re.compile(r"[^\W\d]\w*")
 _OF_NAMES = re.compile(r"([\w, ]+) comes? back detached")
+_OF_CLASS = re.compile(r"(\w+)\.\w+ holds ([\w, ]+): for later cells")
 _OF_LIBRARY = re.compile(r"(\w+)[\w.]*(?:\(\))? changes a library|(plt) of later cells does not know")
 
 
@@ -40,6 +41,9 @@ class Told:
                 self._of_name |= dict.fromkeys(
                     found[found.lastindex or 1].split(", "), f"follows {cell.name}: {said}"
                 )
+            if held := _OF_CLASS.search(said):
+                concerned = (held[1], *held[2].split(", "))
+                self._of_name |= dict.fromkeys(concerned, f"follows {cell.name}: {said}")
             # What reads a name that a cell with such a word should have made comes out otherwise, too.
             said = said or next((self._of_name[w] for w in sorted(words) if w in self._of_name), "")
             self.of_cell[cell.number] = said

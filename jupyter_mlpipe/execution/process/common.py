@@ -14,6 +14,8 @@ from jupyter_mlpipe.keys.views import bounds_in_memory
 
 IN_COMMON = "in common: "
 """Stands in a record, with what it is, the name by which it is changed, and those that do not see it then."""
+HELD_BY_CLASS = "held by a class: "
+"""Stands in a record, with the class's attribute, and the names of what it holds that is stored apart."""
 _LIBRARIES = frozenset({"pandas", "altair", "seaborn"})
 _HELD_AS = ("obj", "data")
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
+from jupyter_mlpipe.execution.process.common import HELD_BY_CLASS
 from jupyter_mlpipe.keys.artifacts import dump_artifact, dump_definitions
 from jupyter_mlpipe.keys.held import DefinitionPickle, Path, held_by, is_holder
 from jupyter_mlpipe.keys.quiet import is_hooked
@@ -25,6 +26,7 @@ from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.sharing import find_sharing, is_atom
 
 State = dict[Path, tuple[Any, ...]]
+Held = tuple[Path, bool, object]
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _NO_VALUES = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 
@@ -41,7 +43,7 @@ class OwnState:
         Definitions of its own whose statement calls something of the notebook, which has happened once, or
         reads a value of it, which may be another one later.
     untold
-        Definitions of which this cannot be kept as it is.
+        Definitions of which this cannot be kept as it is; of a class that holds outputs, a `HELD_BY_CLASS`.
     """
 
     altered: DefinitionPickle | None = None
@@ -81,7 +83,7 @@ class OwnStates:
         apart = {name: namespace[name] for name in outputs if name in namespace}
         untold: list[str] = []
         made = dict(self._made_otherwise(namespace))
-        altered: dict[str, list[tuple[Path, bool, object]]] = {}
+        altered: dict[str, list[Held]] = {}
         for name, (value, before) in self._before.items():
             if (
                 name not in made
@@ -89,14 +91,15 @@ class OwnStates:
                 and (changes := _changes(value, before, namespace))
             ):
                 altered[name] = changes
-                kept = [held for _, is_there, held in changes if is_there]
-                if find_sharing(kept, apart, namespace):
-                    untold.append(name)
-        for name in self._of_values & made.keys():
-            # A default that is the very list that a name stands for would be a copy of it.
-            values = {n: v for n, v in namespace.items() if n != name and not n.startswith("_")}
-            if find_sharing([held for _, held in held_by(made[name])], values, namespace):
-                untold.append(name)
+                untold += _held_apart(name, value, changes, apart, namespace)
+        for name, value in made.items():
+            held = [(path, True, part) for path, part in held_by(value)]
+            if found := [*_held_apart(name, value, held, apart, namespace)]:
+                untold += found
+            elif name in self._of_values:
+                # A default that is the very list that a name stands for would be a copy of it.
+                others = {n: v for n, v in namespace.items() if n != name and not n.startswith("_")}
+                untold += _held_apart(name, value, held, others, namespace)
         encoded, refused = _dump_altered(altered, namespace)
         definitions, without = _dump_made(made, namespace)
         return OwnState(encoded, definitions, tuple(sorted({*untold, *refused, *without})))
@@ -109,8 +112,18 @@ class OwnStates:
                 yield name, value
 
 
+def _held_apart(
+    name: str, value: object, held: Iterable[Held], apart: Mapping[str, object], namespace: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield what is to be said of a definition that holds what is stored apart: later it holds copies."""
+    for path, is_there, part in held:
+        if is_there and (shared := find_sharing([part], apart, namespace)):
+            is_of_class = isinstance(value, type)
+            yield f"{HELD_BY_CLASS}{name}.{path[0]} {' '.join(sorted(shared))}" if is_of_class else name
+
+
 def _dump_altered(
-    altered: dict[str, list[tuple[Path, bool, object]]], namespace: Mapping[str, Any]
+    altered: dict[str, list[Held]], namespace: Mapping[str, Any]
 ) -> tuple[DefinitionPickle | None, list[str]]:
     refused = []
     for name in list(altered):
@@ -121,7 +134,7 @@ def _dump_altered(
             del altered[name]
     if not altered:
         return None, refused
-    pickled = dump_artifact(altered, namespace)
+    pickled = dump_artifact(altered, namespace, changed=altered)
     buffers = tuple(bytes(buffer) for buffer in pickled.buffers)
     return DefinitionPickle(tuple(altered), pickled.stream, buffers, tuple(pickled.needs)), refused
 
@@ -142,9 +155,9 @@ def _state_of(value: object, namespace: Mapping[str, Any]) -> State:
     return {path: _token(held, namespace) for path, held in held_by(value)}
 
 
-def _changes(value: object, before: State, namespace: Mapping[str, Any]) -> list[tuple[Path, bool, object]]:
+def _changes(value: object, before: State, namespace: Mapping[str, Any]) -> list[Held]:
     now = dict(held_by(value))
-    changes: list[tuple[Path, bool, object]] = [
+    changes: list[Held] = [
         (path, True, held) for path, held in now.items() if before.get(path) != _token(held, namespace)
     ]
     return changes + [(path, False, None) for path in before if path not in now]

@@ -15,7 +15,7 @@ from typing import Any
 from jupyter_mlpipe.cells.patches import find_patches
 from jupyter_mlpipe.errors import describe_error
 from jupyter_mlpipe.execution.process.body import UNFINISHED_TASKS
-from jupyter_mlpipe.execution.process.common import IN_COMMON
+from jupyter_mlpipe.execution.process.common import HELD_BY_CLASS, IN_COMMON
 from jupyter_mlpipe.execution.process.figures import OPEN_FIGURES, left_open
 from jupyter_mlpipe.execution.process.indexes import SHARED_INDEX
 from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND
@@ -27,6 +27,7 @@ from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.metrics import describe_metrics, describe_progress, numbers_to_json
 from jupyter_mlpipe.model.resources import describe_bytes, describe_seconds
 from jupyter_mlpipe.model.status import describe_reasons, shorten
+from jupyter_mlpipe.notebook.show.common import word_on_held
 from jupyter_mlpipe.notebook.show.output import CellOutput
 from jupyter_mlpipe.notebook.show.receipt import Receipt
 
@@ -279,6 +280,8 @@ _BARS = frozenset({"tqdm.auto", "tqdm.autonotebook", "tqdm.notebook"})
 
 
 def _on_altered(name: str) -> str:
+    if name.startswith(HELD_BY_CLASS):
+        return word_on_held(name)
     if name == OPEN_FIGURES:
         return (
             "plt of later cells does not know the figures that this one leaves open: "

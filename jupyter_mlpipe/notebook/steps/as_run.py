@@ -24,12 +24,21 @@ def as_run(placed: Placed, closure: Closure, names: Names) -> Closure:
     if taken is None or taken is closure or not {*taken.unresolved} <= {*closure.unresolved}:
         return closure
     before, after = (by_name(c) for c in (taken, closure))
-    redefined = False
-    for name in before.keys() & after.keys():
-        if before[name] != after[name]:
-            if not _is_of_later_cell(placed, names, name, {*before[name], *after[name]}):
-                return closure
+    redefined = rests_on_redefined = False
+    for name, digests in before.items():
+        now = after.get(name)
+        if now == digests or (now is None and digests.keys() != {"helper"}):
+            continue
+        if _is_of_later_cell(placed, names, name, {*digests, *(now or ())}):
             redefined = True
+        elif now is not None:
+            # A class keeps the base that it was made of: written out, once another one has its name.
+            maker = names.maker(name)
+            if maker is None or maker != placed.makers.get(name):
+                return closure
+            rests_on_redefined = True
+    if rests_on_redefined and not redefined:
+        return closure
     # What only one of two definitions of a name reaches comes with it.
     alone = () if redefined else before.keys() ^ after.keys()
     for name in alone:

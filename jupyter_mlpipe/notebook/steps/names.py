@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.model.parsed import parse
 from jupyter_mlpipe.notebook.steps.reached import reached_from
 
@@ -128,7 +127,7 @@ class Names:
     def note_maker(self, names: Iterable[str], component: str) -> None:
         """Note that running a component's cell has defined names."""
         self._n_cells += 1
-        self._maker.update(dict.fromkeys(names, Maker(f"%%component {component}", self._n_cells)))
+        self._maker.update(dict.fromkeys(names, Maker(cell_of(component), self._n_cells)))
 
     def note_change(self, names: Iterable[str], cell_id: str | None) -> None:
         """Note that a plain cell has changed definitions themselves: a later cell made them so."""
@@ -318,7 +317,7 @@ class Names:
             pending = self.pending.get(name)  # one may bring others along
             if pending is not None and (waits or pending.is_ready()):
                 # A word in a text is no reading: where it cannot be had, the cell may not need it.
-                with suppress(MLPipeError):
+                with suppress(Exception):
                     self.load([name])
 
     def reached_from(self, names: Iterable[str]) -> set[str]:
@@ -398,6 +397,11 @@ class Names:
         self._missed.pop(name, None)
         self.pending.pop(name, None)
         self._generation[name] = self._generation.get(name, 0) + 1
+
+
+def cell_of(component: str) -> str:
+    """Return by what the cell of a component is known as a maker of names."""
+    return f"%%component {component}"
 
 
 def reads_any_name(words: set[str]) -> bool:

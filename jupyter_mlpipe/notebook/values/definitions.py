@@ -19,7 +19,7 @@ from jupyter_mlpipe.keys.held import DefinitionPickle, alter, is_holder
 from jupyter_mlpipe.model.component import Component, Definition
 from jupyter_mlpipe.model.defining import read_at_once
 from jupyter_mlpipe.model.futures import FUTURES
-from jupyter_mlpipe.notebook.steps.names import Names
+from jupyter_mlpipe.notebook.steps.names import Names, cell_of
 
 _ABSENT = object()
 _NO_VALUE = (ModuleType, FunctionType, BuiltinFunctionType, type)
@@ -54,12 +54,11 @@ class Definitions:
 
     def add(self, component: Component) -> None:
         """Take the definitions of a cell that was run; the next reader gets these."""
+        anew = [d.name for d in component.definitions if not self._is_known_as(d)]
+        in_place = {*component.changes, *component.may_change}
+        anew += [name for name in component.outputs if name not in in_place]
+        self.keep_earlier(anew, cell_of(component.name))
         self._names.note_maker((d.name for d in component.definitions), component.name)
-        self.keep_earlier(
-            d.name
-            for d in component.definitions
-            if d.name not in self._known or self._known[d.name].source != d.source
-        )
         for definition in component.definitions:
             name = definition.name
             self._known[name] = definition
@@ -80,15 +79,47 @@ class Definitions:
         changed = [n for n, value in namespace.items() if before.get(n, _ABSENT) is not value]
         self._starred = {name: before.get(name, _ABSENT) for name in changed}
 
-    def keep_earlier(self, names: Iterable[str]) -> None:
-        """Keep the definitions that names stand for which a cell is to bind anew, for what refers to them."""
+    def _is_known_as(self, definition: Definition) -> bool:
+        known = self._known.get(definition.name)
+        return known is not None and known.source == definition.source
+
+    def _is_defined(self, name: str) -> bool:
+        known = self._known.get(name)
+        if known is not None:
+            return known.kind != "import"
+        return isinstance(self._names.namespace.get(name), type | FunctionType)
+
+    def keep_earlier(self, names: Iterable[str], cell_id: str | None) -> None:
+        """Keep the definitions that a cell is to put something else for, for the objects made of them.
+
+        What another cell has made of them, such as a class below one, keeps them as well.
+        """
         namespace = self._names.namespace
-        for name in names:
-            is_one = name in self._known or isinstance(namespace.get(name), type | FunctionType)
-            if is_one and (digests := self._needed_as(name)):
-                self.bring([name])
-                if isinstance(namespace.get(name), type | FunctionType):
-                    keep(name, digests, namespace[name])
+        for name in filter(self._is_defined, names):
+            maker = self._names.maker(name)
+            is_edited = maker is not None and cell_id is not None and maker.cell_id == cell_id
+            resting = {name} if is_edited else self._resting_on(name)
+            if len(resting) > 1 or self._needed_as(name):
+                self.bring(resting)
+            earlier = namespace.get(name)
+            if isinstance(earlier, type) and not is_edited:
+                classes = ((n, value) for n, value in namespace.items() if isinstance(value, type))
+                resting |= {n for n, cls in classes if earlier in cls.__mro__}
+            for kept in resting:
+                if isinstance(namespace.get(kept), type | FunctionType):
+                    keep(kept, self._needed_as(kept), namespace[kept])
+
+    def _resting_on(self, name: str) -> set[str]:
+        """Return `name` and the definitions whose statements read it when they are run, in turn."""
+        reads = {
+            d.name: read_at_once(self._compiled(textwrap.dedent(d.source), "<definition>"))
+            for d in self._known.values()
+            if d.kind != "import"
+        }
+        found = {name}
+        while more := {n for n, read in reads.items() if not found.isdisjoint(read)} - found:
+            found |= more
+        return found
 
     def note_text(self, code: str) -> None:
         """Note what a cell's text says of definitions: from then on classes that nobody names may be read."""
@@ -178,7 +209,7 @@ class Definitions:
     def observe(self, bound: Iterable[str]) -> None:
         """Note names that stand for something else from then on: a cell's value, or nothing."""
         bound = [*bound]
-        self.keep_earlier(name for name in bound if name in self._known)
+        self.keep_earlier((name for name in bound if name in self._known), None)
         for name in bound:
             self._known.pop(name, None)
             self._brought.pop(name, None)
