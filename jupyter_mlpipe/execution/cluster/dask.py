@@ -46,6 +46,7 @@ from jupyter_mlpipe.execution.cluster.topics import Topics
 from jupyter_mlpipe.execution.cluster.underway import Underway
 from jupyter_mlpipe.execution.process.client import StepServer
 from jupyter_mlpipe.execution.process.messages import Message
+from jupyter_mlpipe.execution.process.unlogged import own_threads
 
 _log = logging.getLogger(__name__)
 # Each thread only relays a step, and amounts limit how many there are: so many where all ask for little.
@@ -148,7 +149,7 @@ class DaskExecutor:
         _name_this_process()
         try:
             # Without a filter for warnings, which would be that of the notebook's cells, too.
-            with dask.config.set(OF_OURS):
+            with dask.config.set(OF_OURS), own_threads():
                 served = {
                     "protocol": "inproc://",
                     "dashboard_address": "127.0.0.1:0",  # or it warns where 8787 is taken
@@ -156,7 +157,7 @@ class DaskExecutor:
                     # Nothing here needs them; spans are kept for ever, one for each burst of work.
                     "extensions": {},
                 }
-                ours = {**served, "memory_limit": 0, "silence_logs": logging.CRITICAL}
+                ours = {**served, "memory_limit": 0}
                 cluster = distributed.SpecCluster(
                     scheduler={"cls": distributed.Scheduler, "options": {**served, "port": 0}},
                     workers={
@@ -170,7 +171,8 @@ class DaskExecutor:
                         }
                         for name, share in shares.items()
                     },
-                    silence_logs=logging.CRITICAL,
+                    # That would silence the clusters of the user's, too.
+                    silence_logs=False,
                 )
                 self._stack.callback(_close, cluster)
                 cluster.sync(_close_pages, cluster)
