@@ -35,6 +35,26 @@ Path("other").rmdir()
 # %%
 Path("other").exists(), [path for path in os.listdir(".") if path[0] != "."]
 """,
+    "files in a temporary folder": r"""
+# %%
+import os, shutil, tempfile
+from pathlib import Path
+folder = tempfile.mkdtemp()
+Path(folder, "a.txt").write_text("a")
+os.mkdir(os.path.join(folder, "deep"));
+# %%
+Path(folder, "deep", "b.txt").write_text("b");
+# %%
+Path(folder, "a.txt").read_text(), sorted(os.listdir(folder)), os.listdir(Path(folder, "deep"))
+# %%
+shutil.rmtree(folder)
+# %%
+os.path.exists(folder)
+# %% plain
+os.path.exists(folder)
+# %% plain
+del folder
+""",
     "folders that magics change to": r"""
 # %% plain
 import os

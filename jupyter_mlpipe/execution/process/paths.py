@@ -108,13 +108,19 @@ class Paths:
             return None
         if "__pycache__" in path:
             return None
-        if self.is_temporary(real) and not any(
-            path in named for named in (self.absolute, self.relative, self._around)
-        ):
+        if self.is_temporary(real) and not self._is_meant(path):
             return None
         name = self.as_meant(path)
         home = os.path.join(os.path.expanduser("~"), "")
         return os.path.join("~", name[len(home) :]) if name.startswith(home) else name
+
+    def _is_meant(self, path: str) -> bool:
+        """Tell whether a temporary path is more than a library's own: it is named, or lies in what is."""
+        if path in self.relative or path in self._around:
+            return True
+        return any(
+            above in self.absolute and self.is_temporary(above) for above in (path, *folders_above(path))
+        )
 
     def is_left_out(self, folder: str) -> bool:
         return any(os.path.realpath(folder).startswith(path.rstrip(os.sep)) for path in self._ignored)
