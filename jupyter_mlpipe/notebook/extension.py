@@ -173,6 +173,8 @@ class Extension:
     def before_cell(self, info: Any) -> None:
         """Load what the cell reads; a failed step makes the cell fail, see `visit`."""
         session = self.session
+        if session.here.is_running:
+            return  # a cell in a cell: `%%capture` runs its text so
         metadata = _request(self.shell, "metadata")
         client = _client(self.shell)
         session.components.forget_cells(
@@ -208,6 +210,8 @@ class Extension:
     @_as_in_a_cell
     def after_cell(self, result: Any) -> None:
         """Note what a plain cell bound or changed."""
+        if self.session.here.is_running:
+            return
         # IPython has no result to give where Python could not compile the cell: nested too deeply.
         self.session.cells_run.end(has_failed=not getattr(result, "success", False))
         self.session.here.note_cell()

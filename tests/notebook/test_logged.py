@@ -63,6 +63,30 @@ logging.debug("from the kernel")
 import email.mime.text as text
 len(found)
 """,
+    "a captured cell that the kernel runs for a filter": r"""
+# %%
+import logging
+class Only(logging.Filter):
+    def filter(self, record):
+        return True
+logging.getLogger("of.mine").addFilter(Only())
+# %%
+%%capture found
+print("kept")
+logging.info("told")
+y = 1
+# %%
+found.stdout, y
+# %%
+%%capture found
+print("anew")
+logging.info("told")
+y += 1
+# %%
+found.stdout, y
+# %% plain
+del found
+""",
     "a cluster of one's own beside ours": r"""
 # %% plain
 import logging

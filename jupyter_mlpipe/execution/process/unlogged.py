@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Iterator
 from types import FrameType
 
+from jupyter_mlpipe.execution.process import local_modules
 from jupyter_mlpipe.execution.process.questions import is_ours, is_users
 
 _OF_DASK = ("IO loop", "Dask-", "TCP-Executor", "Profile")
@@ -69,8 +70,17 @@ def _is_of_own_thread() -> bool:
 
 def _is_of_own_code() -> bool:
     frame: FrameType | None = sys._getframe(2)
-    while frame is not None and not is_users(frame.f_code.co_filename):
-        if is_ours(frame.f_code.co_filename):
+    while frame is not None:
+        file_name, above = frame.f_code.co_filename, frame.f_back
+        is_import = frame.f_code.co_name == "<module>" and above is not None and _imports(above)
+        if is_users(file_name) and not is_import:
+            return False  # who has a module of the user's imported is further up
+        if is_ours(file_name) and not _imports(frame):
             return True
-        frame = frame.f_back
+        frame = above
     return False
+
+
+def _imports(frame: FrameType) -> bool:
+    file_name = frame.f_code.co_filename
+    return file_name.startswith("<frozen importlib") or file_name == local_modules.__file__
