@@ -20,6 +20,7 @@ from jupyter_mlpipe.model.parsed import parse
 OVER_CELL = "run_cell_magic_over"
 OVER_LINE = "run_line_magic_over"
 QUIETLY = "run_magic_quietly"
+FOLLOWED = "run_magic_followed"
 
 _AROUND_CODE = frozenset({"time", "prun", "capture"})
 _AROUND_STATEMENT = frozenset({"time", "prun"})
@@ -36,7 +37,10 @@ _OF_THE_KERNEL = frozenset(
 )
 _KEEPS = frozenset({"store", "history", "hist", "macro", "save", "notebook", "logstart"})
 _CHANGES_NAMES = frozenset({"store", "reset", "reset_selective", "xdel"})
-_OF_BOTH = frozenset({"matplotlib", "config", "precision", "cd", "env", "set_env", "pushd", "popd", "pylab"})
+_OF_BOTH = frozenset({"matplotlib", "config", "precision", "env", "set_env", "pylab"})
+# They start from where the kernel is, and from where it has been: who runs one twice moves twice.
+OF_FOLDERS = frozenset({"cd", "pushd", "popd", "bookmark", "dhist", "dirs"})
+_SETTINGS = _OF_THE_KERNEL | _OF_BOTH | OF_FOLDERS | {"run"}
 _CELL_MAGIC = re.compile(r"%%(\w+)[ \t]*(.*)")
 _BINDS = re.compile(r"--(?:out|err|proc)[= ]\s*([A-Za-z_]\w*)")
 
@@ -53,6 +57,8 @@ class LineMagic:
         It stands below other code: the kernel follows when the step is done.
     is_repeated
         The step runs it too, and has shown what it shows.
+    is_followed
+        The step has run it, and the kernel is where it led: that is for its list of folders.
     """
 
     name: str
@@ -60,6 +66,7 @@ class LineMagic:
     is_last: bool = False
     is_after: bool = False
     is_repeated: bool = False
+    is_followed: bool = False
 
     @property
     def looks_around(self) -> bool:
@@ -112,7 +119,7 @@ def expand_magics(cell: str, to_python: Callable[[str], str]) -> Expanded:
 
 def acts_in_kernel(name: str) -> bool:
     """Tell whether a magic sets up the kernel, or looks at it, and so is run there whatever runs the cell."""
-    return name in _OF_THE_KERNEL | _OF_BOTH | {"run"}
+    return name in _SETTINGS
 
 
 def component_first(lines: list[str]) -> list[str]:
@@ -145,6 +152,8 @@ def _expand_lines(code: str) -> Expanded:
     lines = split_lines(code)
     for_kernel = []
     n_first = _count_first(tree.body)
+    behind = _folder_magics(tree.body[n_first:])
+    followed = _followed(behind, tree.body)
     for number, statement in reversed(list(enumerate(tree.body))):
         found = _line_magic(statement)
         if found is None or statement.lineno != statement.end_lineno:
@@ -158,6 +167,14 @@ def _expand_lines(code: str) -> Expanded:
         elif magic.name in _OF_BOTH and not _only_asks(magic):
             for_kernel.append(magic)
             new = f"get_ipython().{QUIETLY}({magic.name!r}, {magic.line!r})"
+        elif statement is followed:
+            for_kernel.append(replace(magic, is_after=True, is_followed=True))
+            new = f"get_ipython().{FOLLOWED}({magic.name!r}, {magic.line!r})"
+        elif magic.name in OF_FOLDERS:
+            if behind and followed is None:
+                continue  # all of them where the code is
+            for_kernel.append(magic)
+            new = "pass"
         elif magic.name in _OF_THE_KERNEL or (magic.name == "run" and number < n_first):
             _check_place(magic, tree.body[:number])
             for_kernel.append(replace(magic, is_after=number > 0 and _looks_at_cell(magic)))
@@ -166,6 +183,22 @@ def _expand_lines(code: str) -> Expanded:
             continue
         _replace(lines, statement, new)
     return Expanded("\n".join(lines), tuple(reversed(for_kernel)))
+
+
+def _folder_magics(statements: Iterable[ast.stmt]) -> list[ast.expr]:
+    """Return the calls in code of magics that change the folder, or tell where the kernel has been."""
+    calls = (node for part in statements for node in ast.walk(part) if isinstance(node, ast.Call))
+    return [call for call in calls if (found := _line_magic(ast.Expr(call))) and found[0] in OF_FOLDERS]
+
+
+def _followed(behind: list[ast.expr], body: list[ast.stmt]) -> ast.stmt | None:
+    """Return the one that stands behind other code, where the kernel can go there after the step."""
+    for statement in body:
+        if isinstance(statement, ast.Expr) and [statement.value] == behind:
+            found = _line_magic(statement)
+            if found is not None and found[0] == "cd" and not found[1].removeprefix("-q ").startswith("-"):
+                return statement
+    return None
 
 
 def _line_magic(statement: ast.stmt) -> tuple[str, str] | None:
@@ -199,7 +232,7 @@ def _count_first(statements: list[ast.stmt]) -> int:
     for number, statement in enumerate(statements):
         found = _line_magic(statement)
         # The names of a script are the notebook's own, functions and classes too.
-        is_setting = found is not None and found[0] in _OF_THE_KERNEL | _OF_BOTH | {"run"}
+        is_setting = found is not None and found[0] in _SETTINGS
         if not is_setting and not isinstance(statement, ast.Import | ast.ImportFrom):
             return number
     return len(statements)

@@ -85,6 +85,9 @@ _SHELL_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
 # than a way to find its files.
 ASK_FOR_FOLDER = frozenset({"getcwd", "getcwdb", "cwd"})
 MAY_ASK_FOR_FOLDER = ASK_FOR_FOLDER | {"abspath", "realpath", "resolve", "absolute"}
+# What programs and magics ask for it.
+_FOLDER_ASKED = re.compile(r"\b(?:pwd|PWD|getcwd|cwd|realpath)\b")
+_ASKERS = _STARTERS | {"run", "call", "run_line_magic", "run_magic_quietly", "sx"}
 _ENVIRONMENT = frozenset({"os.environ", "os.environb"})
 _EXPANDER = "expandvars"
 _READERS = frozenset(
@@ -168,10 +171,13 @@ def _scan(nodes: Mapping[type[ast.AST], Sequence[Any]], imported: Mapping[str, s
                 covered.update(map(id, _chain(node.func)))
             elif last == _EXPANDER and _literal(node.args) is not None:
                 covered.add(id(node.func))  # its variables are found as those for a shell
-    for node in nodes.get(ast.Constant, ()):
-        if isinstance(node.value, str) and "$" in node.value:
+    texts = [node.value for node in nodes.get(ast.Constant, ()) if isinstance(node.value, str)]
+    for text in texts:
+        if "$" in text:
             # For a shell: `!echo $HOME`. Where it is no variable, it never changes either.
-            environment += [("os.environ", name) for name in _SHELL_VARIABLE.findall(node.value)]
+            environment += [("os.environ", name) for name in _SHELL_VARIABLE.findall(text)]
+    if not called.isdisjoint(_ASKERS) and any(map(_FOLDER_ASKED.search, texts)):
+        called |= ASK_FOR_FOLDER
     if named:
         for node in nodes.get(ast.Subscript, ()):
             name = _dotted(node.value, imported)

@@ -16,6 +16,7 @@ from jupyter_mlpipe.cells.header import comment_header
 from jupyter_mlpipe.cells.magics import component_first
 from jupyter_mlpipe.errors import MLPipeError
 from jupyter_mlpipe.execution.process.figures import make_figures_showable
+from jupyter_mlpipe.execution.process.unlogged import keep_quiet, stop_keeping_quiet
 from jupyter_mlpipe.execution.runs.plan import Plan
 from jupyter_mlpipe.execution.runs.why import Why
 from jupyter_mlpipe.notebook.automagic import KnownNameChecker
@@ -61,6 +62,7 @@ class Extension:
         self._patches = Patches()
 
     def load(self) -> None:
+        keep_quiet()
         shell = self.shell
         shell.register_magics(PipelineMagics(shell, self.session))
         shell.input_transformers_cleanup.append(_rewrite_comment_header)
@@ -104,6 +106,7 @@ class Extension:
         for shown in _SHOWN:
             shell.display_formatter.mimebundle_formatter.pop(shown, None)
         self._patches.remove()
+        stop_keeping_quiet()
         self.session.auto.close()
         self.session.marks.close()
         self.session.cells.close()
@@ -170,6 +173,8 @@ class Extension:
     def before_cell(self, info: Any) -> None:
         """Load what the cell reads; a failed step makes the cell fail, see `visit`."""
         session = self.session
+        if session.here.is_running:
+            return  # a cell in a cell: `%%capture` runs its text so
         metadata = _request(self.shell, "metadata")
         client = _client(self.shell)
         session.components.forget_cells(
@@ -205,6 +210,8 @@ class Extension:
     @_as_in_a_cell
     def after_cell(self, result: Any) -> None:
         """Note what a plain cell bound or changed."""
+        if self.session.here.is_running:
+            return
         # IPython has no result to give where Python could not compile the cell: nested too deeply.
         self.session.cells_run.end(has_failed=not getattr(result, "success", False))
         self.session.here.note_cell()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from IPython.core.error import UsageError as IPythonUsageError
@@ -97,14 +99,25 @@ class PipelineMagics(Magics):
     def _run_in_kernel(self, magics: Iterable[LineMagic]) -> None:
         """Run what sets up the kernel, as a plain cell would have."""
         for magic in magics:
+            if magic.is_followed:
+                self._note_folder()
+                continue
             self.session.before_cell(f"{magic.name} {magic.line}", "")
             before = dict(self._shell.user_ns)
             with redirect_stdout(io.StringIO()) if magic.is_repeated else nullcontext():
-                value = self._shell.run_line_magic(magic.name, magic.line)
+                # As the notebook's code: `%cd {name}` must find its names, and none of ours.
+                call = f"get_ipython().run_line_magic({magic.name!r}, {magic.line!r})"
+                value = eval(call, self._shell.user_ns)
             if magic.changes_names:
                 self._note_names(before)
             if magic.is_last and not magic.is_repeated and value is not None:
                 self._shell.displayhook(value)
+
+    def _note_folder(self) -> None:
+        """Note where the kernel is, as ``%cd`` does: ``%cd -`` leads back from there."""
+        folders = self._shell.user_ns["_dh"]
+        if not folders or str(folders[-1]) != os.getcwd():
+            folders.append(Path.cwd())
 
     def _note_names(self, before: Mapping[str, Any]) -> None:
         """Note which names a magic has deleted or bound: they are the notebook's own from then on."""

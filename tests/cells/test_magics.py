@@ -46,11 +46,26 @@ def test_settings_go_to_the_kernel_before_the_step_or_after_it() -> None:
     assert expanded.for_kernel == (
         LineMagic("matplotlib", "inline"),
         LineMagic("load_ext", "autoreload"),
-        LineMagic("cd", "a", is_after=True, is_repeated=True),
+        LineMagic("cd", "a", is_after=True, is_followed=True),
     )
     assert "run_magic_quietly('matplotlib', 'inline')" in expanded.code
     assert "autoreload" not in expanded.code
-    assert "run_line_magic('cd', 'a')" in expanded.code
+    assert "run_magic_followed('cd', 'a')" in expanded.code
+
+
+@pytest.mark.parametrize("cell", ["%cd a", "import os\n%cd -\n%pushd a\nx = 1", "%matplotlib inline\n%cd a"])
+def test_folders_are_changed_once_in_the_kernel(cell: str) -> None:
+    expanded = expand_magics(cell, _to_python)
+    assert {magic.name for magic in expanded.for_kernel} >= {"cd"}
+    assert "'cd'" not in expanded.code
+    assert not any(magic.is_after for magic in expanded.for_kernel)
+
+
+@pytest.mark.parametrize("cell", ["x = 1\n%cd -", "%cd a\nx = 1\n%cd -", "for x in 'ab':\n    %cd {x}"])
+def test_folders_that_rest_on_those_before_are_changed_by_the_code(cell: str) -> None:
+    expanded = expand_magics(cell, _to_python)
+    assert not expanded.for_kernel
+    assert expanded.code.count("run_line_magic('cd'") == cell.count("%cd")
 
 
 def test_what_a_cell_binds_is_kept_once_it_is_bound() -> None:

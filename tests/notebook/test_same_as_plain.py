@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import kept_cells, library_cells, live_cells, plain_cells, shared_cells
+from tests.support import file_cells, kept_cells, library_cells, live_cells, plain_cells, shared_cells
 from tests.support.as_plain import CHOICES, Start, assert_same_as_plain
 
 
@@ -31,3 +31,8 @@ def test_what_libraries_keep_is_as_without_our_line(title: str, start_kernel: St
 @pytest.mark.parametrize("title", kept_cells.NOTEBOOKS)
 def test_what_the_kernel_keeps_is_there(title: str, start_kernel: Start) -> None:
     assert_same_as_plain(kept_cells.NOTEBOOKS[title], start_kernel, choices=CHOICES)
+
+
+@pytest.mark.parametrize("title", file_cells.NOTEBOOKS)
+def test_files_and_folders_are_as_without_our_line(title: str, start_kernel: Start) -> None:
+    assert_same_as_plain(file_cells.NOTEBOOKS[title], start_kernel, choices=CHOICES)

@@ -8,7 +8,7 @@ import os
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 _SYSTEM = (
@@ -52,6 +52,7 @@ class Paths:
         self._excluded_outside = excluded
         self.relative: set[str] = set()  # named as seen from the notebook's folder
         self.absolute: set[str] = set()  # written out in full by the code or its values
+        self._around: set[str] = set()  # named as seen from a folder above the notebook's
 
     def named_by(self, path: Any) -> str | None:
         """Return a path that the code names in full; None for what can be none."""
@@ -71,8 +72,18 @@ class Paths:
     def note_relative(self, path: Any, absolute: str) -> None:
         # The code may have removed the folder that it is in.
         with contextlib.suppress(OSError):
-            if not os.path.isabs(os.fsdecode(path)) and is_below(os.getcwd(), self.base):
-                self.relative.add(absolute)
+            if not os.path.isabs(os.fsdecode(path)):
+                here = os.getcwd()
+                if is_below(here, self.base):
+                    self.relative.add(absolute)
+                elif is_below(self.base, here):
+                    self._around.add(absolute)
+
+    def note_inside(self, absolute: str) -> None:
+        """Note what is named as seen from an open folder: as that was named, or one that it is in."""
+        for named in (self.relative, self._around):
+            if named and any(map(named.__contains__, folders_above(absolute))):
+                named.add(absolute)
 
     def as_meant(self, path: str) -> str:
         """Return the name for records: the same notebook in another folder means the files there."""
@@ -95,11 +106,21 @@ class Paths:
         real = os.path.realpath(path)
         if self.is_excluded(real) or self.is_excluded(os.path.join(real, "")):
             return None
-        if "__pycache__" in path or (self.is_temporary(real) and path not in self.absolute):
+        if "__pycache__" in path:
+            return None
+        if self.is_temporary(real) and not self._is_meant(path):
             return None
         name = self.as_meant(path)
         home = os.path.join(os.path.expanduser("~"), "")
         return os.path.join("~", name[len(home) :]) if name.startswith(home) else name
+
+    def _is_meant(self, path: str) -> bool:
+        """Tell whether a temporary path is more than a library's own: it is named, or lies in what is."""
+        if path in self.relative or path in self._around:
+            return True
+        return any(
+            above in self.absolute and self.is_temporary(above) for above in (path, *folders_above(path))
+        )
 
     def is_left_out(self, folder: str) -> bool:
         return any(os.path.realpath(folder).startswith(path.rstrip(os.sep)) for path in self.ignored)
@@ -170,6 +191,13 @@ def excluded_folders() -> tuple[str, ...]:
 def is_below(path: str, folder: str) -> bool:
     """Tell whether a path is a folder, or in it."""
     return path == folder or path.startswith(os.path.join(folder, ""))
+
+
+def folders_above(path: str) -> Iterator[str]:
+    """Give the folders that a path lies in, the nearest first."""
+    while (above := os.path.dirname(path)) != path:
+        yield above
+        path = above
 
 
 def absolute_path(path: Any) -> str | None:

@@ -333,7 +333,11 @@ def _make_shell() -> Any:
         def run_magic_quietly(self, name: str, line: str) -> None:
             """Run a magic that the kernel has run too, and shown."""
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                self.run_line_magic(name, line)
+                self.run_line_magic(name, line, _stack_depth=2)
+
+        def run_magic_followed(self, name: str, line: str) -> None:
+            """Run a magic of which the kernel is told where it led."""
+            self.run_line_magic(name, line, _stack_depth=2)
 
         def enable_gui(self, gui: str | None = None) -> None:
             """Do as a kernel with inline figures: ``%matplotlib inline`` has no windows to serve."""

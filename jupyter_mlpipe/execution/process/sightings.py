@@ -67,6 +67,7 @@ _EVENTS = _CHANGES | {
     "os.forkpty",
     "os.fork",
     "os.chdir",
+    "shutil.rmtree",
 }
 _WORD_ENDS = re.compile(r"[=<>|;&()]+")
 
@@ -183,6 +184,8 @@ class Sightings:
             self._note_questions()
         elif event == "os.fork":
             self._seen.writes.has_children = True
+        elif event == "shutil.rmtree":
+            self._named_in(*args)
         elif event in _CHANGES:
             self._forks.listen()
             self._note_change(event, args)
@@ -220,12 +223,10 @@ class Sightings:
     def _note_change(self, event: str, args: tuple[Any, ...]) -> None:
         writes = self._seen.writes
         if event in ("os.rename", "os.link", "os.symlink"):
-            source = _absolute_in(args[0], args[2] if event != "os.symlink" else _NO_DIRECTORY)
-            target = _absolute_in(args[1], args[-1])
+            source = self._named_in(args[0], args[2] if event != "os.symlink" else _NO_DIRECTORY)
+            target = self._named_in(args[1], args[-1])
             if source is None or target is None:
                 return
-            self._paths.note_relative(args[0], source)
-            self._paths.note_relative(args[1], target)
             self._seen.written.add(target)
             if event == "os.rename":
                 self._seen.written.add(source)
@@ -235,10 +236,9 @@ class Sightings:
             return
         if isinstance(args[0], int):
             return  # it was opened before
-        path = _absolute_in(args[0], args[-1] if event != "os.truncate" else _NO_DIRECTORY)
+        path = self._named_in(args[0], args[-1] if event != "os.truncate" else _NO_DIRECTORY)
         if path is None:
             return
-        self._paths.note_relative(args[0], path)
         if event == "os.chmod":
             writes.set_mode(path)
             return
@@ -250,6 +250,15 @@ class Sightings:
         elif os.path.isfile(path):
             writes.open(path, anew=False)
         self._seen.written.add(path)
+
+    def _named_in(self, path: Any, folder: Any) -> str | None:
+        """Return a path in full, as seen from an open folder where there is one."""
+        if not isinstance(folder, int) or folder == _NO_DIRECTORY:
+            return self._paths.named_by(path)
+        absolute = absolute_path(path_seen_from(path, folder))
+        if absolute is not None:
+            self._paths.note_inside(absolute)
+        return absolute
 
     def _note_database(self, name: Any) -> None:
         try:
@@ -451,9 +460,3 @@ def _logs_ahead(database: str) -> bool:
     except OSError:
         return False
     return header[18:20] == b"\x02\x02"  # https://www.sqlite.org/fileformat.html
-
-
-def _absolute_in(path: Any, folder: Any) -> str | None:
-    """Return a path in full, as seen from an open folder where there is one."""
-    is_none = not isinstance(folder, int) or folder == _NO_DIRECTORY
-    return absolute_path(path_seen_from(path, None if is_none else folder))

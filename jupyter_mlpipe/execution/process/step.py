@@ -44,6 +44,7 @@ from jupyter_mlpipe.execution.process.shell import LazyShell
 from jupyter_mlpipe.execution.process.spec import USUAL_MODE, VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.tracebacks import describe_error, left_behind
+from jupyter_mlpipe.execution.process.unlogged import keep_quiet
 from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes
 from jupyter_mlpipe.execution.process.watch import FileWatch
 from jupyter_mlpipe.keys.given import Effects
@@ -141,6 +142,7 @@ class StepProcess:
         store.bring(spec.inputs.values())  # which may read files that are no business of the step
         # Before the code's own imports: what a local module that is not in the snapshot reads counts too.
         file_watch.start()
+        keep_quiet()
         body = Body(spec.code, spec.title, postponed=spec.postponed)
         scene = make_scene(spec, namespace)
         receive(spec.codecs, {part.name: part.digest for part in spec.ingredients}, namespace)

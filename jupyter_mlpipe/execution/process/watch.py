@@ -46,7 +46,7 @@ from jupyter_mlpipe.execution.process.leftovers import (
 )
 from jupyter_mlpipe.execution.process.mentions import Mentions
 from jupyter_mlpipe.execution.process.opens import Opens
-from jupyter_mlpipe.execution.process.paths import Paths, absolute_path, is_below
+from jupyter_mlpipe.execution.process.paths import Paths, absolute_path, folders_above, is_below
 from jupyter_mlpipe.execution.process.questions import MANY, digest_answer
 from jupyter_mlpipe.execution.process.seen import Seen
 from jupyter_mlpipe.execution.process.sightings import Sightings
@@ -246,7 +246,7 @@ class FileWatch:
     def _answers(self) -> Iterator[tuple[str, str]]:
         """Give what the step was told of files; of very many, which folders hold them."""
         looked_at = functools.cache(self._in_folder)
-        around = {above for path in self._written for above in _folders_above(path)}
+        around = {above for path in self._written for above in folders_above(path)}
         is_many = len(self._seen.asked) > MANY
         folders = {
             folder: False
@@ -332,9 +332,3 @@ def _has_had_children() -> bool:
     import resource  # which Windows has not
 
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0
-
-
-def _folders_above(path: str) -> Iterator[str]:
-    while (above := os.path.dirname(path)) != path:
-        yield above
-        path = above

@@ -20,6 +20,7 @@ from jupyter_mlpipe.cells.deeds import (
     registers_magics,
     temporary,
 )
+from jupyter_mlpipe.cells.magics import OF_FOLDERS
 from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.keys.logs import filtered_loggers, held_by_handlers
 
@@ -57,6 +58,11 @@ def kept_here(code: str, closure: Closure, shell: Any) -> list[str]:
     ]
 
 
+def folder_magics(code: str) -> list[str]:
+    """Return the magics for folders that code runs itself."""
+    return [name for _, name in dict.fromkeys(_MAGIC.findall(code)) if name in OF_FOLDERS]
+
+
 def _enters_contexts(code: str, closure: Closure) -> bool:
     names = {*closure.names, *closure.provided_reads}
     return enters_contexts(code) or any(
@@ -68,6 +74,8 @@ def _of_magics(code: str, shell: Any) -> Iterator[str]:
     if registers_magics(code):
         yield "magics belong to the kernel"
     known = shell.magics_manager.magics
+    for name in folder_magics(code):
+        yield f"%{name} goes by the folders that the kernel has been in"
     for kind, name in dict.fromkeys(_MAGIC.findall(code)):
         module = getattr(known[kind].get(name), "__module__", None)
         if module is not None and module.partition(".")[0] not in _KNOWN_TO_STEPS:

@@ -22,7 +22,7 @@ from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.model.component import Component
 from jupyter_mlpipe.model.resources import describe_seconds
 from jupyter_mlpipe.notebook.running.here import HereCell, StepsHere, read_here
-from jupyter_mlpipe.notebook.running.libraries import kept_here
+from jupyter_mlpipe.notebook.running.libraries import folder_magics, kept_here
 from jupyter_mlpipe.notebook.running.living import LAST_ERROR
 from jupyter_mlpipe.notebook.steps.registry import Registry
 from jupyter_mlpipe.notebook.steps.states import States
@@ -72,8 +72,10 @@ class Moving:
         """
         component = task.step.component
         magics = _MAGIC.findall(component.cell.partition("\n")[2])
-        # Magics that set up the kernel have been run there.
-        if any(map(acts_in_kernel, magics)) or not _may_move(component) or not self._can_run_here():
+        # Magics that set up the kernel have been run there; those for folders may have stayed in the code.
+        stayed = folder_magics(component.code)
+        have_run = any(acts_in_kernel(name) and name not in stayed for name in magics)
+        if have_run or not _may_move(component) or not self._can_run_here():
             return None
         made = changed_through(component.code).items()
         notes = [f"it changes something through {name}, {what}, and keeps that open" for name, what in made]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from jupyter_mlpipe.execution.cluster.dask.client import CLOSE_S, Client
 from jupyter_mlpipe.execution.cluster.dask_settings import OF_OURS
 from jupyter_mlpipe.execution.cluster.devices import find_devices
 from jupyter_mlpipe.execution.cluster.pools import Machine, Share
+from jupyter_mlpipe.execution.process.unlogged import own_threads
 
 # Each thread only relays a step, and amounts limit how many there are: so many where all ask for little.
 # Not more, since Dask starts a thread for each step up to this number, and idle ones wake up every second.
@@ -42,7 +42,7 @@ def start(
     """
     _name_this_process()
     # Without a filter for warnings, which would be that of the notebook's cells, too.
-    with dask.config.set(OF_OURS):
+    with dask.config.set(OF_OURS), own_threads():
         cluster = _make_cluster(shares)
         closing.callback(_close, cluster)
         cluster.sync(_close_pages, cluster)
@@ -60,7 +60,7 @@ def _make_cluster(shares: Mapping[str, Share]) -> Any:
         # Nothing here needs them; spans are kept for ever, one for each burst of work.
         "extensions": {},
     }
-    working = {**served, "memory_limit": 0, "silence_logs": logging.CRITICAL}
+    working = {**served, "memory_limit": 0}
     return distributed.SpecCluster(
         scheduler={"cls": distributed.Scheduler, "options": {**served, "port": 0}},
         workers={
@@ -74,7 +74,8 @@ def _make_cluster(shares: Mapping[str, Share]) -> Any:
             }
             for name, share in shares.items()
         },
-        silence_logs=logging.CRITICAL,
+        # That would silence the clusters of the user's, too.
+        silence_logs=False,
     )
 
 
