@@ -175,7 +175,9 @@ def _token(held: object, namespace: Mapping[str, Any]) -> tuple[Any, ...]:
 def _reads_values(node: ast.stmt, namespace: Mapping[str, Any]) -> bool:
     """Tell whether a statement reads something that another cell may bind anew, or change, when it is run."""
     read = read_at_once(compile(ast.Module([node], []), "<definition>", "exec", dont_inherit=True))
-    return any(not isinstance(namespace[n], _NO_VALUES) for n in read if n in namespace)
+    # Each class reads `__name__`.
+    values = (namespace[n] for n in read if n in namespace and not n.startswith("__"))
+    return any(not isinstance(value, _NO_VALUES) for value in values)
 
 
 def _is_made_by(node: ast.stmt, value: object) -> bool:
