@@ -280,13 +280,3 @@ def test_an_object_of_an_own_class_that_cells_of_both_kinds_change_in_turn(kerne
     for cell in cells:
         kernel.run(cell).check()
     assert kernel.value("(net.weights, optimizer.weights, both)") == ([10], [10], (10, 10))
-
-
-def test_what_a_plain_cell_bound_before_a_step_took_the_name_is_what_an_earlier_one_reads(
-    kernel: Kernel,
-) -> None:
-    cells = {"x": "x = 1", "a": "%%component a\ny = x + 1", "b": "%%component b\nx = x * 100"}
-    for cell_id, cell in (*cells.items(), ("x", "x = 5"), ("b", cells["b"])):
-        kernel.run(cell, cell_id=cell_id).check()
-    kernel.run("%%component c\nz = y", cell_id="c").check()
-    assert kernel.value("(z, x)") == (6, 500)

@@ -27,6 +27,9 @@ def as_run(placed: Placed, closure: Closure, names: Names) -> Closure:
     redefined = rests_on_redefined = False
     for name, digests in before.items():
         now = after.get(name)
+        if now is None and digests.keys() <= _VALUES and names.owner(name) is not None:
+            redefined = True  # a later step has taken the name
+            continue
         if now == digests or (now is None and digests.keys() != {"helper"}):
             continue
         if _is_of_later_cell(placed, names, name, {*digests, *(now or ())}):

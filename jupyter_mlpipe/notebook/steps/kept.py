@@ -13,15 +13,13 @@ from jupyter_mlpipe.notebook.steps.placed import Placed
 
 def kept_values(placed: Placed, names: Names) -> dict[str, Any]:
     """Return the notebook's values that this component read before a step replaced them."""
-    replaced = {
+    kept = {
         read: choice.value
-        if names.generation(read) == choice.generation
-        # A plain cell has bound it anew, or changed it, before that step came.
-        else names.replaced(read, MISSING)
         for read, choice in placed.choices.items()
-        if choice.binding is None and names.owner(read) is not None
+        if choice.binding is None
+        and names.owner(read) is not None
+        and names.generation(read) == choice.generation
     }
-    kept = {read: value for read, value in replaced.items() if value is not MISSING}
     kept |= {
         name: value
         for name, (_, value) in placed.helpers.items()

@@ -114,7 +114,6 @@ class Names:
         self._bound: dict[str, Any] = {}  # what we put there, to tell when the user puts something else
         self._version: dict[str, str | None] = {}
         self._generation: dict[str, int] = {}
-        self._replaced: dict[str, Any] = {}
         self._maker: dict[str, Maker] = {}
         self._held: set[str] = set()
         self._missed: dict[str, str] = {}
@@ -178,10 +177,6 @@ class Names:
         """Return how often plain cells have bound `name` anew since a component first owned it."""
         return self._generation.get(name, 0)
 
-    def replaced(self, name: str, default: Any) -> Any:
-        """Return what plain cells had bound `name` to when a component came to own it."""
-        return self._replaced.get(name, default)
-
     def bind(self, name: str, value: Any, owner: str) -> None:
         """Bind a value at once, on behalf of `owner`."""
         self.pending.pop(name, None)
@@ -208,8 +203,6 @@ class Names:
             and self._version.get(name) == pending.version
             and name in self._bound
         )
-        if name not in self._owner and name in self.namespace:
-            self._replaced[name] = self.namespace[name]
         self._own(name, pending.component)
         self._held.discard(name)
         self._missed.pop(name, None)
@@ -390,7 +383,6 @@ class Names:
 
     def _release(self, name: str) -> None:
         self._disown(name)
-        self._replaced.pop(name, None)
         self._bound.pop(name, None)
         self._version.pop(name, None)
         self._held.discard(name)
