@@ -39,10 +39,11 @@ def find_aliases(
     while values and candidates:
         # One that is made anew with these shares its other parts with further ones.
         sharing = find_sharing(values, candidates, namespace)
-        fresh = {n: candidates.pop(n) for n in [*candidates] if n in sharing}
-        values = [value for value in fresh.values() if can_store(value, namespace)]
+        shared = {n: candidates.pop(n) for n in [*candidates] if n in sharing}
+        fresh = {n: value for n, value in shared.items() if can_store(value, namespace)}
+        values = [*fresh.values()]
         found |= fresh
-    return tuple(name for name in others if name in found and can_store(found[name], namespace))
+    return tuple(name for name in others if name in found)
 
 
 def aliases_of(placed: Placed, step: Step, names: Names) -> tuple[str, ...]:
