@@ -18,6 +18,7 @@ from jupyter_mlpipe.errors import ClusterError
 from jupyter_mlpipe.execution.process.client import StepServer
 from jupyter_mlpipe.execution.process.shell import read_ahead
 from jupyter_mlpipe.execution.process.spec import Prelude
+from tests.support.alive import is_alive
 from tests.support.steps import Ended, Steps
 
 _PATIENCE_S = 20
@@ -38,10 +39,7 @@ def _eventually(holds: Callable[[], bool]) -> None:
 
 
 def _gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+    return not is_alive(pid)
 
 
 def _in_thread(steps: Steps, token: str, code: str) -> tuple[threading.Thread, Ended]:

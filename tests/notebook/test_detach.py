@@ -21,7 +21,6 @@ from tests.notebook.test_robustness import (
     Marked,
     fails,
     go_on,
-    is_alive,
     pid_of,
     small_disk,
     status,
@@ -29,6 +28,7 @@ from tests.notebook.test_robustness import (
     waits,
 )
 from tests.notebook.test_runs import command
+from tests.support.alive import is_alive
 from tests.support.kernel import Kernel
 
 Start = Callable[..., Kernel]

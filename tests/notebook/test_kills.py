@@ -9,6 +9,7 @@ import pytest
 
 from tests.execution.test_dask import ForeignCluster
 from tests.notebook.test_robustness import go_on, pid_of, wait_until, waits
+from tests.support.alive import is_alive
 from tests.support.dask_cluster import DaskCluster, end
 from tests.support.kernel import Kernel
 
@@ -36,7 +37,7 @@ def test_what_ended_is_kept_and_what_ran_runs_again(
     assert worker is not None
     (kernel.folder / "second.pid").unlink()
     {"worker": worker, "fork server": server}[victim].kill()
-    wait_until(lambda: not step.is_running() or step.status() == "zombie", "the step ends with it")
+    wait_until(lambda: not is_alive(step.pid), "the step ends with it")
     if victim == "worker":
         # Which is not the step's fault: it runs again, in the same run.
         assert pid_of(kernel, "second") != step.pid

@@ -111,7 +111,7 @@ def fail():
 x + 1
 # %% plain
 with distributed.LocalCluster(
-    1, processes=False, dashboard_address=None, silence_logs=False
+    1, processes=False, dashboard_address=':0', silence_logs=False
 ) as cluster, distributed.Client(cluster) as client:
     print(type(client.submit(fail, pure=False).exception()))
 "Start worker at" in told, "Compute Failed" in told, [line for line in told if "Scheduler" in line]

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.notebook.test_robustness import Marked, pid_of, status, wait_until, waits
+from tests.support.alive import is_alive
 from tests.support.kernel import Kernel
 
 Start = Callable[..., Kernel]
@@ -63,7 +64,7 @@ def test_closing_the_kernel_leaves_no_process_and_no_port(start_kernel: Start, w
         kernel.manager.shutdown_kernel()
     else:
         os.kill(kernel.pid, signal.SIGKILL)
-    wait_until(lambda: not [p for p in processes if p.is_running() and p.status() != "zombie"], "all end")
+    wait_until(lambda: not [p for p in processes if is_alive(p.pid)], "all end")
     marked.check_gone()
     wait_until(lambda: not ports & open_anywhere(), f"open: {ports & open_anywhere()}")
     here = [p.pid for p in psutil.process_iter(["cwd"]) if p.info["cwd"] == str(kernel.folder)]

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.alive import is_alive
 from tests.support.kernel import Kernel, Result
 
 Start = Callable[..., Kernel]
@@ -66,13 +67,6 @@ while not os.path.exists({name!r} + ".go"):
 def waits(name: str) -> str:
     """Code that tells its process and waits for the test."""
     return WAITS.format(name=name)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def pid_of(kernel: Kernel, name: str) -> int:
