@@ -34,4 +34,8 @@ fi
 say "Running the tests."
 # Much of the time one test waits for processes of its own. A file stays together: its tests share kernels.
 # Those that take long come first (tests/conftest.py), not those that have many tests.
-exec python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
+status=0
+python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@" || status=$?
+[ "$status" -eq 1 ] || exit "$status"
+say "What failed runs once more, with nothing beside it; what passes then is still worth a look."
+exec python -m pytest --last-failed --last-failed-no-failures none -x -v "$@"
