@@ -28,12 +28,21 @@ const style = {
 };
 const digest = hash.digest('hex');
 
+/** Parts of our own classes that neither the kernel nor the page knows by name: the bundler shortens them, as it does `#names`. */
+const OWN = [
+  ...['actions', 'ask', 'centreOn', 'chosen', 'current', 'dispose', 'edges', 'finds', 'focused', 'folds', 'frames', 'goNear', 'goOn'],
+  ...['hideTip', 'isCritical', 'isHollow', 'isMoved', 'isOf', 'isOnButton', 'kept', 'leave', 'node', 'nodes', 'opened', 'paint'],
+  ...['picture', 'reveal', 'roots', 'scan', 'setOpened', 'showLines', 'showStep', 'stage', 'startHeight', 'view', 'viewport']
+];
+
 async function bundle(entry, external) {
+  const isGraph = external.length === 0;
   const built = await build({
     entryPoints: [entry],
     external,
     bundle: true,
-    minify: external.length === 0,
+    minify: isGraph,
+    ...(isGraph ? { mangleProps: new RegExp(`^(?:${OWN.join('|')})$`) } : {}),
     format: 'esm',
     target: 'es2022',
     charset: 'utf8',
@@ -41,7 +50,7 @@ async function bundle(entry, external) {
     plugins: [style],
     legalComments: 'none',
     outdir: 'lib',
-    write: external.length > 0
+    write: !isGraph
   });
   return built.outputFiles?.[0].text;
 }

@@ -88,7 +88,7 @@ export class Page {
         return;
       }
       view?.dispose();
-      view = new View(graph, drawn, this.ask, like?.view.told);
+      view = new View(graph, drawn, this.ask, like?.view);
       if (kept) {
         view.goOn(kept);
       }

@@ -55,7 +55,7 @@ export class View {
     readonly graph: string,
     svg: SVGSVGElement,
     private readonly ask: (asked: Ask) => void,
-    told?: GraphState
+    before?: View
   ) {
     this.#shown = new Graph(svg, { open: name => this.#open(name), fold: (group, isFolded) => this.#fold(group, isFolded) });
     this.#panel = new Panel({
@@ -116,17 +116,13 @@ export class View {
       keydown: event => this.#key(event)
     });
     this.#tabs.show('Graph');
-    if (told) {
-      this.#state = told;
-      this.#shown.paint(told, Object.keys(told.steps));
-      this.#timeline.paint(told);
+    if (before) {
+      // What the kernel tells next is told on top of it.
+      [this.#state, this.#n] = [before.#state, before.#n];
+      this.#shown.paint(this.#state, Object.keys(this.#state.steps));
+      this.#timeline.paint(this.#state);
     }
     this.#paintRun();
-  }
-
-  /** What the kernel has told of the graph. */
-  get told(): GraphState {
-    return this.#state;
   }
 
   /** Takes what the kernel says of this graph. */

@@ -59,6 +59,19 @@ test('a picture of other steps gets a view of its own', async () => {
   expect(again.querySelectorAll('g.node')).toHaveLength(1);
 });
 
+test('a view that takes the place of another goes on with what changes', async () => {
+  const root = put(diamond());
+  page.scan();
+  page.take({ ...all, n: 4 });
+  root.remove();
+  const again = put(draw({ load: [0, -280], left: [-100, 0] }));
+  await frame();
+  // The kernel is busy, and does not hear that the new one asks for all.
+  page.take(message('changed', { steps: { left: { status: 'succeeded', text: 'ran 1 s' } } }, { n: 5 }));
+  await frame();
+  expect(again.querySelector('[data-mlpipe-step=left]')!.getAttribute('data-mlpipe-status')).toBe('succeeded');
+});
+
 test('two outputs of one graph are two views', () => {
   const roots = [put(diamond()), put(diamond())];
   page.scan();

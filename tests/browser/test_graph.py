@@ -247,6 +247,7 @@ def test_when_steps_ran_what_earlier_runs_gave_and_groups(open_notebook: Open, l
         "words => getComputedStyle(words).whiteSpace === 'normal' && words.scrollWidth <= words.clientWidth",
         arg=shown.locator(".mlp-run").element_handle(),
     )
+    expect(row.first.locator(".mlp-row-text")).to_be_visible()
     page.set_viewport_size(size)
     row.first.focus()
     page.keyboard.press("ArrowDown")
@@ -278,6 +279,12 @@ def test_when_steps_ran_what_earlier_runs_gave_and_groups(open_notebook: Open, l
     expect(differing).to_contain_text("auc 0.75 → 1")
     expect(shown.locator(".mlp-picture .mlp-differs")).to_have_count(2)
     assert serious_problems(page) == []
+    page.set_viewport_size({"width": 640, "height": size["height"]})
+    page.wait_for_function(
+        "part => part.scrollWidth <= part.clientWidth",
+        arg=shown.locator(".mlp-compare .mlp-scroll").element_handle(),
+    )
+    page.set_viewport_size(size)
     page.keyboard.press("Escape")
     expect(runs).to_be_visible()
 

@@ -176,7 +176,8 @@ def table_bundle(
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], attribute: str | None) -> str:
     heads = "".join(f'<th style="{CELL}">{html.escape(column)}</th>' for column in columns)
     body = "".join(_table_row(row, attribute) for row in rows)
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div style="overflow-x:auto">{table}</div>'
 
 
 def accepted_bundle(edits: Sequence[Accepted]) -> Bundle:
@@ -193,6 +194,7 @@ def said_bundle(text: str, facts: Mapping[str, Any]) -> Bundle:
     return {"text/plain": text, "text/html": f'<div class="mlpipe">{lines}</div>', MIME: dict(facts)}
 
 
+_SHORT = 20  # characters
 CELL = "text-align:left;vertical-align:top;padding:3px 16px 3px 0"
 
 
@@ -213,7 +215,9 @@ def _table_row(row: Sequence[str], attribute: str | None) -> str:
 
 def table_cell(text: str, *, is_faint: bool = False) -> str:
     colour = f";color:{FAINT_STYLE}" if is_faint else ""
-    return f'<td style="{CELL}{colour}">{html.escape(text)}</td>'
+    # Dates and times are read as one.
+    space = ";white-space:nowrap" if len(text) <= _SHORT else ""
+    return f'<td style="{CELL}{colour}{space}">{html.escape(text)}</td>'
 
 
 def _state(step: StepSnapshot) -> str:
