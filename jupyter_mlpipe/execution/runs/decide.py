@@ -124,11 +124,9 @@ def decide(
         else:
             # What lives in the notebook's process is there since its cell was run.
             stands = task.made[0] == work and bool(reasons or made.live)
-            stands = stands and not _why_not(made, task, inputs, companions, store, now, ahead)
+            stands = stands and not _why_not(made, task, inputs, companions, store, now, ahead, as_made=True)
         if stands:
-            store.get_record(made.key)  # which marks it as used: it is not pruned meanwhile
-            plan = StepPlan(name, "reuse", _RAN, made.key, made.seconds)
-            return Decided(plan, ingredients, made, work, task.folder)
+            return _as_made(task, made, ingredients, work, store)
     if task.problems or found.problems or live:
         # What cannot be digested must never match anything, not even its own record.
         key = digest("once", key, secrets.token_hex(16))
@@ -139,6 +137,13 @@ def decide(
 
         same: tuple[Reason, ...] = _SAME
         key, record, why = _find_record(key, store, why_not)
+        if not reasons and task.made is not None and task.made[0] == work:
+            made = task.made[1]
+            # Cells further down may have written what it had read.
+            if (record is None or record.key != made.key) and not _why_not(
+                made, task, inputs, companions, store, now, ahead, as_made=True
+            ):
+                return _as_made(task, made, ingredients, work, store)
         if record is None and not why and (accepted := find_accepted(store, key)) is not None:
             record = store.get_record(accepted.record)
             if record is not None:
@@ -153,6 +158,14 @@ def decide(
     reasons = reasons or _what_changed(before, key, ingredients, task, records)
     plan = StepPlan(name, "run", reasons, key, expected_seconds(before))
     return Decided(plan, ingredients, work=work, marks=found.marks)
+
+
+def _as_made(
+    task: StepTask, made: Record, ingredients: tuple[Ingredient, ...], work: str, store: Store
+) -> Decided:
+    store.get_record(made.key)  # which marks it as used: it is not pruned meanwhile
+    plan = StepPlan(task.name, "reuse", _RAN, made.key, made.seconds)
+    return Decided(plan, ingredients, made, work, task.folder)
 
 
 def expected_seconds(before: Record | None) -> float | None:
@@ -207,8 +220,10 @@ def _why_not(
     store: Store,
     now: float,
     ahead: Ahead,
+    *,
+    as_made: bool = False,
 ) -> tuple[Reason, ...]:
-    """Return why a record that was found cannot be reused."""
+    """Return why a record that was found cannot be reused; see `file_reasons` for `as_made`."""
     reasons = []
     max_age = task.options.max_age_s
     if max_age is not None and now - record.created_at > max_age:
@@ -228,7 +243,7 @@ def _why_not(
     if record.states:
         changed = differing(record.states, task.given, task.folder or "")
         reasons += [Reason("setting", name, "changed") for name in changed]
-    reasons += file_reasons(record, task, store, ahead)
+    reasons += file_reasons(record, task, store, ahead, as_made=as_made)
     return tuple(reasons)
 
 

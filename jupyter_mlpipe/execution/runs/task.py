@@ -32,6 +32,10 @@ def _none_of(steps: Iterable[str]) -> tuple[str, ...]:
     return ()
 
 
+def _nothing() -> Iterable[tuple[Record, str | None]]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class StepTask:
     """A step ready to be planned and run; a snapshot, so that later edits of the notebook do not reach it.
@@ -65,6 +69,8 @@ class StepTask:
     made
         What it gave when its cell was last run, and the key for that. It is good enough for the steps below,
         even where nothing may be reused for the step itself.
+    later
+        Gives what steps of cells further down gave when these were last run, each with its folder.
     """
 
     step: Step
@@ -77,6 +83,7 @@ class StepTask:
     siblings: Mapping[str, frozenset[str]] = field(default_factory=dict)
     contested: Mapping[str, str] = field(default_factory=dict)
     made: tuple[str, Record] | None = None
+    later: Callable[[], Iterable[tuple[Record, str | None]]] = _nothing
     given: Given = NOTHING
     snapshot: Snapshot | None = None
     earlier: Callable[[Iterable[str]], tuple[str, ...]] = _none_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -209,6 +210,7 @@ class Registry:
         strict: bool = True,
         refused: dict[str, MLPipeError] | None = None,
         made: Callable[[str], tuple[str, Record] | None] = lambda name: None,
+        gave: Callable[[str], tuple[str, Record] | None] = lambda name: None,
         taken: Mapping[str, StepTask] = MappingProxyType({}),
     ) -> dict[str, StepTask]:
         """Return `targets` (all by default) and what is above them, ready to be planned and run.
@@ -221,6 +223,8 @@ class Registry:
             Takes the errors of steps that cannot run as they are; these and those below are left out then.
         made
             Gives what counts for the steps below, see `StepTask`.
+        gave
+            Gives the same of any step.
         taken
             Steps that were looked at a moment ago: nothing that they reach has changed since.
 
@@ -240,6 +244,8 @@ class Registry:
                     task = taken.get(name) or self.task(
                         name, overrides, surroundings, planned=strict, made=made(name)
                     )
+                    if task.made is not None:
+                        task = replace(task, later=partial(self._later, name, gave))
                     if strict and task.closure.unresolved:
                         check_resolved(task.step.component, task.closure.unresolved, self.known_names)
                     if not task.options.here:
@@ -404,6 +410,16 @@ class Registry:
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(tuple(sys.path), ModulesOnce(self._modules))
+
+    def _later(
+        self, name: str, gave: Callable[[str], tuple[str, Record] | None]
+    ) -> list[tuple[Record, str | None]]:
+        """Return what components further down gave, each with its folder."""
+        place = self.placed[name].place if name in self.placed else math.inf
+        further = [p for p in list(self.placed.values()) if p.place > place]  # whole, in whatever thread
+        return [
+            (found[1], p.snapshot.folder) for p in further if (found := gave(p.component.name)) is not None
+        ]
 
     def known_names(self) -> set[str]:
         """Return every name that a component could read, for close matches."""
