@@ -31,7 +31,7 @@ from jupyter_mlpipe.notebook.steps import learned
 from jupyter_mlpipe.notebook.steps.aliases import aliases_of, release_aliased
 from jupyter_mlpipe.notebook.steps.as_run import as_run, bind_as_run, by_name
 from jupyter_mlpipe.notebook.steps.contracts import check_contract, check_resolved, check_sendable
-from jupyter_mlpipe.notebook.steps.kept import kept_values, note_helpers, still_defined
+from jupyter_mlpipe.notebook.steps.kept import keep_for_readers, kept_values, note_helpers, still_defined
 from jupyter_mlpipe.notebook.steps.names import Names
 from jupyter_mlpipe.notebook.steps.order import Order
 from jupyter_mlpipe.notebook.steps.parameters import Declared, check_type, chosen_value, declare
@@ -164,10 +164,13 @@ class Registry:
                 self.placed[component.name] = before
                 self._order.note(component.name)
             raise
+        keep_for_readers(self.placed, component.name, candidate.writes, self.names)
         return task
 
     def learn(self, name: str, found: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Note which names a step was found to change; see `learned.learn`."""
+        found = tuple(found)
+        keep_for_readers(self.placed, name, found, self.names)
         learnt = learned.learn(self.placed, self.names, name, found)
         self._note_writes(name)
         return learnt
