@@ -45,6 +45,8 @@ from jupyter_mlpipe.model.status import Ingredient, Reason, ReasonKind
 
 # What is given to a step may be theirs, without a word in the code.
 _OF_INPUTS = frozenset({"numpy", "pandas", "decimal"})
+# What these start or call can ask for any environment variable, and nobody sees it.
+_FOREIGN = frozenset({"subprocess", "ctypes", "cffi"})
 _SUBCLASSES = "__subclasses__"
 # By which code sees in what order a class has its attributes.
 _SHOW_ORDER = frozenset({"__dict__", "vars"})
@@ -276,7 +278,7 @@ class Walk:
             found.reads_any_variable,
             asks_for_folder,
             reached.counted.uncounted,
-            may_start_programs(dotted | called | local.called) or "subprocess" in libraries,
+            may_start_programs(dotted | called | local.called) or not _FOREIGN.isdisjoint(libraries),
         )
         return affected, found.draws or may_set_something(dotted | called)
 

@@ -1,4 +1,7 @@
-"""What was seen of files: by this process, and by those that it has forked, which tell it (`forks.py`)."""
+"""What was seen of files and variables.
+
+By this process, and by those that it has forked, which tell it (`forks.py`).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from jupyter_mlpipe.execution.process.paths import Paths, is_below
 from jupyter_mlpipe.execution.process.questions import MISSED, NAMED, Answer, digest_answer
 from jupyter_mlpipe.execution.process.writes import State, Touch, Writes, state_of
 
-_SETS = frozenset({"archives", "own", "looked_through"})
+_SETS = frozenset({"archives", "own", "looked_through", "variables"})
 
 
 class Seen:
@@ -45,6 +48,8 @@ class Seen:
         Path -> kind of question -> digest of the answer; of "there", the answer.
     asked_in
         Folders in which very many were looked for.
+    variables
+        Names of environment variables that were asked for; an empty one stands for all of them.
     children
         Processes that this one is known to have started.
     """
@@ -62,14 +67,15 @@ class Seen:
         self.mentioned: dict[str, bool] = {}
         self.asked: dict[str, dict[str, Answer]] = {}
         self.asked_in: set[str] = set()
+        self.variables: set[str] = set()
         self.children: set[int] = set()
         self._tell: Callable[..., None] | None = None
         self._n_told = 0
 
-    def note(self, what: str, absolute: str) -> None:
-        """Add a path to `archives`, `own` or `looked_through`."""
-        getattr(self, what).add(absolute)
-        self._pass_on(what, absolute)
+    def note(self, what: str, name: str) -> None:
+        """Add a path to `archives`, `own` or `looked_through`, or a name to `variables`."""
+        getattr(self, what).add(name)
+        self._pass_on(what, name)
 
     def note_read(self, path: Any) -> None:
         absolute = self.paths.named_by(path)

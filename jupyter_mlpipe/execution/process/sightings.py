@@ -13,7 +13,7 @@ import re
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -30,6 +30,7 @@ from jupyter_mlpipe.execution.process.questions import (
 )
 from jupyter_mlpipe.execution.process.searches import Searches
 from jupyter_mlpipe.execution.process.seen import Seen
+from jupyter_mlpipe.execution.process.variables import ALL, Variables
 from jupyter_mlpipe.execution.process.workers import Workers
 from jupyter_mlpipe.execution.process.writes import is_forgiving
 from jupyter_mlpipe.keys.codes import nested_codes
@@ -87,6 +88,7 @@ class Sightings:
         self._fork_exec: Any = None
         self._questions = Questions(self._counts_as_one)
         self._searches = Searches()
+        self._variables = Variables(self._note_variable)
         self._forks = Forks(self._begin_telling, seen.hear)
         self._workers = Workers(self._forks.place, seen.paths.base, seen.paths.ignored)
         self._active = False
@@ -100,9 +102,11 @@ class Sightings:
         self._searches.start()
         self._forks.start()
         self._workers.start()
+        self._variables.start()
 
     def stop(self) -> None:
         self._active = False
+        self._variables.stop()
         _leave(self._hook)
         self._questions.stop()
         self._searches.stop()
@@ -117,6 +121,11 @@ class Sightings:
         """Begin, and tell it all to the process that has this place (`Forks.place`)."""
         self.start()
         self._forks.tell_to(place)
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """All environment variables as they were at the start."""
+        return self._variables.started
 
     @property
     def has_lost(self) -> bool:
@@ -276,6 +285,10 @@ class Sightings:
             self._seen.note_written(absolute)
             self._seen.tell_touched()
 
+    def _note_variable(self, name: str) -> None:
+        if self._active:
+            self._seen.note("variables", name)
+
     def _note_told(self, folder: Any) -> None:
         if (
             not isinstance(folder, int)
@@ -356,6 +369,7 @@ class Sightings:
         parts = [command] if isinstance(command, str | bytes | os.PathLike) else list(command or ())
         base = absolute_path("." if folder is None else folder) or os.getcwd()
         self._seen.writes.has_children = True
+        self._seen.note("variables", ALL)
         said: set[str] = set()
         folders: set[str] = set()
         for part in parts:

@@ -197,7 +197,7 @@ class StepProcess:
             last=shell.result,
             shown=shown,
             effects=effects,
-            states=states,
+            states={**states, **file_watch.variables(spec.environment)},
             files=files,
             written=written,
             started=started,

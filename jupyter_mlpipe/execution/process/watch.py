@@ -51,6 +51,7 @@ from jupyter_mlpipe.execution.process.questions import MANY, digest_answer
 from jupyter_mlpipe.execution.process.seen import Seen
 from jupyter_mlpipe.execution.process.sightings import Sightings
 from jupyter_mlpipe.execution.process.writes import state_of
+from jupyter_mlpipe.keys.variables import variable_states
 from jupyter_mlpipe.store.files import FileKeeper, Written
 
 _MAX_FOLDER_FILES = 1000
@@ -214,6 +215,10 @@ class FileWatch:
             content = file_digest(path) if is_same else CHANGED
             found[self._paths.as_meant(path)] = content if state_of(path) == before else CHANGED
         return found
+
+    def variables(self, environment: Mapping[str, str | None]) -> dict[str, str]:
+        """Return what a record rests on of environment variables, of which the notebook has changed these."""
+        return variable_states(self._seen.variables, self._sightings.variables, environment)
 
     def _declares(self, path: str) -> bool:
         return path not in self._written and self._declared.covers(path)

@@ -288,7 +288,7 @@ class StepsHere:
                 last=shown.value,
                 shown=outputs,
                 effects=effects,
-                states=states,
+                states={**states, **watch.variables(spec.environment)},
                 files=watch.files(),
                 written=written,
                 started=started,
