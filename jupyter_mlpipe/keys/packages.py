@@ -127,6 +127,15 @@ def is_installed(path: str) -> bool:
     return path.startswith(_library_folders())
 
 
+def is_of_user(module: str) -> bool:
+    """Tell whether a module that is loaded is the notebook, or one that lies where no packages are."""
+    top = module.partition(".")[0]
+    if top == "__main__":
+        return True
+    origin = None if top == OURSELVES or is_standard(top) else getattr(sys.modules.get(top), "__file__", None)
+    return isinstance(origin, str) and not is_installed(origin)
+
+
 def file_package(top: str, path: str) -> Package:
     """Return what stands for an installed module without metadata: the content of its files."""
     folder = Path(path).parent if Path(path).name.startswith("__init__.") else None

@@ -6,13 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import class_cells
+from tests.support import class_cells, making_cells
 from tests.support.as_plain import CHOICES, Start, assert_same_as_plain
 
 
 @pytest.mark.parametrize("title", class_cells.NOTEBOOKS)
 def test_what_a_cell_does_to_a_class_stays(title: str, start_kernel: Start) -> None:
     assert_same_as_plain(class_cells.NOTEBOOKS[title], start_kernel, choices=CHOICES)
+
+
+@pytest.mark.parametrize("title", making_cells.NOTEBOOKS)
+def test_a_definition_stays_as_it_was_made(title: str, start_kernel: Start) -> None:
+    assert_same_as_plain(making_cells.NOTEBOOKS[title], start_kernel, choices=CHOICES)
 
 
 def test_the_content_of_a_cache_is_said_to_stay_in_its_step(start_kernel: Start) -> None:

@@ -41,7 +41,7 @@ from jupyter_mlpipe.execution.process.rescued import Rescued, store_error
 from jupyter_mlpipe.execution.process.scene import Scene, make_scene
 from jupyter_mlpipe.execution.process.scratch import Scratch
 from jupyter_mlpipe.execution.process.shell import LazyShell
-from jupyter_mlpipe.execution.process.spec import USUAL_MODE, VERIFIED_BYTES, StepSpec
+from jupyter_mlpipe.execution.process.spec import NOT_BOUND, USUAL_MODE, VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.tracebacks import describe_error, left_behind
 from jupyter_mlpipe.execution.process.unlogged import keep_quiet
@@ -186,6 +186,7 @@ class StepProcess:
             unseen = names_bound_unseen(spec.code, known, values, spec.outputs, namespace)
         outcome = given.store_outcome(results, namespace, unseen)
         own_state = definitions.end(namespace, outcome.outputs)
+        outcome.left_out.update(dict.fromkeys(own_state.missed, NOT_BOUND))
         effects = _with_definitions(effects, own_state)
         shown = self._capture.stop()
         record = make_record(
