@@ -57,6 +57,7 @@ class GivenValues:
         # A contract says what a step may change, and a function's result is all that it gives.
         self._is_bound = spec.outputs_declared or spec.function is not None
         self._companions = dict(companions)
+        self.values = values
         self._values = {
             name: value
             for name, value in values.items()
@@ -120,7 +121,7 @@ class GivenValues:
                     found.joint[name] = joint_mark(name, spec.inputs, spec.companions)
         return found
 
-    def rescue(self, namespace: Mapping[str, object]) -> Outcome:
+    def rescue(self, namespace: Mapping[str, object], unseen: Iterable[str] = ()) -> Outcome:
         """Store what the body had bound and changed when it failed, as far as that can be done."""
         stored = {name: namespace[name] for name in self._spec.outputs if name in namespace}
         found = Outcome()
@@ -128,6 +129,7 @@ class GivenValues:
         with contextlib.suppress(Exception):
             if not self._is_bound:
                 stored |= self._find_changed(stored, namespace, self._find_groups(stored, namespace))
+            stored |= {name: namespace[name] for name in unseen if can_store(namespace[name], namespace)}
             self._store_all(stored, found, namespace, self._find_groups(stored, namespace))
         return found
 
