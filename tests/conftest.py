@@ -65,7 +65,7 @@ def start_kernel(tmp_path: Path, warm: Warm) -> Iterator[Callable[..., Kernel]]:
     started: list[Kernel] = []
 
     def start(folder: Path | None = None, *, load: bool = True, **environment: str) -> Kernel:
-        kernel = Kernel(folder or tmp_path, environment, warm)
+        kernel = Kernel(folder or tmp_path, environment, warm, with_ours=load)
         started.append(kernel)
         if load:
             kernel.run("%load_ext jupyter_mlpipe").check()

@@ -7,7 +7,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -53,6 +55,25 @@ look = {
     "names": sorted(globals()),
 }
 """
+# What our modules have noted when they were imported. Sets of functions come in the order of addresses, and
+# what a fork has more is told of in any case: the file below its frames, a test's name that is no test's.
+_LOOK_AT_OURS = r"""
+def settled(value):
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(settled, value))
+    if type(value) is tuple:
+        return [settled(part) for part in value]
+    if type(value) is dict:
+        return [(told(k), settled(v)) for k, v in value.items() if not is_of_fork(k)]
+    return re.sub(r"handle [0-9a-f]+", "handle", told(value))
+def is_of_fork(key):
+    return isinstance(key, str) and key.endswith(("/warm_process.py", "PYTEST_CURRENT_TEST"))
+look["ours"] = [
+    (name, kept, settled(value))
+    for name, module in sorted(sys.modules.items()) if name.partition(".")[0] == "jupyter_mlpipe"
+    for kept, value in sorted(vars(module).items()) if kept != "__builtins__"
+]
+"""
 
 
 @pytest.fixture
@@ -66,8 +87,8 @@ def own() -> Iterator[Warm]:
 def start(tmp_path: Path) -> Iterator[Callable[..., Kernel]]:
     started: list[Kernel] = []
 
-    def start(warm: Warm | None, **environment: str) -> Kernel:
-        started.append(Kernel(tmp_path, environment, warm))
+    def start(warm: Warm | None, *, with_ours: bool = False, **environment: str) -> Kernel:
+        started.append(Kernel(tmp_path, environment, warm, with_ours=with_ours))
         return started[-1]
 
     yield start
@@ -92,8 +113,34 @@ def test_a_forked_kernel_is_as_one_that_was_started(own: Warm, start: Callable[.
         assert forked[name] == started[name], name
 
 
-def test_what_is_forked_has_one_thread(own: Warm, start: Callable[..., Kernel]) -> None:
-    parent = psutil.Process(start(own).pid).parent()
+def test_a_forked_kernel_with_our_modules_is_as_one_that_has_loaded_them(
+    start: Callable[..., Kernel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONHASHSEED", "0")  # of both: sets of texts are then alike
+    found: list[dict[str, Any]] = []
+    with closing(Warm()) as own:
+        for warm in (None, own):
+            kernel = start(warm, with_ours=True)
+            assert _is_forked(kernel) == (warm is not None)
+            kernel.run("%load_ext jupyter_mlpipe").check()
+            kernel.run(_LOOK + _LOOK_AT_OURS).check()
+            found.append(kernel.value("{n: repr(v) for n, v in look.items() if n != 'ours'}"))
+            found[-1] |= kernel.value("{f'{module}: {name}': v for module, name, v in look['ours']}")
+    started, forked = found
+    assert len(started) > 1000
+    assert {name for name in started if forked.get(name) != started[name]} == set()
+    assert started.keys() == forked.keys()
+
+
+def test_only_kernels_that_load_ours_have_its_modules(own: Warm, start: Callable[..., Kernel]) -> None:
+    ours = "[name for name in __import__('sys').modules if name.startswith('jupyter_mlpipe')]"
+    assert start(own, with_ours=True).value(ours)
+    assert start(own).value(ours) == []
+
+
+@pytest.mark.parametrize("with_ours", [False, True])
+def test_what_is_forked_has_one_thread(own: Warm, start: Callable[..., Kernel], with_ours: bool) -> None:
+    parent = psutil.Process(start(own, with_ours=with_ours).pid).parent()
     assert parent is not None
     assert "warm_process" in " ".join(parent.cmdline())
     assert parent.num_threads() == 1

@@ -86,9 +86,22 @@ class Result:
 
 
 class Kernel:
-    """One kernel process; where `warm` is given, a fork of what that keeps, if this can be told from none."""
+    """One kernel process; where `warm` is given, a fork of what that keeps, if this can be told from none.
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], warm: Warm | None = None) -> None:
+    Parameters
+    ----------
+    with_ours
+        Its first cell is to load the extension: a fork has most of the modules for that.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        warm: Warm | None = None,
+        *,
+        with_ours: bool = False,
+    ) -> None:
         self.folder = folder
         self._count = 0
         self._results: dict[str, Result] = {}
@@ -97,7 +110,7 @@ class Kernel:
         for attempt in range(3):
             self.manager = KernelManager(kernel_name="python3")
             if warm is not None:
-                self.manager.provisioner = warm.provisioner(self.manager)
+                self.manager.provisioner = warm.provisioner(self.manager, with_ours=with_ours)
             self.manager.start_kernel(cwd=str(folder), env={**os.environ, **environment})
             self.client = self.manager.blocking_client()
             self.client.start_channels()

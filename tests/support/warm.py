@@ -1,10 +1,11 @@
 """Kernels that are forked from a process which has imported ipykernel, instead of started anew.
 
-To import takes five sixths of the time in which a kernel starts. Nothing of our own is imported ahead, nor
-what a kernel has not loaded before its first cell in any case: `tests/test_warm.py` compares. What a fork
+To import takes five sixths of the time in which a kernel starts, and most of that in which it loads our
+extension. Nothing is imported ahead but what a kernel has loaded before its first cell in any case or, where
+that cell loads the extension, what this needs below its own layer: `tests/test_warm.py` compares. What a fork
 cannot give is started: a kernel in an environment of its own, for `/proc` shows that of the process it was
-forked from, and Python reads some of it once. There are two such processes, with hash seeds of their own,
-which take turns: so two kernels of one test differ in the order of their sets, as kernels do.
+forked from, and Python reads some of it once. There are two such processes of each kind, with hash seeds of
+their own, which take turns: so two kernels of one test differ in the order of their sets, as kernels do.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ _MODULES = (
     "tornado.platform.asyncio",
     "tornado.queues",
 )
+_EXTENSION = "jupyter_mlpipe.notebook.extension"
 _N_PROCESSES = 2
 # Of each test and of each kernel: the test's name, and the parent's number.
 _OWN = ("PYTEST_CURRENT_TEST", "JPY_PARENT_PID")
@@ -86,11 +88,11 @@ class Forked:
 class _Process:
     """One process from which kernels are forked."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], extension: str) -> None:
         self._control, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with control:
             self._process = subprocess.Popen(
-                [sys.executable, _PROGRAM, str(control.fileno()), *_MODULES],
+                [sys.executable, _PROGRAM, str(control.fileno()), extension, *_MODULES],
                 env=environment,
                 pass_fds=(control.fileno(),),
                 stdin=subprocess.DEVNULL,
@@ -112,31 +114,40 @@ class Warm:
 
     def __init__(self) -> None:
         self._environment = _comparable(os.environ)
-        self._processes: list[_Process] = []
+        self._processes: dict[bool, list[_Process]] = {}
         self._turns = itertools.cycle(range(_N_PROCESSES))
 
-    def fork(self, command: list[str], folder: str, environment: Mapping[str, str]) -> Forked | None:
+    def fork(
+        self, command: list[str], folder: str, environment: Mapping[str, str], *, with_ours: bool
+    ) -> Forked | None:
         """Return a kernel; None where one from here would be another one than was asked for."""
         program, option, *arguments = command
         if (sys.platform, program, option) != ("linux", sys.executable, "-m"):
             return None
         if _comparable(environment) != self._environment:
             return None
-        if not self._processes:
-            ours = {**self._environment, "PYTEST_CURRENT_TEST": "a test"}
-            self._processes = [_Process(ours) for _ in range(_N_PROCESSES)]
-        return self._processes[next(self._turns)].fork(arguments, folder)
+        if with_ours not in self._processes:
+            own = {**self._environment, "PYTEST_CURRENT_TEST": "a test"}
+            extension = _EXTENSION if with_ours else ""
+            self._processes[with_ours] = [_Process(own, extension) for _ in range(_N_PROCESSES)]
+        return self._processes[with_ours][next(self._turns)].fork(arguments, folder)
 
-    def provisioner(self, manager: KernelManager) -> LocalProvisioner:
-        """Return what starts the kernel of a manager, and starts it again."""
+    def provisioner(self, manager: KernelManager, *, with_ours: bool) -> LocalProvisioner:
+        """Return what starts the kernel of a manager, and starts it again.
+
+        Parameters
+        ----------
+        with_ours
+            The kernel's first cell loads the extension: most of its modules are there already.
+        """
         provisioner = _Provisioner(
             kernel_id=str(uuid.uuid4()), kernel_spec=manager.kernel_spec, parent=manager
         )
-        provisioner.warm = self
+        provisioner.warm, provisioner.with_ours = self, with_ours
         return provisioner
 
     def close(self) -> None:
-        for process in self._processes:
+        for process in itertools.chain(*self._processes.values()):
             process.close()
 
 
@@ -144,9 +155,10 @@ class _Provisioner(LocalProvisioner):
     """Forks a kernel where that gives what to start it would, else starts it."""
 
     warm: Warm
+    with_ours: bool
 
     async def launch_kernel(self, cmd: list[str], **asked: Any) -> Any:
-        forked = self.warm.fork(cmd, asked["cwd"], asked["env"])
+        forked = self.warm.fork(cmd, asked["cwd"], asked["env"], with_ours=self.with_ours)
         if forked is None:
             return await super().launch_kernel(cmd, **asked)
         self.process = forked
