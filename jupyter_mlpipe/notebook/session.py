@@ -44,6 +44,7 @@ from jupyter_mlpipe.notebook.show.frontend import Way
 from jupyter_mlpipe.notebook.show.link import Link
 from jupyter_mlpipe.notebook.show.live import LiveGraph
 from jupyter_mlpipe.notebook.show.notebooks import Notebooks
+from jupyter_mlpipe.notebook.show.output import Decoy
 from jupyter_mlpipe.notebook.steps.names import Names, lists_names
 from jupyter_mlpipe.notebook.steps.parameters import check_known
 from jupyter_mlpipe.notebook.steps.registry import Registry
@@ -78,6 +79,7 @@ class Session:
         self.notebooks = Notebooks()
         self.cell_id: str | None = None
         self.way: Way = "page"
+        self.decoy: Decoy | None = None
         self.cells_run = CellsRun(shell)
 
         loaded = Loaded(lambda: self.backend.store, shell.user_ns)
