@@ -52,6 +52,8 @@ class Seen:
         Names of environment variables that were asked for; an empty one stands for all of them.
     children
         Processes that this one is known to have started.
+    programs_after
+        Numbers of processes after which programs were started, which may start others in turn.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -69,6 +71,7 @@ class Seen:
         self.asked_in: set[str] = set()
         self.variables: set[str] = set()
         self.children: set[int] = set()
+        self.programs_after: set[int] = set()
         self._tell: Callable[..., None] | None = None
         self._n_told = 0
 
@@ -98,10 +101,18 @@ class Seen:
         self.mentioned.setdefault(absolute, False)
         self._pass_on("mentioned", absolute)
 
-    def note_child(self, process: int) -> None:
+    def note_program(self, process: int) -> None:
+        """Note a program by its process."""
         self.children.add(process)
         if self._tell is not None:
             self._tell("forked", "", False, process)
+        self.note_program_after(process)
+
+    def note_program_after(self, process: int) -> None:
+        """Note that a program's process, or what that starts in turn, comes soon after another one."""
+        self.programs_after.add(process)
+        if self._tell is not None:
+            self._tell("programs", "", False, process)
 
     def note_answer(self, absolute: str, kind: str, answer: Answer) -> None:
         if absolute in self.written or is_below(self.paths.base, absolute):
@@ -152,6 +163,8 @@ class Seen:
             self.paths.relative.add(path)
         if what == "forked":
             self.children.update(more)
+        elif what == "programs":
+            self.programs_after.update(more)
         elif what == "read":
             state = tuple(more[0]) if more[0] is not None else None
             touch = self.writes.touched.get(path)

@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 from jupyter_mlpipe.execution.process.archives import imported_from
 from jupyter_mlpipe.execution.process.files import is_pattern, names_digest
 from jupyter_mlpipe.execution.process.forks import Forks
+from jupyter_mlpipe.execution.process.opens import newest_process
 from jupyter_mlpipe.execution.process.paths import Paths, absolute_path, is_below, path_seen_from
 from jupyter_mlpipe.execution.process.questions import (
     Questions,
@@ -65,6 +66,7 @@ _EVENTS = _CHANGES | {
     "subprocess.Popen",
     "os.system",
     "os.posix_spawn",
+    "os.exec",
     "os.forkpty",
     "os.fork",
     "os.chdir",
@@ -85,7 +87,7 @@ class Sightings:
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
         self._paths = seen.paths
-        self._fork_exec: Any = None
+        self._starts: dict[tuple[str, str], Any] = {}
         self._questions = Questions(self._counts_as_one)
         self._searches = Searches()
         self._variables = Variables(self._note_variable)
@@ -110,9 +112,9 @@ class Sightings:
         _leave(self._hook)
         self._questions.stop()
         self._searches.stop()
-        if self._fork_exec is not None:
-            setattr(sys.modules["subprocess"], "_fork_exec", self._fork_exec)  # noqa: B010
-            self._fork_exec = None
+        while self._starts:
+            (module, name), original = self._starts.popitem()
+            setattr(sys.modules[module], name, original)
         self._note_questions()
         self._workers.stop()
         self._forks.stop()
@@ -181,11 +183,16 @@ class Sightings:
                 self._note_listing(args[0], sys._getframe(3))
         elif event == "subprocess.Popen":
             self._note_command(args[1], args[2])
-            self._note_next_process()
+            self._note_programs()
         elif event == "os.system":
             self._note_command(args[0], None)
+            self._seen.note_program_after(newest_process())
         elif event == "os.posix_spawn":
             self._note_command(args[1], None)
+            if sys._getframe(3).f_code is not _start.__code__:
+                self._seen.note_program_after(newest_process())
+        elif event == "os.exec":
+            self._seen.note_program_after(os.getpid())
         elif event == "os.forkpty":
             # What the child is to run is told in the child only: a `!command` line comes this way.
             self._note_command(_command_of(sys._getframe(3)), None)
@@ -351,19 +358,14 @@ class Sightings:
             self._paths.relative.add(absolute)
         return absolute
 
-    def _note_next_process(self) -> None:
-        """Have it noted which process `subprocess` starts: it has ended when somebody asks what it opened."""
-        module: Any = sys.modules.get("subprocess")
-        start = getattr(module, "_fork_exec", None)
-        if start is None or self._fork_exec is not None:
-            return
-
-        def fork_exec(*args: Any) -> int:
-            process: int = start(*args)
-            self._seen.note_child(process)
-            return process
-
-        self._fork_exec, module._fork_exec = start, fork_exec
+    def _note_programs(self) -> None:
+        """Have it noted which processes `subprocess` starts: these have ended when somebody asks for them."""
+        for module, name in (("subprocess", "_fork_exec"), ("os", "posix_spawn")):  # the latter from 3.13 on
+            original = getattr(sys.modules.get(module), name, None)
+            if original is not None and (module, name) not in self._starts:
+                self._starts[module, name] = original
+                noting = functools.partial(_start, original, self._seen.note_program)
+                setattr(sys.modules[module], name, functools.update_wrapper(noting, original))
 
     def _note_command(self, command: Any, folder: Any) -> None:
         parts = [command] if isinstance(command, str | bytes | os.PathLike) else list(command or ())
@@ -411,6 +413,12 @@ def tell_to(place: str, folder: str, ignored: tuple[str, ...]) -> None:
         As in `Paths`.
     """
     Sightings(Seen(Paths(folder, ignored))).tell_to(place)
+
+
+def _start(start: Callable[..., int], note: Callable[[int], None], *args: Any, **options: Any) -> int:
+    process = start(*args, **options)
+    note(process)
+    return process
 
 
 # Python takes no audit hook out again: there is one for the process, told to whoever follows it last.

@@ -112,7 +112,11 @@ class FileWatch:
             self._mentioned[absolute] = self._mentioned.get(absolute, False) or may_be_folder
         writes = self._seen.writes
         writes.has_children = writes.has_children or (self._opens.is_open and _has_had_children())
-        own, of_children = self._opens.take(has_children=writes.has_children, children=self._seen.children)
+        own, of_children = self._opens.take(
+            has_children=writes.has_children,
+            children=self._seen.children,
+            programs_after=self._seen.programs_after,
+        )
         self._note_opened(own - self._seen.told)
         if self._snapshot is not None:
             after = look_around(self._paths.base, self._paths.is_left_out)
