@@ -256,6 +256,14 @@ FORKED_ROWS = [
         "return open(p + 'a', 'rb').read()",
         "import os\nr, w = os.pipe()\nif not os.fork():\n    os.write(w, rd§(§))\n    os._exit(0)\nos.wait()\ny§ = os.read(r, 9)\nos.close(r)\nos.close(w)",
     ),
+    _beyond(
+        "a file that a child of os.fork reads, which has closed what it did not open",
+        _TEXT_BEYOND,
+        "return open(p + 'a', 'rb').read()",
+        "import os\nr, w = os.pipe()\nif not os.fork():\n    os.closerange(3, w)\n    os.closerange(w + 1, 999)\n"
+        "    _held = [os.open('/dev/null', os.O_RDWR) for _ in range(99)]\n    os.write(w, rd§(§))\n    os._exit(0)\n"
+        "os.wait()\ny§ = os.read(r, 9)\nos.close(r)\nos.close(w)",
+    ),
     _forked(
         "a file that a forked process moves",
         "open('fa§', 'w').write('«1|2»')",

@@ -10,7 +10,6 @@ import contextlib
 import functools
 import os
 import re
-import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -19,10 +18,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from jupyter_mlpipe.execution.process.archives import imported_from
-from jupyter_mlpipe.execution.process.files import is_pattern, names_digest
+from jupyter_mlpipe.execution.process.files import names_digest
 from jupyter_mlpipe.execution.process.forks import Forks
-from jupyter_mlpipe.execution.process.opens import newest_process
 from jupyter_mlpipe.execution.process.paths import Paths, absolute_path, is_below, path_seen_from
+from jupyter_mlpipe.execution.process.programs import PROGRAM_EVENTS, Programs
 from jupyter_mlpipe.execution.process.questions import (
     Questions,
     is_asked_by_user,
@@ -31,7 +30,7 @@ from jupyter_mlpipe.execution.process.questions import (
 )
 from jupyter_mlpipe.execution.process.searches import Searches
 from jupyter_mlpipe.execution.process.seen import Seen
-from jupyter_mlpipe.execution.process.variables import ALL, Variables
+from jupyter_mlpipe.execution.process.variables import Variables
 from jupyter_mlpipe.execution.process.workers import Workers
 from jupyter_mlpipe.execution.process.writes import is_forgiving
 from jupyter_mlpipe.keys.codes import nested_codes
@@ -45,6 +44,7 @@ _IMPORTERS = re.compile(r"^<frozen importlib|/importlib/(?!resources/)|/pkg_reso
 _LOOKS_FOR_MODULES = re.compile(r"/pkgutil\.py$|/importlib/resources/")
 _REMOVERS = frozenset({"rmtree", "_rmtree_safe_fd", "_rmtree_safe_fd_step"})
 _WALKERS = _REMOVERS | {"_fwalk"}
+_VARIABLE = "mlpipe.variable"
 _CHANGES = frozenset(
     {
         "os.rename",
@@ -58,21 +58,15 @@ _CHANGES = frozenset(
         "os.utime",
     }
 )
-_EVENTS = _CHANGES | {
+_EVENTS = (_CHANGES | PROGRAM_EVENTS) | {
     "open",
     "sqlite3.connect",
     "os.listdir",
     "os.scandir",
-    "subprocess.Popen",
-    "os.system",
-    "os.posix_spawn",
-    "os.exec",
-    "os.forkpty",
     "os.fork",
     "os.chdir",
     "shutil.rmtree",
 }
-_WORD_ENDS = re.compile(r"[=<>|;&()]+")
 
 
 class Sightings:
@@ -87,7 +81,7 @@ class Sightings:
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
         self._paths = seen.paths
-        self._starts: dict[tuple[str, str], Any] = {}
+        self._programs = Programs(seen)
         self._questions = Questions(self._counts_as_one)
         self._searches = Searches()
         self._variables = Variables(self._note_variable)
@@ -112,9 +106,7 @@ class Sightings:
         _leave(self._hook)
         self._questions.stop()
         self._searches.stop()
-        while self._starts:
-            (module, name), original = self._starts.popitem()
-            setattr(sys.modules[module], name, original)
+        self._programs.stop()
         self._note_questions()
         self._workers.stop()
         self._forks.stop()
@@ -171,7 +163,9 @@ class Sightings:
             self._noting.discard(thread)
 
     def _note_event(self, event: str, args: tuple[Any, ...]) -> None:
-        if event == "open":
+        if event == _VARIABLE:
+            self._seen.note("variables", *args)
+        elif event == "open":
             path, mode, flags = args
             if not isinstance(path, int):
                 self._note_open(path, mode or "", flags)
@@ -181,21 +175,8 @@ class Sightings:
             self._note_told(args[0])
             if not _imports(sys._getframe(3)):
                 self._note_listing(args[0], sys._getframe(3))
-        elif event == "subprocess.Popen":
-            self._note_command(args[1], args[2])
-            self._note_programs()
-        elif event == "os.system":
-            self._note_command(args[0], None)
-            self._seen.note_program_after(newest_process())
-        elif event == "os.posix_spawn":
-            self._note_command(args[1], None)
-            if sys._getframe(3).f_code is not _start.__code__:
-                self._seen.note_program_after(newest_process())
-        elif event == "os.exec":
-            self._seen.note_program_after(os.getpid())
-        elif event == "os.forkpty":
-            # What the child is to run is told in the child only: a `!command` line comes this way.
-            self._note_command(_command_of(sys._getframe(3)), None)
+        elif event in PROGRAM_EVENTS:
+            self._programs.note(event, args, sys._getframe(3))
         elif event == "os.chdir":
             self._note_questions()
         elif event == "os.fork":
@@ -293,8 +274,7 @@ class Sightings:
             self._seen.tell_touched()
 
     def _note_variable(self, name: str) -> None:
-        if self._active:
-            self._seen.note("variables", name)
+        self._hook(_VARIABLE, (name,))
 
     def _note_told(self, folder: Any) -> None:
         if (
@@ -358,49 +338,6 @@ class Sightings:
             self._paths.relative.add(absolute)
         return absolute
 
-    def _note_programs(self) -> None:
-        """Have it noted which processes `subprocess` starts: these have ended when somebody asks for them."""
-        for module, name in (("subprocess", "_fork_exec"), ("os", "posix_spawn")):  # the latter from 3.13 on
-            original = getattr(sys.modules.get(module), name, None)
-            if original is not None and (module, name) not in self._starts:
-                self._starts[module, name] = original
-                noting = functools.partial(_start, original, self._seen.note_program)
-                setattr(sys.modules[module], name, functools.update_wrapper(noting, original))
-
-    def _note_command(self, command: Any, folder: Any) -> None:
-        parts = [command] if isinstance(command, str | bytes | os.PathLike) else list(command or ())
-        base = absolute_path("." if folder is None else folder) or os.getcwd()
-        self._seen.writes.has_children = True
-        self._seen.note("variables", ALL)
-        said: set[str] = set()
-        folders: set[str] = set()
-        for part in parts:
-            try:
-                text = os.fsdecode(part)
-                words = shlex.split(text, comments=False)
-            except (TypeError, ValueError):
-                continue
-            named = {text, *words, *(piece for w in words for piece in _WORD_ENDS.split(w))}
-            paths = {word: os.path.join(base, os.path.expanduser(word)) for word in named if word}
-            said.update(words)
-            inside = [path for path in paths.values() if os.path.isdir(path)]
-            folders.update(map(os.path.abspath, inside))
-            for folder in inside:
-                # `cd data && cat rows.csv`
-                paths |= {os.path.join(folder, word): os.path.join(folder, word) for word in words}
-            self._seen.writes.start_command(text, map(os.path.abspath, paths.values()), base)
-            for word, path in paths.items():
-                if os.path.isfile(path) or (is_pattern(path) and "**" not in path):
-                    # It may be there to be written to: then it changes while the step runs.
-                    absolute = os.path.abspath(path)
-                    if path != word:
-                        self._paths.relative.add(absolute)
-                    self._seen.note_mentioned(absolute)
-        if "du" in said or ("ls" in said and any(word[:1] == "-" and "l" in word for word in said)):
-            for folder in folders or {base}:
-                self._seen.listed.setdefault(folder, names_digest(folder))
-                self._seen.looked_through.add(folder)
-
 
 def tell_to(place: str, folder: str, ignored: tuple[str, ...]) -> None:
     """Have this process tell another one what it sees of files, until it ends.
@@ -413,12 +350,6 @@ def tell_to(place: str, folder: str, ignored: tuple[str, ...]) -> None:
         As in `Paths`.
     """
     Sightings(Seen(Paths(folder, ignored))).tell_to(place)
-
-
-def _start(start: Callable[..., int], note: Callable[[int], None], *args: Any, **options: Any) -> int:
-    process = start(*args, **options)
-    note(process)
-    return process
 
 
 # Python takes no audit hook out again: there is one for the process, told to whoever follows it last.
@@ -462,16 +393,6 @@ def _imports(frame: FrameType | None) -> bool:
             return not is_asked_by_user(frame)
         frame = frame.f_back
     return False
-
-
-def _command_of(frame: FrameType | None) -> object:
-    for _ in range(_MAX_FRAMES):
-        if frame is None:
-            return None
-        if frame.f_code.co_name == "system" and "cmd" in frame.f_locals:
-            return frame.f_locals["cmd"]
-        frame = frame.f_back
-    return None
 
 
 def _logs_ahead(database: str) -> bool:
