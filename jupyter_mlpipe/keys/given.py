@@ -12,6 +12,7 @@ import pickle
 import sys
 from collections.abc import Hashable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.displays import INTERACTIVITY
 from jupyter_mlpipe.keys.held import DefinitionPickle
+from jupyter_mlpipe.keys.installed import PACKAGES, installed_now, of_package, packages_digest
 from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.logs import LOGGING
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
@@ -82,6 +84,10 @@ class Affected:
         Whether it asks for the working directory.
     uncounted
         By local module, the names in it that it does not reach; None where it reaches nothing of it.
+    packages
+        Packages after which it asks by name.
+    any_package
+        Whether it also asks for some whose names are not written out.
     programs
         Whether it may start other programs, which get the environment.
     """
@@ -93,6 +99,8 @@ class Affected:
     any_variable: bool = False
     folder: bool = False
     uncounted: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()
+    any_package: bool = False
     programs: bool = False
 
     def with_inputs(self, libraries: Set[str]) -> Affected:
@@ -285,6 +293,9 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
         ingredients.append(of_variable(variable, value_of(variable, environment)))
     if affected.any_variable:
         ingredients.append(of_environment(environment))
+    ingredients += [of_package(name) for name in affected.packages]
+    if affected.any_package:
+        ingredients.append(Ingredient("package", PACKAGES, packages_digest()))
     if affected.folder:
         folder = snapshot.folder
         ingredients.append(Ingredient("setting", FOLDER, digest("folder", folder), folder))
@@ -414,7 +425,8 @@ def differing(before: Mapping[str, str], given: Given, folder: str, *, elsewhere
         As in `jupyter_mlpipe.keys.variables.states_now`.
     """
     now = {name: state_digest(name, state) for name, state in given.states.items() if name in before}
-    for name, content in states_now(before, given.environment, elsewhere=elsewhere):
+    of_system = (states_now, installed_now)
+    for name, content in chain(*(f(before, given.environment, elsewhere=elsewhere) for f in of_system)):
         now[name] = content if content is not None else before[name]
     if FOLDER in before:
         now[FOLDER] = digest("folder", folder)

@@ -65,7 +65,7 @@ def find_requirements(package: Package) -> list[Package]:
     pending = [package.name]
     while pending:
         for name in _requirements(pending.pop()):
-            if name not in found and name != package.name and (needed := _installed(name)) is not None:
+            if name not in found and name != package.name and (needed := find_installed(name)) is not None:
                 found[name] = needed
                 pending.append(name)
     return list(found.values())
@@ -85,7 +85,8 @@ def _requirements(name: str) -> tuple[str, ...]:
 _by_name: dict[str, Package] = {}
 
 
-def _installed(name: str) -> Package | None:
+def find_installed(name: str) -> Package | None:
+    """Return the distribution of a name, None where it is not installed."""
     known = _by_name.get(name)
     if known is not None and is_current(known):
         return known

@@ -278,6 +278,8 @@ class Walk:
             found.reads_any_variable,
             asks_for_folder,
             reached.counted.uncounted,
+            tuple(sorted(found.packages)),
+            found.asks_for_any_package,
             may_start_programs(dotted | called | local.called) or not _FOREIGN.isdisjoint(libraries),
         )
         return affected, found.draws or may_set_something(dotted | called)

@@ -827,6 +827,16 @@ name = "world"
 # %%
 %cd -q .
 """,
+    "folders on the import path": r"""
+# %%
+import sys
+len(sys.path)
+# %% plain
+import sys
+len(sys.path), [path for path in sys.path if "scratch" in path]
+# %%
+len(sys.path), [path for path in sys.path if "scratch" in path]
+""",
     "environment and folder set in plain cells": r"""
 # %% plain
 import os

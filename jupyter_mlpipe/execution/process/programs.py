@@ -19,11 +19,13 @@ from jupyter_mlpipe.execution.process.opens import newest_process
 from jupyter_mlpipe.execution.process.paths import absolute_path
 from jupyter_mlpipe.execution.process.seen import Seen
 from jupyter_mlpipe.execution.process.variables import ALL
+from jupyter_mlpipe.keys.installed import program_states
 
 PROGRAM_EVENTS = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.forkpty"})
 """Audit events that tell of programs."""
 
 _MAX_FRAMES = 12
+_MAX_WORDS = 32  # looked for on `PATH`: the others are mostly files
 _WORD_ENDS = re.compile(r"[=<>|;&()]+")
 
 
@@ -89,6 +91,9 @@ class Programs:
             named = {text, *words, *(piece for w in words for piece in _WORD_ENDS.split(w))}
             paths = {word: os.path.join(base, os.path.expanduser(word)) for word in named if word}
             said.update(words)
+            for word in words[:_MAX_WORDS]:
+                for state in program_states(word, base):
+                    self._seen.note_state(*state)
             inside = [path for path in paths.values() if os.path.isdir(path)]
             folders.update(map(os.path.abspath, inside))
             for folder in inside:

@@ -50,6 +50,8 @@ class Seen:
         Folders in which very many were looked for.
     variables
         Names of environment variables that were asked for; an empty one stands for all of them.
+    states
+        What else of the system the result rests on, by name, as `Record.states` has it.
     children
         Processes that this one is known to have started.
     programs_after
@@ -70,6 +72,7 @@ class Seen:
         self.asked: dict[str, dict[str, Answer]] = {}
         self.asked_in: set[str] = set()
         self.variables: set[str] = set()
+        self.states: dict[str, str] = {}
         self.children: set[int] = set()
         self.programs_after: set[int] = set()
         self._tell: Callable[..., None] | None = None
@@ -79,6 +82,11 @@ class Seen:
         """Add a path to `archives`, `own` or `looked_through`, or a name to `variables`."""
         getattr(self, what).add(name)
         self._pass_on(what, name)
+
+    def note_state(self, name: str, digest: str) -> None:
+        if name not in self.states:
+            self.states[name] = digest
+            self._pass_on("state", name, digest)
 
     def note_read(self, path: Any) -> None:
         absolute = self.paths.named_by(path)
@@ -173,6 +181,8 @@ class Seen:
                 self.read.setdefault(path, state)
         elif what == "written":
             self.written.add(path)
+        elif what == "state":
+            self.states.setdefault(path, *more)
         elif what == "listed":
             self.listed.setdefault(path, *more)
         elif what == "mentioned":

@@ -204,7 +204,7 @@ class StepProcess:
             last=shell.result,
             shown=shown,
             effects=effects,
-            states={**states, **file_watch.variables(spec.environment)},
+            states={**states, **file_watch.states(spec.environment)},
             files=files,
             written=written,
             started=started,

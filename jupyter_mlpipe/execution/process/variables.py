@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 from jupyter_mlpipe.execution.process.questions import is_asked_by_us, is_asked_by_user
@@ -50,10 +51,21 @@ class Variables:
         frame = sys._getframe(2)
         if is_asked_by_us(frame):
             return
-        if is_of_session(name) and not (name in OF_USER and is_asked_by_user(frame)):
+        if is_of_session(name) and not _is_of_user(name, frame):
             return
         self._noted.add(name)
         self._note(name)
+
+
+def _is_of_user(name: str, frame: FrameType | None) -> bool:
+    """Tell whether the user's code asks for something that says who the user is, or where a program is."""
+    if name == "PATH":
+        # Whoever starts a program asks for it, too: where that lies is noted by itself.
+        while frame is not None and frame.f_code.co_name != "which":
+            frame = frame.f_back
+    elif name not in OF_USER:
+        return False
+    return is_asked_by_user(frame)
 
 
 def _exchange(other: Callable[[Any], Any]) -> None:

@@ -51,6 +51,7 @@ from jupyter_mlpipe.execution.process.questions import MANY, digest_answer
 from jupyter_mlpipe.execution.process.seen import Seen
 from jupyter_mlpipe.execution.process.sightings import Sightings
 from jupyter_mlpipe.execution.process.writes import state_of
+from jupyter_mlpipe.keys.installed import folder_of_packages, packages_state
 from jupyter_mlpipe.keys.variables import variable_states
 from jupyter_mlpipe.store.files import FileKeeper, Written
 
@@ -125,6 +126,8 @@ class FileWatch:
             )
             self._written.update(change.path for change in self._unseen)
         self._note_opened(of_children - self._written)
+        for folder in {folder for path in of_children if (folder := folder_of_packages(path)) is not None}:
+            self._seen.note_state(*packages_state(folder))
 
     def _note_opened(self, paths: set[str]) -> None:
         """Count what was opened unseen by Python as if the code named it: it may be there to be written."""
@@ -220,9 +223,16 @@ class FileWatch:
             found[self._paths.as_meant(path)] = content if state_of(path) == before else CHANGED
         return found
 
-    def variables(self, environment: Mapping[str, str | None]) -> dict[str, str]:
-        """Return what a record rests on of environment variables, of which the notebook has changed these."""
-        return variable_states(self._seen.variables, self._sightings.variables, environment)
+    def states(self, environment: Mapping[str, str | None]) -> dict[str, str]:
+        """Return what a record rests on of the system: environment variables, programs, packages.
+
+        Parameters
+        ----------
+        environment
+            The variables that the notebook has changed.
+        """
+        of_variables = variable_states(self._seen.variables, self._sightings.variables, environment)
+        return {**of_variables, **self._seen.states}
 
     def _declares(self, path: str) -> bool:
         return path not in self._written and self._declared.covers(path)

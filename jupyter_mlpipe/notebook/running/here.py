@@ -290,7 +290,7 @@ class StepsHere:
                 last=shown.value,
                 shown=outputs,
                 effects=effects,
-                states={**states, **watch.variables(spec.environment)},
+                states={**states, **watch.states(spec.environment)},
                 files=watch.files(),
                 written=written,
                 started=started,
