@@ -96,7 +96,7 @@ def _send_at_once(client: Any, cluster: Any) -> None:
 
 
 def _leave_import_path(cluster: Any) -> None:
-    """Have modules looked for as without a cluster: Dask puts its folders first, for files that it is sent."""
+    """Have modules looked for as without a cluster: Dask puts its folders first, for files sent to it."""
     for server in (cluster.scheduler, *cluster.workers.values()):
         if server.local_directory in sys.path:
             sys.path.remove(server.local_directory)
