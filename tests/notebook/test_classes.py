@@ -20,6 +20,24 @@ def test_a_definition_stays_as_it_was_made(title: str, start_kernel: Start) -> N
     assert_same_as_plain(making_cells.NOTEBOOKS[title], start_kernel, choices=CHOICES)
 
 
+def test_a_run_of_all_steps_gives_objects_the_classes_of_which_they_were_made(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("%pipeline mode register")
+    kernel.run(
+        "%%component make\nrate = 2\n"
+        "class Box:\n    size = rate\nclass Wide(Box): pass\n"
+        "if rate > 1:\n    class Kind: name = 'high'\nelse:\n    class Kind: name = 'low'\n"
+        "if rate > 2:\n    class Wide: pass\n"
+        "box, wide, kind = Box(), Wide(), Kind()"
+    ).check()
+    kernel.run("%%component other\nrate = 50").check()
+    kernel.run(
+        "%%component use\nfound = rate, box.size, wide.size, kind.name, isinstance(wide, type(box))"
+    ).check()
+    kernel.run("import jupyter_mlpipe as mlpipe\nrun = mlpipe.current().run().wait()").check()
+    assert kernel.run("print(found)").check().printed == "(50, 2, 2, 'high', True)\n"
+
+
 def test_the_content_of_a_cache_is_said_to_stay_in_its_step(start_kernel: Start) -> None:
     kernel = start_kernel()
     kernel.run("import functools\n@functools.lru_cache\ndef twice(x): return 2 * x").check()
