@@ -22,6 +22,7 @@ from jupyter_mlpipe.keys.collector import paused_collector
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.helpers import read_ahead
 from jupyter_mlpipe.model.pipeline import FromStep, Step
+from jupyter_mlpipe.model.status import ENDED
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.cellruns import CellRuns
 from jupyter_mlpipe.notebook.components import Components
@@ -85,7 +86,7 @@ class Session:
         loaded = Loaded(lambda: self.backend.store, shell.user_ns)
         self.names = Names(shell.user_ns, loaded.is_unchanged, loaded.version)
         self.states = States()
-        self.definitions = Definitions(shell, self.names, self.states.needed_as)
+        self.definitions = Definitions(shell, self.names, self.states.needed_as, self._await_step)
         self.registry = Registry(self.names, self._title_of)
         self.registry.overrides.update(self.headless.parameters)
         self.registry.bring = self.definitions.bring
@@ -305,6 +306,15 @@ class Session:
             for run in self.runs.sharing_inputs(step, self.registry):
                 run.wait()
             self.collect()
+
+    def _await_step(self, step: str) -> None:
+        """Wait for a step that runs in the background: only then it can be said what it made."""
+        runs = [run for run in self.runs.live if step in run.steps and run.steps[step].status not in ENDED]
+        if not runs or self.here.is_running or threading.current_thread() is not threading.main_thread():
+            return
+        for run in runs:
+            run.wait()
+        self.collect()
 
     # -- names -----------------------------------------------------------------------------------
 

@@ -172,4 +172,30 @@ print(numbers.__name__, others.__name__, middle.__name__, sqrt(4))
 # %% plain
 print(numbers.__name__, others.__name__, middle.__name__, sqrt(4))
 """,
+    "objects of classes beside which others were made of values": r"""
+# %%
+rate = 2
+class Box:
+    size = rate
+class Wide(Box): pass
+box, wide = Box(), Wide()
+for i in range(3):
+    def times(x, i=i): return x * i
+if rate > 1:
+    class Kind: name = "high"
+else:
+    class Kind: name = "low"
+kind = Kind()
+class Plain:
+    def twice(self, x): return 2 * x
+plain = Plain()
+# %%
+print(plain.twice(3))
+# %%
+rate = 50
+# %%
+print(rate, box.size, wide.size, kind.name, isinstance(wide, type(box)))
+# %% plain
+print(rate, box.size, wide.size, kind.name, isinstance(wide, Box), plain.twice(4))
+""",
 }

@@ -10,7 +10,7 @@ import abc
 import ast
 import builtins
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from jupyter_mlpipe.keys.held import is_holder
@@ -58,12 +58,21 @@ def is_made_by(node: ast.stmt, value: object) -> bool:
 
 def reads_values(node: ast.stmt, namespace: Mapping[str, Any]) -> bool:
     """Tell whether a statement reads something that another cell, or itself, may bind anew, or change."""
-    read = read_at_once(compile(ast.Module([node], []), "<definition>", "exec", dont_inherit=True))
+    read = _read_by(node)
     if not read.isdisjoint(names_bound_by(node)):
         return True  # ``def f(x, before=f)``
     # Each class reads `__name__`.
     values = (namespace[n] for n in read if n in namespace and not n.startswith("__"))
     return any(not isinstance(value, _NO_VALUES) for value in values)
+
+
+def reads_any(node: ast.stmt, names: Set[str]) -> bool:
+    """Tell whether a statement reads one of these names when it is run."""
+    return not names.isdisjoint(_read_by(node))
+
+
+def _read_by(node: ast.stmt) -> set[str]:
+    return read_at_once(compile(ast.Module([node], []), "<definition>", "exec", dont_inherit=True))
 
 
 def is_heard(node: ast.stmt, value: object, namespace: Mapping[str, Any]) -> bool:

@@ -14,7 +14,14 @@ from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.execution.process.common import HELD_BY_CLASS
-from jupyter_mlpipe.execution.process.making import asks, is_heard, is_made_by, reads_values, statements_of
+from jupyter_mlpipe.execution.process.making import (
+    asks,
+    is_heard,
+    is_made_by,
+    reads_any,
+    reads_values,
+    statements_of,
+)
 from jupyter_mlpipe.keys.artifacts import dump_artifact, dump_definitions
 from jupyter_mlpipe.keys.held import DefinitionPickle, Path, held_by, is_holder
 from jupyter_mlpipe.model.parsed import parse
@@ -114,6 +121,7 @@ class OwnStates:
 
     def _made_otherwise(self, namespace: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         """Yield the definitions of a cell that are not what running their statement again would give."""
+        made = set[str]()
         for name, node in self._statements:
             value = namespace.get(name)
             if not is_made_by(node, value):
@@ -121,7 +129,9 @@ class OwnStates:
             if is_heard(node, value, namespace):
                 self._heard.add(name)
             kept = self._of_values | self._heard | self._unsure
-            if name in kept or asks(node, value, namespace):
+            # What rests on one of these comes with it: each can be made before the other then.
+            if name in kept or asks(node, value, namespace) or (made and reads_any(node, made)):
+                made.add(name)
                 yield name, value
 
 
