@@ -845,4 +845,36 @@ n = grow(10)
 # %%
 n, double(1), isinstance(Plan(), Plan)
 """,
+    "definitions registered under the name of earlier ones": r"""
+# %% plain
+kept = {}
+def register(made):
+    kept[made.__name__] = made
+    return made
+@register
+def double(x): return x * 2
+# %%
+first = kept["double"](2)
+# %%
+@register
+def double(x): return x * 3
+# %%
+print(kept["double"](2), kept["double"] is double, first)
+# %% plain
+print(kept["double"](2), kept["double"] is double)
+# %%
+@register
+class Rate:
+    n = 1
+rates = [Rate()]
+# %%
+@register
+class Rate:
+    n = 2
+rates.append(Rate())
+# %%
+print([rate.n for rate in rates], kept["Rate"].n, kept["Rate"] is Rate, type(rates[1]) is Rate)
+# %% plain
+print([rate.n for rate in rates], kept["Rate"].n, kept["Rate"] is Rate, type(rates[1]) is Rate)
+""",
 }
