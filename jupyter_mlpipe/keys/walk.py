@@ -72,6 +72,7 @@ class Walk:
         self.ingredients: list[Ingredient] = []
         self.problems: list[Reason] = []
         self.attributes: set[str] = set()
+        self._parts: dict[str, tuple[dict[int, tuple[int, ...]], list[object]]] = {}  # of captured values
         self.shows_texts = False  # of the code: what is no part of a syntax tree counts, too
 
     def add(self, kind: ReasonKind, name: str, content: str, detail: str = "") -> None:
@@ -160,6 +161,7 @@ class Walk:
                 self.add("helper", name, content, helper_source(value))
             else:
                 self.add("value", name, self.digester.digest_value(value), short_value(value))
+                self._parts[name] = self.digester.shared_with_others()
         except Undigestable as error:
             self.add_problem(name, str(error))
 
@@ -179,6 +181,17 @@ class Walk:
         self.add(
             "helper", name, digest("import", module, attribute), f"{module}.{attribute or ''}".rstrip(".")
         )
+
+    def add_shared(self) -> None:
+        """Add what captured values share: `b = a` equals `b = list(a)` until one of them is changed."""
+        met: dict[int, list[tuple[str, tuple[int, ...]]]] = {}
+        for name, (parts, _) in sorted(self._parts.items()):
+            for identity, places in parts.items():
+                met.setdefault(identity, []).append((name, places))
+        shared = sorted(found for found in met.values() if len(found) > 1)
+        if shared:
+            names = sorted({name for found in shared for name, _ in found})
+            self.add("value", ", ".join(names), digest("shared", shared), "share what can be changed")
 
     def orders(self, cell: CellText) -> list[tuple[str, list[str]]]:
         """Return the names of what each class holds, as they stand there; none where nobody sees that."""
