@@ -15,7 +15,7 @@ import functools
 import os
 import struct
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from typing import Any
 
 # https://man7.org/linux/man-pages/man7/fanotify.7.html
@@ -105,7 +105,7 @@ class Opens:
         *,
         has_children: bool = False,
         children: Collection[int] = (),
-        programs_after: Collection[int] = (),
+        programs_after: Set[int] = frozenset(),
     ) -> tuple[set[str], set[str]]:
         """Return the paths of what this process has opened, and of what those have that it has started.
 
@@ -144,7 +144,7 @@ class Opens:
         return _paths(own_opened, folder_of), _paths(others, folder_of)
 
     def _read_anywhere(
-        self, by_process: dict[int, set[_Opened]], children: Collection[int], programs_after: Collection[int]
+        self, by_process: dict[int, set[_Opened]], children: Collection[int], programs_after: Set[int]
     ) -> None:
         own = os.getpid()
         counts = {own: True, **dict.fromkeys(children, True)}
@@ -241,11 +241,11 @@ def newest_process() -> int:
         return 0
 
 
-def _is_soon_after(processes: Iterable[int], process: int, newest: int) -> bool:
-    return any(
-        _is_between(first, process, min(first + _MAX_NEXT, newest) if first <= newest else newest)
-        for first in processes
-    )
+def _is_soon_after(processes: Set[int], process: int, newest: int) -> bool:
+    if not processes.isdisjoint(range(process - _MAX_NEXT, process)):
+        return True
+    # Numbers have begun anew: which came next cannot be told.
+    return bool(processes) and process <= newest < os.getpid()
 
 
 def _is_between(first: int, process: int, last: int) -> bool:
