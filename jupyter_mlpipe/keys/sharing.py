@@ -47,7 +47,7 @@ class Sharing:
 
     def meet(self, value: object) -> None:
         """Note that a part refers to `value`, which must live as long as this does."""
-        kind = type(value)
+        kind: Any = type(value)
         is_changing = self._is_changing.get(kind)
         if is_changing is None:
             is_changing = self._is_changing[kind] = can_be_changed(kind)
