@@ -183,10 +183,13 @@ class Sightings:
             if sys._getframe(3).f_code is not _start.__code__:
                 self._seen.note_program_after(newest_process())
         elif event == "os.exec":
-            self._seen.note_program_after(os.getpid())
+            # Whoever is about to become a program may have closed all that is open.
+            with contextlib.suppress(OSError):
+                self._seen.note_program_after(os.getpid())
         elif event == "os.forkpty":
             # What the child is to run is told in the child only: a `!command` line comes this way.
             self._note_command(_command_of(sys._getframe(3)), None)
+            self._seen.note_program_after(newest_process())
         elif event == "os.chdir":
             self._note_questions()
         elif event == "os.fork":
