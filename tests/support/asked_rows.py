@@ -206,6 +206,8 @@ _WAYS = {
     "spawnv": "os.spawnv(os.P_WAIT, argv[0], argv)",
     "fork and exec": "status(os.waitpid(os.fork() or os.execv(argv[0], argv), 0)[1])",
     "a terminal": "status(pty.spawn(argv))",
+    "a shell in a terminal": "status(pty.spawn(['/bin/sh', '-c', shlex.join(argv) + '; exit $?']))",
+    "a line for a shell": "(get_ipython().system(shlex.join(argv)), get_ipython().user_ns['_exit_code'])[1]",
     "a coroutine": "wait(asyncio.create_subprocess_exec, *argv)",
     "a shell of a coroutine": "wait(asyncio.create_subprocess_shell, shlex.join(argv))",
 }
