@@ -56,12 +56,11 @@ class Sharing:
         owner = value if self._is_inside_library else _owner(value)
         identity = id(owner)
         if not self._is_inside_library or _may_be_elsewhere(kind):
-            known = self.open_to_others.get(identity, ())
-            if not known:
-                known = (len(self.open_to_others) if self._set_begins is None else -1,)
-                self.open_to_others[identity] = known
+            known = self.open_to_others
+            if identity not in known:
+                known[identity] = (len(known) if self._set_begins is None else -1,)
             if owner is not value:
-                self.open_to_others[identity] = (*known, _offset(value, owner))
+                known[identity] += (_offset(value, owner),)
         n_met = len(self._met)
         first = self._met.setdefault(identity, n_met if self._set_begins is None else self._set_begins)
         if len(self._met) == n_met:
