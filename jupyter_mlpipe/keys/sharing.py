@@ -45,7 +45,7 @@ class Sharing:
         """By identity, in which order what another value may hold as well was met; -1 for what sets hold.
         For an array, where in the memory that it is a view of it begins, and again for each further view."""
 
-    def meet(self, value: object) -> None:
+    def meet(self, value: Any) -> None:
         """Note that a part refers to `value`, which must live as long as this does."""
         kind: Any = type(value)
         is_changing = self._is_changing.get(kind)
@@ -53,15 +53,14 @@ class Sharing:
             is_changing = self._is_changing[kind] = can_be_changed(kind)
         if not is_changing:
             return
-        owner: Any = value if self._is_inside_library else _owner(value)
+        owner = value if self._is_inside_library else _owner(value)
         identity = id(owner)
         if not self._is_inside_library or _may_be_elsewhere(kind):
-            known = self.open_to_others.get(identity, ())
-            if not known:
-                known = (len(self.open_to_others) if self._set_begins is None else -1,)
-                self.open_to_others[identity] = known
+            known = self.open_to_others
+            if identity not in known:
+                known[identity] = (len(known) if self._set_begins is None else -1,)
             if owner is not value:
-                self.open_to_others[identity] = (*known, _offset(value, owner))
+                known[identity] += (_offset(value, owner),)
         n_met = len(self._met)
         first = self._met.setdefault(identity, n_met if self._set_begins is None else self._set_begins)
         if len(self._met) == n_met:
@@ -99,12 +98,12 @@ class Sharing:
 
 
 @functools.cache
-def _may_be_elsewhere(kind: type) -> bool:
+def _may_be_elsewhere(kind: Any) -> bool:
     """Tell whether an object inside one of a library may be one that the notebook put there.
 
     Containers and arrays are the library's own, or its defaults; an index nobody changes.
     """
-    return kind.__module__.partition(".")[0] not in ("builtins", "numpy", "pandas")
+    return str(kind.__module__).partition(".")[0] not in ("builtins", "numpy", "pandas")
 
 
 def can_be_changed(kind: Any) -> bool:
