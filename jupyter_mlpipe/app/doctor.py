@@ -88,7 +88,7 @@ class _Checkup:
         finally:
             kernel.__exit__(None)
 
-    def _take(self, snapshot: dict[str, Any]) -> None:
+    def _take(self, snapshot: dict[str, Any], _: str) -> None:
         self._snapshot = snapshot
 
     def _check_kernel(self, kernel: NotebookKernel, seconds: float) -> Iterator[Finding]:

@@ -51,7 +51,7 @@ class NotebookKernel:
     asked
         What the session in the kernel is asked to do; see `jupyter_mlpipe.notebook.running.headless`.
     on_run
-        Called with the snapshot of a run (plain JSON values) at each of its changes.
+        Called with the snapshot of a run (plain JSON values) and the run's id at each of its changes.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class NotebookKernel:
         path: Path,
         asked: Mapping[str, Any],
         interrupts: Interrupts,
-        on_run: Callable[[dict[str, Any]], None] = lambda snapshot: None,
+        on_run: Callable[[dict[str, Any], str], None] = lambda snapshot, run: None,
     ) -> None:
         self._notebook = notebook
         self._path = path.absolute()
@@ -238,8 +238,9 @@ class NotebookKernel:
                     self._idle.add(parent)
                     return
             elif kind in ("comm_open", "comm_msg"):
-                if content.get("data", {}).get("kind") == "run":
-                    self._on_run(content["data"]["snapshot"])
+                told = content.get("data", {})
+                if told.get("kind") == "run":
+                    self._on_run(told["snapshot"], told["run"])
             elif self._cells.get(parent) is not None:
                 self._place(kind, message, parent)
 

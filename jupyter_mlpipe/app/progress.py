@@ -37,7 +37,7 @@ class Progress:
     """What is known of the steps, from the runs that the cells start.
 
     Each cell starts a run of its step and of those above it, which are then reused: what a step
-    did first is what counts.
+    did first is what counts, also where a later run is the first to tell that it is there.
 
     Parameters
     ----------
@@ -47,6 +47,7 @@ class Progress:
 
     def __init__(self, console: Console, names: Iterable[str] = ()) -> None:
         self.steps: dict[str, dict[str, Any]] = {}
+        self._first_runs: dict[str, str] = {}  # by step
         self._console = console
         self._started = time.monotonic()
         self._running_since: dict[str, float] = {}
@@ -75,11 +76,13 @@ class Progress:
         """Say what goes on beside the steps; shown on a terminal only."""
         self._activity = activity
 
-    def take(self, snapshot: dict[str, Any]) -> None:
-        """Take the snapshot of a run."""
+    def take(self, snapshot: dict[str, Any], run: str | None = None) -> None:
+        """Take the snapshot of a run, or of how all steps are in the end."""
         for name, step in snapshot["steps"].items():
             before = self.steps.get(name)
-            if before is not None and before["status"] in ENDED and step["status"] != "failed":
+            is_later = run is not None and self._first_runs.setdefault(name, run) != run
+            is_known = before is not None and before["status"] in ENDED
+            if (is_later or is_known) and step["status"] != "failed":
                 continue
             changed = before is None or before["status"] != step["status"]
             self.steps[name] = step

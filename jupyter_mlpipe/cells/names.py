@@ -21,7 +21,7 @@ from jupyter_mlpipe.cells.source import (
     without_warnings,
 )
 from jupyter_mlpipe.model.component import Definition
-from jupyter_mlpipe.model.defining import made_function
+from jupyter_mlpipe.model.defining import chooses_import, in_blocks, made_function
 from jupyter_mlpipe.model.parsed import compile_whole, parse
 
 # The same in a kernel and on the command line: IPython adds names to the module, the interactive
@@ -168,12 +168,12 @@ def _follow(tree: ast.Module, called: Sequence[str], *, postponed: bool) -> Flow
 def find_definitions(tree: ast.Module, code: str) -> Iterator[Definition]:
     """Yield the imports, functions and classes of the top level, those in its blocks included."""
     lines = split_lines(code)
-    for node in _top_level(tree.body):
+    for node in in_blocks(tree.body):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [imported_name(alias) for alias in node.names if alias.name != "*"]
             for name in names:
                 yield Definition(name, "import", statement_text(node, lines), node.lineno)
-        elif isinstance(node, ast.Try) and _chooses_import(node):
+        elif isinstance(node, ast.Try) and chooses_import(node):
             # As a whole: where the import fails, the name stands for what the handler says.
             parts = [*node.body, *(part for handler in node.handlers for part in handler.body)]
             found = [definition.name for definition in find_definitions(ast.Module(parts, []), code)]
@@ -187,29 +187,6 @@ def find_definitions(tree: ast.Module, code: str) -> Iterator[Definition]:
             yield Definition(made, "function", statement_text(node, lines), node.lineno)
         elif (made := made_class(node)) is not None:
             yield Definition(made, "class", statement_text(node, lines), node.lineno)
-
-
-def _chooses_import(node: ast.Try) -> bool:
-    """Tell whether a statement only tries imports, with constants for what is not there."""
-    parts = [*node.body, *(s for handler in node.handlers for s in handler.body), *node.orelse]
-    return not node.finalbody and all(
-        isinstance(part, ast.Import | ast.ImportFrom | ast.Pass)
-        or (isinstance(part, ast.Assign) and isinstance(part.value, ast.Constant))
-        for part in parts
-    )
-
-
-def _top_level(statements: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    for statement in statements:
-        yield statement
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            continue
-        if isinstance(statement, ast.Try) and _chooses_import(statement):
-            continue
-        for part in ("body", "orelse", "finalbody"):
-            yield from _top_level(getattr(statement, part, []))
-        for branch in (*getattr(statement, "handlers", []), *getattr(statement, "cases", [])):
-            yield from _top_level(branch.body)
 
 
 def _settle_functions(flow: Flow) -> None:

@@ -147,6 +147,7 @@ def _take(component: Component, scope: Scope, modules: Modules) -> tuple[Closure
     walk.digester.reach.words.update(dict.fromkeys(cell.words))
     walk.digester.reach.texts.update(dict.fromkeys(cell.texts))
     walk.follow(component.reads)
+    walk.add_shared()
     starred = [(name, ()) for name in component.star_imports]
     reached = walk.follow_modules(cell, starred, modules, as_wholes=component.options.here)
     walk.add("code", "", digest("code", cell.digest, cell.is_quiet), source_kept(component.code))

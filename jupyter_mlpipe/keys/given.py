@@ -12,6 +12,7 @@ import pickle
 import sys
 from collections.abc import Hashable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.keys.canonical import digest
 from jupyter_mlpipe.keys.displays import INTERACTIVITY
 from jupyter_mlpipe.keys.held import DefinitionPickle
+from jupyter_mlpipe.keys.installed import PACKAGES, installed_now, of_package, packages_digest
 from jupyter_mlpipe.keys.late import AtImport
 from jupyter_mlpipe.keys.logs import LOGGING
 from jupyter_mlpipe.keys.options import OF_LIBRARIES
@@ -32,7 +34,6 @@ from jupyter_mlpipe.keys.process import (
     PATH,
     WARNINGS,
     ZONE,
-    is_own_variable,
 )
 from jupyter_mlpipe.keys.providers import Changes, list_in_words
 from jupyter_mlpipe.keys.randomness import RANDOM_STATES, from_system, state_digest
@@ -41,6 +42,7 @@ from jupyter_mlpipe.keys.registries import REGISTRIES
 from jupyter_mlpipe.keys.relayed import Relayed
 from jupyter_mlpipe.keys.state import STATE, of_reached
 from jupyter_mlpipe.keys.values import Digester, Undigestable, digest_with_definitions
+from jupyter_mlpipe.keys.variables import named_after, of_environment, of_variable, states_now, value_of
 from jupyter_mlpipe.model.status import Ingredient, Reason
 
 PROVIDERS = {
@@ -82,6 +84,10 @@ class Affected:
         Whether it asks for the working directory.
     uncounted
         By local module, the names in it that it does not reach; None where it reaches nothing of it.
+    packages
+        Packages after which it asks by name.
+    any_package
+        Whether it also asks for some whose names are not written out.
     programs
         Whether it may start other programs, which get the environment.
     """
@@ -93,6 +99,8 @@ class Affected:
     any_variable: bool = False
     folder: bool = False
     uncounted: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()
+    any_package: bool = False
     programs: bool = False
 
     def with_inputs(self, libraries: Set[str]) -> Affected:
@@ -279,24 +287,21 @@ def give(snapshot: Snapshot, affected: Affected, namespace: Mapping[str, Any]) -
         encoded, unshippable = _dump(changed, namespace)
     environment = snapshot.changes(ENVIRONMENT.name)
     for variable in affected.variables:
-        ingredients.append(_of_variable(variable, _variable(variable, environment)))
-    by_library = [
-        name
-        for name in environment
-        if (affected.programs or name.partition("_")[0].lower() in affected.libraries)
-        and name not in affected.variables
-    ]
-    ingredients += [_of_variable(name, environment[name]) for name in sorted(by_library)]
+        ingredients.append(of_variable(variable, value_of(variable, environment)))
+    others = {*environment} if affected.programs else named_after(affected.libraries, environment)
+    for variable in sorted(others.difference(affected.variables)):
+        ingredients.append(of_variable(variable, value_of(variable, environment)))
     if affected.any_variable:
-        whole = {**ENVIRONMENT.usual(os), **environment}
-        content = digest("whole environment", sorted((n, v) for n, v in whole.items() if v is not None))
-        ingredients.append(Ingredient("setting", "env", content))
+        ingredients.append(of_environment(environment))
+    ingredients += [of_package(name) for name in affected.packages]
+    if affected.any_package:
+        ingredients.append(Ingredient("package", PACKAGES, packages_digest()))
     if affected.folder:
         folder = snapshot.folder
         ingredients.append(Ingredient("setting", FOLDER, digest("folder", folder), folder))
     sent = {
         **environment,
-        **{variable: _variable(variable, environment) for variable in affected.variables},
+        **{variable: value_of(variable, environment) for variable in affected.variables},
     }
     states = {name: state for name in affected.states if (state := snapshot.state(name)) is not None}
     return Given(
@@ -333,18 +338,6 @@ def _by_place(changes: Changes) -> list[tuple[str, Any]]:
 
 def _title(provider: str) -> str:
     return provider if provider in (*OF_ALL_LIBRARIES, *OF_ALL_CODE[1:]) else f"{provider} options"
-
-
-@functools.lru_cache(maxsize=4096)
-def _of_variable(name: str, value: str | None) -> Ingredient:
-    return Ingredient("setting", f"env {name}", digest("environment", name, value), "")
-
-
-def _variable(name: str, environment: Changes) -> str | None:
-    # Of those that the kernel or the machine sets, the one of this moment.
-    around = os.environ if is_own_variable(name) else ENVIRONMENT.usual(os)
-    value: str | None = environment.get(name, around.get(name))
-    return value
 
 
 def _plain(changes: Changes) -> Any:
@@ -423,9 +416,18 @@ def apply(effects: Effects, namespace: dict[str, Any]) -> dict[str, Changes]:
     return own
 
 
-def differing(before: Mapping[str, str], given: Given, folder: str) -> tuple[str, ...]:
-    """Return the names of the states which a record rests on and which are not as they were."""
+def differing(before: Mapping[str, str], given: Given, folder: str, *, elsewhere: bool) -> tuple[str, ...]:
+    """Return the names of the states which a record rests on and which are not as they were.
+
+    Parameters
+    ----------
+    elsewhere
+        As in `jupyter_mlpipe.keys.variables.states_now`.
+    """
     now = {name: state_digest(name, state) for name, state in given.states.items() if name in before}
+    of_system = (states_now, installed_now)
+    for name, content in chain(*(f(before, given.environment, elsewhere=elsewhere) for f in of_system)):
+        now[name] = content if content is not None else before[name]
     if FOLDER in before:
         now[FOLDER] = digest("folder", folder)
     return tuple(name for name, content in before.items() if not content or now.get(name) != content)

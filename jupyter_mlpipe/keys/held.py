@@ -53,7 +53,8 @@ def held_by(value: object) -> Iterator[tuple[Path, object]]:
         if not is_closure(value):
             yield from _of_function(value, (), {id(value)})
     elif isinstance(value, type):
-        for name, held in vars(value).items():
+        # All at once: whoever pickles one of them may have Python note something in the class.
+        for name, held in [*vars(value).items()]:
             if not name.startswith("_abc_") and (not name.startswith("__") or isinstance(held, _CODE)):
                 yield (name,), held
         if registered := registered_with(value):

@@ -122,7 +122,8 @@ def _read_matplotlib(matplotlib: Any) -> State:
 
 
 def _usual_matplotlib(matplotlib: Any) -> State:
-    usual = dict(dict.items(matplotlib.rcParamsOrig))
+    # Not as they were when it was loaded: what a `matplotlibrc` says counts, too.
+    usual = dict(dict.items(matplotlib.rcParamsDefault))
     colours = matplotlib.colors.BASE_COLORS
     return {**usual, **{f"color {code}": colours[code] for code in _COLOUR_CODES}}
 

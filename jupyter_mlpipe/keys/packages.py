@@ -65,7 +65,7 @@ def find_requirements(package: Package) -> list[Package]:
     pending = [package.name]
     while pending:
         for name in _requirements(pending.pop()):
-            if name not in found and name != package.name and (needed := _installed(name)) is not None:
+            if name not in found and name != package.name and (needed := find_installed(name)) is not None:
                 found[name] = needed
                 pending.append(name)
     return list(found.values())
@@ -85,7 +85,8 @@ def _requirements(name: str) -> tuple[str, ...]:
 _by_name: dict[str, Package] = {}
 
 
-def _installed(name: str) -> Package | None:
+def find_installed(name: str) -> Package | None:
+    """Return the distribution of a name, None where it is not installed."""
     known = _by_name.get(name)
     if known is not None and is_current(known):
         return known
@@ -125,6 +126,15 @@ def is_installed(path: str) -> bool:
     if any(part in path for part in (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")):
         return True
     return path.startswith(_library_folders())
+
+
+def is_of_user(module: str) -> bool:
+    """Tell whether a module that is loaded is the notebook, or one that lies where no packages are."""
+    top = module.partition(".")[0]
+    if top == "__main__":
+        return True
+    origin = None if top == OURSELVES or is_standard(top) else getattr(sys.modules.get(top), "__file__", None)
+    return isinstance(origin, str) and not is_installed(origin)
 
 
 def file_package(top: str, path: str) -> Package:

@@ -13,6 +13,7 @@ from typing import Any
 
 from cloudpickle import cloudpickle as cloudpickle_internals
 
+from jupyter_mlpipe.keys.packages import is_of_user
 from jupyter_mlpipe.keys.threadvalue import ThreadValue
 from jupyter_mlpipe.keys.validated import let_make
 
@@ -22,7 +23,7 @@ _OF_METACLASS = ("__prepare__", "__new__", "__init__", "__setattr__")
 
 
 def is_hooked(cls: type) -> bool:
-    """Tell whether code of the notebook runs when a class like this one is made."""
+    """Tell whether code of the notebook, or of a local module, runs when a class like this one is made."""
     return next(_hooks(type(cls), cls.__mro__[1:]), None) is not None
 
 
@@ -98,10 +99,10 @@ setattr(copyreg, "_slotnames", _find_slot_names)  # noqa: B010
 
 def _hooks(metaclass: type, owners: Iterable[type]) -> Iterator[tuple[type, str]]:
     for kind in metaclass.__mro__:
-        if kind.__module__ == "__main__":
+        if is_of_user(kind.__module__):
             yield from ((kind, name) for name in _OF_METACLASS if name in vars(kind))
     for owner in dict.fromkeys(owners):
-        if owner.__module__ == "__main__" and "__init_subclass__" in vars(owner):
+        if "__init_subclass__" in vars(owner) and is_of_user(owner.__module__):
             yield owner, "__init_subclass__"
 
 

@@ -95,6 +95,17 @@ _READERS = frozenset(
 )
 
 
+_METADATA = ("importlib.metadata.", "importlib_metadata.", "pkg_resources.")
+_IMPORTERS = frozenset(
+    {"importlib.import_module", "importlib.util.find_spec", "__import__", "pkgutil.resolve_name"}
+)
+_OF_PACKAGES = frozenset(
+    {name.rpartition(".")[2] for name in _IMPORTERS}
+    | {"version", "distribution", "metadata", "requires", "files", "entry_points", "distributions"}
+    | {"packages_distributions", "get_distribution", "require", "iter_entry_points"}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What was found in a piece of code.
@@ -105,11 +116,14 @@ class Settings:
         Dotted names as written, with those that the code imports made absolute.
     environment
         Dotted name and literal key (None: not a literal) of each use that may read an environment.
+    packages
+        The same of each that may ask which packages are installed, or import one.
     """
 
     dotted: frozenset[str] = frozenset()
     environment: tuple[tuple[str, str | None], ...] = ()
     called: frozenset[str] = frozenset()
+    packages: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(slots=True)
@@ -118,6 +132,8 @@ class FoundSettings:
 
     variables: dict[str, None] = field(default_factory=dict)
     reads_any_variable: bool = False
+    packages: dict[str, None] = field(default_factory=dict)
+    asks_for_any_package: bool = False
     draws: bool = False
 
 
@@ -142,6 +158,7 @@ def join_settings(found: Iterable[Settings]) -> Settings:
         frozenset().union(*(each.dotted for each in found)),
         tuple(dict.fromkeys(use for each in found for use in each.environment)),
         frozenset().union(*(each.called for each in found)),
+        tuple(dict.fromkeys(use for each in found for use in each.packages)),
     )
 
 
@@ -157,6 +174,7 @@ def _scan(nodes: Mapping[type[ast.AST], Sequence[Any]], imported: Mapping[str, s
             if _is_environment(name):
                 named.append(node)
     environment: list[tuple[str, str | None]] = []
+    packages: list[tuple[str, str | None]] = []
     called: set[str] = set()
     covered: set[int] = set()
     for node in nodes.get(ast.Call, ()):
@@ -169,6 +187,8 @@ def _scan(nodes: Mapping[type[ast.AST], Sequence[Any]], imported: Mapping[str, s
             if last in ("getenv", "getenvb", "get", "pop", "setdefault"):
                 environment.append((name, _literal(node.args)))
                 covered.update(map(id, _chain(node.func)))
+            elif last in _OF_PACKAGES and not _is_of_own(node.args):
+                packages.append((name, _literal(node.args)))
             elif last == _EXPANDER and _literal(node.args) is not None:
                 covered.add(id(node.func))  # its variables are found as those for a shell
     texts = [node.value for node in nodes.get(ast.Constant, ()) if isinstance(node.value, str)]
@@ -195,7 +215,26 @@ def _scan(nodes: Mapping[type[ast.AST], Sequence[Any]], imported: Mapping[str, s
         expanders = (*nodes.get(ast.Name, ()), *nodes.get(ast.Attribute, ()))
         named_so = [_dotted(node, imported) or "" for node in expanders if id(node) not in covered]
         environment += [(name, None) for name in named_so if name.endswith(_EXPANDER)]
-    return Settings(frozenset(dotted), tuple(dict.fromkeys(environment)), frozenset(called))
+    return Settings(
+        frozenset(dotted),
+        tuple(dict.fromkeys(environment)),
+        frozenset(called),
+        tuple(dict.fromkeys(packages)),
+    )
+
+
+def _is_of_own(arguments: Sequence[ast.expr]) -> bool:
+    """Tell whether code asks for its own package, or for what belongs to it: ``f"{__package__}.plugins"``."""
+    first = arguments[0] if arguments else None
+    if isinstance(first, ast.JoinedStr) and first.values:
+        first = first.values[0]
+    if isinstance(first, ast.FormattedValue):
+        first = first.value
+    if isinstance(first, ast.BinOp):
+        first = first.left
+    if isinstance(first, ast.Constant):
+        return isinstance(first.value, str) and first.value.startswith(".")
+    return isinstance(first, ast.Name) and first.id in ("__name__", "__package__")
 
 
 def _is_environment(name: str) -> bool:
@@ -229,6 +268,14 @@ def resolve_settings(settings: Settings, resolve: Callable[[str], str], found: F
             found.reads_any_variable = True
         else:
             found.variables[key] = None
+    for name, key in settings.packages:
+        full = _resolved(name, resolve)
+        if full not in _IMPORTERS and not full.startswith(_METADATA):
+            continue
+        if key is None:
+            found.asks_for_any_package = True
+        elif full not in _IMPORTERS:
+            found.packages[key] = None
     for name in settings.dotted:
         full = _resolved(name, resolve)
         module, _, function = full.rpartition(".")

@@ -29,7 +29,7 @@ _OPEN = frozenset({"__main__", "builtins", "collections", "types"})
 
 
 class Sharing:
-    """Notes, while a value is walked through in order, what is met again.
+    """Notes, while a value is walked through in order, what is met again, and what others may hold as well.
 
     The elements of a set come in any order: of what is met among them, only how often it is met counts.
     """
@@ -41,6 +41,9 @@ class Sharing:
         self._set_begins: int | None = None
         self._is_changing: dict[type, bool] = {}
         self._is_inside_library = False
+        self.open_to_others: dict[int, tuple[int, ...]] = {}
+        """By identity, in which order what another value may hold as well was met; -1 for what sets hold.
+        For an array, where in the memory that it is a view of it begins, and again for each further view."""
 
     def meet(self, value: object) -> None:
         """Note that a part refers to `value`, which must live as long as this does."""
@@ -50,7 +53,15 @@ class Sharing:
             is_changing = self._is_changing[kind] = can_be_changed(kind)
         if not is_changing:
             return
-        identity = id(value) if self._is_inside_library else _identity(value)
+        owner: Any = value if self._is_inside_library else _owner(value)
+        identity = id(owner)
+        if not self._is_inside_library or _may_be_elsewhere(kind):
+            known = self.open_to_others.get(identity, ())
+            if not known:
+                known = (len(self.open_to_others) if self._set_begins is None else -1,)
+                self.open_to_others[identity] = known
+            if owner is not value:
+                self.open_to_others[identity] = (*known, _offset(value, owner))
         n_met = len(self._met)
         first = self._met.setdefault(identity, n_met if self._set_begins is None else self._set_begins)
         if len(self._met) == n_met:
@@ -87,16 +98,32 @@ class Sharing:
         return (self._n_in_sets, *(number for pair in self._again for number in pair))
 
 
+@functools.cache
+def _may_be_elsewhere(kind: type) -> bool:
+    """Tell whether an object inside one of a library may be one that the notebook put there.
+
+    Containers and arrays are the library's own, or its defaults; an index nobody changes.
+    """
+    return kind.__module__.partition(".")[0] not in ("builtins", "numpy", "pandas")
+
+
 def can_be_changed(kind: Any) -> bool:
     """Tell whether instances may change; those that have a hash of their content must not."""
     has_own_hash = kind.__hash__ is not None and kind.__hash__ is not object.__hash__
     return not has_own_hash and not issubclass(kind, _UNCHANGING)
 
 
-def _identity(value: Any) -> int:
+def _owner(value: Any) -> Any:
+    """Return the array of whose memory an array is a view; anything else is its own."""
     numpy = imported("numpy")
     if numpy is not None and isinstance(value, numpy.ndarray):
         # Views of one memory change together.
         while isinstance(value.base, numpy.ndarray):
             value = value.base
-    return id(value)
+    return value
+
+
+def _offset(view: Any, owner: Any) -> int:
+    """Return how many bytes into its owner's memory a view begins."""
+    first: int = view.__array_interface__["data"][0]
+    return first - int(owner.__array_interface__["data"][0])

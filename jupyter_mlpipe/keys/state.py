@@ -120,7 +120,7 @@ def watch(module: ModuleType, text: str, *, is_late: bool = False) -> None:
     if known is not None and known.spec is module.__spec__:
         return
     found = _WATCHED[module.__name__] = _Watched(module.__spec__, text, frozenset(namespace_of(module)))
-    found.usual.update(_held(module.__name__, namespace_of(module).items()))
+    found.usual.update(_held(module.__name__, [*namespace_of(module).items()]))
     if is_late:
         written = {path: v for path, v in found.kept[0].items() if v is not UNKNOWN and v is not NOT_BOUND}
         found.usual.update((path, _noted(v)) for path, v in written.items() if path in found.usual)
@@ -140,7 +140,7 @@ def _held(module: str, names: Iterable[tuple[str, Any]], prefix: str = "") -> It
             yield path, _noted(value)
         if isinstance(value, type) and value.__module__ == module and not prefix:
             yield f"{path}.", frozenset(vars(value))
-            yield from _held(module, vars(value).items(), f"{name}.")
+            yield from _held(module, [*vars(value).items()], f"{name}.")
 
 
 def _noted(value: object) -> object:

@@ -142,6 +142,13 @@ class Digester:
             return canonical.digest("value", content, shared)
         return canonical.digest("value", content)
 
+    def shared_with_others(self) -> tuple[dict[int, tuple[int, ...]], list[object]]:
+        """Return what the last value holds that another one may hold as well, by identity, in order.
+
+        These hold as long as what comes with them lives.
+        """
+        return self._sharing.open_to_others, self._alive
+
     def digest_definition(self, definition: object) -> str:
         """Return the digest of a notebook's function or class itself, what it reads entering by name."""
         return canonical.digest("definition", self._guarded(describe_definition, definition))

@@ -7,6 +7,7 @@ one: whether it can be written to, the order of its axes, its gaps, and that it 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -35,7 +36,7 @@ def arrays_in(values: Iterable[object]) -> list[object]:
     while pending:
         for part in pending.pop():
             kind = type(part)
-            if kind is numpy.ndarray:
+            if kind is numpy.ndarray or _is_masked(part):
                 found.append(part)
             elif kind in _CONTAINERS and id(part) not in containers:
                 containers[id(part)] = inside = part
@@ -58,12 +59,17 @@ def reduce_views(parts: Iterable[object], *, whole: bool = False) -> tuple[dict[
     if numpy is None:
         return {}, []
     arrays: dict[int, tuple[int, int, Any]] = {}
+    masked: dict[int, Any] = {}
     part: Any
     for part in parts:
-        if type(part) is numpy.ndarray and part.size and part.flags.writeable and not part.dtype.hasobject:
-            arrays[id(part)] = (*bounds_in_memory(part), part)
+        array = part
+        if _is_masked(part):
+            array = part.data
+            masked[id(array)] = part
+        if type(array) is numpy.ndarray and array.size and not array.dtype.hasobject:
+            arrays[id(array)] = (*bounds_in_memory(array), array)
     reduced: dict[int, Reduced] = {}
-    kept: list[object] = []
+    kept: list[object] = [*masked.values()]
     cluster: list[Any] = []
     low = high = 0
     for start, end, array in [*sorted(arrays.values(), key=lambda found: found[:2]), (sys.maxsize, 0, None)]:
@@ -71,7 +77,12 @@ def reduce_views(parts: Iterable[object], *, whole: bool = False) -> tuple[dict[
             cluster.append(array)
             high = max(high, end)
             continue
-        if len(cluster) > 1 and not (whole and sum(part.nbytes for part in cluster) < high - low):
+        is_changeable = any(part.flags.writeable for part in cluster)
+        if (
+            len(cluster) > 1
+            and is_changeable
+            and not (whole and sum(part.nbytes for part in cluster) < high - low)
+        ):
             memory = numpy.frombuffer((ctypes.c_uint8 * (high - low)).from_address(low), numpy.uint8)
             kept += [memory, *cluster]  # whose numbers would be given to other arrays
             if (owner := _owner_of(cluster, (low, high), numpy)) is not None:
@@ -81,7 +92,12 @@ def reduce_views(parts: Iterable[object], *, whole: bool = False) -> tuple[dict[
                 if view is owner:
                     continue
                 offset = view.__array_interface__["data"][0] - low
-                reduced[id(view)] = (make_view, (memory, view.dtype, view.shape, offset, view.strides))
+                make = make_view if view.flags.writeable else make_reading_view
+                reduced[id(view)] = (make, (memory, view.dtype, view.shape, offset, view.strides))
+            for view in cluster:
+                if (around := masked.get(id(view))) is not None:
+                    settings = around._mask, around._fill_value, around._hardmask, around._sharedmask
+                    reduced[id(around)] = (make_masked, (view, *settings))
         cluster, low, high = [array], start, end
     return reduced, kept
 
@@ -90,7 +106,7 @@ def _owner_of(cluster: Iterable[Any], span: tuple[int, int], numpy: Any) -> Any:
     """Return the array that is a whole span of memory and that all these are views of; None where none is."""
     owners: dict[int, Any] = {}
     for owner in cluster:
-        while type(owner.base) is numpy.ndarray:
+        while isinstance(owner.base, numpy.ndarray):
             owner = owner.base
         owners[id(owner)] = owner
     owner = owners.popitem()[1]
@@ -110,6 +126,29 @@ def make_owner(memory: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
 def make_view(memory: Any, dtype: Any, shape: tuple[int, ...], offset: int, strides: tuple[int, ...]) -> Any:
     """Return an array in the memory of another one."""
     return sys.modules["numpy"].ndarray(shape, dtype, memory, offset, strides)
+
+
+# Named in pickles: renaming it makes stored artifacts unreadable.
+def make_reading_view(memory: Any, dtype: Any, shape: Any, offset: int, strides: Any) -> Any:
+    """Return an array in the memory of another one, which cannot be written to through it."""
+    return _fix(make_view(memory, dtype, shape, offset, strides))
+
+
+# Named in pickles: renaming it makes stored artifacts unreadable.
+def make_masked(values: Any, mask: Any, fill_value: Any, hard: bool, shared: bool) -> Any:
+    """Return a masked array over the memory of another array."""
+    masked = importlib.import_module("numpy.ma").MaskedArray(values)
+    masked._mask, masked._fill_value, masked._hardmask, masked._sharedmask = mask, fill_value, hard, shared
+    return masked
+
+
+def _is_masked(value: object) -> bool:
+    """Tell whether a value is a plain masked array: with one mask, and nothing of its user's."""
+    kind: Any = type(value)
+    if kind.__name__ != "MaskedArray" or not kind.__module__.startswith("numpy.ma"):
+        return False
+    array: Any = value
+    return array.dtype.names is None and not array._optinfo and not array._basedict
 
 
 def bounds_in_memory(array: Any) -> tuple[int, int]:

@@ -45,6 +45,8 @@ from jupyter_mlpipe.model.status import Ingredient, Reason, ReasonKind
 
 # What is given to a step may be theirs, without a word in the code.
 _OF_INPUTS = frozenset({"numpy", "pandas", "decimal"})
+# What these start or call can ask for any environment variable, and nobody sees it.
+_FOREIGN = frozenset({"subprocess", "ctypes", "cffi"})
 _SUBCLASSES = "__subclasses__"
 # By which code sees in what order a class has its attributes.
 _SHOW_ORDER = frozenset({"__dict__", "vars"})
@@ -70,6 +72,7 @@ class Walk:
         self.ingredients: list[Ingredient] = []
         self.problems: list[Reason] = []
         self.attributes: set[str] = set()
+        self._parts: dict[str, tuple[dict[int, tuple[int, ...]], list[object]]] = {}  # of captured values
         self.shows_texts = False  # of the code: what is no part of a syntax tree counts, too
 
     def add(self, kind: ReasonKind, name: str, content: str, detail: str = "") -> None:
@@ -158,6 +161,7 @@ class Walk:
                 self.add("helper", name, content, helper_source(value))
             else:
                 self.add("value", name, self.digester.digest_value(value), short_value(value))
+                self._parts[name] = self.digester.shared_with_others()
         except Undigestable as error:
             self.add_problem(name, str(error))
 
@@ -177,6 +181,17 @@ class Walk:
         self.add(
             "helper", name, digest("import", module, attribute), f"{module}.{attribute or ''}".rstrip(".")
         )
+
+    def add_shared(self) -> None:
+        """Add what captured values share: `b = a` equals `b = list(a)` until one of them is changed."""
+        met: dict[int, list[tuple[str, tuple[int, ...]]]] = {}
+        for name, (parts, _) in sorted(self._parts.items()):
+            for identity, places in parts.items():
+                met.setdefault(identity, []).append((name, places))
+        shared = sorted(found for found in met.values() if len(found) > 1)
+        if shared:
+            names = sorted({name for found in shared for name, _ in found})
+            self.add("value", ", ".join(names), digest("shared", shared), "share what can be changed")
 
     def orders(self, cell: CellText) -> list[tuple[str, list[str]]]:
         """Return the names of what each class holds, as they stand there; none where nobody sees that."""
@@ -276,7 +291,9 @@ class Walk:
             found.reads_any_variable,
             asks_for_folder,
             reached.counted.uncounted,
-            may_start_programs(dotted | called | local.called) or "subprocess" in libraries,
+            tuple(sorted(found.packages)),
+            found.asks_for_any_package,
+            may_start_programs(dotted | called | local.called) or not _FOREIGN.isdisjoint(libraries),
         )
         return affected, found.draws or may_set_something(dotted | called)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dis
 import inspect
+from collections.abc import Iterable, Iterator
 from types import CodeType
 
 _LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"})
@@ -15,6 +16,37 @@ def defined_by(node: ast.stmt) -> str | None:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return node.name
     return made_function(node)
+
+
+def names_bound_by(node: ast.stmt) -> list[str]:
+    """Return the names that an import, or a statement that makes a function or class, binds."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [alias.asname or alias.name.partition(".")[0] for alias in node.names if alias.name != "*"]
+    return [name] if (name := defined_by(node)) else []
+
+
+def in_blocks(statements: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield statements, and those in their branches and loops, but for those of functions and classes."""
+    for statement in statements:
+        yield statement
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        if isinstance(statement, ast.Try) and chooses_import(statement):
+            continue
+        for part in ("body", "orelse", "finalbody"):
+            yield from in_blocks(getattr(statement, part, []))
+        for branch in (*getattr(statement, "handlers", []), *getattr(statement, "cases", [])):
+            yield from in_blocks(branch.body)
+
+
+def chooses_import(node: ast.Try) -> bool:
+    """Tell whether a statement only tries imports, with constants for what is not there."""
+    parts = [*node.body, *(s for handler in node.handlers for s in handler.body), *node.orelse]
+    return not node.finalbody and all(
+        isinstance(part, ast.Import | ast.ImportFrom | ast.Pass)
+        or (isinstance(part, ast.Assign) and isinstance(part.value, ast.Constant))
+        for part in parts
+    )
 
 
 def made_function(node: ast.stmt) -> str | None:

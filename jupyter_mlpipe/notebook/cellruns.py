@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from jupyter_mlpipe.notebook.show.cellview import (
     word_on_open_figures,
     word_on_undeclared,
     words_on,
+    words_on_private,
 )
 from jupyter_mlpipe.notebook.show.common import words_in_common
 from jupyter_mlpipe.notebook.show.indexes import words_on_indexes
@@ -124,10 +125,8 @@ class CellRuns:
         view = self._views[name] = CellView(receipt, output, notes, facts, self._remark)
         taken = task if is_alone and self._is_as_registered(task) else None
         run = self.begin(view, name, claim=True, taken=taken)
-        for deleted in component.deletes:
-            if not options.here or run.steps[name].status in MADE:
-                self._delete(deleted)
         if (options.background or mode == "background") and not options.here:
+            self._delete(component.deletes)
             view.show_receipt()
             run.wait_for_local()
             session.background.follow(name, view)
@@ -144,6 +143,8 @@ class CellRuns:
             error = with_hint(run.failure(name), hint)
             raise as_raised(error, session.loading.load_error(run, name))
         left_out = step.record.left_out if step.record is not None else {}
+        undeleted = step.record.undeleted if step.record is not None else ()
+        self._delete(deleted for deleted in component.deletes if deleted not in undeleted)
         # With what only running it showed that it binds.
         session.offers.offer(run, name, claim=True)
         # On the path that the code took: these names stand for what they stood for.
@@ -153,18 +154,19 @@ class CellRuns:
             session.results.take(output.shown, run, name)
         return has_run_here
 
-    def _delete(self, name: str) -> None:
-        """Take a name away; an object that its class has do something at its end does so here."""
+    def _delete(self, names: Iterable[str]) -> None:
+        """Take names away; an object that its class has do something at its end does so here."""
         session, namespace = self._session, self._session.shell.user_ns
-        pending = session.names.pending.get(name)
-        made = session.states.made(pending.component) if pending is not None else None
-        artifact = made[1].outputs.get(name) if made is not None else None
-        if artifact is not None and artifact.needs:
-            session.definitions.bring(artifact.needs)
-            if any(hasattr(namespace.get(need), "__del__") for need in artifact.needs):
-                with suppress(MLPipeError):
-                    session.names.load([name])
-        session.names.drop(name)
+        for name in names:
+            pending = session.names.pending.get(name)
+            made = session.states.made(pending.component) if pending is not None else None
+            artifact = made[1].outputs.get(name) if made is not None else None
+            if artifact is not None and artifact.needs:
+                session.definitions.bring(artifact.needs)
+                if any(hasattr(namespace.get(need), "__del__") for need in artifact.needs):
+                    with suppress(MLPipeError):
+                        session.names.load([name])
+            session.names.drop(name)
 
     def _wait(self, view: CellView, run: Run, before: _Before) -> None:
         """Wait until the step has ended; raise what its code raised in the kernel itself."""
@@ -199,6 +201,7 @@ class CellRuns:
             unmade = {*step.task.step.component.outputs} - rescued.outputs.keys()
             before.give_back([n for n in before.bindable if n in unmade or n not in done])
             session.definitions.take_back(rescued.bound or ())
+            self._delete(n for n in step.task.step.component.deletes if n in rescued.deleted)
             session.offers.offer_rescued(run, step.name)
         session.names.hold(rescued.outputs)
 
@@ -244,7 +247,8 @@ class CellRuns:
         namespace = self._session.shell.user_ns
         notes = words_on(component, namespace)
         once = [word_on_bars(component, namespace), word_on_open_figures(component, namespace)]
-        for word in (*once, *words_on_caches(component, namespace)):
+        private = words_on_private(component, namespace)
+        for word in (*once, *private, *words_on_caches(component, namespace)):
             if word and word not in self._said:
                 self._said.add(word)
                 notes.append(word)

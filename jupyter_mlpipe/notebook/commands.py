@@ -186,7 +186,7 @@ def _live_graph(session: Session, *, follows_all: bool = False) -> LiveGraph:
     # Programs that run notebooks name no cell; a front end does, and only it can show what is live.
     cell_id = session.cell_id
     return LiveGraph(
-        CellOutput(session.shell),
+        CellOutput(session.shell, session.decoy),
         session.link if cell_id is not None else None,
         cell_id=cell_id,
         way=session.way,

@@ -24,7 +24,7 @@ from jupyter_mlpipe.execution.process.filling import fill
 from jupyter_mlpipe.execution.process.scene import Scene
 from jupyter_mlpipe.execution.process.spec import StepSpec
 from jupyter_mlpipe.execution.runs.inputs import find_companions, take_inputs
-from jupyter_mlpipe.execution.runs.settings import with_settings
+from jupyter_mlpipe.execution.runs.settings import definitions_of, with_settings
 from jupyter_mlpipe.execution.runs.task import StepTask, make_spec
 from jupyter_mlpipe.keys.held import alter
 from jupyter_mlpipe.keys.payload import load_closure
@@ -88,7 +88,16 @@ def debug_step(session: Session, name: str, *, run: bool = True, into: str = NAM
     inputs = take_inputs(task, records)
     task = with_settings(task, records, inputs, store)
     companions = find_companions(task, records)
-    spec = make_spec(task, "", (), inputs, companions=companions, above=tasks, store=store.address)
+    spec = make_spec(
+        task,
+        "",
+        (),
+        inputs,
+        companions=companions,
+        above=tasks,
+        defined=lambda above: definitions_of(records.get(above), store),
+        store=store.address,
+    )
     title = _title(session.shell, spec)
     body = Body(spec.code, title, postponed=spec.postponed)
     if run and body.awaits:

@@ -25,13 +25,18 @@ from jupyter_mlpipe.notebook.completion import complete_lines
 from jupyter_mlpipe.notebook.magics import PipelineMagics
 from jupyter_mlpipe.notebook.session import Session
 from jupyter_mlpipe.notebook.show.frontend import cell_id_of, way_of
-from jupyter_mlpipe.notebook.show.output import MIME, CellOutput
+from jupyter_mlpipe.notebook.show.output import MIME, CellOutput, Decoy
 from jupyter_mlpipe.notebook.show.planview import plan_bundle, why_bundle
 from jupyter_mlpipe.notebook.show.tracebacks import for_notebook, render
 from jupyter_mlpipe.notebook.show.views import said_bundle
 from jupyter_mlpipe.notebook.values.patches import Patches
 
 _OURS = ("%%component", "%%parameters", "#| component:")
+
+# Lines that show what is told of later: whatever comes of them, if only an error.
+_LIVE = re.compile(
+    r"^\s*(?:%%component|#\| component:|(?:\w+\s*=\s*)?%pipeline\s+(?:run|show|attach)\b)", re.MULTILINE
+)
 
 _SHOWN: dict[type, Callable[[Any], dict[str, Any]]] = {Plan: plan_bundle, Why: why_bundle}
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -183,6 +188,10 @@ class Extension:
         session.cell_id = self._cell_of(metadata) or getattr(info, "cell_id", None)
         session.way = way_of(metadata)
         text = info.raw_cell or ""
+        session.decoy = None
+        if session.way == "widget" and _LIVE.search(text) and "%%capture" not in text:
+            session.decoy = Decoy()
+            CellOutput(self.shell, session.decoy).begin()
         ours = "".join(component_first(text.lstrip().splitlines(True))).startswith(_OURS)
         code = _transformed(self.shell, info) or text
         self._plain_cell = "" if ours else code

@@ -76,7 +76,7 @@ class PipelineMagics(Magics):
             cell_id=session.cell_id,
             title=f"Cell In[{self._shell.displayhook.prompt_count}]",
         )
-        output = CellOutput(self._shell)
+        output = CellOutput(self._shell, session.decoy)
         if made.here is not None:
             if not session.cell_runs.run(made.component, output, made.here):
                 # What they show is shown with the rest. Where the code ran, it ran them itself.

@@ -22,6 +22,7 @@ from jupyter_mlpipe.keys.collector import paused_collector
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.keys.helpers import read_ahead
 from jupyter_mlpipe.model.pipeline import FromStep, Step
+from jupyter_mlpipe.model.status import ENDED
 from jupyter_mlpipe.notebook.adopt import CellsRun
 from jupyter_mlpipe.notebook.cellruns import CellRuns
 from jupyter_mlpipe.notebook.components import Components
@@ -44,6 +45,7 @@ from jupyter_mlpipe.notebook.show.frontend import Way
 from jupyter_mlpipe.notebook.show.link import Link
 from jupyter_mlpipe.notebook.show.live import LiveGraph
 from jupyter_mlpipe.notebook.show.notebooks import Notebooks
+from jupyter_mlpipe.notebook.show.output import Decoy
 from jupyter_mlpipe.notebook.steps.names import Names, lists_names
 from jupyter_mlpipe.notebook.steps.parameters import check_known
 from jupyter_mlpipe.notebook.steps.registry import Registry
@@ -78,12 +80,13 @@ class Session:
         self.notebooks = Notebooks()
         self.cell_id: str | None = None
         self.way: Way = "page"
+        self.decoy: Decoy | None = None
         self.cells_run = CellsRun(shell)
 
         loaded = Loaded(lambda: self.backend.store, shell.user_ns)
         self.names = Names(shell.user_ns, loaded.is_unchanged, loaded.version)
         self.states = States()
-        self.definitions = Definitions(shell, self.names, self.states.needed_as)
+        self.definitions = Definitions(shell, self.names, self.states.needed_as, self._await_step)
         self.registry = Registry(self.names, self._title_of)
         self.registry.overrides.update(self.headless.parameters)
         self.registry.bring = self.definitions.bring
@@ -303,6 +306,15 @@ class Session:
             for run in self.runs.sharing_inputs(step, self.registry):
                 run.wait()
             self.collect()
+
+    def _await_step(self, step: str) -> None:
+        """Wait for a step that runs in the background: only then it can be said what it made."""
+        runs = [run for run in self.runs.live if step in run.steps and run.steps[step].status not in ENDED]
+        if not runs or self.here.is_running or threading.current_thread() is not threading.main_thread():
+            return
+        for run in runs:
+            run.wait()
+        self.collect()
 
     # -- names -----------------------------------------------------------------------------------
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError, StoreError
+from jupyter_mlpipe.keys.artifacts import parts_of
+from jupyter_mlpipe.keys.earlier import find_earlier
 from jupyter_mlpipe.keys.values import Digester, Undigestable
 from jupyter_mlpipe.store import shared
 from jupyter_mlpipe.store.codecs import choose
@@ -26,7 +28,12 @@ def holds(store: Store, artifact: Artifact, value: object, namespace: dict[str, 
     ----------
     namespace
         Of the notebook. Its definitions count by name only: that of a class may have been run again since.
+        But a registry may hold what was defined anew under a name of something that it held.
     """
+    earlier = find_earlier(artifact.needs, namespace)
+    anew = [namespace[n] for n, before in earlier.items() if namespace.get(n, before) is not before]
+    if refers_to_any(anew, value, namespace):
+        return False
     content = content_of(value, namespace)
     if content == (artifact.codec, artifact.blob.object):
         return True
@@ -35,6 +42,12 @@ def holds(store: Store, artifact: Artifact, value: object, namespace: dict[str, 
     except (StoreError, EncodingError):
         return True  # there is nothing to compare it with
     return is_same(untouched, value, content, namespace)
+
+
+def refers_to_any(definitions: Sequence[object], value: object, namespace: Mapping[str, Any]) -> bool:
+    """Tell whether a value refers to one of these very functions and classes."""
+    wanted = {id(definition) for definition in definitions}
+    return bool(wanted) and any(id(part) in wanted for part in parts_of(value, namespace))
 
 
 def is_same(before: object, value: object, content: Content | None, namespace: dict[str, Any]) -> bool:

@@ -109,6 +109,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, weakref=True):
     joint
         By input that the step changed, or that shares objects with what it changed: a mark of all that is
         stored together with it, and of the names that this has. What the step gave depends on these as well.
+    undeleted
+        Names that its code may delete, and did not: they stand for what they stood for.
     altered
         Functions and classes of the notebook that the step changed themselves, which nobody else sees.
     settings
@@ -141,6 +143,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, weakref=True):
     files: Mapping[str, str] = {}
     written: tuple[Written, ...] = ()
     joint: Mapping[str, str] = {}
+    undeleted: tuple[str, ...] = ()
     settings: Blob | None = None
     states: Mapping[str, str] = {}
     altered: tuple[str, ...] = ()

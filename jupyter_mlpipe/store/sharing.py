@@ -51,6 +51,7 @@ def find_groups(values: Mapping[str, object], namespace: Mapping[str, Any]) -> l
     # What a figure holds is looked for only where there is somebody who may hold it, too.
     is_alone = len({*figures.values()}) < 2 and all(map(_is_in_no_figure, others.values()))
     drawn: dict[int, str] = {}
+    reading: list[tuple[str, int]] = []
 
     def lead(name: str) -> str:
         while leader.setdefault(name, name) != name:
@@ -69,7 +70,14 @@ def find_groups(values: Mapping[str, object], namespace: Mapping[str, Any]) -> l
             leader[lead(name)] = lead(around)
             continue
         for identity in identities(value, namespace, held):
+            if identity < 0:
+                reading.append((name, -identity))
+                lead(name)
+                continue
             leader[lead(name)] = lead(owner.setdefault(identity, name))
+    for name, memory in reading:
+        if memory in owner:
+            leader[lead(name)] = lead(owner[memory])
     groups: dict[str, list[str]] = {}
     for name in leader:
         groups.setdefault(lead(name), []).append(name)
@@ -81,7 +89,9 @@ def find_sharing(
 ) -> set[str]:
     """Return the names in `others` whose values share something with one of `values`."""
     held: list[object] = []
-    wanted = {identity for value in values for identity in identities(value, namespace, held)}
+    found = {identity for value in values for identity in identities(value, namespace, held)}
+    # Two that can only read a memory share nothing that changes.
+    wanted = {identity for identity in found if identity > 0} | {-identity for identity in found}
     if not wanted:
         return set()
     return {
@@ -92,7 +102,7 @@ def find_sharing(
 
 
 def identities(value: object, namespace: Mapping[str, Any], held: list[object]) -> Iterator[int]:
-    """Yield an `id` for each mutable object inside a value.
+    """Yield an `id` for each mutable object inside a value; that of memory which it only reads is negative.
 
     Parameters
     ----------
@@ -154,18 +164,22 @@ def _holds_atoms_only(value: Any) -> bool:
 
 
 def _of_memory(value: Any) -> tuple[int, ...] | None:
-    """Return the identity of an array's memory, or of a frame; None for anything else."""
+    """Return the identity of an array's memory, or of a frame; None for anything else.
+
+    It is negative where the array can only be read: what others write to that memory is seen in it.
+    """
     kind = type(value)
     numpy = imported("numpy")
     if numpy is not None and isinstance(value, numpy.ndarray):
         if value.dtype.hasobject and kind is numpy.ndarray:
             return None
-        if not value.flags.writeable:
-            return ()
         owner = value
         while isinstance(owner.base, numpy.ndarray):
             owner = owner.base
-        return (id(owner if owner.base is None else owner.base),)
+        if not value.flags.writeable and not owner.flags.writeable:
+            return ()
+        memory = id(owner if owner.base is None else owner.base)
+        return (memory if value.flags.writeable else -memory,)
     if kind.__name__ in _FRAMES and str(kind.__module__).partition(".")[0] in _LIBRARIES_OF_FRAMES:
         return (id(value),)
     return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 
+import pytest
+
 from tests.notebook.test_background import begun, go_on, waits
 from tests.support.kernel import Kernel
 
@@ -62,3 +64,31 @@ def test_a_plan_copies_nothing(kernel: Kernel) -> None:
     kernel.run("%pipeline plan").check()
     kernel.run("%%component s0\nx0 = float(large[0])").check()
     assert kernel.value(f"{peak} - {before}") < 100_000  # kB
+
+
+@pytest.mark.parametrize(
+    ("shared", "apart"),
+    [
+        ("b = a", "b = list(a)"),
+        ("b = [a]", "b = [list(a)]"),
+        ("b = array[1:3]", "b = array[1:3].copy()"),
+        ("b = np.broadcast_to(array, (2, 3))", "b = np.broadcast_to(array.copy(), (2, 3))"),
+        ("b = [array[:1], array[:1]]", "b = [array[:1], array[1:2]]"),
+    ],
+)
+def test_what_captured_values_share_is_part_of_the_key(
+    kernel: Kernel, start_kernel: Start, shared: str, apart: str
+) -> None:
+    def show(kernel: Kernel, binding: str) -> tuple[str, str]:
+        kernel.run(f"import numpy as np\na = [1]\narray = np.zeros(3)\n{binding}", cell_id="values").check()
+        step = kernel.run("%%component change\na.append(2)\narray += [1, 2, 3]\nprint(b)").check()
+        return step.printed, step.status_of_step
+
+    first, status = show(kernel, shared)
+    assert status == "succeeded"
+    # The same contents: in this kernel after an edit, and in another one.
+    second, status = show(kernel, apart)
+    assert (first != second, status) == (True, "succeeded")
+    other = start_kernel()
+    assert show(other, shared) == (first, "reused")
+    assert show(other, apart) == (second, "reused")

@@ -6,13 +6,53 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import class_cells
+from tests.support import class_cells, making_cells
 from tests.support.as_plain import CHOICES, Start, assert_same_as_plain
 
 
 @pytest.mark.parametrize("title", class_cells.NOTEBOOKS)
 def test_what_a_cell_does_to_a_class_stays(title: str, start_kernel: Start) -> None:
     assert_same_as_plain(class_cells.NOTEBOOKS[title], start_kernel, choices=CHOICES)
+
+
+@pytest.mark.parametrize("title", making_cells.NOTEBOOKS)
+def test_a_definition_stays_as_it_was_made(title: str, start_kernel: Start) -> None:
+    assert_same_as_plain(making_cells.NOTEBOOKS[title], start_kernel, choices=CHOICES)
+
+
+def test_a_run_of_all_steps_gives_objects_the_classes_of_which_they_were_made(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("%pipeline mode register")
+    kernel.run(
+        "%%component make\nrate = 2\n"
+        "class Box:\n    size = rate\nclass Wide(Box): pass\n"
+        "if rate > 1:\n    class Kind: name = 'high'\nelse:\n    class Kind: name = 'low'\n"
+        "if rate > 2:\n    class Wide: pass\n"
+        "box, wide, kind = Box(), Wide(), Kind()"
+    ).check()
+    kernel.run("%%component other\nrate = 50").check()
+    kernel.run(
+        "%%component use\nfound = rate, box.size, wide.size, kind.name, isinstance(wide, type(box))"
+    ).check()
+    kernel.run("import jupyter_mlpipe as mlpipe\nrun = mlpipe.current().run().wait()").check()
+    assert kernel.run("print(found)").check().printed == "(50, 2, 2, 'high', True)\n"
+
+
+def test_what_a_step_in_the_background_defines_is_what_it_makes(start_kernel: Start) -> None:
+    kernel = start_kernel()
+    kernel.run("%pipeline mode background")
+    kernel.run(
+        "%%component make\nimport time\nfrom pathlib import Path\nrate = 2\n"
+        "while not Path('go').exists(): time.sleep(0.01)\n"
+        "if rate > 1:\n    def label(): return 'high'\nelse:\n    def label(): return 'low'\n"
+        "def times(x, k=rate): return x * k"
+    ).check()
+    kernel.run("%%component other\nrate = 50").check()
+    kernel.run(
+        "import threading\nfrom pathlib import Path\nthreading.Timer(1, Path('go').touch).start()"
+    ).check()
+    kernel.run("%%component use\nfound = label(), times(3)").check()
+    assert kernel.run("print(found, label(), times(3))").check().printed == "('high', 6) high 6\n"
 
 
 def test_the_content_of_a_cache_is_said_to_stay_in_its_step(start_kernel: Start) -> None:

@@ -461,22 +461,6 @@ def test_in_vs_code_a_new_step_is_drawn_while_others_run(kernel: Kernel, tmp_pat
     kernel.run("run.wait()").check()
 
 
-def test_in_vs_code_a_cell_that_is_run_again_keeps_its_last_picture(kernel: Kernel) -> None:
-    # VS Code clears the cell soon after it runs, and forgets the new display, or takes it for the one before.
-    kernel.run("%%component one --no-run\nx = 1").check()
-    drawn: list[str] = []
-
-    def agree_on_the_end() -> bool:
-        pictures = {kernel.displays[display]["data"]["text/html"] for display in drawn}
-        return len(pictures) == 1 and '"one" data-mlpipe-status="succeeded"' in pictures.pop()
-
-    for _ in range(3):
-        known = set(kernel.displays)
-        kernel.run("run = %pipeline run --force one\nrun.wait().status", **FRONT_ENDS["VS Code"]).check()
-        drawn.extend(display for display in kernel.displays if display not in known)
-        kernel.listen(agree_on_the_end)
-
-
 def test_in_vs_code_two_graphs_of_a_cell_keep_their_own_pictures(kernel: Kernel) -> None:
     kernel.run("%%component one --no-run\nx = 1").check()
     for _ in range(2):

@@ -125,3 +125,22 @@ def test_to_look_at_the_notebook_does_not_change_what_it_means(kernel: Kernel) -
     kernel.run("%%component b --no-run\nk = 5", cell_id="b").check()
     kernel.run("run = %pipeline run\nrun.wait()").check()
     assert kernel.value("x") == 5
+
+
+@pytest.mark.parametrize("later", ["x = x + [10]", "x = [100]", "push(x)"])
+def test_a_reader_of_what_a_step_below_has_replaced_since_is_stale(kernel: Kernel, later: str) -> None:
+    marks = Marks(kernel)
+    kernel.run("def push(items): items.append(10)").check()
+    cells = {"x": "x = [1]", "a": "%%component a\ny = len(x)", "b": f"%%component b\n{later}"}
+    for cell_id in "xab":
+        kernel.run(cells[cell_id], cell_id=cell_id).check()
+        kernel.run("print(x)").check()
+    kernel.listen(lambda: marks.signs == {"a": "succeeded", "b": "succeeded"})
+    kernel.run("x = [5, 6]", cell_id="x").check()
+    kernel.run(cells["b"], cell_id="b").check()
+    kernel.listen(lambda: marks.stale == {"a"})
+    kernel.run("x").check()  # which loads what the step has made of it
+    kernel.listen(lambda: marks.stale == {"a"})
+    kernel.run("%pipeline run a").check()
+    assert kernel.value("y") == 2
+    kernel.listen(lambda: not marks.stale)

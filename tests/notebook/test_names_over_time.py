@@ -280,3 +280,20 @@ def test_an_object_of_an_own_class_that_cells_of_both_kinds_change_in_turn(kerne
     for cell in cells:
         kernel.run(cell).check()
     assert kernel.value("(net.weights, optimizer.weights, both)") == ([10], [10], (10, 10))
+
+
+def test_a_failed_cell_says_which_names_it_had_bound_and_not_kept(kernel: Kernel) -> None:
+    kernel.run("%%component make\nrows = (n for n in range(3))\n1 / 0\nlater = 1")
+    assert "'make' bound 'rows' before it failed, and it is not kept" in str(kernel.run("rows").outputs)
+    assert "'make' makes 'later', and failed before it did" in str(kernel.run("later").outputs)
+
+
+def test_a_private_name_that_the_notebook_has_too_is_said_to_stay_as_it_was(kernel: Kernel) -> None:
+    kernel.run("_rate, _other = 1, 1").check()
+    step = kernel.run("%%component scale\n_rate = 2\n_own = 3\nscaled = _rate * _own + _other").check()
+    assert "_rate is another one in this step only, and stays as it was in the notebook" in step.receipt
+    assert "_own is" not in step.receipt
+    assert "_other is" not in step.receipt
+    assert kernel.value("(_rate, scaled)") == (1, 7)
+    # Said once.
+    assert "_rate is" not in kernel.run("%%component again\n_rate = 5\nmore = _rate").check().receipt

@@ -366,3 +366,36 @@ def test_a_step_in_the_kernel_itself_leaves_its_files_too(notebooks: Notebooks) 
     other = notebooks("two")
     assert status(other, cell) == "reused"
     assert (other.folder / "a.txt").read_text() == "x"
+
+
+def test_a_cell_stands_as_it_ran_where_one_further_down_writes_what_it_read(notebooks: Notebooks) -> None:
+    kernel = notebooks()
+    path = kernel.folder / "n.txt"
+    path.write_text("1")
+    read = "%%component read\nn = int(open('n.txt').read())"
+    add = "%%component add\nwith open('n.txt', 'w') as f:\n    f.write(str(n + 1))\nmore = n + 1"
+    for cell in (read, add):
+        kernel.run(cell).check()
+    assert kernel.run("%%component below\n(n, more)").check().result == "(1, 2)"
+    kernel.run(add).check()
+    assert [kernel.value("(n, more)"), path.read_text()] == [(1, 2), "2"]
+    # Its own cell reads what is there.
+    kernel.run(read).check()
+    assert kernel.value("n") == 2
+
+
+def test_a_file_that_somebody_else_writes_is_read_anew_for_the_cells_below(notebooks: Notebooks) -> None:
+    kernel = notebooks()
+    path = kernel.folder / "n.txt"
+    path.write_text("1")
+    kernel.run("%%component read\nn = int(open('n.txt').read())").check()
+    kernel.run("%%component add\nwith open('n.txt', 'w') as f:\n    f.write('2')").check()
+    path.write_text("5")
+    assert kernel.run("%%component below\nn").check().result == "5"
+
+
+def test_a_file_that_a_cell_above_writes_anew_is_read_anew_for_the_cells_below(notebooks: Notebooks) -> None:
+    kernel = notebooks()
+    for cell in (WRITE.format(1, 1), READ, WRITE.format(2, 1)):
+        kernel.run(cell).check()
+    assert kernel.run("%%component below\nrows").check().result == "'2'"

@@ -186,6 +186,30 @@ _TABLE_BEYOND = "open(O§ + 'a.csv', 'w').write('a\\n«1|2»\\n')"
 _POOL = "import multiprocessing\nwith multiprocessing.get_context('fork').Pool(1) as pool: y§ = pool.map(rd§, [§])\npool = None"
 _CHILD = "import subprocess, sys\n    return subprocess.check_output([sys.executable, '-c', 'import os; print({})'.replace('PLACE', repr(p))])"
 
+# How a program can be started -> its exit status; what it reads stands in no text that is seen.
+_PROGRAM = (
+    "import asyncio, os, pty, shlex, subprocess, sys\n"
+    "    argv = [sys.executable, '-c', f'import sys; sys.exit(int(open({{p!r}} + chr(97)).read()))']\n"
+    "    status = os.waitstatus_to_exitcode\n"
+    "    async def wait(start, *args): return await (await start(*args)).wait()\n"
+    "    return {}"
+)
+_WAYS = {
+    "subprocess": "subprocess.run(argv).returncode",
+    "subprocess with open descriptors": "subprocess.run(argv, close_fds=False).returncode",
+    "subprocess in another folder": "subprocess.run(argv, cwd='/').returncode",
+    "a shell of subprocess": "subprocess.run(shlex.join(argv) + '; exit $?', shell=True).returncode",
+    "os.popen": "status(os.popen(shlex.join(argv)).close())",
+    "os.system": "status(os.system(shlex.join(argv)))",
+    "posix_spawn": "status(os.waitpid(os.posix_spawn(argv[0], argv, os.environ), 0)[1])",
+    "posix_spawnp": "status(os.waitpid(os.posix_spawnp(argv[0], argv, os.environ), 0)[1])",
+    "spawnv": "os.spawnv(os.P_WAIT, argv[0], argv)",
+    "fork and exec": "status(os.waitpid(os.fork() or os.execv(argv[0], argv), 0)[1])",
+    "a terminal": "status(pty.spawn(argv))",
+    "a coroutine": "wait(asyncio.create_subprocess_exec, *argv)",
+    "a shell of a coroutine": "wait(asyncio.create_subprocess_shell, shlex.join(argv))",
+}
+
 FORKED_ROWS = [
     _beyond("a file that a forked process reads", _TEXT_BEYOND, "return open(p + 'a').read()", _POOL),
     _beyond(
@@ -231,6 +255,14 @@ FORKED_ROWS = [
         _TEXT_BEYOND,
         "return open(p + 'a', 'rb').read()",
         "import os\nr, w = os.pipe()\nif not os.fork():\n    os.write(w, rd§(§))\n    os._exit(0)\nos.wait()\ny§ = os.read(r, 9)\nos.close(r)\nos.close(w)",
+    ),
+    _beyond(
+        "a file that a child of os.fork reads, which has closed what it did not open",
+        _TEXT_BEYOND,
+        "return open(p + 'a', 'rb').read()",
+        "import os\nr, w = os.pipe()\nif not os.fork():\n    os.closerange(3, w)\n    os.closerange(w + 1, 999)\n"
+        "    _held = [os.open('/dev/null', os.O_RDWR) for _ in range(99)]\n    os.write(w, rd§(§))\n    os._exit(0)\n"
+        "os.wait()\ny§ = os.read(r, 9)\nos.close(r)\nos.close(w)",
     ),
     _forked(
         "a file that a forked process moves",
@@ -305,7 +337,15 @@ UNSEEN_ROWS = [
         _TEXT_BEYOND,
         "import ctypes; c = ctypes.CDLL(None); f = c.open((p + 'a').encode(), 0); b = ctypes.create_string_buffer(9); c.read(f, b, 8); c.close(f); return b.value",
     ),
-    _beyond("a file beyond that a child reads", _TEXT_BEYOND, _CHILD.format("open(PLACE + chr(97)).read()")),
+    *(
+        _beyond(
+            f"a file beyond, read by a program started by {way}",
+            _TEXT_BEYOND,
+            _PROGRAM.format(call),
+            "y§ = await rd§(§)" if "coroutine" in way else "y§ = rd§(§)",
+        )
+        for way, call in _WAYS.items()
+    ),
     _beyond(
         "a folder beyond that a child lists",
         "open(O§ + '«a|b»', 'w').close()",

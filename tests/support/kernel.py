@@ -115,6 +115,7 @@ class Kernel:
         self._results: dict[str, Result] = {}
         self.displays: dict[str, dict[str, Any]] = {}  # outputs that can be updated, as they are
         self.comms: list[dict[str, Any]] = []  # what comms have sent: content of messages, with their kind
+        self.on_message: Callable[[dict[str, Any]], None] = lambda message: None
         for attempt in range(3):
             self.manager = KernelManager(kernel_name="python3")
             if warm is not None:
@@ -288,6 +289,7 @@ class Kernel:
 
     def _take(self, message: dict[str, Any]) -> str | None:
         """Keep an output; returns the id of the cell that became idle, if one did."""
+        self.on_message(message)
         parent = message["parent_header"].get("msg_id", "")
         kind, content = message["header"]["msg_type"], message["content"]
         if kind == "status" and content["execution_state"] == "idle":

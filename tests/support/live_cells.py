@@ -317,4 +317,34 @@ doubled, total = "both", 7
 # %%
 doubled, total
 """,
+    "definitions that count what is made": r"""
+# %%
+class Box:
+    count = 0
+    seen = []
+    kind = "plain"
+    def __init__(self, items):
+        self.items = items
+        type(self).count += 1
+        self.seen.append(len(items))
+def made(*items, calls=[]):
+    calls.append(items)
+    made.last = items
+    return Box([*items])
+first = made(1)
+# %%
+second = made(1, 2)
+maker = made
+rows = (n * 2 for n in second.items)
+# %%
+Box.kind = "late"
+third = made(1, 2, 3)
+# %%
+next(rows)
+# %% plain
+print(type(first) is Box, type(second) is Box, type(third) is Box, isinstance(second, Box), maker is made)
+print(Box.count, Box.seen, Box.kind, made.last, made.__defaults__, second.kind, second.seen is Box.seen)
+# %%
+print(list(rows), type(second) is Box, Box.count, made.last, made.__defaults__)
+""",
 }

@@ -827,6 +827,16 @@ name = "world"
 # %%
 %cd -q .
 """,
+    "folders on the import path": r"""
+# %%
+import sys
+len(sys.path)
+# %% plain
+import sys
+len(sys.path), [path for path in sys.path if "scratch" in path]
+# %%
+len(sys.path), [path for path in sys.path if "scratch" in path]
+""",
     "environment and folder set in plain cells": r"""
 # %% plain
 import os
@@ -1077,5 +1087,60 @@ large = list(range(9)); n = len(large)
 large
 # %%
 n
+""",
+    "names that a cell may take away, and does not": r"""
+# %% plain
+kept, gone, raised, last = [1], [2], [3], [4]
+limit = 1
+def shift(x): return x + 1
+class Small: pass
+# %%
+if limit > 5:
+    del kept
+if limit < 5:
+    del gone
+for n in range(0):
+    del last
+# %%
+print(kept, last, "gone" in globals())
+# %%
+try:
+    del kept
+    1 / 0
+    del shift
+except ZeroDivisionError:
+    pass
+# %%
+print("kept" in globals(), shift(1))
+# %%
+del shift
+raise KeyError(limit)
+del Small, raised
+# %%
+print(raised, Small.__name__, "shift" in globals())
+# %%
+def fail():
+    raise ValueError(last)
+fail()
+del last
+# %% plain
+print(last, raised, limit)
+""",
+    "what a cell binds unseen before it fails": r"""
+# %%
+rows = [1]
+# %%
+for k in range(3):
+    exec(f"row{k} = [k]")
+    rows.append(k)
+    globals()["rows"] = [7]
+    1 / 0
+# %%
+print(row0, rows, k)
+# %%
+exec("more = row0 + rows")
+raise KeyboardInterrupt
+# %% plain
+print(more, row0, rows)
 """,
 }

@@ -845,4 +845,68 @@ n = grow(10)
 # %%
 n, double(1), isinstance(Plan(), Plan)
 """,
+    "definitions registered under the name of earlier ones": r"""
+# %% plain
+kept = {}
+def register(made):
+    kept[made.__name__] = made
+    return made
+@register
+def double(x): return x * 2
+# %%
+first = kept["double"](2)
+# %%
+@register
+def double(x): return x * 3
+# %%
+print(kept["double"](2), kept["double"] is double, first)
+# %% plain
+print(kept["double"](2), kept["double"] is double)
+# %%
+@register
+class Rate:
+    n = 1
+rates = [Rate()]
+# %%
+@register
+class Rate:
+    n = 2
+rates.append(Rate())
+# %%
+print([rate.n for rate in rates], kept["Rate"].n, kept["Rate"] is Rate, type(rates[1]) is Rate)
+# %% plain
+print([rate.n for rate in rates], kept["Rate"].n, kept["Rate"] is Rate, type(rates[1]) is Rate)
+""",
+    "arrays that only read, or mask, the memory of others": r"""
+# %%
+import numpy as np
+whole = np.arange(6.0)
+part = whole[1:]
+part.flags.writeable = False
+repeated = np.broadcast_to(whole, (2, 6))
+masked = np.ma.MaskedArray(whole, mask=[0, 1, 0, 0, 0, 0], fill_value=-1)
+held = [part, {"repeated": repeated}]
+# %%
+whole[2] = 7
+# %%
+print(part, repeated, masked, held)
+# %%
+masked[3] = 8
+masked[4] = np.ma.masked
+# %% plain
+whole[0] = 99
+print(whole, part, repeated, masked, held, part.flags.writeable, repeated.strides, masked.fill_value)
+# %%
+whole[5] = 55
+print(part[-1], repeated[1, 5], masked.sum(), held[0][-1], masked.hardmask, masked.sharedmask)
+# %%
+alone = np.arange(3)
+alone.flags.writeable = False
+values = np.ma.masked_invalid([1.0, np.nan, 3.0])
+tail = values[1:]
+# %%
+tail[1] = 5
+# %% plain
+print(alone, values, tail)
+""",
 }

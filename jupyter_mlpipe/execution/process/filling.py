@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib
 import io
@@ -12,9 +13,10 @@ from jupyter_mlpipe.errors import (
     close_matches,
 )
 from jupyter_mlpipe.execution.process.local_modules import quote
-from jupyter_mlpipe.execution.process.spec import StepSpec
+from jupyter_mlpipe.execution.process.spec import Prelude, StepSpec
 from jupyter_mlpipe.keys.earlier import keep
 from jupyter_mlpipe.keys.payload import load_closure
+from jupyter_mlpipe.model.futures import futures_of
 from jupyter_mlpipe.store.store import Store
 
 
@@ -38,10 +40,7 @@ def fill(
             if prelude.payload:
                 namespace.update(load_closure(prelude.payload, namespace) | own)
             if prelude.source:
-                quote(prelude.title, prelude.source)
-                # What they print was printed when their own cell ran.
-                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                    exec(compile(prelude.source, prelude.title, "exec", dont_inherit=True), namespace)
+                _define(prelude, namespace)
                 namespace.update(own)
     for name, digest, payload in spec.earlier:
         keep(name, [digest], load_closure(payload, namespace)[name])
@@ -61,6 +60,19 @@ def fill(
     namespace.update(values)
     companions = {name: together[stored][name] for stored, names in spec.companions.items() for name in names}
     return values, companions
+
+
+def _define(prelude: Prelude, namespace: dict[str, Any]) -> None:
+    """Run the statements of a prelude, but for those that fail: what their names are needed for says so."""
+    quote(prelude.title, prelude.source)
+    tree = ast.parse(prelude.source)
+    flags = futures_of(tree)
+    # What they print was printed when their own cell ran.
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        for node in tree.body:
+            code = compile(ast.Module([node], []), prelude.title, "exec", flags, dont_inherit=True)
+            with contextlib.suppress(Exception):
+                exec(code, namespace)
 
 
 def import_named(module_name: str, attribute: str | None) -> object:

@@ -35,6 +35,9 @@ class Forks:
         self._begin = begin
         self._hear = hear
         self._told: IO[bytes] | None = None
+        self._place = ""
+        self._status: tuple[int, int] | None = None
+        self._lost: list[IO[bytes]] = []
         self._rest = b""
         self._heard_bytes = 0
         self._is_forked = False
@@ -67,11 +70,12 @@ class Forks:
     def place(self) -> str | None:
         """Return the path by which other processes of this user find what they tell to; None without one."""
         self._open()
-        return f"/proc/{os.getpid()}/fd/{self._told.fileno()}" if self._told is not None else None
+        return self._place or None
 
     def tell_to(self, place: str) -> None:
         """Be as in a process that was forked by the one that has this place."""
-        self._told = open(place, "ab", buffering=0)  # noqa: SIM115 - until this process ends
+        self._told, self._place = open(place, "ab", buffering=0), place  # noqa: SIM115 - until this process ends
+        self._status = _status(self._told)
         self.after_fork()
 
     def _open(self) -> None:
@@ -81,11 +85,24 @@ class Forks:
             descriptor = os.memfd_create("seen")
             fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
             self._told = os.fdopen(descriptor, "r+b", buffering=0)
+            self._place = f"/proc/{os.getpid()}/fd/{descriptor}"
+            self._status = _status(self._told)
 
     def after_fork(self) -> None:
         self._is_forked = True
         if self._told is not None:
             self._begin(self._tell)
+
+    def _open_again(self, told: IO[bytes]) -> bool:
+        """Open what the code has closed with all that it did not open: another file may have its number."""
+        if self._lost and self._lost[-1] is told:
+            return False  # nobody hears any more, or it is being opened
+        self._lost.append(told)  # it would close that other one
+        try:
+            self._told = open(self._place, "ab", buffering=0)  # noqa: SIM115 - until this process ends
+        except OSError:
+            return False
+        return True
 
     def _hear_told(self, told: IO[bytes]) -> None:
         while piece := os.pread(told.fileno(), _READ_BYTES, self._heard_bytes):
@@ -101,8 +118,18 @@ class Forks:
 
     def _tell(self, *message: Any) -> None:
         assert self._told is not None
+        if _status(self._told) != self._status and not self._open_again(self._told):
+            return
         # Appended as one piece, apart from a line that a process has left which was killed within it.
         self._told.write(b"\n" + json.dumps(message).encode() + b"\n")
+
+
+def _status(told: IO[bytes]) -> tuple[int, int] | None:
+    try:
+        found = os.fstat(told.fileno())
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 # Python takes no function out again that is called at forks.

@@ -15,7 +15,7 @@ import functools
 import os
 import struct
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from typing import Any
 
 # https://man7.org/linux/man-pages/man7/fanotify.7.html
@@ -30,6 +30,7 @@ _RECORD = struct.Struct("=BBHQ")  # kind, -, length, file system
 _HANDLE = struct.Struct("=Ii")  # bytes, kind
 _HANDLE_BYTES = 128
 _MAX_FOLDERS = 1000
+_MAX_NEXT = 64  # processes: the threads of all that runs are numbered with them
 _READ_BYTES = 1 << 16  # more would be mapped and unmapped for each step
 # What is in others is nobody's data, or made up when it is read.
 _OF_DISKS = frozenset(
@@ -100,7 +101,11 @@ class Opens:
         return folder in self._folders and not self._has_missed
 
     def take(
-        self, *, has_children: bool = False, children: Collection[int] = ()
+        self,
+        *,
+        has_children: bool = False,
+        children: Collection[int] = (),
+        programs_after: Set[int] = frozenset(),
     ) -> tuple[set[str], set[str]]:
         """Return the paths of what this process has opened, and of what those have that it has started.
 
@@ -113,6 +118,9 @@ class Opens:
         children
             Those that are known. Far from the notebook others do not count once they have ended: too much
             is opened there by anybody.
+        programs_after
+            Numbers of processes: of the next ones, which a shell may have started, those that have ended
+            count as well.
         """
         if self._descriptor < 0:
             return set(), set()
@@ -120,7 +128,7 @@ class Opens:
         for process, opened in self._read(self._descriptor):
             by_process.setdefault(process, set()).add(opened)
         if self._mounts:
-            self._read_anywhere(by_process, children)
+            self._read_anywhere(by_process, children, programs_after)
         own_opened = by_process.pop(os.getpid(), set())
         others = set().union(
             *(
@@ -135,14 +143,18 @@ class Opens:
         folder_of = _Folders(by_handle, self._mounts)
         return _paths(own_opened, folder_of), _paths(others, folder_of)
 
-    def _read_anywhere(self, by_process: dict[int, set[_Opened]], children: Collection[int]) -> None:
+    def _read_anywhere(
+        self, by_process: dict[int, set[_Opened]], children: Collection[int], programs_after: Set[int]
+    ) -> None:
         own = os.getpid()
         counts = {own: True, **dict.fromkeys(children, True)}
         newest = 0
         for process, opened in self._read(self._anywhere):
             if process not in counts:
-                newest = newest or _newest_process()
-                counts[process] = _is_between(own, process, newest) and _descends(process, has_children=False)
+                newest = newest or newest_process()
+                counts[process] = _is_between(own, process, newest) and _descends(
+                    process, has_children=_is_soon_after(programs_after, process, newest)
+                )
             if counts[process]:
                 by_process.setdefault(process, set()).add(opened)
 
@@ -220,9 +232,20 @@ def mounts() -> tuple[str, ...]:
     return tuple(place for place in data if "\\" not in place)  # of rare characters
 
 
-def _newest_process() -> int:
-    with open("/proc/loadavg", "rb") as file:
-        return int(file.read().split()[4])
+def newest_process() -> int:
+    """Return the number of the process that the system started last; 0 where it does not say."""
+    try:
+        with open("/proc/loadavg", "rb") as file:
+            return int(file.read().split()[4])
+    except OSError:
+        return 0
+
+
+def _is_soon_after(processes: Set[int], process: int, newest: int) -> bool:
+    if not processes.isdisjoint(range(process - _MAX_NEXT, process)):
+        return True
+    # Numbers have begun anew: which came next cannot be told.
+    return bool(processes) and process <= newest < os.getpid()
 
 
 def _is_between(first: int, process: int, last: int) -> bool:

@@ -19,8 +19,10 @@ from jupyter_mlpipe.execution.process.unseen import is_closed_file
 from jupyter_mlpipe.execution.process.untouched import is_untouched, keep
 from jupyter_mlpipe.keys.payload import load_closure
 from jupyter_mlpipe.keys.values import is_closure, is_definition
+from jupyter_mlpipe.model.defining import defined_by
 from jupyter_mlpipe.model.files import Place
-from jupyter_mlpipe.store.comparing import are_same, can_store, content_of, is_same
+from jupyter_mlpipe.model.parsed import parse
+from jupyter_mlpipe.store.comparing import are_same, can_store, content_of, is_same, refers_to_any
 from jupyter_mlpipe.store.records import Artifact
 from jupyter_mlpipe.store.sharing import find_groups, is_atom
 from jupyter_mlpipe.store.store import Store
@@ -57,6 +59,7 @@ class GivenValues:
         # A contract says what a step may change, and a function's result is all that it gives.
         self._is_bound = spec.outputs_declared or spec.function is not None
         self._companions = dict(companions)
+        self.values = values
         self._values = {
             name: value
             for name, value in values.items()
@@ -74,6 +77,8 @@ class GivenValues:
             for name, value in spec.parameters.items()
             if name in self._values and not is_atom(value)
         }
+        defined = filter(None, map(defined_by, parse(spec.code).body))
+        self._redefined = {name: _main()[name] for name in defined if name in _main()}
         self._captured: dict[str, Any] | None = None
         self._same: dict[str, bool] = {}
 
@@ -120,7 +125,7 @@ class GivenValues:
                     found.joint[name] = joint_mark(name, spec.inputs, spec.companions)
         return found
 
-    def rescue(self, namespace: Mapping[str, object]) -> Outcome:
+    def rescue(self, namespace: Mapping[str, object], unseen: Iterable[str] = ()) -> Outcome:
         """Store what the body had bound and changed when it failed, as far as that can be done."""
         stored = {name: namespace[name] for name in self._spec.outputs if name in namespace}
         found = Outcome()
@@ -128,6 +133,7 @@ class GivenValues:
         with contextlib.suppress(Exception):
             if not self._is_bound:
                 stored |= self._find_changed(stored, namespace, self._find_groups(stored, namespace))
+            stored |= {name: namespace[name] for name in unseen if can_store(namespace[name], namespace)}
             self._store_all(stored, found, namespace, self._find_groups(stored, namespace))
         return found
 
@@ -168,6 +174,8 @@ class GivenValues:
     def _is_changed(self, name: str, value: object) -> bool:
         if _is_atom(value) or (name in self._kept and is_untouched(self._kept[name], value)):
             return False
+        if self._redefined and self._holds_redefined(value):
+            return True
         if (is_changed := self._is_changed_together(name)) is not None:
             return is_changed
         content = content_of(value, _main())
@@ -178,6 +186,15 @@ class GivenValues:
             return content != self._parameters[name]
         before = self._before(name)
         return before is not _GONE and not is_same(before, value, content, _main())
+
+    def _holds_redefined(self, value: object) -> bool:
+        """Tell whether a value holds a definition of the code that has the name of an earlier one.
+
+        Values refer to definitions by name: a registry with the new one looks like that with the earlier one.
+        """
+        main = _main()
+        anew = [main[name] for name, old in self._redefined.items() if main.get(name, old) is not old]
+        return refers_to_any(anew, value, main)
 
     def _is_changed_together(self, name: str) -> bool | None:
         """Tell whether any of what is stored together with an input was changed: it is stored so again.

@@ -7,28 +7,30 @@ source. It is kept beside the record, and set in the notebook's own when the cel
 
 from __future__ import annotations
 
-import abc
-import ast
 import inspect
-import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jupyter_mlpipe.errors import EncodingError
 from jupyter_mlpipe.execution.process.common import HELD_BY_CLASS
+from jupyter_mlpipe.execution.process.making import (
+    asks,
+    is_heard,
+    is_made_by,
+    reads_any,
+    reads_values,
+    statements_of,
+)
 from jupyter_mlpipe.keys.artifacts import dump_artifact, dump_definitions
 from jupyter_mlpipe.keys.held import DefinitionPickle, Path, held_by, is_holder
-from jupyter_mlpipe.keys.quiet import is_hooked
-from jupyter_mlpipe.model.defining import defined_by, read_at_once
 from jupyter_mlpipe.model.parsed import parse
 from jupyter_mlpipe.store.comparing import content_of
 from jupyter_mlpipe.store.sharing import find_sharing, is_atom
 
 State = dict[Path, tuple[Any, ...]]
 Held = tuple[Path, bool, object]
-_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-_NO_VALUES = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
+_ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +42,29 @@ class OwnState:
     altered
         What definitions that it was given hold otherwise.
     made
-        Definitions of its own whose statement calls something of the notebook, which has happened once, or
-        reads a value of it, which may be another one later.
+        Definitions of its own that running their statement again might not give: it stands in a branch, calls
+        something of the notebook, which has happened once, or asks for what may be another thing later.
     untold
         Definitions of which this cannot be kept as it is; of a class that holds outputs, a `HELD_BY_CLASS`.
+    missed
+        Definitions that the code has not come to.
     """
 
     altered: DefinitionPickle | None = None
     made: DefinitionPickle | None = None
     untold: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
 
 
 class OwnStates:
     """The definitions that a step was given, as they were before its body ran."""
 
     def __init__(self, code: str, namespace: Mapping[str, Any]) -> None:
-        self._statements = [(name, node) for node in parse(code).body if (name := defined_by(node))]
+        self._statements, self._unsure = statements_of(parse(code))
         self._namespace = namespace
+        self._given = {name: namespace[name] for name in self._unsure if name in namespace}
         self._of_values: set[str] = set()
+        self._heard: set[str] = set()
         self._before = {
             name: (value, _state_of(value, namespace))
             for name, value in namespace.items()
@@ -69,7 +76,7 @@ class OwnStates:
         value = self._namespace.get(name)
         if is_holder(value):
             self._before[name] = value, _state_of(value, self._namespace)
-        if any(_reads_values(node, self._namespace) for n, node in self._statements if n == name):
+        if any(reads_values(node, self._namespace) for n, node in self._statements if n == name):
             self._of_values.add(name)
 
     def end(self, namespace: Mapping[str, Any], outputs: Iterable[str]) -> OwnState:
@@ -82,7 +89,12 @@ class OwnStates:
         """
         apart = {name: namespace[name] for name in outputs if name in namespace}
         untold: list[str] = []
-        made = dict(self._made_otherwise(namespace))
+        missed = {
+            name
+            for name in self._unsure
+            if name not in namespace or namespace[name] is self._given.get(name, _ABSENT)
+        }
+        made = {name: value for name, value in self._made_otherwise(namespace) if name not in missed}
         altered: dict[str, list[Held]] = {}
         for name, (value, before) in self._before.items():
             if (
@@ -102,13 +114,24 @@ class OwnStates:
                 untold += _held_apart(name, value, held, others, namespace)
         encoded, refused = _dump_altered(altered, namespace)
         definitions, without = _dump_made(made, namespace)
-        return OwnState(encoded, definitions, tuple(sorted({*untold, *refused, *without})))
+        # What only asks, such as for a connection, is mostly as good when it is made again.
+        without &= {*self._of_values, *self._heard, *self._unsure}
+        told = tuple(sorted({*untold, *refused, *without}))
+        return OwnState(encoded, definitions, told, tuple(sorted(missed)))
 
     def _made_otherwise(self, namespace: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         """Yield the definitions of a cell that are not what running their statement again would give."""
+        made = set[str]()
         for name, node in self._statements:
             value = namespace.get(name)
-            if _is_made_by(node, value) and (name in self._of_values or _is_loud(node, value, namespace)):
+            if not is_made_by(node, value):
+                continue
+            if is_heard(node, value, namespace):
+                self._heard.add(name)
+            kept = self._of_values | self._heard | self._unsure
+            # What rests on one of these comes with it: each can be made before the other then.
+            if name in kept or asks(node, value, namespace) or (made and reads_any(node, made)):
+                made.add(name)
                 yield name, value
 
 
@@ -141,14 +164,22 @@ def _dump_altered(
 
 def _dump_made(
     made: dict[str, object], namespace: Mapping[str, Any]
-) -> tuple[DefinitionPickle | None, list[str]]:
-    if not made:
-        return None, []
+) -> tuple[DefinitionPickle | None, set[str]]:
     try:
         stream, needs = dump_definitions(made, namespace)
     except EncodingError:
-        return None, sorted(made)
-    return DefinitionPickle(tuple(made), stream, (), needs), []
+        refused = {name for name, value in made.items() if not _can_dump(name, value, namespace)} or {*made}
+        kept = {name: value for name, value in made.items() if name not in refused}
+        return _dump_made(kept, namespace)[0], refused
+    return DefinitionPickle(tuple(made), stream, (), needs) if made else None, set()
+
+
+def _can_dump(name: str, value: object, namespace: Mapping[str, Any]) -> bool:
+    try:
+        dump_definitions({name: value}, namespace)
+    except EncodingError:
+        return False
+    return True
 
 
 def _state_of(value: object, namespace: Mapping[str, Any]) -> State:
@@ -170,34 +201,3 @@ def _token(held: object, namespace: Mapping[str, Any]) -> tuple[Any, ...]:
         return type(held).__name__, repr(held)
     content = content_of(held, namespace)
     return ("content", content) if content is not None else ("object", id(held))
-
-
-def _reads_values(node: ast.stmt, namespace: Mapping[str, Any]) -> bool:
-    """Tell whether a statement reads something that another cell may bind anew, or change, when it is run."""
-    read = read_at_once(compile(ast.Module([node], []), "<definition>", "exec", dont_inherit=True))
-    # Each class reads `__name__`.
-    values = (namespace[n] for n in read if n in namespace and not n.startswith("__"))
-    return any(not isinstance(value, _NO_VALUES) for value in values)
-
-
-def _is_made_by(node: ast.stmt, value: object) -> bool:
-    """Tell whether a value is what such a statement makes, and not what another one bound."""
-    if isinstance(node, _Definition) and node.decorator_list:
-        return is_holder(value) or type(value).__module__ == "__main__"
-    if isinstance(node, ast.ClassDef):
-        return isinstance(value, type) and value.__module__ == "__main__"
-    return is_holder(value)
-
-
-def _is_loud(node: ast.stmt, value: object, namespace: Mapping[str, Any]) -> bool:
-    """Tell whether making a definition calls something of the notebook."""
-    for decorator in node.decorator_list if isinstance(node, _Definition) else ():
-        root = decorator
-        while isinstance(root, ast.Call | ast.Attribute):
-            root = root.func if isinstance(root, ast.Call) else root.value
-        called = namespace.get(root.id) if isinstance(root, ast.Name) else None
-        if isinstance(called, abc.ABCMeta) and isinstance(decorator, ast.Attribute):
-            continue  # `Shape.register`, which the statement does again
-        if "__main__" in (getattr(called, "__module__", None), type(called).__module__):
-            return True
-    return isinstance(value, type) and is_hooked(value)

@@ -253,11 +253,22 @@ def is_users(file_name: str) -> bool:
 
 def is_asked_by_user(frame: FrameType | None) -> bool:
     """Tell whether the user's own code has called what runs here, with nothing but Python's own between."""
+    return _asker(frame) == _USERS
+
+
+def is_asked_by_us(frame: FrameType | None) -> bool:
+    """Tell the same of our own code."""
+    return _asker(frame) == _OURS
+
+
+def _asker(frame: FrameType | None) -> int:
     while frame is not None:
-        if (whose := _whose(frame.f_code.co_filename)) != _STANDARD:
-            return whose == _USERS
+        file_name = frame.f_code.co_filename
+        # Functions of this file stand for Python's own.
+        if file_name != __file__ and (whose := _whose(file_name)) != _STANDARD:
+            return whose
         frame = frame.f_back
-    return False
+    return _STANDARD
 
 
 def _whose(file_name: str) -> int:

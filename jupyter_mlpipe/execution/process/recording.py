@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import platform
 import socket
 import sys
@@ -16,6 +17,7 @@ from jupyter_mlpipe.execution.process.spec import StepSpec
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.keys.given import Effects
 from jupyter_mlpipe.model.metrics import curves_to_json, numbers_to_json
+from jupyter_mlpipe.model.parsed import parse
 from jupyter_mlpipe.store.files import Written
 from jupyter_mlpipe.store.records import Artifact, Record
 from jupyter_mlpipe.store.store import Store
@@ -69,6 +71,7 @@ def make_record(
         outputs=outcome.outputs,
         left_out=outcome.left_out,
         joint=outcome.joint,
+        undeleted=_not_deleted(spec.code, results),
         result=result,
         ingredients=ingredients,
         texts=texts,
@@ -87,6 +90,15 @@ def make_record(
         user=spec.user or user_name(),
         python=platform.python_version(),
     )
+
+
+def _not_deleted(code: str, results: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the names that `del` statements of the code could have taken away, and that are still there."""
+    if "del" not in code:
+        return ()
+    nodes = ast.walk(parse(code))
+    deleted = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Del)}
+    return tuple(sorted(deleted & results.keys()))
 
 
 def _store_result(

@@ -35,6 +35,8 @@ class Rescued:
         The error itself, as `store_error` keeps it.
     left_out
         What it had bound or changed and cannot be stored: by name, why.
+    deleted
+        Names that it had taken away.
     """
 
     outputs: Mapping[str, Artifact] = field(default_factory=dict)
@@ -42,6 +44,7 @@ class Rescued:
     effects: Effects | None = None
     error: Artifact | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
+    deleted: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return what a step's process sends."""
@@ -51,6 +54,7 @@ class Rescued:
             "effects": base64.b64encode(self.effects.to_bytes()).decode() if self.effects else None,
             "error": msgspec.to_builtins(self.error),
             "left_out": dict(self.left_out),
+            "deleted": self.deleted,
         }
 
     @staticmethod
@@ -63,6 +67,7 @@ class Rescued:
             Effects.from_bytes(memoryview(base64.b64decode(effects))) if effects else None,
             msgspec.convert(error, Artifact | None),
             found.get("left_out", {}),
+            found.get("deleted", ()),
         )
 
 

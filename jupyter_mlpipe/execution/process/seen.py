@@ -1,4 +1,7 @@
-"""What was seen of files: by this process, and by those that it has forked, which tell it (`forks.py`)."""
+"""What was seen of files and variables.
+
+By this process, and by those that it has forked, which tell it (`forks.py`).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from jupyter_mlpipe.execution.process.paths import Paths, is_below
 from jupyter_mlpipe.execution.process.questions import MISSED, NAMED, Answer, digest_answer
 from jupyter_mlpipe.execution.process.writes import State, Touch, Writes, state_of
 
-_SETS = frozenset({"archives", "own", "looked_through"})
+_SETS = frozenset({"archives", "own", "looked_through", "variables"})
 
 
 class Seen:
@@ -45,8 +48,14 @@ class Seen:
         Path -> kind of question -> digest of the answer; of "there", the answer.
     asked_in
         Folders in which very many were looked for.
+    variables
+        Names of environment variables that were asked for; an empty one stands for all of them.
+    states
+        What else of the system the result rests on, by name, as `Record.states` has it.
     children
         Processes that this one is known to have started.
+    programs_after
+        Numbers of processes after which programs were started, which may start others in turn.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -62,14 +71,22 @@ class Seen:
         self.mentioned: dict[str, bool] = {}
         self.asked: dict[str, dict[str, Answer]] = {}
         self.asked_in: set[str] = set()
+        self.variables: set[str] = set()
+        self.states: dict[str, str] = {}
         self.children: set[int] = set()
+        self.programs_after: set[int] = set()
         self._tell: Callable[..., None] | None = None
         self._n_told = 0
 
-    def note(self, what: str, absolute: str) -> None:
-        """Add a path to `archives`, `own` or `looked_through`."""
-        getattr(self, what).add(absolute)
-        self._pass_on(what, absolute)
+    def note(self, what: str, name: str) -> None:
+        """Add a path to `archives`, `own` or `looked_through`, or a name to `variables`."""
+        getattr(self, what).add(name)
+        self._pass_on(what, name)
+
+    def note_state(self, name: str, digest: str) -> None:
+        if name not in self.states:
+            self.states[name] = digest
+            self._pass_on("state", name, digest)
 
     def note_read(self, path: Any) -> None:
         absolute = self.paths.named_by(path)
@@ -92,10 +109,18 @@ class Seen:
         self.mentioned.setdefault(absolute, False)
         self._pass_on("mentioned", absolute)
 
-    def note_child(self, process: int) -> None:
+    def note_program(self, process: int) -> None:
+        """Note a program by its process."""
         self.children.add(process)
         if self._tell is not None:
             self._tell("forked", "", False, process)
+        self.note_program_after(process)
+
+    def note_program_after(self, process: int) -> None:
+        """Note that a program's process, or what that starts in turn, comes soon after another one."""
+        self.programs_after.add(process)
+        if self._tell is not None:
+            self._tell("programs", "", False, process)
 
     def note_answer(self, absolute: str, kind: str, answer: Answer) -> None:
         if absolute in self.written or is_below(self.paths.base, absolute):
@@ -146,6 +171,8 @@ class Seen:
             self.paths.relative.add(path)
         if what == "forked":
             self.children.update(more)
+        elif what == "programs":
+            self.programs_after.update(more)
         elif what == "read":
             state = tuple(more[0]) if more[0] is not None else None
             touch = self.writes.touched.get(path)
@@ -154,6 +181,8 @@ class Seen:
                 self.read.setdefault(path, state)
         elif what == "written":
             self.written.add(path)
+        elif what == "state":
+            self.states.setdefault(path, *more)
         elif what == "listed":
             self.listed.setdefault(path, *more)
         elif what == "mentioned":

@@ -10,18 +10,18 @@ import contextlib
 import functools
 import os
 import re
-import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from jupyter_mlpipe.execution.process.archives import imported_from
-from jupyter_mlpipe.execution.process.files import is_pattern, names_digest
+from jupyter_mlpipe.execution.process.files import names_digest
 from jupyter_mlpipe.execution.process.forks import Forks
 from jupyter_mlpipe.execution.process.paths import Paths, absolute_path, is_below, path_seen_from
+from jupyter_mlpipe.execution.process.programs import PROGRAM_EVENTS, Programs
 from jupyter_mlpipe.execution.process.questions import (
     Questions,
     is_asked_by_user,
@@ -30,6 +30,7 @@ from jupyter_mlpipe.execution.process.questions import (
 )
 from jupyter_mlpipe.execution.process.searches import Searches
 from jupyter_mlpipe.execution.process.seen import Seen
+from jupyter_mlpipe.execution.process.variables import Variables
 from jupyter_mlpipe.execution.process.workers import Workers
 from jupyter_mlpipe.execution.process.writes import is_forgiving
 from jupyter_mlpipe.keys.codes import nested_codes
@@ -43,6 +44,7 @@ _IMPORTERS = re.compile(r"^<frozen importlib|/importlib/(?!resources/)|/pkg_reso
 _LOOKS_FOR_MODULES = re.compile(r"/pkgutil\.py$|/importlib/resources/")
 _REMOVERS = frozenset({"rmtree", "_rmtree_safe_fd", "_rmtree_safe_fd_step"})
 _WALKERS = _REMOVERS | {"_fwalk"}
+_VARIABLE = "mlpipe.variable"
 _CHANGES = frozenset(
     {
         "os.rename",
@@ -56,20 +58,15 @@ _CHANGES = frozenset(
         "os.utime",
     }
 )
-_EVENTS = _CHANGES | {
+_EVENTS = (_CHANGES | PROGRAM_EVENTS) | {
     "open",
     "sqlite3.connect",
     "os.listdir",
     "os.scandir",
-    "subprocess.Popen",
-    "os.system",
-    "os.posix_spawn",
-    "os.forkpty",
     "os.fork",
     "os.chdir",
     "shutil.rmtree",
 }
-_WORD_ENDS = re.compile(r"[=<>|;&()]+")
 
 
 class Sightings:
@@ -84,9 +81,10 @@ class Sightings:
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
         self._paths = seen.paths
-        self._fork_exec: Any = None
+        self._programs = Programs(seen)
         self._questions = Questions(self._counts_as_one)
         self._searches = Searches()
+        self._variables = Variables(self._note_variable)
         self._forks = Forks(self._begin_telling, seen.hear)
         self._workers = Workers(self._forks.place, seen.paths.base, seen.paths.ignored)
         self._active = False
@@ -100,15 +98,15 @@ class Sightings:
         self._searches.start()
         self._forks.start()
         self._workers.start()
+        self._variables.start()
 
     def stop(self) -> None:
         self._active = False
+        self._variables.stop()
         _leave(self._hook)
         self._questions.stop()
         self._searches.stop()
-        if self._fork_exec is not None:
-            setattr(sys.modules["subprocess"], "_fork_exec", self._fork_exec)  # noqa: B010
-            self._fork_exec = None
+        self._programs.stop()
         self._note_questions()
         self._workers.stop()
         self._forks.stop()
@@ -117,6 +115,11 @@ class Sightings:
         """Begin, and tell it all to the process that has this place (`Forks.place`)."""
         self.start()
         self._forks.tell_to(place)
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """All environment variables as they were at the start."""
+        return self._variables.started
 
     @property
     def has_lost(self) -> bool:
@@ -160,7 +163,9 @@ class Sightings:
             self._noting.discard(thread)
 
     def _note_event(self, event: str, args: tuple[Any, ...]) -> None:
-        if event == "open":
+        if event == _VARIABLE:
+            self._seen.note("variables", *args)
+        elif event == "open":
             path, mode, flags = args
             if not isinstance(path, int):
                 self._note_open(path, mode or "", flags)
@@ -170,16 +175,8 @@ class Sightings:
             self._note_told(args[0])
             if not _imports(sys._getframe(3)):
                 self._note_listing(args[0], sys._getframe(3))
-        elif event == "subprocess.Popen":
-            self._note_command(args[1], args[2])
-            self._note_next_process()
-        elif event == "os.system":
-            self._note_command(args[0], None)
-        elif event == "os.posix_spawn":
-            self._note_command(args[1], None)
-        elif event == "os.forkpty":
-            # What the child is to run is told in the child only: a `!command` line comes this way.
-            self._note_command(_command_of(sys._getframe(3)), None)
+        elif event in PROGRAM_EVENTS:
+            self._programs.note(event, args, sys._getframe(3))
         elif event == "os.chdir":
             self._note_questions()
         elif event == "os.fork":
@@ -276,6 +273,9 @@ class Sightings:
             self._seen.note_written(absolute)
             self._seen.tell_touched()
 
+    def _note_variable(self, name: str) -> None:
+        self._hook(_VARIABLE, (name,))
+
     def _note_told(self, folder: Any) -> None:
         if (
             not isinstance(folder, int)
@@ -338,53 +338,6 @@ class Sightings:
             self._paths.relative.add(absolute)
         return absolute
 
-    def _note_next_process(self) -> None:
-        """Have it noted which process `subprocess` starts: it has ended when somebody asks what it opened."""
-        module: Any = sys.modules.get("subprocess")
-        start = getattr(module, "_fork_exec", None)
-        if start is None or self._fork_exec is not None:
-            return
-
-        def fork_exec(*args: Any) -> int:
-            process: int = start(*args)
-            self._seen.note_child(process)
-            return process
-
-        self._fork_exec, module._fork_exec = start, fork_exec
-
-    def _note_command(self, command: Any, folder: Any) -> None:
-        parts = [command] if isinstance(command, str | bytes | os.PathLike) else list(command or ())
-        base = absolute_path("." if folder is None else folder) or os.getcwd()
-        self._seen.writes.has_children = True
-        said: set[str] = set()
-        folders: set[str] = set()
-        for part in parts:
-            try:
-                text = os.fsdecode(part)
-                words = shlex.split(text, comments=False)
-            except (TypeError, ValueError):
-                continue
-            named = {text, *words, *(piece for w in words for piece in _WORD_ENDS.split(w))}
-            paths = {word: os.path.join(base, os.path.expanduser(word)) for word in named if word}
-            said.update(words)
-            inside = [path for path in paths.values() if os.path.isdir(path)]
-            folders.update(map(os.path.abspath, inside))
-            for folder in inside:
-                # `cd data && cat rows.csv`
-                paths |= {os.path.join(folder, word): os.path.join(folder, word) for word in words}
-            self._seen.writes.start_command(text, map(os.path.abspath, paths.values()), base)
-            for word, path in paths.items():
-                if os.path.isfile(path) or (is_pattern(path) and "**" not in path):
-                    # It may be there to be written to: then it changes while the step runs.
-                    absolute = os.path.abspath(path)
-                    if path != word:
-                        self._paths.relative.add(absolute)
-                    self._seen.note_mentioned(absolute)
-        if "du" in said or ("ls" in said and any(word[:1] == "-" and "l" in word for word in said)):
-            for folder in folders or {base}:
-                self._seen.listed.setdefault(folder, names_digest(folder))
-                self._seen.looked_through.add(folder)
-
 
 def tell_to(place: str, folder: str, ignored: tuple[str, ...]) -> None:
     """Have this process tell another one what it sees of files, until it ends.
@@ -440,16 +393,6 @@ def _imports(frame: FrameType | None) -> bool:
             return not is_asked_by_user(frame)
         frame = frame.f_back
     return False
-
-
-def _command_of(frame: FrameType | None) -> object:
-    for _ in range(_MAX_FRAMES):
-        if frame is None:
-            return None
-        if frame.f_code.co_name == "system" and "cmd" in frame.f_locals:
-            return frame.f_locals["cmd"]
-        frame = frame.f_back
-    return None
 
 
 def _logs_ahead(database: str) -> bool:

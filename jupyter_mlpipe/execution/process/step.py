@@ -41,7 +41,7 @@ from jupyter_mlpipe.execution.process.rescued import Rescued, store_error
 from jupyter_mlpipe.execution.process.scene import Scene, make_scene
 from jupyter_mlpipe.execution.process.scratch import Scratch
 from jupyter_mlpipe.execution.process.shell import LazyShell
-from jupyter_mlpipe.execution.process.spec import USUAL_MODE, VERIFIED_BYTES, StepSpec
+from jupyter_mlpipe.execution.process.spec import NOT_BOUND, USUAL_MODE, VERIFIED_BYTES, StepSpec
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.tracebacks import describe_error, left_behind
 from jupyter_mlpipe.execution.process.unlogged import keep_quiet
@@ -82,7 +82,9 @@ class StepProcess:
         self._scratch: Scratch | None = None
         self._shell: LazyShell | None = None
         self._traceback_mode = USUAL_MODE
-        self._running: tuple[GivenValues, OwnStates, Scene, dict[str, Any], dict[str, Any]] | None = None
+        self._running: (
+            tuple[StepSpec, GivenValues, OwnStates, Scene, dict[str, Any], dict[str, Any]] | None
+        ) = None
         self._store: Store | None = None
         self.verified: list[Mark] = []
 
@@ -105,15 +107,19 @@ class StepProcess:
         """Store what the code had done when it failed; None where it is not the code that failed."""
         if self._running is None:
             return None
-        given, definitions, scene, namespace, before = self._running
+        spec, given, definitions, scene, namespace, before = self._running
         bound = sorted(n for n, value in namespace.items() if n not in before or before[n] is not value)
+        deleted = sorted(before.keys() - namespace.keys())
         effects, _ = scene.end(namespace)
-        found = given.rescue(namespace)
+        unseen: list[str] = []
+        if not spec.outputs_declared:
+            unseen = names_bound_unseen(spec.code, before, given.values, spec.outputs, namespace)
+        found = given.rescue(namespace, unseen)
         with contextlib.suppress(Exception):  # the error of the code is what counts
             effects = _with_definitions(effects, definitions.end(namespace, found.outputs))
         assert self._store is not None
         kept_error = store_error(error, self._store, namespace)
-        return Rescued(found.outputs, bound, effects, kept_error, found.left_out)
+        return Rescued(found.outputs, bound, effects, kept_error, found.left_out, deleted)
 
     def run(self, spec: StepSpec, sent: Mapping[str, Any], started: float) -> Record:
         module = types.ModuleType("__main__")
@@ -159,7 +165,7 @@ class StepProcess:
             scene.set()
         scene.begin()
         if spec.function is None:
-            self._running = given, definitions, scene, namespace, dict(namespace)
+            self._running = spec, given, definitions, scene, namespace, dict(namespace)
         file_watch.look_around()
         file_watch.see_opens()
         self._send({"type": "begun"})
@@ -186,6 +192,7 @@ class StepProcess:
             unseen = names_bound_unseen(spec.code, known, values, spec.outputs, namespace)
         outcome = given.store_outcome(results, namespace, unseen)
         own_state = definitions.end(namespace, outcome.outputs)
+        outcome.left_out.update(dict.fromkeys(own_state.missed, NOT_BOUND))
         effects = _with_definitions(effects, own_state)
         shown = self._capture.stop()
         record = make_record(
@@ -197,7 +204,7 @@ class StepProcess:
             last=shell.result,
             shown=shown,
             effects=effects,
-            states=states,
+            states={**states, **file_watch.states(spec.environment)},
             files=files,
             written=written,
             started=started,

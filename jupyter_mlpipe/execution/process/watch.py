@@ -51,6 +51,8 @@ from jupyter_mlpipe.execution.process.questions import MANY, digest_answer
 from jupyter_mlpipe.execution.process.seen import Seen
 from jupyter_mlpipe.execution.process.sightings import Sightings
 from jupyter_mlpipe.execution.process.writes import state_of
+from jupyter_mlpipe.keys.installed import folder_of_packages, packages_state
+from jupyter_mlpipe.keys.variables import variable_states
 from jupyter_mlpipe.store.files import FileKeeper, Written
 
 _MAX_FOLDER_FILES = 1000
@@ -111,7 +113,11 @@ class FileWatch:
             self._mentioned[absolute] = self._mentioned.get(absolute, False) or may_be_folder
         writes = self._seen.writes
         writes.has_children = writes.has_children or (self._opens.is_open and _has_had_children())
-        own, of_children = self._opens.take(has_children=writes.has_children, children=self._seen.children)
+        own, of_children = self._opens.take(
+            has_children=writes.has_children,
+            children=self._seen.children,
+            programs_after=self._seen.programs_after,
+        )
         self._note_opened(own - self._seen.told)
         if self._snapshot is not None:
             after = look_around(self._paths.base, self._paths.is_left_out)
@@ -120,6 +126,8 @@ class FileWatch:
             )
             self._written.update(change.path for change in self._unseen)
         self._note_opened(of_children - self._written)
+        for folder in {folder for path in of_children if (folder := folder_of_packages(path)) is not None}:
+            self._seen.note_state(*packages_state(folder))
 
     def _note_opened(self, paths: set[str]) -> None:
         """Count what was opened unseen by Python as if the code named it: it may be there to be written."""
@@ -214,6 +222,17 @@ class FileWatch:
             content = file_digest(path) if is_same else CHANGED
             found[self._paths.as_meant(path)] = content if state_of(path) == before else CHANGED
         return found
+
+    def states(self, environment: Mapping[str, str | None]) -> dict[str, str]:
+        """Return what a record rests on of the system: environment variables, programs, packages.
+
+        Parameters
+        ----------
+        environment
+            The variables that the notebook has changed.
+        """
+        of_variables = variable_states(self._seen.variables, self._sightings.variables, environment)
+        return {**of_variables, **self._seen.states}
 
     def _declares(self, path: str) -> bool:
         return path not in self._written and self._declared.covers(path)

@@ -17,7 +17,7 @@ from jupyter_mlpipe.execution.runs.chain import briefly
 from jupyter_mlpipe.execution.runs.decide import Decided, decide
 from jupyter_mlpipe.execution.runs.inputs import find_companions, take_inputs
 from jupyter_mlpipe.execution.runs.plan import last_record
-from jupyter_mlpipe.execution.runs.settings import coming_after, out_of_order, with_settings
+from jupyter_mlpipe.execution.runs.settings import coming_after, definitions_of, out_of_order, with_settings
 from jupyter_mlpipe.execution.runs.state import RunState
 from jupyter_mlpipe.execution.runs.task import StepTask, make_spec, seal
 from jupyter_mlpipe.execution.runs.written import restore as restore_files
@@ -124,6 +124,7 @@ class Decisions:
             why=briefly(decided.plan.reasons),
             companions=find_companions(task, records),
             above=active.tasks,
+            defined=lambda name: definitions_of(active.state.steps[name].record, self._store),
             store=self._store.address,
             signer=self._store.signer(key),
             notebook=active.state.pipeline,

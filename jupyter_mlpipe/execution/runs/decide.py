@@ -114,6 +114,9 @@ def decide(
         options.salt,
     )
     work = key
+    why_not = functools.partial(
+        _why_not, task, inputs, companions, store, now, ahead, elsewhere=environments is not None
+    )
     live = tuple(Reason("unhashable", n, "lives in the kernel only") for n in absent if n not in unbound)
     reasons = must_run(task, forced=forced) + found.problems + live
     if not forced and task.made is not None:
@@ -123,26 +126,25 @@ def decide(
             stands = not _missing(made, store)
         else:
             # What lives in the notebook's process is there since its cell was run.
-            stands = task.made[0] == work and bool(reasons or made.live)
-            stands = stands and not _why_not(made, task, inputs, companions, store, now, ahead)
+            stands = task.made[0] == work and bool(reasons or made.live) and not why_not(made, as_made=True)
         if stands:
-            store.get_record(made.key)  # which marks it as used: it is not pruned meanwhile
-            plan = StepPlan(name, "reuse", _RAN, made.key, made.seconds)
-            return Decided(plan, ingredients, made, work, task.folder)
+            return _as_made(task, made, ingredients, work, store)
     if task.problems or found.problems or live:
         # What cannot be digested must never match anything, not even its own record.
         key = digest("once", key, secrets.token_hex(16))
     else:
-
-        def why_not(record: Record) -> tuple[Reason, ...]:
-            return (*_why_not(record, task, inputs, companions, store, now, ahead), *_what_lives(record))
-
         same: tuple[Reason, ...] = _SAME
-        key, record, why = _find_record(key, store, why_not)
+        key, record, why = _find_record(key, store, lambda found: (*why_not(found), *_what_lives(found)))
+        if not reasons and task.made is not None and task.made[0] == work:
+            made = task.made[1]
+            # Cells further down may have written what it had read.
+            if (record is None or record.key != made.key) and not why_not(made, as_made=True):
+                return _as_made(task, made, ingredients, work, store)
         if record is None and not why and (accepted := find_accepted(store, key)) is not None:
             record = store.get_record(accepted.record)
             if record is not None:
-                same, why = accepted_reasons(accepted, record, ingredients), why_not(record)
+                same = accepted_reasons(accepted, record, ingredients)
+                why = (*why_not(record), *_what_lives(record))
         if not reasons and record is not None and not why:
             plan = StepPlan(name, "reuse", same, key, record.seconds)
             return Decided(plan, ingredients, record, work, task.folder)
@@ -153,6 +155,14 @@ def decide(
     reasons = reasons or _what_changed(before, key, ingredients, task, records)
     plan = StepPlan(name, "run", reasons, key, expected_seconds(before))
     return Decided(plan, ingredients, work=work, marks=found.marks)
+
+
+def _as_made(
+    task: StepTask, made: Record, ingredients: tuple[Ingredient, ...], work: str, store: Store
+) -> Decided:
+    store.get_record(made.key)  # which marks it as used: it is not pruned meanwhile
+    plan = StepPlan(task.name, "reuse", _RAN, made.key, made.seconds)
+    return Decided(plan, ingredients, made, work, task.folder)
 
 
 def expected_seconds(before: Record | None) -> float | None:
@@ -200,15 +210,18 @@ def must_run(task: StepTask, *, forced: bool) -> tuple[Reason, ...]:
 
 
 def _why_not(
-    record: Record,
     task: StepTask,
     inputs: Mapping[str, Artifact],
     companions: Companions,
     store: Store,
     now: float,
     ahead: Ahead,
+    record: Record,
+    *,
+    elsewhere: bool,
+    as_made: bool = False,
 ) -> tuple[Reason, ...]:
-    """Return why a record that was found cannot be reused."""
+    """Return why a record that was found cannot be reused; see `states_now` and `file_reasons`."""
     reasons = []
     max_age = task.options.max_age_s
     if max_age is not None and now - record.created_at > max_age:
@@ -226,9 +239,9 @@ def _why_not(
     if record.settings is not None and not store.objects.is_whole(record.settings):
         reasons.append(Reason("missing", "", "what it set is no longer in the store"))
     if record.states:
-        changed = differing(record.states, task.given, task.folder or "")
+        changed = differing(record.states, task.given, task.folder or "", elsewhere=elsewhere)
         reasons += [Reason("setting", name, "changed") for name in changed]
-    reasons += file_reasons(record, task, store, ahead)
+    reasons += file_reasons(record, task, store, ahead, as_made=as_made)
     return tuple(reasons)
 
 

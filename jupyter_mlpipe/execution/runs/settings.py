@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from jupyter_mlpipe.errors import ArtifactCorruptError, ArtifactMissingError
+from jupyter_mlpipe.execution.process.own_state import OwnState
+from jupyter_mlpipe.execution.process.spec import NOT_BOUND
 from jupyter_mlpipe.execution.runs.task import StepTask
 from jupyter_mlpipe.keys.canonical import digest, digest_bytes
 from jupyter_mlpipe.keys.given import Effects, give
@@ -24,6 +26,15 @@ def effects_of(record: Record | None, store: Store) -> Effects | None:
         return Effects.from_bytes(store.objects.read(record.settings))
     except (ArtifactMissingError, ArtifactCorruptError):
         return None
+
+
+def definitions_of(record: Record | None, store: Store) -> OwnState:
+    """Return what a step has made of its definitions, where their source does not say it."""
+    if record is None:
+        return OwnState()
+    effects = effects_of(record, store)
+    missed = tuple(name for name, why in record.left_out.items() if why == NOT_BOUND)
+    return OwnState(made=effects.made if effects is not None else None, missed=missed)
 
 
 def with_settings(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_mlpipe.errors import PlaceError
 from jupyter_mlpipe.execution.process.declared import declared_places, localised
+from jupyter_mlpipe.execution.process.own_state import OwnState
 from jupyter_mlpipe.execution.process.spec import USUAL_MODE, Prelude, StepSpec
 from jupyter_mlpipe.keys.closure import Closure, ModuleSource
 from jupyter_mlpipe.keys.earlier import needed_earlier
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 
 def _none_of(steps: Iterable[str]) -> tuple[str, ...]:
+    return ()
+
+
+def _nothing() -> Iterable[tuple[Record, str | None]]:
     return ()
 
 
@@ -65,6 +70,8 @@ class StepTask:
     made
         What it gave when its cell was last run, and the key for that. It is good enough for the steps below,
         even where nothing may be reused for the step itself.
+    later
+        Gives what steps of cells further down gave when these were last run, each with its folder.
     """
 
     step: Step
@@ -77,6 +84,7 @@ class StepTask:
     siblings: Mapping[str, frozenset[str]] = field(default_factory=dict)
     contested: Mapping[str, str] = field(default_factory=dict)
     made: tuple[str, Record] | None = None
+    later: Callable[[], Iterable[tuple[Record, str | None]]] = _nothing
     given: Given = NOTHING
     snapshot: Snapshot | None = None
     earlier: Callable[[Iterable[str]], tuple[str, ...]] = _none_of
@@ -163,6 +171,7 @@ def make_spec(
     *,
     companions: Mapping[str, tuple[str, ...]] | None = None,
     above: Mapping[str, StepTask] | None = None,
+    defined: Callable[[str], OwnState] = lambda step: OwnState(),
     why: str = "",
     store: str = "",
     signer: Signer | None = None,
@@ -178,6 +187,8 @@ def make_spec(
         As in `StepSpec`.
     above
         The tasks of the run, from which definitions are taken that the inputs' pickles refer to.
+    defined
+        Gives what one of these has made of its definitions, where their source does not say it.
     """
     component, closure = task.step.component, task.closure
     known = {*closure.names, *closure.imports, *inputs}
@@ -216,7 +227,7 @@ def make_spec(
         companions=dict(companions or {}),
         imports=closure.imports,
         payload=closure.sealed_payload(),
-        preludes=tuple(prelude for giver in givers for prelude in _preludes(giver, known)),
+        preludes=tuple(prelude for giver in givers for prelude in _preludes(giver, known, defined)),
         earlier=earlier,
         altered=task.altered,
         codecs=codecs,
@@ -291,7 +302,9 @@ def _givers(
     return givers[::-1]
 
 
-def _preludes(giver: StepTask, known: Container[str]) -> Iterator[Prelude]:
+def _preludes(
+    giver: StepTask, known: Container[str], defined: Callable[[str], OwnState]
+) -> Iterator[Prelude]:
     """Give what the definitions of a task rest on, then the definitions themselves.
 
     Without those that the reader's own closure binds: a class made twice is two classes.
@@ -302,12 +315,18 @@ def _preludes(giver: StepTask, known: Container[str]) -> Iterator[Prelude]:
         yield Prelude(source="\n".join(lines), title=f"<imports of {giver.name}>")
     if closure.payload:
         yield Prelude(payload=closure.sealed_payload())
+    found = defined(giver.name) if component.definitions else OwnState()
+    made = found.made.names if found.made is not None else ()
+    left = [d for d in component.definitions if d.name not in known and d.name not in {*made, *found.missed}]
     # Several names may share one statement.
-    statements = dict.fromkeys(d.source for d in component.definitions if d.name not in known)
+    statements = dict.fromkeys(definition.source for definition in left)
     if statements:
         if component.postponed:
             statements = {"from __future__ import annotations": None, **statements}
         yield Prelude(source="\n".join(statements), title=f"<definitions of {giver.name}>")
+    if found.made is not None and any(name not in known for name in made):
+        # None of the others rests on one of these.
+        yield Prelude(payload=found.made.stream)
 
 
 def _import_line(name: str, module: str, attribute: str | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 
 from jupyter_mlpipe.execution.process.files import (
     ABSENT,
@@ -41,20 +41,35 @@ def place(path: str, folder: str | None) -> str:
     return os.path.normpath(os.path.join(folder or os.getcwd(), os.path.expanduser(path)))
 
 
-def file_reasons(record: Record, task: StepTask, store: Store, ahead: Ahead) -> Iterator[Reason]:
+def file_reasons(
+    record: Record, task: StepTask, store: Store, ahead: Ahead, *, as_made: bool = False
+) -> Iterator[Reason]:
     """Give why a record cannot be reused for the files that the step read and wrote.
 
     Where its cell was run before, and the step is only looked up for those below it, what it wrote is
     as the notebook has it: nothing is made again, and what it rested on has been changed by itself.
+
+    Parameters
+    ----------
+    as_made
+        The record is what the cell gave. It read what was there, whatever cells further down have written.
     """
     is_done = task.made is not None
     own = {place(entry.path, task.folder) for entry in record.written}
+    later: Sequence[tuple[str, Written]] | None = None
     for path, before in record.files.items():
         full = place(path, task.folder)
         if is_done and full in own:
             continue
         found = _digest(full, before, ahead)
         if found != before:
+            if as_made and before != CHANGED:
+                if later is None:
+                    later = [
+                        (place(e.path, folder), e) for made, folder in task.later() for e in made.written
+                    ]
+                if _is_of_later(full, before, later, record, task.folder):
+                    continue
             gone = "no longer there" if found in (MISSING, ABSENT) else "changed"
             gone = CHANGED if before == CHANGED else gone
             yield Reason("file", path, "is there already" if before in (MISSING, ABSENT) else gone)
@@ -122,6 +137,31 @@ def file_order(tasks: Mapping[str, StepTask], last: Callable[[str], Record | Non
         for path in read:
             readers.setdefault(path, []).append(name)
     return behind
+
+
+def _is_of_later(
+    path: str, before: str, later: Sequence[tuple[str, Written]], record: Record, folder: str | None
+) -> bool:
+    """Tell whether a path is not as a step has read it for what others have left there, and nothing else."""
+    if any(other == path and _is_left(entry, path) for other, entry in later):
+        return True
+    if not is_names(before):
+        return False
+    known = {place(name, folder) for name, then in record.files.items() if then not in (MISSING, ABSENT)}
+    undone = {
+        os.path.basename(other): _there(entry.digest) if entry.kind == "removed" else MISSING
+        for other, entry in later
+        if os.path.dirname(other) == path
+        and (entry.kind == "removed" or other not in known)
+        and _is_left(entry, other)
+    }
+    return bool(undone) and names_digest(path, undone) == before
+
+
+def _is_left(entry: Written, path: str) -> bool:
+    if entry.kind == "removed":
+        return not os.path.lexists(path)
+    return entry.kind != "mode" and _present(path, entry.kind, {}) == _left(entry)
 
 
 def _digest(path: str, before: str, ahead: Ahead) -> str:

@@ -25,7 +25,7 @@ from jupyter_mlpipe.execution.process.outputs import result_output
 from jupyter_mlpipe.execution.process.own_state import OwnStates
 from jupyter_mlpipe.execution.process.recording import find_mentions, make_record
 from jupyter_mlpipe.execution.process.scene import Scene
-from jupyter_mlpipe.execution.process.spec import StepSpec
+from jupyter_mlpipe.execution.process.spec import NOT_BOUND, StepSpec
 from jupyter_mlpipe.execution.process.telling import Told
 from jupyter_mlpipe.execution.process.unseen import names_bound_unseen, settle_classes
 from jupyter_mlpipe.execution.process.watch import FileWatch
@@ -262,7 +262,9 @@ class StepsHere:
             if not spec.outputs_declared:
                 unseen = names_bound_unseen(spec.code, known, standing.values, spec.outputs, namespace)
             outcome = given.store_outcome(results, namespace, unseen)
-            live = what_lives(task, outcome, definitions.end(namespace, outcome.outputs), namespace)
+            own_state = definitions.end(namespace, outcome.outputs)
+            outcome.left_out.update(dict.fromkeys(own_state.missed, NOT_BOUND))
+            live = what_lives(task, outcome, own_state, namespace)
             live |= watch.lost()
             live |= looks_beyond(cell.looks_around, [cell.text, *spec.sources.values()])
             if kept:
@@ -288,7 +290,7 @@ class StepsHere:
                 last=shown.value,
                 shown=outputs,
                 effects=effects,
-                states=states,
+                states={**states, **watch.states(spec.environment)},
                 files=watch.files(),
                 written=written,
                 started=started,

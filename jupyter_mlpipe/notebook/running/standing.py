@@ -95,6 +95,7 @@ class Standing:
             strict=False,
             refused=refused,
             made=lambda name: None if name in targets else self._states.made(name),
+            gave=self._states.made,
             taken=taken,
         )
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
+from jupyter_mlpipe.cells.names import analyse
 from jupyter_mlpipe.cells.patches import find_patches
 from jupyter_mlpipe.errors import describe_error
 from jupyter_mlpipe.execution.process.body import UNFINISHED_TASKS
@@ -325,6 +326,25 @@ def word_on_bars(component: Component, namespace: Mapping[str, Any]) -> str:
     return (
         f"bars of {found} are widgets in the kernel only, text in a step: --here behind its name keeps them"
     )
+
+
+_PRIVATE = re.compile(r"(?<![\w.])_(?!i{0,3}\b|[iod]h\b|i?\d+\b)\w+")
+"""Names that begin with `_`, but for IPython's."""
+
+
+def words_on_private(component: Component, namespace: Mapping[str, Any]) -> list[str]:
+    """Say of names that a step binds for itself, and the notebook has as well, which of the two stays."""
+    if component.options.here or component.function is not None:
+        return []
+    found = {name for name in _PRIVATE.findall(component.code) if name in namespace}
+    if not found:
+        return []
+    found.difference_update(component.outputs, (definition.name for definition in component.definitions))
+    return [
+        f"{name} is another one in this step only, and stays as it was in the notebook: call it otherwise, "
+        f"or write '-> {name}' in the header"
+        for name in sorted(found.intersection(analyse(component.code).binds))
+    ]
 
 
 _PYPLOTS = frozenset({"matplotlib.pyplot", "matplotlib.pylab", "pylab"})

@@ -71,13 +71,12 @@ class Link(Generic[_Graph]):
         if (kernel := getattr(self._shell, "kernel", None)) is not None:
             kernel.comm_manager.register_target(TARGET, self._opened)
 
-    def add(self, graph: _Graph) -> list[_Graph]:
+    def add(self, graph: _Graph) -> None:
         """Make a graph live, once the front end has loaded the module; returns at once.
 
-        A cell that is run again shows the new one only: those that it showed are live no more, and
-        returned. Where anywidget is missing, and outside of a kernel, none is.
+        A cell that is run again shows the new one only: those that it showed are live no more.
+        Where anywidget is missing, and outside of a kernel, none is.
         """
-        earlier = [other for other in self._graphs.values() if other.cell_id == graph.cell_id]
         others = [other for other in self._graphs.values() if other.cell_id != graph.cell_id]
         self._graphs = {kept.id: kept for kept in [*others[1 - _KEPT :], graph]}
         # An earlier one's stays open: its end would take the picture away.
@@ -85,7 +84,6 @@ class Link(Generic[_Graph]):
         if graph.way == "page" and self._widget is None and getattr(self._shell, "kernel", None) is not None:
             # Importing ipywidgets takes longer than drawing.
             threading.Thread(target=self._open, name="mlpipe-link", daemon=True).start()
-        return earlier
 
     def view(self, graph: _Graph, svg: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Return a graph's view of a picture as a mime bundle, and its metadata; empty where it has none.

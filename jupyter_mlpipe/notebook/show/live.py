@@ -93,8 +93,6 @@ class LiveGraph:
         self._before = before
         self._folded: frozenset[str] = frozenset()
         self._is_to_redraw = False
-        self._gone: list[str] = []  # displays in its place, of runs of its cell before
-        self._nth = 0  # of the graphs of its cell
         self._drawn_at = self._all_at = 0.0
         self._took_s = 0.0  # to draw, the last time
         self._was: dict[tuple[str, float | None], Was] = {}
@@ -136,31 +134,10 @@ class LiveGraph:
         self._told = graph_facts(snapshot, self._folded)
         if self._link is not None:
             # First: the page asks for it as soon as it is shown.
-            earlier = self._link.add(self)
-            if self.way == "widget":
-                self._follow_on(earlier)
+            self._link.add(self)
         self._output.display(*self._draw(snapshot), display_id=self._display_id)
         self._drawn_at = time.monotonic()
         return self._start()
-
-    def _follow_on(self, earlier: Sequence[LiveGraph]) -> None:
-        """Note what else VS Code may know this graph by, where its cell is run again."""
-        n = self._output.execution_count
-        beside = [graph for graph in earlier if graph._output.execution_count == n]
-        self._nth = max((graph._nth + 1 for graph in beside), default=0)
-        for graph in earlier:
-            if graph not in beside and graph._nth == self._nth:
-                self._gone = [*graph._gone, graph._display_id][-3:]
-
-    def _redraw(self, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
-        """Replace the picture in the notebook.
-
-        VS Code clears a cell that is run again beside the first messages, may show the new output in the
-        place of the one before, and forgets by that which display it was told of last, of either.
-        """
-        self._output.update(data, metadata, display_id=self._display_id)
-        for display in self._gone:
-            self._output.update(data, metadata, display_id=display)
 
     def follow(self, run: Run) -> list[threading.Thread]:
         """Show a further run of its steps, in the thread returned."""
@@ -281,7 +258,8 @@ class LiveGraph:
                 # A view has its picture then, and in VS Code an update runs the cell anew for a moment.
                 needs_it = self.way == "widget" and (is_to_redraw or not self._is_heard)
                 if not is_live or self.way == "page" or needs_it:
-                    self._redraw(*drawing)
+                    data, metadata = drawing
+                    self._output.update(data, metadata, display_id=self._display_id)
                     drawn = facts
             self._tell(facts)
             with self._lock:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,10 +23,16 @@ class CellOutput:
     In a kernel, messages carry the header of that cell's request, so that they land below it
     whatever runs by then (a plain ``print`` from a thread lands below the latest cell). In a
     terminal they are printed.
+
+    Parameters
+    ----------
+    decoy
+        What VS Code is to forget in place of what is shown.
     """
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: Any, decoy: Decoy | None = None) -> None:
         self._shell = shell
+        self._decoy = decoy
         publisher = shell.display_pub
         self._publisher = publisher
         self._session = getattr(publisher, "session", None)
@@ -60,6 +68,12 @@ class CellOutput:
     ) -> None:
         """Replace what was shown under `display_id`, wherever it stands."""
         self._publish("update_display_data", data, metadata, {"display_id": display_id})
+
+    def begin(self) -> None:
+        """Show the decoy, as the first of a cell that will show something; that takes its place."""
+        if self.is_kernel and self._decoy is not None:
+            self._send("display_data", self._decoy.content(), self._publisher.topic)
+            self.clear(wait=True)
 
     def clear(self, *, wait: bool) -> None:
         if self.is_kernel:
@@ -138,6 +152,8 @@ class CellOutput:
         if self.is_kernel:
             content = {"data": dict(data), "metadata": dict(metadata or {}), "transient": dict(transient)}
             self._send(message, content, self._publisher.topic)
+            if transient and self._decoy is not None:
+                self._send("update_display_data", self._decoy.content(), self._publisher.topic)
         elif not update:
             # A terminal cannot change what it has printed: the first picture stays.
             self._publisher.publish(dict(data), dict(metadata or {}), transient=dict(transient))
@@ -146,6 +162,26 @@ class CellOutput:
         self._session.send(  # type: ignore[union-attr]
             self._socket, message, content, parent=self._parent, ident=topic
         )
+
+
+class Decoy:
+    """A display that VS Code forgets in place of one that is seen.
+
+    VS Code clears a cell that is run again once its first message comes, and hears only later that this is
+    done: then it forgets the display of the cell that it was told of last, by now a new one, and drops what
+    is told of it from then on (`CellOutputDisplayIdTracker` of vscode-jupyter, seen with 2026.6.1). So each
+    word on a display is followed by one on this, which has gone before anything else was shown.
+    """
+
+    def __init__(self) -> None:
+        self._display_id = f"mlpipe-decoy-{uuid.uuid4().hex[:12]}"
+        self._n = itertools.count()
+
+    def content(self) -> dict[str, Any]:
+        """Return what a message says of it: another text each time, as VS Code passes over the same one."""
+        text = str(next(self._n) or "")
+        data = {"text/plain": text, MIME: {"kind": "decoy"}}
+        return {"data": data, "metadata": {}, "transient": {"display_id": self._display_id}}
 
 
 class Shown:

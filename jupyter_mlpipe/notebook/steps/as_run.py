@@ -46,10 +46,9 @@ def as_run(placed: Placed, closure: Closure, names: Names) -> Closure:
     alone = () if redefined else before.keys() ^ after.keys()
     for name in alone:
         kinds = {**before, **after}[name].keys()
-        maker = names.maker(name)
         # A function with variables of its own is a value, too: what changes these makes it anew.
         values = {*_VALUES, "helper"} if name in placed.choices else _VALUES
-        if not kinds <= values or (maker and maker.made_anew(placed.makers.get(name))):
+        if not kinds <= values or _is_made_anew(placed, names, name):
             return closure
     return taken
 
@@ -71,11 +70,17 @@ def _is_of_later_cell(placed: Placed, names: Names, name: str, kinds: set[str]) 
     """Tell whether a name stands for something else because another cell bound it."""
     maker, before = names.maker(name), placed.makers.get(name)
     if kinds & _VALUES and kinds <= {*_VALUES, "helper"}:
-        return not (maker and maker.made_anew(before))
+        return not _is_made_anew(placed, names, name)
     if kinds != {"helper"} or maker is None or before is None:
         return False
     # Who does not name the cells runs each of them once, in order: nbclient, papermill, a terminal.
     return maker.cell_id is None or maker.cell_id != before.cell_id
+
+
+def _is_made_anew(placed: Placed, names: Names, name: str) -> bool:
+    """Tell whether the cell that made a value, or one of those that share something, was run again."""
+    makers = ((names.maker(each), placed.makers.get(each)) for each in name.split(", "))
+    return any(maker and maker.made_anew(before) for maker, before in makers)
 
 
 def by_name(closure: Closure) -> dict[str, dict[str, str]]:

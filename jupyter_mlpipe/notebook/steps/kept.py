@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jupyter_mlpipe.keys.closure import Closure
 from jupyter_mlpipe.keys.witness import MISSING
 from jupyter_mlpipe.notebook.steps.names import Names
-from jupyter_mlpipe.notebook.steps.placed import Placed
+from jupyter_mlpipe.notebook.steps.placed import Choice, Placed
 
 
 def kept_values(placed: Placed, names: Names) -> dict[str, Any]:
@@ -30,6 +30,25 @@ def kept_values(placed: Placed, names: Names) -> dict[str, Any]:
     own = names.owned_by(component.name).difference(component.outputs)
     own |= {name for name in placed.own if names.owner(name) is not None}
     return dict.fromkeys(own, MISSING) | kept | placed.history
+
+
+def keep_for_readers(
+    components: Mapping[str, Placed], writer: str, written: Iterable[str], names: Names
+) -> None:
+    """Keep what a plain cell that ran again has bound for its readers: a step is about to take the name."""
+    for name in written:
+        maker = names.maker(name)
+        if maker is None or names.owner(name) is not None or name not in names.namespace:
+            continue
+        generation, value = names.generation(name), names.namespace[name]
+        for other, placed in components.items():
+            if other == writer or not maker.made_anew(placed.makers.get(name)):
+                continue
+            choice = placed.choices.get(name)
+            if choice is not None and choice.binding is None:
+                placed.choices[name] = Choice(None, generation, value)
+            if name in placed.helpers:
+                placed.helpers[name] = generation, value
 
 
 def note_helpers(placed: Placed, closure: Closure, names: Names) -> None:

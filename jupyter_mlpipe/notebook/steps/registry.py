@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,7 +31,7 @@ from jupyter_mlpipe.notebook.steps import learned
 from jupyter_mlpipe.notebook.steps.aliases import aliases_of, release_aliased
 from jupyter_mlpipe.notebook.steps.as_run import as_run, bind_as_run, by_name
 from jupyter_mlpipe.notebook.steps.contracts import check_contract, check_resolved, check_sendable
-from jupyter_mlpipe.notebook.steps.kept import kept_values, note_helpers, still_defined
+from jupyter_mlpipe.notebook.steps.kept import keep_for_readers, kept_values, note_helpers, still_defined
 from jupyter_mlpipe.notebook.steps.names import Names
 from jupyter_mlpipe.notebook.steps.order import Order
 from jupyter_mlpipe.notebook.steps.parameters import Declared, check_type, chosen_value, declare
@@ -163,10 +164,13 @@ class Registry:
                 self.placed[component.name] = before
                 self._order.note(component.name)
             raise
+        keep_for_readers(self.placed, component.name, candidate.writes, self.names)
         return task
 
     def learn(self, name: str, found: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Note which names a step was found to change; see `learned.learn`."""
+        found = tuple(found)
+        keep_for_readers(self.placed, name, found, self.names)
         learnt = learned.learn(self.placed, self.names, name, found)
         self._note_writes(name)
         return learnt
@@ -209,6 +213,7 @@ class Registry:
         strict: bool = True,
         refused: dict[str, MLPipeError] | None = None,
         made: Callable[[str], tuple[str, Record] | None] = lambda name: None,
+        gave: Callable[[str], tuple[str, Record] | None] = lambda name: None,
         taken: Mapping[str, StepTask] = MappingProxyType({}),
     ) -> dict[str, StepTask]:
         """Return `targets` (all by default) and what is above them, ready to be planned and run.
@@ -221,6 +226,8 @@ class Registry:
             Takes the errors of steps that cannot run as they are; these and those below are left out then.
         made
             Gives what counts for the steps below, see `StepTask`.
+        gave
+            Gives the same of any step.
         taken
             Steps that were looked at a moment ago: nothing that they reach has changed since.
 
@@ -240,6 +247,8 @@ class Registry:
                     task = taken.get(name) or self.task(
                         name, overrides, surroundings, planned=strict, made=made(name)
                     )
+                    if task.made is not None:
+                        task = replace(task, later=partial(self._later, name, gave))
                     if strict and task.closure.unresolved:
                         check_resolved(task.step.component, task.closure.unresolved, self.known_names)
                     if not task.options.here:
@@ -404,6 +413,16 @@ class Registry:
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(tuple(sys.path), ModulesOnce(self._modules))
+
+    def _later(
+        self, name: str, gave: Callable[[str], tuple[str, Record] | None]
+    ) -> list[tuple[Record, str | None]]:
+        """Return what components further down gave, each with its folder."""
+        place = self.placed[name].place if name in self.placed else math.inf
+        further = [p for p in list(self.placed.values()) if p.place > place]  # whole, in whatever thread
+        return [
+            (found[1], p.snapshot.folder) for p in further if (found := gave(p.component.name)) is not None
+        ]
 
     def known_names(self) -> set[str]:
         """Return every name that a component could read, for close matches."""

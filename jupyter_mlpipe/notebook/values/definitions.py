@@ -33,20 +33,28 @@ class Definitions:
     ----------
     needed_as
         Gives the digests by which what steps made refers to a name of the notebook.
+    await_step
+        Called with a component whose step, if it is running, has to end: only then it is known what it made.
     """
 
     def __init__(
-        self, shell: Any, names: Names, needed_as: Callable[[str], set[str]] = lambda name: set()
+        self,
+        shell: Any,
+        names: Names,
+        needed_as: Callable[[str], set[str]] = lambda name: set(),
+        await_step: Callable[[str], None] = lambda step: None,
     ) -> None:
         self._shell = shell
         self._names = names
         self._needed_as = needed_as
+        self._await_step = await_step
         self._known: dict[str, Definition] = {}
         self._brought: dict[str, Any] = {}
         self._made: dict[str, tuple[Definition, DefinitionPickle]] = {}
         self._begun: set[str] = set()
         self._starred: dict[str, Any] = {}  # what stood for the names that the last cell imported with `*`
         self._changed: set[str] = set()  # what their source says is not all
+        self._components: dict[str, Component] = {}  # by definition
         self._asks_for_subclasses = False
 
     def __contains__(self, name: str) -> bool:
@@ -62,6 +70,7 @@ class Definitions:
         for definition in component.definitions:
             name = definition.name
             self._known[name] = definition
+            self._components[name] = component
             self._changed.discard(name)
             if definition.kind != "import" or not self._is_imported(definition):
                 # As without us, running the cell binds the name anew.
@@ -269,8 +278,7 @@ class Definitions:
             if definition is None or name in namespace or name in begun:
                 continue
             begun.add(name)
-            made = self._made.get(name)
-            if made is not None and made[0] is definition and self._bring_made(made[1], begun):
+            if self._bring_made(name, definition, begun):
                 ran = True
                 continue
             self._bring(self.names_in(definition.source), begun)
@@ -278,7 +286,13 @@ class Definitions:
             # Through IPython's cache, so that tracebacks and `inspect` find the text.
             filename = self._shell.compile.cache(source, raw_code=source)
             code = self._compiled(source, filename)
-            self._names.load(read_at_once(code))
+            read = read_at_once(code)
+            if self._may_be_another(name, read):
+                self._await_step(self._components[name].name)
+                if self._bring_made(name, definition, begun):
+                    ran = True
+                    continue
+            self._names.load(read)
             try:
                 # What they print was shown below the cell that has them.
                 with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
@@ -290,12 +304,28 @@ class Definitions:
             ran = True
         return ran
 
-    def _bring_made(self, made: DefinitionPickle, begun: set[str]) -> bool:
+    def _may_be_another(self, name: str, read: Iterable[str]) -> bool:
+        """Tell whether a definition may be made of values, or be one of several: its step alone knows."""
+        same = [definition for definition in self._components[name].definitions if definition.name == name]
+        if len(same) > 1 and any(definition.kind != "import" for definition in same):
+            return True
+        namespace, pending = self._names.namespace, self._names.pending
+        return any(
+            n in pending
+            or (n in namespace and not n.startswith("__") and not isinstance(namespace[n], _NO_VALUE))
+            for n in read
+        )
+
+    def _bring_made(self, name: str, definition: Definition, begun: set[str]) -> bool:
+        """Take a definition from what its step has made; tell whether there is such a thing."""
+        of, made = self._made.get(name, (None, None))
+        if made is None or of is not definition:
+            return False
         namespace = self._names.namespace
         self._bring(made.needs, begun)
         with suppress(Exception):  # it stays unbound, which whoever needs it is told
-            for name, value in load_artifact(made.stream, (), namespace).items():
-                if self._made.get(name, (None, None))[1] is made and name not in namespace:
-                    namespace[name] = self._brought[name] = value
+            for found, value in load_artifact(made.stream, (), namespace).items():
+                if self._made.get(found, (None, None))[1] is made and found not in namespace:
+                    namespace[found] = self._brought[found] = value
             return True
         return False

@@ -16,6 +16,7 @@ from jupyter_mlpipe.keys.witness import MISSING
 from jupyter_mlpipe.notebook.steps.kept import kept_values
 from jupyter_mlpipe.notebook.steps.names import Names
 from jupyter_mlpipe.notebook.steps.registry import Registry
+from jupyter_mlpipe.notebook.values.asthen import hold_again, hold_as, is_made_alike
 from jupyter_mlpipe.notebook.values.definitions import Definitions
 from jupyter_mlpipe.notebook.values.loading import Loaded
 from jupyter_mlpipe.store.records import Artifact, Record
@@ -77,6 +78,7 @@ class Standing:
         self._namespace = here.names.namespace
         self._all: dict[str, object] = {}
         self._replaced: dict[str, tuple[object, object]] = {}  # by name: before, and what was set
+        self._held: list[tuple[object, dict[str, object]]] = []  # definitions, and what they held before
         self._record: Record | None = None
         self._claims = False
         self._stay: Collection[str] = ()
@@ -96,13 +98,19 @@ class Standing:
                 self._replace(name, import_named(*source))
         changed = self._here.registry.changed_since(task.name, task.closure)
         decoded: Mapping[str, object] | None = None
+        alike: list[tuple[object, object]] = []
         for name in task.closure.names:
             value = kept.get(name, namespace.get(name, _GONE))
             if value is _GONE or value is MISSING or name in changed:
                 # A later cell has bound it to something else: it is as it was when the step's cell was run.
                 if decoded is None:
                     decoded = load_closure(spec.payload, namespace) if spec.payload else {}
-                value = decoded.get(name, _GONE)
+                copy = decoded.get(name, _GONE)
+                if copy is not _GONE and is_made_alike(value, copy):
+                    # What the code makes of it is to be of the notebook's own.
+                    alike.append((value, copy))
+                else:
+                    value = copy
             if value is not _GONE:
                 self.values[name] = value
         self.is_unlike = not changed <= {*task.closure.names}
@@ -121,6 +129,7 @@ class Standing:
             # Whether it binds them is to be seen.
             if name not in self.values and name not in spec.imports:
                 self._replace(name, _GONE)
+        self._held = [(definition, hold_as(definition, copy, namespace)) for definition, copy in alike]
 
     def _replace(self, name: str, value: object) -> None:
         before = self._namespace.get(name, _GONE)
@@ -186,6 +195,8 @@ class Standing:
 
     def end(self, *, is_kept: bool) -> None:
         """Put back what the code did not bind; take over the rest, or put it back as well."""
+        for definition, held in self._held:
+            hold_again(definition, held)
         namespace = self._namespace
         if not is_kept:
             own = {n for n in namespace if n.startswith("_")}  # IPython's

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from jupyter_mlpipe.errors import StepError
-from jupyter_mlpipe.execution.process.spec import CLOSED_FILE
+from jupyter_mlpipe.execution.process.spec import CLOSED_FILE, NOT_BOUND
 from jupyter_mlpipe.execution.runs.run import Run
 from jupyter_mlpipe.execution.runs.runstep import RunStep
 from jupyter_mlpipe.execution.runs.task import StepTask
@@ -18,6 +18,7 @@ from jupyter_mlpipe.notebook.steps.registry import Registry
 from jupyter_mlpipe.notebook.steps.states import MADE
 from jupyter_mlpipe.notebook.values.definitions import Definitions
 from jupyter_mlpipe.notebook.values.loading import Loading
+from jupyter_mlpipe.store.records import Record
 
 
 class Offers:
@@ -55,11 +56,12 @@ class Offers:
         if step.is_local and step.status not in MADE:
             return  # its names stand for what they stood for until its code binds them, in the kernel
         made = step.record.outputs if step.record is not None else {}
-        left_out = step.record.left_out if step.record is not None else {}
+        writes = self._registry.placed[name].writes
+        left_out = _left_out(step.record, writes) if step.record is not None else {}
         fresh = self._learn(step) if step.status in MADE else ()
         live = step.record.live if step.record is not None else {}
         has_run_here = step.is_local and step.status == "succeeded"
-        for out in dict.fromkeys((*self._registry.placed[name].writes, *made, *left_out)):
+        for out in dict.fromkeys((*writes, *made, *left_out)):
             if out not in made and (out in live or (has_run_here and left_out.get(out) == CLOSED_FILE)):
                 continue  # it is in the kernel, and nowhere else
             artifact = made.get(out)
@@ -91,7 +93,7 @@ class Offers:
         """Take note of what a step changed without its code showing it; returns what is new of that."""
         record, placed = step.record, self._registry.placed[step.name]
         assert record is not None
-        made = (*record.outputs, *record.left_out)
+        made = (*record.outputs, *_left_out(record, placed.writes))
         if not placed.found and len(made) == len(placed.component.outputs):
             return ()
         gone = [n for n in placed.found if n not in made]
@@ -129,6 +131,11 @@ class Offers:
             step=step,
             ename=NOT_RUN,
         )
+
+
+def _left_out(record: Record, writes: Iterable[str]) -> dict[str, str]:
+    """Return what a step bound or is known to bind, and did not keep; not what it might have defined."""
+    return {out: why for out, why in record.left_out.items() if why != NOT_BOUND or out in writes}
 
 
 def _is_there(step: RunStep, out: str) -> bool:

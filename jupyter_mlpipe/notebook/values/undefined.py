@@ -20,6 +20,9 @@ def word_on_name(name: str, registry: Registry, states: States) -> str:
 def word_on_unkept(name: str, registry: Registry, states: States) -> str:
     """Say which component bound a name without keeping it, or failed to; nothing where none did."""
     if (failed := registry.names.missed_by(name)) is not None:
+        unkept = (s.rescued.left_out[name] for s in states.latest_steps() if name in s.rescued.left_out)
+        if (why := next(unkept, "").rstrip(".")) != "":
+            return f"Component '{failed}' bound '{name}' before it failed, and it is not kept: {why}."
         error = states.errors().get(failed)
         why = f": {describe_error(error)}" if error is not None else ""
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -45,6 +46,7 @@ def start(
     with dask.config.set(OF_OURS), own_threads():
         cluster = _make_cluster(shares)
         closing.callback(_close, cluster)
+        _leave_import_path(cluster)
         cluster.sync(_close_pages, cluster)
         client = Client(on_lost, address=cluster)
         closing.callback(client.close, timeout=CLOSE_S)
@@ -91,6 +93,13 @@ def _send_at_once(client: Any, cluster: Any) -> None:
     senders = [client.scheduler_comm, *scheduler.client_comms.values(), *scheduler.stream_comms.values()]
     for sender in (*senders, *(worker.batched_stream for worker in cluster.workers.values())):
         sender.interval = 0.0
+
+
+def _leave_import_path(cluster: Any) -> None:
+    """Have modules looked for as without a cluster: Dask puts its folders first, for files sent to it."""
+    for server in (cluster.scheduler, *cluster.workers.values()):
+        if server.local_directory in sys.path:
+            sys.path.remove(server.local_directory)
 
 
 def _close(cluster: Any) -> None:
