@@ -7,6 +7,7 @@ import os
 import queue
 import re
 import signal
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,13 @@ from jupyter_client.manager import KernelManager
 from tests.support.warm import Warm
 
 MIME = "application/vnd.mlpipe+json"
+
+
+def _listens(address: str, port: int) -> bool:
+    with socket.socket() as own:
+        # Where it has a port already, that is another one: TCP connects a port with itself.
+        own.bind((address, 0))
+        return own.getsockname()[1] != port and own.connect_ex((address, port)) == 0
 
 
 @dataclass
@@ -114,6 +122,7 @@ class Kernel:
                 self.manager.provisioner = warm.provisioner(self.manager, with_ours=with_ours)
             self.manager.start_kernel(cwd=str(folder), env={**os.environ, **environment})
             self.client = self.manager.blocking_client()
+            self._wait_until_it_listens(30)
             self.client.start_channels()
             try:
                 self._wait_until_ready(30)
@@ -123,6 +132,19 @@ class Kernel:
                 self.close()
                 if attempt == 2:
                     raise
+
+    def _wait_until_it_listens(self, timeout: float) -> None:
+        """Wait until the kernel has bound its ports.
+
+        ZeroMQ, where it connects before, tries again after a tenth of a second, and may meet itself.
+        """
+        process = self.manager.provisioner.process  # type: ignore[union-attr]
+        deadline = time.monotonic() + timeout
+        for port in (self.client.shell_port, self.client.iopub_port, self.client.control_port):
+            while not _listens(self.client.ip, port):
+                if time.monotonic() > deadline or process.poll() is not None:
+                    return
+                time.sleep(0.005)
 
     def _wait_until_ready(self, timeout: float) -> None:
         """Ask what kernel it is until both its answer and word that it is idle again have come.
