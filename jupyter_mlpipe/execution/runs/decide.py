@@ -138,7 +138,8 @@ def decide(
         if not reasons and task.made is not None and task.made[0] == work:
             made = task.made[1]
             # Cells further down may have written what it had read.
-            if (record is None or record.key != made.key) and not why_not(made, as_made=True):
+            is_other = (record is None or record.key != made.key) and store.get_record(made.key) is not None
+            if is_other and not why_not(made, as_made=True):
                 return _as_made(task, made, ingredients, work, store)
         if record is None and not why and (accepted := find_accepted(store, key)) is not None:
             record = store.get_record(accepted.record)
