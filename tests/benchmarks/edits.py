@@ -154,6 +154,12 @@ EDITS = [
         environment={"V§": "«1|2»"},
     ),
     Edit(
+        "an environment variable that a library asks for",
+        "last",
+        'import click\nvalue = click.Option(["--value"], envvar="W§").resolve_envvar_value(None)\nresult = f"{value} {len(rows)}"',
+        environment={"W§": "«1|2»"},
+    ),
+    Edit(
         "an option of a library",
         "last",
         'result = f"{np.array([1.23456])!r} {len(rows)}"',
@@ -168,6 +174,21 @@ EDITS = [
             "site-packages/dist§-«1|2».0.dist-info/METADATA": "Metadata-Version: 2.1\nName: dist§\nVersion: «1|2».0\n",
             "site-packages/dist§-«1|2».0.dist-info/RECORD": "dist§/__init__.py,,\n",
         },
+    ),
+    Edit(
+        "a version that it asks for",
+        "last",
+        "from importlib.metadata import version\nresult = f\"{version('asked§')} {len(rows)}\"",
+        files={
+            "site-packages/asked§-«1|2».0.dist-info/METADATA": "Metadata-Version: 2.1\nName: asked§\nVersion: «1|2».0\n",
+        },
+    ),
+    Edit(
+        "whether two values are one",
+        "last",
+        "k§.append(2)\nresult = f'{m§} {len(rows)}'",
+        setup="k§ = [1]\nm§ = «k§|[1]»",
+        reads=("k§", "m§"),
     ),
     Edit(
         "another working folder",
