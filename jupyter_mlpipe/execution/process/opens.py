@@ -30,7 +30,7 @@ _RECORD = struct.Struct("=BBHQ")  # kind, -, length, file system
 _HANDLE = struct.Struct("=Ii")  # bytes, kind
 _HANDLE_BYTES = 128
 _MAX_FOLDERS = 1000
-_MAX_NEXT = 16  # processes: others, and the threads of all that runs, are numbered with them
+_MAX_NEXT = 4  # processes: others, and the threads of all that runs, are numbered with them
 _READ_BYTES = 1 << 16  # more would be mapped and unmapped for each step
 # What is in others is nobody's data, or made up when it is read.
 _OF_DISKS = frozenset(

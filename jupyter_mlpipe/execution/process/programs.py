@@ -66,7 +66,6 @@ class Programs:
         else:
             # What the child is to run is told in the child only: a `!command` line comes this way.
             self._note_command(_command_of(frame), None)
-            self._seen.note_program_after(newest_process())
 
     def _note_processes(self) -> None:
         """Have it noted which processes `subprocess` starts: these have ended when somebody asks for them."""

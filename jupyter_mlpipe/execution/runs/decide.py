@@ -135,17 +135,17 @@ def decide(
     else:
         same: tuple[Reason, ...] = _SAME
         key, record, why = _find_record(key, store, lambda found: (*why_not(found), *_what_lives(found)))
+        if record is None and not why and (accepted := find_accepted(store, key)) is not None:
+            record = store.get_record(accepted.record)
+            if record is not None:
+                same = accepted_reasons(accepted, record, ingredients)
+                why = (*why_not(record), *_what_lives(record))
         if not reasons and task.made is not None and task.made[0] == work:
             made = task.made[1]
             # Cells further down may have written what it had read.
             is_other = (record is None or record.key != made.key) and store.get_record(made.key) is not None
             if is_other and not why_not(made, as_made=True):
                 return _as_made(task, made, ingredients, work, store)
-        if record is None and not why and (accepted := find_accepted(store, key)) is not None:
-            record = store.get_record(accepted.record)
-            if record is not None:
-                same = accepted_reasons(accepted, record, ingredients)
-                why = (*why_not(record), *_what_lives(record))
         if not reasons and record is not None and not why:
             plan = StepPlan(name, "reuse", same, key, record.seconds)
             return Decided(plan, ingredients, record, work, task.folder)
