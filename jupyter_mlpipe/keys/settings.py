@@ -96,9 +96,8 @@ _READERS = frozenset(
 
 
 _METADATA = ("importlib.metadata.", "importlib_metadata.", "pkg_resources.")
-_IMPORTERS = frozenset(
-    {"importlib.import_module", "importlib.util.find_spec", "__import__", "pkgutil.resolve_name"}
-)
+_FINDER = "importlib.util.find_spec"
+_IMPORTERS = frozenset({"importlib.import_module", _FINDER, "__import__", "pkgutil.resolve_name"})
 _OF_PACKAGES = frozenset(
     {name.rpartition(".")[2] for name in _IMPORTERS}
     | {"version", "distribution", "metadata", "requires", "files", "entry_points", "distributions"}
@@ -272,7 +271,8 @@ def resolve_settings(settings: Settings, resolve: Callable[[str], str], found: F
         full = _resolved(name, resolve)
         if full not in _IMPORTERS and not full.startswith(_METADATA):
             continue
-        if key is None:
+        # A module may be of a package of another name.
+        if key is None or full == _FINDER:
             found.asks_for_any_package = True
         elif full not in _IMPORTERS:
             found.packages[key] = None

@@ -24,6 +24,8 @@ READERS = {
     "which there are": "import importlib.metadata as m\n"
     f"print([d.version for d in m.distributions() if d.metadata['Name'] == '{_NAME}'])",
     "in a function": f"print(version_of(['{_NAME}'][0]))",
+    "where a module is": "import importlib.util, os\n"
+    f"print(os.listdir(os.path.dirname(importlib.util.find_spec('{_NAME}').origin) + '/..'))",
     "a module of a name that is made up": "import importlib\n"
     f"print(importlib.import_module('{_NAME[:3]}' + '{_NAME[3:]}').V)",
 }
