@@ -52,8 +52,8 @@ if __name__ == "__main__":
 """
 
 
-def environment(word: str, **others: str) -> dict[str, str]:
-    return {"A_WORD": word, "a_word_proxy": word, "HOME": f"/tmp/{word}", **others}
+def environment(folder: Path, word: str, **others: str) -> dict[str, str]:
+    return {"A_WORD": word, "a_word_proxy": word, "HOME": str(folder / word), **others}
 
 
 def run(folder: Path, variables: Mapping[str, str], first: str = "") -> dict[str, tuple[str, str]]:
@@ -81,20 +81,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_was_asked_for_counts_and_nothing_else(folder: Path) -> None:
     store = {"MLPIPE_STORE": str(folder / "store")}
-    first = run(folder, environment("one", **store))
+    first = run(folder, environment(folder, "one", **store))
     assert {status for _, status in first.values()} == {"succeeded"}
     assert [name for name in READERS if "one" not in first[name][0]] == []
     # Another terminal, another session.
-    again = run(folder, environment("one", TERM_SESSION_ID="5", SSH_CLIENT="x", XDG_SESSION_ID="7", **store))
+    again = run(
+        folder, environment(folder, "one", TERM_SESSION_ID="5", SSH_CLIENT="x", XDG_SESSION_ID="7", **store)
+    )
     assert again == {name: (printed, "reused") for name, (printed, _) in first.items()}
-    other = run(folder, environment("two", **store))
+    other = run(folder, environment(folder, "two", **store))
     assert {name: status for name, (_, status) in other.items()} == {
         **dict.fromkeys(READERS, "succeeded"),
         **dict.fromkeys(OTHERS, "reused"),
     }
     assert [name for name in READERS if "two" not in other[name][0]] == []
     # The notebook may have set it, too.
-    words = environment("three")
-    set_here = run(folder, environment("one", **store), f"import os\nos.environ.update({words!r})")
+    words = environment(folder, "three")
+    set_here = run(folder, environment(folder, "one", **store), f"import os\nos.environ.update({words!r})")
     assert [name for name in READERS if "three" not in set_here[name][0]] == []
     assert {set_here[name] for name in OTHERS} == {again[name] for name in OTHERS}
