@@ -79,18 +79,17 @@ def installed_now(
 ) -> Iterator[tuple[str, str | None]]:
     """Give what the states of packages and programs are now, as `variables.states_now` does."""
     for state in before:
-        found: str | None = None
-        if state == PACKAGES:
-            found = None if elsewhere else packages_digest()
-        elif state.startswith(_IN):
-            found = None if elsewhere else _digest_of([state.removeprefix(_IN)])
-        elif state.startswith(_PROGRAM):
-            path = value_of("PATH", environment)
-            place = shutil.which(state.removeprefix(_PROGRAM), path=path)
-            found = None if elsewhere else digest("program", place or "")
-        else:
-            continue
-        yield state, found
+        if state.startswith((PACKAGES, _PROGRAM)):
+            yield state, None if elsewhere else _now(state, environment)
+
+
+def _now(state: str, environment: Mapping[str, str | None]) -> str:
+    if state == PACKAGES:
+        return packages_digest()
+    if state.startswith(_IN):
+        return _digest_of([state.removeprefix(_IN)])
+    place = shutil.which(state.removeprefix(_PROGRAM), path=value_of("PATH", environment))
+    return digest("program", place or "")
 
 
 def _python_of(program: str) -> str | None:
